@@ -1,0 +1,179 @@
+/* Operations of the replicated log, and the log entry that carries them
+ * (DESIGN 12.1, 12.2).
+ *
+ * Entry: msgpack [1, time_ms, [operation, …]], zero bytes up to a multiple
+ * of 8. Operation: [kind, version, origin, boot, seq, actor, org, body…].
+ *
+ * To change a body: 1 new version number in command_encode.c; 2 decoder keeps
+ * every released version; 3 leader proposes it only after FINALISE; 4 golden
+ * file under tests/golden; 5 fuzz seed; 6 docs/protocol.md.
+ */
+#ifndef PINFOLD_COMMAND_H
+#define PINFOLD_COMMAND_H
+
+#include "proto/buf.h"
+#include "proto/err.h"
+#include "proto/types.h"
+
+enum command_kind {
+    COMMAND_TICK = 1,
+    COMMAND_CLAIM_PUT = 2,
+    COMMAND_CLAIM_REMOVE = 3,
+    COMMAND_ASSIGN = 4,
+    COMMAND_REPORT = 5,
+    COMMAND_EXPIRE = 6,
+    COMMAND_RECOVER = 7,
+    COMMAND_NODE_PUT = 8,
+    COMMAND_NODE_STATE = 9,
+    COMMAND_CONFIG_PUT = 12,
+    COMMAND_COORDINATOR_PUT = 13
+};
+const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
+
+/* A node proposed by the planner. */
+struct command_place {
+    uint32_t node;
+    uint16_t reason; /* enum copy_reason */
+};
+
+/* Create or change the organisation's one claim on a CID. */
+struct command_claim_put {
+    struct cid cid;
+    struct cid from;      /* pin update: options and nodes come from this
+                             pin; n = 0: none */
+    uint16_t flags;       /* CLAIM_* without the state bits */
+    int32_t rmin, rmax;
+    uint64_t expires_ms;  /* 0 = never */
+    bool set_name, set_expires; /* with from: override the old pin's */
+    uint64_t size;        /* known size, 0 = unknown */
+    uint64_t salt, who;
+    struct span name, meta;
+    uint32_t n_places;    /* filled by the leader */
+    struct command_place places[LIMIT_COPIES];
+};
+
+struct command_claim_remove {
+    struct cid cid;
+};
+
+/* Planner's decision on one pin, valid only at its revision. */
+struct command_assign {
+    uint64_t pin, rev;
+    uint32_t n_add, n_release;
+    struct command_place add[LIMIT_ASSIGN_ROWS];
+    struct command_place release[LIMIT_ASSIGN_ROWS];
+};
+
+enum report_state {
+    REPORT_PINNED = 1, REPORT_FAILED = 2, REPORT_LOST = 3, REPORT_GONE = 4,
+    REPORT_ASK = 5 /* asks for a larger reservation: `size` */
+};
+
+struct report_item {
+    uint64_t pin, idx;      /* idx: of the order it answers */
+    enum report_state state;
+    uint64_t size;
+    uint32_t attempts;
+    enum fail_code code;
+    struct span text;       /* ≤ LIMIT_ERROR_TEXT */
+};
+
+struct command_report {
+    uint32_t node;
+    uint64_t boot, seq;
+    uint32_t n;
+    const struct report_item *items; /* caller's; decoder: the scratch's */
+};
+
+/* Claims whose time is over, ≤ 64; the FSM looks at log time again. */
+struct command_expire {
+    uint32_t n;
+    uint64_t pins[64];
+};
+
+/* Failed or lost copies are queued again at once. */
+struct command_recover {
+    uint32_t n;             /* pins; all their failed copies */
+    uint64_t pins[LIMIT_ASSIGN_ROWS];
+};
+
+struct command_node_put { /* found by key; enrolled if unknown */
+    uint8_t key[TYPES_KEY];
+    char name[LIMIT_NODE_NAME + 1];
+    uint32_t n_labels;
+    struct label labels[LIMIT_LABELS];
+    uint64_t capacity;
+    uint64_t boot;
+};
+
+enum { NODE_STATE_KEEP = 255 };
+
+struct command_node_state {
+    uint32_t node;
+    uint8_t admin, health, full; /* or NODE_STATE_KEEP */
+};
+
+/* First version: what makes a cluster (taken once, when it forms). */
+struct command_config_put {
+    struct cluster cluster;
+};
+
+struct command_coordinator_put {
+    struct coordinator_row row;
+};
+
+struct command {
+    enum command_kind kind;
+    uint64_t origin, boot, seq;
+    uint64_t actor;
+    uint32_t org;
+    union {
+        struct command_claim_put claim_put;
+        struct command_claim_remove claim_remove;
+        struct command_assign assign;
+        struct command_report report;
+        struct command_expire expire;
+        struct command_recover recover;
+        struct command_node_put node_put;
+        struct command_node_state node_state;
+        struct command_config_put config_put;
+        struct command_coordinator_put coordinator_put;
+    };
+};
+
+/* Memory that decoded commands point into beside the input; reused. */
+struct command_scratch {
+    struct report_item *items;
+    uint32_t size_items;
+};
+void command_scratch_free(struct command_scratch *s);
+
+/* Appends one operation. The caller keeps within the limits (asserted);
+ * ERR_TOO_LARGE if it is over LIMIT_OPERATION (nothing appended). */
+enum err command_encode(const struct command *c, struct buf *out) ERR_CHECKED;
+/* p..n is exactly one scanned operation. Spans point into it. ERR_VERSION
+ * for an unknown kind or version (both are named), ERR_PROTOCOL else. */
+enum err command_decode(const void *p, size_t n, struct command *out,
+                        struct command_scratch *s, struct err_text *why)
+    ERR_CHECKED;
+/* (origin, boot, seq) without decoding the body. */
+enum err command_peek(const void *p, size_t n, uint64_t *origin,
+                      uint64_t *boot, uint64_t *seq) ERR_CHECKED;
+
+/* An entry under construction: entry_begin, entry_add (encoded operations),
+ * entry_end pads. */
+void entry_begin(struct buf *b, uint64_t time_ms, uint32_t operations);
+void entry_add(struct buf *b, struct span operation);
+void entry_end(struct buf *b);
+
+struct entry {
+    uint64_t time_ms;
+    uint32_t n;      /* operations */
+    const uint8_t *p, *end; /* of the next one */
+};
+enum err entry_decode(const void *p, size_t n, struct entry *out,
+                      struct err_text *why) ERR_CHECKED;
+/* Next operation's bytes; false after the last. */
+bool entry_next(struct entry *e, struct span *operation);
+
+#endif

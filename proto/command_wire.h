@@ -1,0 +1,24 @@
+/* Shared by the encoder and the decoder of operations, and by the messages
+ * that carry the same report items. Nobody else includes it.
+ */
+#ifndef PINFOLD_COMMAND_WIRE_H
+#define PINFOLD_COMMAND_WIRE_H
+
+#include "proto/codec.h"
+#include "proto/command.h"
+#include "proto/field.h"
+
+enum {
+    COMMAND_KINDS = COMMAND_COORDINATOR_PUT + 1,
+    COMMAND_EXPIRE_PINS = 64,
+    CLAIM_STORABLE = (1 << CLAIM_STATE_SHIFT) - 1 /* no state bits */
+};
+
+extern const struct field_kind command_kinds[COMMAND_KINDS];
+
+void command_encode_items(struct buf *b, const struct report_item *items,
+                          uint32_t n);
+/* Into the scratch; returns their number. */
+uint32_t command_decode_items(struct decode *d, struct command_scratch *s);
+
+#endif

@@ -1,0 +1,84 @@
+/* Every maximum that stored or sent bytes must keep, with its reason. HTTP
+ * limits are in coordinator/http/http_limits.h.
+ */
+#ifndef PINFOLD_LIMITS_H
+#define PINFOLD_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    /* Frames and entries (DESIGN 12.1) */
+    LIMIT_FRAME = 1 << 20,        /* u32 length of a frame may not exceed */
+    LIMIT_MSGPACK_DEPTH = 16,
+    LIMIT_MSGPACK_OBJECTS = 65536,
+    LIMIT_ENTRY = 64 << 10,       /* one Raft entry */
+    LIMIT_OPERATION = 32 << 10,   /* one operation in it */
+    LIMIT_ENTRY_OPERATIONS = 512, /* bulk; 64 for single requests */
+    LIMIT_ENTRY_OPERATIONS_SINGLE = 64,
+    LIMIT_ENTRIES_OUTSTANDING = 64,
+    LIMIT_OPERATIONS_WAITING = 4096, /* of one origin, unanswered */
+    LIMIT_ORIGIN_WINDOW = 8192,   /* bits of de-duplication per origin */
+    LIMIT_RAFT_MESSAGE = 64 << 20,
+    LIMIT_RAFT_INFLIGHT = 512,    /* entries: 512 x 64 KiB = 32 MiB < cap */
+
+    /* Users' text (DESIGN 12.7) */
+    LIMIT_NAME = 1024,            /* name of a pin, bytes */
+    LIMIT_METADATA = 16 << 10,    /* all metadata of a claim, encoded */
+    LIMIT_METADATA_PAIRS = 256,
+    LIMIT_ORIGINS = 32,
+    LIMIT_USER_ALLOCATIONS = 64,
+    LIMIT_CLAIMS_PER_PIN = 1024,  /* and organisation */
+
+    /* CIDs: version, codec, multihash; digest of 20 to 64 bytes, identity up
+     * to 128: 1 + 9 + 9 + 9 + 128 */
+    LIMIT_CID = 160,
+    LIMIT_CID_TEXT = 352,         /* base16 of LIMIT_CID and its prefix */
+    LIMIT_DIGEST_MIN = 20,
+    LIMIT_DIGEST_MAX = 64,
+    LIMIT_IDENTITY = 128,
+    LIMIT_PEER_ID_TEXT = 72,      /* base58 of 42 bytes is at most 58 */
+    LIMIT_MULTIADDR = 512,        /* text */
+
+    /* Nodes */
+    LIMIT_NODES = 1024,           /* live, in the first versions */
+    LIMIT_NODE_NAME = 64,
+    LIMIT_LABELS = 16,
+    LIMIT_LABEL = 64,             /* key or value */
+    LIMIT_NODE_ADDRS = 16,        /* multiaddrs of its IPFS daemon */
+    LIMIT_COORDINATORS = 7,
+    LIMIT_ADDRESS = 272,          /* host:port text */
+
+    /* Copies of a pin. Everywhere-pins have one per node. */
+    LIMIT_REPLICAS = 16,          /* rf_max */
+    LIMIT_COPIES = LIMIT_NODES,
+    LIMIT_ASSIGN_ROWS = 512,      /* changed by one operation */
+    LIMIT_NODE_ROWS = 1000,       /* of one node, changed by one entry */
+
+    /* Agent link (DESIGN 12.4) */
+    LIMIT_ORDER_ITEMS = 1000,
+    LIMIT_REPORT_ITEMS = 1000,
+    LIMIT_REPORTS_UNANSWERED = 4,
+    LIMIT_BEAT_WORK = 64,         /* pins in work named by one BEAT */
+    LIMIT_ERROR_TEXT = 256,       /* of a failed copy */
+    LIMIT_CALL = 256 << 10,
+    LIMIT_HOLDERS = 16,
+    LIMIT_SWARM_PEERS = 256,      /* named by one BEAT */
+    LIMIT_VERSION_TEXT = 63,      /* of a program; char[64] keeps it */
+    LIMIT_REMARK = 511,           /* text for people: all of an err_text */
+    LIMIT_OPEN = 32 << 10,        /* query or content type of an upload: no
+                                     more than HTTP_HEAD_BYTES */
+
+    /* Queues */
+    LIMIT_AGENT_SEND_QUEUE = 4 << 20, /* bytes; beyond: the session closes */
+    LIMIT_PEER_SEND_QUEUE = 64 << 20, /* bytes; beyond: the link closes */
+    LIMIT_READS_WAITING = 4096,
+    LIMIT_LIST_ROWS = 512,        /* rows of one read transaction */
+    LIMIT_DATA_STREAMS = 256      /* uploads open on one coordinator */
+};
+
+static_assert(LIMIT_OPERATION * 2 <= LIMIT_ENTRY, "two fit");
+static_assert(LIMIT_OPERATIONS_WAITING < LIMIT_ORIGIN_WINDOW, "window");
+static_assert((long)LIMIT_RAFT_INFLIGHT * LIMIT_ENTRY < LIMIT_RAFT_MESSAGE,
+              "a lagging follower can be fed");
+
+#endif

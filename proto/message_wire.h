@@ -1,0 +1,18 @@
+/* Shared by the encoder and the decoder of the agent link's messages. Nobody
+ * else includes it.
+ */
+#ifndef PINFOLD_MESSAGE_WIRE_H
+#define PINFOLD_MESSAGE_WIRE_H
+
+#include "proto/codec.h"
+#include "proto/field.h"
+#include "proto/message.h"
+
+enum { MESSAGE_KINDS = MESSAGE_FAIL + 1 };
+
+extern const struct field_kind message_kinds[MESSAGE_KINDS];
+
+/* A msgpack array of multiaddr texts, the origins of an order. */
+bool message_origins_valid(struct span bytes);
+
+#endif

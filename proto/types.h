@@ -1,0 +1,221 @@
+/* The things of the replicated state, and their stored numbers. Numbers are
+ * stored and sent: they are never reused (docs/protocol.md).
+ */
+#ifndef PINFOLD_TYPES_H
+#define PINFOLD_TYPES_H
+
+#include "proto/buf.h"
+#include "proto/cid.h"
+#include "proto/limits.h"
+#include "proto/peerid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TYPES_KEY = 32, TYPES_HISTORY = 16, TYPES_CLUSTER = 32 };
+
+enum { ORG_DEFAULT = 1, PRINCIPAL_LOCAL = 1 };
+
+/* What the state said to an operation. Equal on all replicas. */
+#define VERDICT_TABLE(X)                                                     \
+    X(0, ACCEPTED, "accepted")                                               \
+    X(1, ALREADY, "already")                                                 \
+    X(2, INVALID, "invalid")                                                 \
+    X(3, DENIED, "denied")                                                   \
+    X(4, NOT_FOUND, "not_found")                                             \
+    X(5, CONFLICT, "conflict")                                               \
+    X(6, OVER_QUOTA, "over_quota")                                           \
+    X(7, NO_CANDIDATES, "no_candidates")                                     \
+    X(8, STALE, "stale")     /* plan is out of date; nothing changed */      \
+    X(9, REPEATED, "repeated") /* seen before; nothing changed */
+
+enum verdict {
+#define X(number, name, text) VERDICT_##name = number,
+    VERDICT_TABLE(X)
+#undef X
+};
+const char *verdict_text(enum verdict v);
+
+/* A copy of a pin on a node: what the node shall do … */
+enum copy_want {
+    COPY_RELEASED = 0, /* let go; repeated until reported gone */
+    COPY_RECURSIVE = 1,
+    COPY_DIRECT = 2
+};
+
+/* … and what it reported last. (Pinning and unpinning are soft.) */
+enum copy_state {
+    COPY_QUEUED = 0, /* nothing reported since it was ordered */
+    COPY_PINNED = 1,
+    COPY_FAILED = 2,
+    COPY_LOST = 3    /* was pinned; the daemon no longer holds it */
+};
+
+/* Why a copy was chosen or released (pinfold explain). */
+enum copy_reason {
+    REASON_NONE = 0,
+    REASON_PLACED = 1,     /* best of the candidates */
+    REASON_PREFERRED = 2,  /* named by the user */
+    REASON_EVERYWHERE = 3, /* replication -1 */
+    REASON_REPAIR = 4,     /* another copy is on a node that is down */
+    REASON_TOP_UP = 5,     /* fewer copies than the maximum */
+    REASON_FAILING = 6,    /* another node keeps failing */
+    REASON_UNCLAIMED = 7,  /* last claim removed */
+    REASON_EXPIRED = 8,
+    REASON_SURPLUS = 9,    /* more copies than the maximum */
+    REASON_UPLOADED = 10   /* an upload went to this node */
+};
+
+/* Why a copy failed, as its agent says (side table, last error). */
+enum fail_code {
+    FAIL_NONE = 0,
+    FAIL_OTHER = 1,
+    FAIL_DAEMON = 2,    /* daemon unreachable or answered nonsense */
+    FAIL_STALLED = 3,   /* no progress within the stall limit */
+    FAIL_NO_SPACE = 4,  /* disk */
+    FAIL_OVER_LIMIT = 5,/* owner's maximum of bytes, or the reservation */
+    FAIL_REFUSED = 6,   /* daemon refuses this CID or this call */
+    FAIL_CONFLICT = 7   /* other mode is there (direct and recursive) */
+};
+
+enum node_admin {
+    ADMIN_JOINING = 0, ADMIN_ACTIVE = 1, ADMIN_CORDONED = 2,
+    ADMIN_DRAINING = 3, ADMIN_REMOVED = 4
+};
+
+/* Logged. Suspect is soft and lives in the leader's memory. */
+enum node_health { HEALTH_UP = 0, HEALTH_DOWN = 1, HEALTH_OUT = 2 };
+
+/* One word for users, the gravest first (DESIGN 4). */
+enum node_word {
+    NODE_REMOVED, NODE_OUT, NODE_DOWN, NODE_SUSPECT, NODE_DRAINING,
+    NODE_CORDONED, NODE_FULL, NODE_JOINING, NODE_READY
+};
+const char *node_word_text(enum node_word w);
+
+struct label {
+    char key[LIMIT_LABEL + 1], value[LIMIT_LABEL + 1];
+};
+
+/* A node: an agent and its IPFS daemon. Row of the state, kept in memory. */
+struct node {
+    uint32_t id;
+    uint8_t key[TYPES_KEY];
+    uint32_t org;
+    char name[LIMIT_NODE_NAME + 1];
+    uint32_t n_labels;
+    struct label labels[LIMIT_LABELS]; /* sorted by key; region, zone, rack
+                                          spread copies */
+    uint64_t capacity;  /* bytes Pinfold may fill (DESIGN 12.3), 0 unknown */
+    enum node_admin admin;
+    enum node_health health;
+    bool full;
+    uint64_t joined_ms, changed_ms; /* log time; changed: of health */
+    uint64_t boot, seq;     /* of the agent's journal; last report taken */
+    /* derived, kept up to date by the store, no part of the state hash */
+    uint64_t copies;        /* assignments, released ones included */
+    uint64_t bytes;         /* sum of their sizes, reserved or measured */
+    uint64_t wanted, wanted_xor; /* count and xor of order_mix of wanted */
+    uint64_t last_index;    /* of its newest order */
+};
+
+/* flags of a claim, 16 bits, stored */
+enum {
+    CLAIM_DIRECT = 1 << 0,
+    CLAIM_ELASTIC = 1 << 1,
+    CLAIM_DEFAULT = 1 << 2,  /* replication left to the default */
+    CLAIM_PRIORITY_SHIFT = 3, /* 2 bits: 0 normal, 1 high, 2 low */
+    CLAIM_FORM_SHIFT = 5,     /* 4 bits: enum cid_form */
+    CLAIM_STATE_SHIFT = 9     /* 2 bits: enum pin_state of its demand */
+};
+
+enum pin_state { PIN_PENDING = 0, PIN_PINNED = 1, PIN_FAILED = 2 };
+
+/* flags of a pin above the claim's 16 bits, stored */
+enum {
+    PIN_MEASURED = 1 << 16, /* size is measured, not the default */
+    PIN_RELEASING = 1 << 17 /* no claim is left */
+};
+
+/* Work that the stored state shows (specs/storage.md 2.2). Surplus: more
+ * wanted copies than the maximum counts as 4 too. */
+enum pin_todo {
+    TODO_SETTLED = 0, TODO_RELEASING = 1, TODO_NO_COPY = 2,
+    TODO_BELOW_MIN = 3, TODO_BELOW_MAX = 4
+};
+
+struct copy {
+    uint32_t node;
+    enum copy_want want;
+    enum copy_state state;
+    uint8_t failures;   /* in a row, saturates at 31 */
+    bool system;        /* charged to the system scope */
+    uint16_t reason;    /* enum copy_reason */
+    uint64_t size;      /* reserved bytes; measured once pinned */
+    uint64_t idx;       /* log index of the last change of what is wanted */
+    uint32_t since;     /* s of log time: in this state since */
+};
+
+/* A pin and its (one) claim. Owner: whoever called pin_init. */
+struct pin {
+    uint64_t id;
+    struct cid cid;
+    uint64_t size;
+    uint32_t flags;     /* CLAIM_* and PIN_* */
+    enum pin_todo todo;
+    int32_t rmin, rmax; /* -1 both: every eligible node */
+    uint64_t rev;
+    uint64_t created_ms, expires_ms; /* 0 = never */
+    uint32_t org;       /* 0 = no claim is left */
+    uint64_t who, salt;
+    struct buf name;    /* UTF-8, no terminator */
+    struct buf meta;    /* struct meta, encoded (meta.h) */
+    struct copy *copies; /* sorted by node */
+    uint32_t n_copies, size_copies;
+};
+
+void pin_init(struct pin *p);
+void pin_free(struct pin *p);
+void pin_reset(struct pin *p); /* empty, memory kept */
+void pin_assign(struct pin *to, const struct pin *from); /* deep copy */
+struct copy *pin_copy(struct pin *p, uint32_t node); /* NULL if none */
+struct copy *pin_copy_add(struct pin *p, uint32_t node); /* keeps the order */
+void pin_copy_remove(struct pin *p, uint32_t node);
+enum pin_state pin_state_of(const struct pin *p); /* from flags */
+enum cid_form pin_form(const struct pin *p);
+bool pin_everywhere(const struct pin *p);
+
+/* Mixes (pin, want) for the xor over what a node holds wanted: both ends
+ * compute it (BEAT). splitmix64's finaliser. */
+uint64_t order_mix(uint64_t pin, enum copy_want want);
+
+const char *node_label(const struct node *n, const char *key); /* or NULL */
+
+/* A failed copy (side table). */
+struct fail {
+    uint64_t pin;
+    uint32_t node;
+    uint32_t attempts;
+    uint64_t at_ms;
+    enum fail_code code;
+    char text[LIMIT_ERROR_TEXT + 1];
+};
+
+/* What a cluster is, made when it forms. */
+struct cluster {
+    bool formed;
+    uint8_t id[TYPES_CLUSTER];
+    uint8_t history[TYPES_HISTORY];
+    uint8_t sip_key[16];
+    uint32_t pin_tag; /* 8 hex digits in the names of our pins */
+};
+
+struct coordinator_row {
+    uint64_t raft_id;
+    uint8_t key[TYPES_KEY];
+    char name[LIMIT_NODE_NAME + 1];
+    char peer_address[LIMIT_ADDRESS + 1];
+    char http_address[LIMIT_ADDRESS + 1];
+};
+
+#endif

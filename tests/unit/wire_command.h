@@ -1,0 +1,358 @@
+/* One fixed sample of each operation and of the metadata, and what makes two
+ * of them equal. The golden files hold the full ones.
+ */
+#ifndef WIRE_COMMAND_H
+#define WIRE_COMMAND_H
+
+#include "proto/command.h"
+#include "proto/meta.h"
+#include "wire_check.h"
+
+static const enum command_kind wire_commands[] = {
+    COMMAND_TICK, COMMAND_CLAIM_PUT, COMMAND_CLAIM_REMOVE, COMMAND_ASSIGN,
+    COMMAND_REPORT, COMMAND_EXPIRE, COMMAND_RECOVER, COMMAND_NODE_PUT,
+    COMMAND_NODE_STATE, COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT};
+enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
+
+struct wire_command {
+    struct command c;
+    struct report_item items[2];
+    struct buf meta;
+};
+
+static inline struct cid wire_cid(uint8_t codec, unsigned seed)
+{
+    struct cid c = {.n = 36, .bytes = {1, codec, 0x12, 32}};
+    wire_fill(c.bytes + 4, 32, seed);
+    return c;
+}
+
+static inline struct peerid wire_peerid(unsigned seed)
+{
+    uint8_t key[PEERID_KEY];
+    struct peerid id;
+
+    wire_fill(key, sizeof key, seed);
+    peerid_from_key(key, &id);
+    return id;
+}
+
+static inline void wire_meta(struct meta *m)
+{
+    memset(m, 0, sizeof *m);
+    m->n_pairs = 2;
+    m->pairs[0].key = span_text("model");
+    m->pairs[0].value = span_text("grün");
+    m->pairs[1].key = span_text("owner");
+    m->pairs[1].value = span_text("");
+    m->n_origins = 1;
+    m->origins[0] = span_text("/ip4/192.0.2.1/tcp/4001");
+    m->n_allocations = 2;
+    m->allocations[0] = wire_peerid(2);
+    m->allocations[1] = wire_peerid(1);
+    m->update_from = wire_cid(0x55, 9);
+}
+
+static inline void wire_same_meta(const struct meta *a, const struct meta *b)
+{
+    SAME(n_pairs);
+    for (uint32_t i = 0; i < a->n_pairs; i++) {
+        SAME_SPAN(pairs[i].key);
+        SAME_SPAN(pairs[i].value);
+    }
+    SAME(n_origins);
+    for (uint32_t i = 0; i < a->n_origins; i++)
+        SAME_SPAN(origins[i]);
+    SAME(n_allocations);
+    for (uint32_t i = 0; i < a->n_allocations; i++)
+        assert_true(peerid_equal(&a->allocations[i], &b->allocations[i]));
+    assert_true(cid_equal(&a->update_from, &b->update_from));
+}
+
+static inline uint32_t wire_labels(struct label labels[LIMIT_LABELS])
+{
+    memset(labels, 0, LIMIT_LABELS * sizeof *labels);
+    memcpy(labels[0].key, "region", 6);
+    memcpy(labels[0].value, "eu-north", 8);
+    memcpy(labels[1].key, "zone", 4);
+    memcpy(labels[1].value, "b", 1);
+    return 2;
+}
+
+static inline void wire_same_labels(const struct label *x,
+                                    const struct label *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert_string_equal(x[i].key, y[i].key);
+        assert_string_equal(x[i].value, y[i].value);
+    }
+}
+
+static inline void wire_row(struct coordinator_row *row)
+{
+    memset(row, 0, sizeof *row);
+    row->raft_id = 0x7123456789abcdef;
+    wire_fill(row->key, sizeof row->key, 40);
+    memcpy(row->name, "c1", 2);
+    memcpy(row->peer_address, "127.0.0.1:9096", 14);
+    memcpy(row->http_address, "127.0.0.1:9094", 14);
+}
+
+static inline void wire_same_row(const struct coordinator_row *a,
+                                 const struct coordinator_row *b)
+{
+    SAME(raft_id);
+    SAME_BYTES(key);
+    SAME_TEXT(name);
+    SAME_TEXT(peer_address);
+    SAME_TEXT(http_address);
+}
+
+static inline void wire_items(struct report_item items[2])
+{
+    items[0] = (struct report_item){
+        .pin = 7, .idx = 70000, .state = REPORT_PINNED, .size = 123456789,
+        .attempts = 1, .code = FAIL_NONE, .text = span_text("")};
+    items[1] = (struct report_item){
+        .pin = 8, .idx = 70001, .state = REPORT_FAILED, .size = 0,
+        .attempts = 5, .code = FAIL_STALLED,
+        .text = span_text("no progress for 120 s")};
+}
+
+static inline void wire_same_items(const struct report_item *x,
+                                   const struct report_item *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct report_item *a = &x[i], *b = &y[i];
+        SAME(pin);
+        SAME(idx);
+        SAME(state);
+        SAME(size);
+        SAME(attempts);
+        SAME(code);
+        SAME_SPAN(text);
+    }
+}
+
+static inline void wire_claim_put(struct wire_command *w, bool full)
+{
+    struct command_claim_put *c = &w->c.claim_put;
+    struct meta m;
+
+    c->cid = wire_cid(0x70, 1);
+    if (!full) {
+        c->rmin = c->rmax = -1;
+        return;
+    }
+    wire_meta(&m);
+    assert_int_equal(meta_encode(&m, &w->meta, NULL), ERR_OK);
+    c->from = wire_cid(0x55, 2);
+    c->flags = CLAIM_ELASTIC | 1 << CLAIM_PRIORITY_SHIFT |
+               CID_FORM_B36 << CLAIM_FORM_SHIFT;
+    c->rmin = 2;
+    c->rmax = 3;
+    c->expires_ms = 1800000000123;
+    c->set_name = true;
+    c->size = 5000000000;
+    c->salt = 0xfedcba9876543210;
+    c->who = PRINCIPAL_LOCAL;
+    c->name = span_text("Größe");
+    c->meta = span_buf(&w->meta);
+    c->n_places = 2;
+    c->places[0] = (struct command_place){300, REASON_PREFERRED};
+    c->places[1] = (struct command_place){2, REASON_PLACED};
+}
+
+static inline void wire_body(struct wire_command *w)
+{
+    struct command *c = &w->c;
+
+    if (c->kind == COMMAND_ASSIGN) {
+        c->assign.pin = 9;
+        c->assign.rev = 77;
+        c->assign.n_add = 1;
+        c->assign.add[0] = (struct command_place){5, REASON_REPAIR};
+        c->assign.n_release = 2;
+        c->assign.release[0] = (struct command_place){4, REASON_SURPLUS};
+        c->assign.release[1] = (struct command_place){6, REASON_FAILING};
+    } else if (c->kind == COMMAND_REPORT) {
+        c->report.seq = 12;
+        c->report.boot = 0x1122334455667788;
+        wire_items(w->items);
+        c->report.n = 2;
+    } else if (c->kind == COMMAND_EXPIRE) {
+        c->expire.n = 2;
+        c->expire.pins[0] = 11;
+        c->expire.pins[1] = 1000000;
+    } else if (c->kind == COMMAND_RECOVER) {
+        c->recover.n = 1;
+        c->recover.pins[0] = 13;
+    } else if (c->kind == COMMAND_NODE_PUT) {
+        memcpy(c->node_put.name, "node-1", 6);
+        c->node_put.n_labels = wire_labels(c->node_put.labels);
+        c->node_put.capacity = 1000000000000;
+        c->node_put.boot = 99;
+    } else if (c->kind == COMMAND_NODE_STATE) {
+        c->node_state.admin = ADMIN_DRAINING;
+        c->node_state.health = HEALTH_DOWN;
+        c->node_state.full = 1;
+    } else if (c->kind == COMMAND_CONFIG_PUT) {
+        c->config_put.cluster.formed = true;
+        c->config_put.cluster.pin_tag = 0xdeadbeef;
+    }
+}
+
+static inline void wire_command(struct wire_command *w,
+                                enum command_kind kind, bool full)
+{
+    struct command *c = &w->c;
+
+    memset(w, 0, sizeof *w);
+    *c = (struct command){.kind = kind, .origin = 0x0102030405060708,
+                          .boot = 3, .seq = 200, .actor = 4,
+                          .org = ORG_DEFAULT};
+    if (kind == COMMAND_CLAIM_PUT)
+        wire_claim_put(w, full);
+    if (kind == COMMAND_CLAIM_REMOVE)
+        c->claim_remove.cid = wire_cid(0x71, 3);
+    if (kind == COMMAND_REPORT) {
+        c->report.node = 3;
+        c->report.items = w->items;
+    }
+    if (kind == COMMAND_NODE_PUT)
+        wire_fill(c->node_put.key, TYPES_KEY, 60);
+    if (kind == COMMAND_NODE_STATE)
+        c->node_state = (struct command_node_state){
+            2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
+    if (kind == COMMAND_CONFIG_PUT) {
+        wire_fill(c->config_put.cluster.id, TYPES_CLUSTER, 1);
+        wire_fill(c->config_put.cluster.history, TYPES_HISTORY, 100);
+        wire_fill(c->config_put.cluster.sip_key, 16, 200);
+    }
+    if (kind == COMMAND_COORDINATOR_PUT)
+        wire_row(&c->coordinator_put.row);
+    if (full)
+        wire_body(w);
+}
+
+static inline void wire_same_places(const struct command_place *x,
+                                    const struct command_place *y,
+                                    uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(x[i].node, y[i].node);
+        assert_int_equal(x[i].reason, y[i].reason);
+    }
+}
+
+static inline void wire_same_claim(const struct command_claim_put *a,
+                                   const struct command_claim_put *b)
+{
+    assert_true(cid_equal(&a->cid, &b->cid));
+    assert_true(cid_equal(&a->from, &b->from));
+    SAME(flags);
+    SAME(rmin);
+    SAME(rmax);
+    SAME(expires_ms);
+    SAME(set_name);
+    SAME(set_expires);
+    SAME(size);
+    SAME(salt);
+    SAME(who);
+    SAME_SPAN(name);
+    SAME_SPAN(meta);
+    SAME(n_places);
+    wire_same_places(a->places, b->places, a->n_places);
+}
+
+static inline void wire_same_assign(const struct command_assign *a,
+                                    const struct command_assign *b)
+{
+    SAME(pin);
+    SAME(rev);
+    SAME(n_add);
+    wire_same_places(a->add, b->add, a->n_add);
+    SAME(n_release);
+    wire_same_places(a->release, b->release, a->n_release);
+}
+
+static inline void wire_same_node(const struct command *a,
+                                  const struct command *b)
+{
+    SAME_BYTES(node_put.key);
+    SAME_TEXT(node_put.name);
+    SAME(node_put.n_labels);
+    wire_same_labels(a->node_put.labels, b->node_put.labels,
+                     a->node_put.n_labels);
+    SAME(node_put.capacity);
+    SAME(node_put.boot);
+}
+
+/* flat table */
+static inline void wire_same_body(const struct command *a,
+                                  const struct command *b)
+{
+    switch (a->kind) {
+    case COMMAND_TICK:
+        break;
+    case COMMAND_CLAIM_PUT:
+        wire_same_claim(&a->claim_put, &b->claim_put);
+        break;
+    case COMMAND_CLAIM_REMOVE:
+        assert_true(cid_equal(&a->claim_remove.cid, &b->claim_remove.cid));
+        break;
+    case COMMAND_ASSIGN:
+        wire_same_assign(&a->assign, &b->assign);
+        break;
+    case COMMAND_REPORT:
+        SAME(report.node);
+        SAME(report.boot);
+        SAME(report.seq);
+        SAME(report.n);
+        wire_same_items(a->report.items, b->report.items, a->report.n);
+        break;
+    case COMMAND_EXPIRE:
+        SAME(expire.n);
+        assert_memory_equal(a->expire.pins, b->expire.pins,
+                            a->expire.n * sizeof *a->expire.pins);
+        break;
+    case COMMAND_RECOVER:
+        SAME(recover.n);
+        assert_memory_equal(a->recover.pins, b->recover.pins,
+                            a->recover.n * sizeof *a->recover.pins);
+        break;
+    case COMMAND_NODE_PUT:
+        wire_same_node(a, b);
+        break;
+    case COMMAND_NODE_STATE:
+        SAME(node_state.node);
+        SAME(node_state.admin);
+        SAME(node_state.health);
+        SAME(node_state.full);
+        break;
+    case COMMAND_CONFIG_PUT:
+        SAME(config_put.cluster.formed);
+        SAME_BYTES(config_put.cluster.id);
+        SAME_BYTES(config_put.cluster.history);
+        SAME_BYTES(config_put.cluster.sip_key);
+        SAME(config_put.cluster.pin_tag);
+        break;
+    case COMMAND_COORDINATOR_PUT:
+        wire_same_row(&a->coordinator_put.row, &b->coordinator_put.row);
+        break;
+    }
+}
+
+static inline void wire_same_command(const struct command *a,
+                                     const struct command *b)
+{
+    SAME(kind);
+    SAME(origin);
+    SAME(boot);
+    SAME(seq);
+    SAME(actor);
+    SAME(org);
+    wire_same_body(a, b);
+}
+
+#endif
