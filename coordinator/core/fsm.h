@@ -1,0 +1,56 @@
+/* The deterministic state machine: log entries in, rows and verdicts out.
+ *
+ * The only writer of replicated state. Integer code; no clock but the time
+ * stamped into the entry (never running back), no random number, no I/O but
+ * the store. It never trusts the planner: every invariant is checked again
+ * (node states, distinct nodes, revision, minimum of copies) and a refusal
+ * is data, equal on all replicas.
+ */
+#ifndef PINFOLD_FSM_H
+#define PINFOLD_FSM_H
+
+#include "coordinator/core/store.h"
+#include "proto/command.h"
+
+struct fsm_result {
+    enum verdict verdict;
+    char text[192];       /* for people; "" when accepted */
+    uint64_t index;       /* of the entry */
+    uint64_t time_ms;     /* log time of the entry */
+    /* CLAIM_PUT, CLAIM_REMOVE: the pin after (before) the operation; NODE_PUT:
+     * node. Valid during the call. */
+    const struct pin *pin;
+    uint32_t node;
+    uint32_t needed, available; /* NO_CANDIDATES */
+};
+
+/* One call an operation, in order, REPEATED ones too. */
+typedef void (*fsm_result_cb)(void *arg, const struct command *command,
+                              const struct fsm_result *result);
+
+struct fsm;
+struct fsm *fsm_new(struct store *store);
+void fsm_free(struct fsm *f);
+
+/* Applies one entry into the open transaction. An index at or below
+ * store_applied is skipped without any call. ERR_VERSION or ERR_PROTOCOL:
+ * nothing of the entry was applied; the process must stop (a replica that
+ * skips what others apply has forked). */
+enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
+                   const void *p, size_t n, fsm_result_cb cb, void *arg,
+                   struct err_text *why) ERR_CHECKED;
+
+/* Shared with the planner, so that both count alike. */
+/* Nodes that have joined: admin active, cordoned or draining. */
+uint32_t fsm_joined_nodes(const struct store *s);
+/* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11). */
+int32_t fsm_minimum(const struct store *s, const struct pin *p);
+/* The work that the row shows; see enum pin_todo. */
+enum pin_todo fsm_todo(const struct store *s, const struct pin *p);
+/* A node may take a new copy as far as the log knows: active, up, not full,
+ * capacity known and enough of it left for size. */
+bool fsm_node_admissible(const struct node *n, uint64_t size);
+
+enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
+
+#endif

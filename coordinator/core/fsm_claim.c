@@ -1,0 +1,312 @@
+/* Claims: made, changed, removed, expired. What a claim says comes from its
+ * operation alone, or for a pin update from the pin that it names; nothing of
+ * an earlier claim, on this pin or another, is left in it.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include "proto/meta.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    FORM_MASK = 15 << CLAIM_FORM_SHIFT,
+    PRIORITY_MASK = 3 << CLAIM_PRIORITY_SHIFT,
+    TERM_FLAGS = CLAIM_DIRECT | CLAIM_ELASTIC | CLAIM_DEFAULT
+                 | PRIORITY_MASK | FORM_MASK
+};
+
+/* What the user wants: everything of a claim but whose it is. */
+struct terms {
+    uint32_t flags; /* TERM_FLAGS */
+    int32_t rmin, rmax;
+    uint64_t expires_ms;
+    struct span name, meta;
+};
+
+static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
+                  struct fsm_result *r)
+{
+    bool everywhere = t->rmin == -1 && t->rmax == -1;
+
+    if (!everywhere
+        && (t->rmin < 1 || t->rmax < t->rmin || t->rmax > LIMIT_REPLICAS))
+        fsm_refuse(r, VERDICT_INVALID,
+                   "replication factors %d and %d: both must be -1, or "
+                   "1 <= minimum <= maximum <= %d", t->rmin, t->rmax,
+                   LIMIT_REPLICAS);
+    else if (t->expires_ms != 0 && t->expires_ms < f->now_ms)
+        fsm_refuse(r, VERDICT_INVALID,
+                   "pin.ExpireAt set before current time");
+    else if (t->expires_ms > INT64_MAX)
+        fsm_refuse(r, VERDICT_INVALID, "expiry is out of range");
+    else if (size > FSM_COPY_MAX)
+        fsm_refuse(r, VERDICT_INVALID, "size is out of range");
+    else if ((t->flags & PRIORITY_MASK) == PRIORITY_MASK)
+        fsm_refuse(r, VERDICT_INVALID, "unknown priority");
+    else
+        return true;
+    return false;
+}
+
+/* meta of a pin update: the old pin's, and where it came from. */
+static bool meta_from(struct fsm *f, const struct cid *from,
+                      struct fsm_result *r)
+{
+    struct meta m;
+    struct err_text why = {""};
+    enum err e = ERR_OK;
+
+    memset(&m, 0, sizeof(m));
+    if (f->from.meta.n > 0)
+        e = meta_decode(span_buf(&f->from.meta), &m, &why);
+    assert(e == ERR_OK);
+    m.update_from = *from;
+    buf_reset(&f->meta);
+    if (meta_encode(&m, &f->meta, &why) == ERR_OK)
+        return true;
+    fsm_refuse(r, VERDICT_INVALID, "%.160s", why.text);
+    return false;
+}
+
+static bool terms_of(struct fsm *f, const struct command_claim_put *c,
+                     struct terms *t, struct fsm_result *r)
+{
+    *t = (struct terms){c->flags & TERM_FLAGS, c->rmin, c->rmax,
+                        c->expires_ms, c->name, c->meta};
+    if (c->from.n == 0)
+        return true;
+    if (!store_pin_find(f->store, &c->from, &f->from) || f->from.org == 0) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+        return false;
+    }
+    if (!meta_from(f, &c->from, r))
+        return false;
+    t->flags = (f->from.flags & (TERM_FLAGS & ~FORM_MASK))
+               | (c->flags & FORM_MASK);
+    t->rmin = f->from.rmin;
+    t->rmax = f->from.rmax;
+    t->meta = span_buf(&f->meta);
+    if (!c->set_name)
+        t->name = span_buf(&f->from.name);
+    if (!c->set_expires)
+        t->expires_ms = f->from.expires_ms;
+    return true;
+}
+
+static void set_bytes(struct buf *b, struct span s)
+{
+    buf_reset(b);
+    if (s.n > 0)
+        buf_add(b, s.p, s.n);
+}
+
+static void set_claim(struct pin *p, const struct terms *t,
+                      const struct command *c)
+{
+    p->flags = (p->flags & PIN_MEASURED) | t->flags;
+    p->rmin = t->rmin;
+    p->rmax = t->rmax;
+    p->expires_ms = t->expires_ms;
+    p->org = c->org;
+    p->who = c->claim_put.who;
+    p->salt = c->claim_put.salt;
+    set_bytes(&p->name, t->name);
+    set_bytes(&p->meta, t->meta);
+}
+
+static bool same_claim(const struct pin *a, const struct pin *b)
+{
+    return a->org == b->org && a->who == b->who && a->salt == b->salt
+           && (a->flags & TERM_FLAGS) == (b->flags & TERM_FLAGS)
+           && a->rmin == b->rmin && a->rmax == b->rmax
+           && a->expires_ms == b->expires_ms
+           && span_equal(span_buf(&a->name), span_buf(&b->name))
+           && span_equal(span_buf(&a->meta), span_buf(&b->meta));
+}
+
+struct places {
+    uint32_t have;     /* wanted before */
+    uint32_t proposed; /* distinct, not wanted yet */
+    uint32_t taken;
+    uint8_t seen[(UINT16_MAX + 8) / 8]; /* bit a node */
+};
+
+static void propose(struct fsm *f, struct places *s, uint32_t node,
+                    enum copy_reason reason, bool must)
+{
+    struct pin *p = &f->after;
+    const struct copy *c = pin_copy(p, node);
+    uint8_t bit = (uint8_t)(1U << (node % 8));
+    bool may;
+
+    if (node > UINT16_MAX || (s->seen[node / 8] & bit) != 0
+        || (c != NULL && c->want != COPY_RELEASED))
+        return;
+    /* Two requests for one CID may both have been planned: no surplus. */
+    if (!pin_everywhere(p) && (int64_t)s->have + s->taken >= p->rmax)
+        return;
+    may = fsm_may_take(f, p, node);
+    if (!may && !must)
+        return;
+    s->seen[node / 8] |= bit;
+    s->proposed++;
+    if (!may)
+        return;
+    fsm_take(f, p, node, reason);
+    s->taken++;
+}
+
+/* False: refused; what was taken into `after` is given up with it. */
+static bool place(struct fsm *f, const struct command_claim_put *c,
+                  uint32_t *taken, struct fsm_result *r)
+{
+    struct places s = {.have = fsm_wanted(&f->after)};
+    uint32_t needed = (uint32_t)fsm_minimum(f->store, &f->after);
+
+    for (uint32_t k = 0; c->from.n > 0 && k < f->from.n_copies; k++) {
+        const struct copy *from = &f->from.copies[k];
+
+        if (from->want != COPY_RELEASED)
+            propose(f, &s, from->node, (enum copy_reason)from->reason,
+                    false);
+    }
+    for (uint32_t k = 0; k < c->n_places; k++)
+        propose(f, &s, c->places[k].node,
+                (enum copy_reason)c->places[k].reason, true);
+    *taken = s.taken;
+    r->needed = needed;
+    r->available = s.have + s.proposed;
+    if (r->available < needed || fsm_joined_nodes(f->store) == 0)
+        fsm_refuse(r, VERDICT_NO_CANDIDATES,
+                   "not enough peers to allocate CID. Needed at least: %u. "
+                   "Wanted at most: %d. Available candidates: %u.", needed,
+                   f->after.rmax, r->available);
+    else if (s.have + s.taken < needed)
+        fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
+    else
+        return true;
+    return false;
+}
+
+static void make_recursive(struct fsm *f)
+{
+    for (uint32_t k = 0; k < f->after.n_copies; k++) {
+        struct copy *c = &f->after.copies[k];
+
+        if (c->want == COPY_DIRECT)
+            fsm_order(f, c, COPY_RECURSIVE, (enum copy_reason)c->reason);
+    }
+}
+
+/* before: the row, or empty. */
+static void load(struct fsm *f, const struct command_claim_put *c)
+{
+    if (store_pin_find(f->store, &c->cid, &f->before)) {
+        pin_assign(&f->after, &f->before);
+        return;
+    }
+    pin_reset(&f->before);
+    pin_reset(&f->after);
+    f->after.cid = c->cid;
+    f->after.size = c->size > 0 ? c->size : FSM_DEFAULT_SIZE;
+}
+
+void fsm_claim_put(struct fsm *f, const struct command *c,
+                   struct fsm_result *r)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    struct terms t;
+    uint32_t taken;
+    bool claimed, changed;
+
+    if (c->org != ORG_DEFAULT) {
+        fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
+        return;
+    }
+    if (!terms_of(f, put, &t, r) || !valid(f, &t, put->size, r))
+        return;
+    load(f, put);
+    claimed = f->before.org != 0;
+    if (claimed && (f->before.flags & CLAIM_DIRECT) == 0
+        && (t.flags & CLAIM_DIRECT) != 0) {
+        fsm_refuse(r, VERDICT_CONFLICT,
+                   "cannot repin a CID which is already pinned in recursive "
+                   "mode (new pin is pinned as direct). Unpin it first.");
+        return;
+    }
+    set_claim(&f->after, &t, c);
+    changed = !claimed || !same_claim(&f->before, &f->after);
+    if ((t.flags & CLAIM_DIRECT) == 0)
+        make_recursive(f);
+    if (!place(f, put, &taken, r))
+        return;
+    if (!changed && taken == 0) {
+        r->verdict = VERDICT_ALREADY;
+        r->pin = &f->before;
+        return;
+    }
+    if (changed)
+        f->after.created_ms = f->now_ms;
+    f->after.rev = f->index;
+    if (f->after.id == 0)
+        f->after.id = store_next_pin(f->store);
+    fsm_save(f);
+    r->pin = &f->after;
+}
+
+/* The claim goes and takes its copies with it; the row stays until they are
+ * reported gone. */
+static void release(struct fsm *f, enum copy_reason reason)
+{
+    struct pin *p = &f->after;
+
+    p->flags = (p->flags & PIN_MEASURED) | PIN_RELEASING;
+    p->rmin = p->rmax = 0;
+    p->created_ms = p->expires_ms = 0;
+    p->org = 0;
+    p->who = p->salt = 0;
+    buf_reset(&p->name);
+    buf_reset(&p->meta);
+    p->rev = f->index;
+    assert(p->n_copies > 0); /* a claimed pin has a wanted copy */
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        if (p->copies[k].want != COPY_RELEASED)
+            fsm_order(f, &p->copies[k], COPY_RELEASED, reason);
+    }
+    fsm_save(f);
+}
+
+void fsm_claim_remove(struct fsm *f, const struct command *c,
+                      struct fsm_result *r)
+{
+    if (c->org != ORG_DEFAULT) {
+        fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
+        return;
+    }
+    if (!store_pin_find(f->store, &c->claim_remove.cid, &f->before)
+        || f->before.org == 0) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+        return;
+    }
+    pin_assign(&f->after, &f->before);
+    release(f, REASON_UNCLAIMED);
+    r->pin = &f->before;
+}
+
+void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    r->verdict = VERDICT_ALREADY;
+    if (c->expire.n > f->budget) {
+        fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
+        return;
+    }
+    f->budget -= c->expire.n;
+    for (uint32_t k = 0; k < c->expire.n; k++) {
+        if (!fsm_load(f, c->expire.pins[k]) || f->before.expires_ms == 0
+            || f->before.expires_ms > f->now_ms)
+            continue;
+        release(f, REASON_EXPIRED);
+        r->verdict = VERDICT_ACCEPTED;
+    }
+}

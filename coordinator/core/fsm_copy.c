@@ -1,0 +1,267 @@
+/* Copies: what the planner changes, what agents report, what is tried again.
+ * Decides nothing about placement; checks that a decision still holds.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { FAILURES_MAX = 31 };
+
+/* --- ASSIGN -------------------------------------------------------------- */
+/* The surplus copy may go only while enough of the others are confirmed, on
+ * nodes that are up (DESIGN 12.3). */
+static bool may_release(struct fsm *f, uint32_t node)
+{
+    const struct pin *p = &f->after;
+    int32_t kept = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct copy *c = &p->copies[k];
+        const struct node *n = store_node(f->store, c->node);
+
+        assert(n != NULL);
+        kept += c->node != node && c->want != COPY_RELEASED
+                && c->state == COPY_PINNED && n->health == HEALTH_UP;
+    }
+    return kept >= fsm_minimum(f->store, p);
+}
+
+static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
+{
+    uint32_t changed = 0;
+
+    for (uint32_t k = 0; k < a->n_release; k++) {
+        struct copy *c = pin_copy(&f->after, a->release[k].node);
+
+        if (c == NULL || c->want == COPY_RELEASED
+            || !may_release(f, c->node))
+            continue;
+        fsm_order(f, c, COPY_RELEASED,
+                  (enum copy_reason)a->release[k].reason);
+        changed++;
+    }
+    return changed;
+}
+
+void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_assign *a = &c->assign;
+    uint32_t taken = 0, refused = 0;
+
+    if (!fsm_load(f, a->pin) || f->before.rev != a->rev
+        || f->before.org == 0) {
+        fsm_refuse(r, VERDICT_STALE, "the pin has changed");
+        return;
+    }
+    for (uint32_t k = 0; k < a->n_add; k++) {
+        const struct copy *had = pin_copy(&f->after, a->add[k].node);
+
+        if (had != NULL && had->want != COPY_RELEASED)
+            continue;
+        if (!fsm_may_take(f, &f->after, a->add[k].node)) {
+            refused++;
+            continue;
+        }
+        fsm_take(f, &f->after, a->add[k].node,
+                 (enum copy_reason)a->add[k].reason);
+        taken++;
+    }
+    if (a->n_add > 0 && refused == a->n_add) {
+        fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
+        return;
+    }
+    if (assign_release(f, a) + taken == 0) {
+        fsm_refuse(r, VERDICT_STALE, "nothing to change");
+        return;
+    }
+    f->after.rev = f->index;
+    fsm_save(f);
+}
+
+/* --- REPORT -------------------------------------------------------------- */
+static void set_state(const struct fsm *f, struct copy *c,
+                      enum copy_state state)
+{
+    if (c->state == state)
+        return;
+    c->state = state;
+    c->since = fsm_now_s(f);
+}
+
+static bool report_pinned(struct fsm *f, const struct report_item *i,
+                          struct copy *c)
+{
+    struct pin *p = &f->after;
+    uint64_t size = i->size <= FSM_COPY_MAX ? i->size : FSM_COPY_MAX;
+
+    if (c->want == COPY_RELEASED)
+        return false; /* it will be reported gone */
+    set_state(f, c, COPY_PINNED);
+    c->failures = 0;
+    if (size == 0)
+        return true; /* the agent could not measure it */
+    c->size = size;
+    if ((p->flags & PIN_MEASURED) == 0) {
+        p->size = size;
+        p->flags |= PIN_MEASURED;
+    }
+    return true;
+}
+
+static bool report_failed(struct fsm *f, struct copy *c)
+{
+    set_state(f, c, COPY_FAILED);
+    if (c->failures < FAILURES_MAX)
+        c->failures++;
+    return true;
+}
+
+static bool report_lost(struct fsm *f, struct copy *c)
+{
+    if (c->want == COPY_RELEASED || c->state == COPY_LOST)
+        return false;
+    set_state(f, c, COPY_LOST);
+    return true;
+}
+
+/* A larger reservation. Nothing answers a refusal: the agent stops at its
+ * limit and reports that it failed. */
+static bool report_ask(struct fsm *f, const struct report_item *i,
+                       struct copy *c)
+{
+    const struct node *n = store_node(f->store, c->node);
+    uint64_t rest;
+
+    assert(n != NULL);
+    rest = n->bytes - c->size;
+    if (c->want == COPY_RELEASED || i->size <= c->size
+        || i->size > FSM_COPY_MAX || rest > n->capacity
+        || i->size > n->capacity - rest || f->budget == 0)
+        return false;
+    f->budget--;
+    c->size = i->size;
+    c->idx = f->index;
+    return true;
+}
+
+static bool report_item(struct fsm *f, const struct report_item *i,
+                        struct copy *c)
+{
+    switch (i->state) {
+    case REPORT_PINNED:
+        return report_pinned(f, i, c);
+    case REPORT_FAILED:
+        return report_failed(f, c);
+    case REPORT_LOST:
+        return report_lost(f, c);
+    case REPORT_GONE:
+        if (c->want != COPY_RELEASED)
+            return false;
+        pin_copy_remove(&f->after, c->node);
+        return true;
+    case REPORT_ASK:
+        return report_ask(f, i, c);
+    }
+    return false;
+}
+
+static void put_fail(struct fsm *f, const struct report_item *i,
+                     uint32_t node)
+{
+    struct fail row;
+    size_t n = i->text.n < LIMIT_ERROR_TEXT ? i->text.n : LIMIT_ERROR_TEXT;
+
+    memset(&row, 0, sizeof(row));
+    row.pin = i->pin;
+    row.node = node;
+    row.attempts = i->attempts;
+    row.at_ms = f->now_ms;
+    row.code = i->code;
+    if (n > 0)
+        memcpy(row.text, i->text.p, n);
+    store_fail_put(f->store, &row);
+}
+
+static void apply_item(struct fsm *f, uint32_t node,
+                       const struct report_item *i)
+{
+    struct copy *c;
+
+    if (!fsm_load(f, i->pin))
+        return;
+    c = pin_copy(&f->after, node);
+    if (c == NULL || i->idx < c->idx || !report_item(f, i, c))
+        return;
+    if (f->after.org == 0 && f->after.n_copies == 0)
+        store_pin_delete(f->store, &f->before);
+    else
+        fsm_save(f);
+    if (i->state == REPORT_FAILED)
+        put_fail(f, i, node);
+}
+
+void fsm_report(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_report *report = &c->report;
+    const struct node *n = store_node(f->store, report->node);
+    struct node now;
+
+    r->node = report->node;
+    if (n == NULL || n->admin == ADMIN_REMOVED) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", report->node);
+        return;
+    }
+    if (report->boot != n->boot || report->seq <= n->seq) {
+        fsm_refuse(r, VERDICT_ALREADY, "report %llu of node %u was taken, "
+                   "or is of another journal",
+                   (unsigned long long)report->seq, report->node);
+        return;
+    }
+    now = *n;
+    now.seq = report->seq;
+    store_node_put(f->store, &now);
+    for (uint32_t k = 0; k < report->n; k++)
+        apply_item(f, report->node, &report->items[k]);
+}
+
+/* --- RECOVER ------------------------------------------------------------- */
+static bool recover(struct fsm *f)
+{
+    bool changed = false;
+
+    for (uint32_t k = 0; k < f->after.n_copies; k++) {
+        struct copy *c = &f->after.copies[k];
+
+        if (c->want == COPY_RELEASED
+            || (c->state != COPY_FAILED && c->state != COPY_LOST))
+            continue;
+        fsm_order(f, c, c->want, (enum copy_reason)c->reason);
+        changed = true;
+    }
+    if (changed)
+        fsm_save(f);
+    return changed;
+}
+
+void fsm_recover(struct fsm *f, const struct command *c,
+                 struct fsm_result *r)
+{
+    bool found = false, changed = false;
+
+    if (c->recover.n > f->budget) {
+        fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
+        return;
+    }
+    f->budget -= c->recover.n;
+    for (uint32_t k = 0; k < c->recover.n; k++) {
+        if (!fsm_load(f, c->recover.pins[k]) || f->before.org == 0)
+            continue;
+        found = true;
+        changed = recover(f) || changed;
+    }
+    if (!found)
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+    else if (!changed)
+        r->verdict = VERDICT_ALREADY;
+}

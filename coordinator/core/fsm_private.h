@@ -1,0 +1,66 @@
+/* What the files of the state machine share: the entry that is being applied,
+ * and the steps that several operations take. For fsm*.c.
+ */
+#ifndef PINFOLD_FSM_PRIVATE_H
+#define PINFOLD_FSM_PRIVATE_H
+
+#include "coordinator/core/fsm.h"
+
+/* Sizes and indexes of copies are stored in 48 bits. */
+#define FSM_COPY_MAX (((uint64_t)1 << 48) - 1)
+
+struct fsm {
+    struct store *store;
+    struct command command;
+    struct command_scratch scratch;
+    struct pin before, after; /* of the pin in work */
+    struct pin from;          /* pin update */
+    struct buf meta;
+    uint64_t index, now_ms;   /* of the entry */
+    /* Order rows of one node that operations on many pins may still write in
+     * this entry: ORDERS are cut between indexes, so one entry must fit in
+     * one of them. Each operation on one pin has its row set aside. */
+    uint32_t budget;
+};
+
+void fsm_refuse(struct fsm_result *r, enum verdict v, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Reads a pin into before and after. */
+bool fsm_load(struct fsm *f, uint64_t id);
+/* Derived columns of after, then the row. */
+void fsm_save(struct fsm *f);
+/* The agent shall do something new. */
+void fsm_order(const struct fsm *f, struct copy *c, enum copy_want want,
+               enum copy_reason reason);
+/* A new copy on this node, or a released one wanted again. */
+bool fsm_may_take(const struct fsm *f, struct pin *pin, uint32_t node);
+void fsm_take(const struct fsm *f, struct pin *pin, uint32_t node,
+              enum copy_reason reason);
+uint32_t fsm_wanted(const struct pin *p);
+uint32_t fsm_now_s(const struct fsm *f);
+
+/* fsm_claim.c */
+void fsm_claim_put(struct fsm *f, const struct command *c,
+                   struct fsm_result *r);
+void fsm_claim_remove(struct fsm *f, const struct command *c,
+                      struct fsm_result *r);
+void fsm_expire(struct fsm *f, const struct command *c,
+                struct fsm_result *r);
+/* fsm_copy.c */
+void fsm_assign(struct fsm *f, const struct command *c,
+                struct fsm_result *r);
+void fsm_report(struct fsm *f, const struct command *c,
+                struct fsm_result *r);
+void fsm_recover(struct fsm *f, const struct command *c,
+                 struct fsm_result *r);
+/* fsm_node.c */
+void fsm_node_put(struct fsm *f, const struct command *c,
+                  struct fsm_result *r);
+void fsm_node_state(struct fsm *f, const struct command *c,
+                    struct fsm_result *r);
+void fsm_config_put(struct fsm *f, const struct command *c,
+                    struct fsm_result *r);
+void fsm_coordinator_put(struct fsm *f, const struct command *c,
+                         struct fsm_result *r);
+
+#endif

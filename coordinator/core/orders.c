@@ -1,0 +1,205 @@
+/* Orders for one agent, from the log of its node. Absolute: each says what
+ * shall be, so a repeated one does nothing. The cut lies between two indexes;
+ * the state machine bounds what one entry writes for a node, so one index
+ * always fits. Origins are hints: where they alone would break the bound on
+ * bytes they are left out.
+ */
+#include "coordinator/core/orders.h"
+
+#include "proto/codec.h"
+#include "proto/mem.h"
+#include "proto/meta.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROWS = LIMIT_ORDER_ITEMS + 1, /* one more shows that there are more */
+    ITEM_NUMBERS = 64,            /* numbers and heads of one item */
+    HOLDER_BYTES = 5,
+    ORIGINS_MAX = LIMIT_ORIGINS * (LIMIT_MULTIADDR + 3) + 3
+};
+
+static_assert(LIMIT_ORDER_ITEMS
+                      * (2 * LIMIT_CID + ITEM_NUMBERS
+                         + LIMIT_HOLDERS * HOLDER_BYTES)
+                  <= ORDERS_BYTES_MAX,
+              "without origins all items of one index fit");
+static_assert(ORDERS_BYTES_MAX + ORIGINS_MAX < LIMIT_FRAME, "one frame");
+
+void orders_scratch_init(struct orders_scratch *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->items = mem_array(LIMIT_ORDER_ITEMS, sizeof(*s->items));
+    s->rows = mem_array(ROWS, sizeof(*s->rows));
+    pin_init(&s->pin);
+}
+
+void orders_scratch_free(struct orders_scratch *s)
+{
+    free(s->items);
+    free(s->rows);
+    pin_free(&s->pin);
+    buf_free(&s->bytes);
+}
+
+static bool needs_full(const struct store *s, const struct node *n,
+                       const uint8_t held_history[TYPES_HISTORY],
+                       uint64_t held_index, uint64_t held_wanted,
+                       uint64_t held_xor)
+{
+    const struct cluster *c = store_cluster(s);
+
+    if (memcmp(held_history, c->history, TYPES_HISTORY) != 0
+        || held_index > store_applied(s))
+        return true;
+    return held_index >= n->last_index
+           && (held_wanted != n->wanted || held_xor != n->wanted_xor);
+}
+
+static void add_holders(const struct store *s, const struct pin *p,
+                        uint32_t self, struct order_item *item)
+{
+    for (uint32_t k = 0;
+         k < p->n_copies && item->n_holders < LIMIT_HOLDERS; k++) {
+        const struct copy *c = &p->copies[k];
+        const struct node *n = store_node(s, c->node);
+
+        assert(n != NULL);
+        if (c->node != self && c->want != COPY_RELEASED
+            && c->state == COPY_PINNED && n->health == HEALTH_UP)
+            item->holders[item->n_holders++] = c->node;
+    }
+}
+
+/* The scratch has room for one more list, so that what was written stays
+ * where it is. */
+static void add_meta(const struct pin *p, struct buf *bytes,
+                     struct order_item *item)
+{
+    struct meta m;
+    size_t at = bytes->n;
+    enum err e;
+
+    if (p->meta.n == 0)
+        return;
+    e = meta_decode(span_buf(&p->meta), &m, NULL);
+    assert(e == ERR_OK);
+    item->from = m.update_from;
+    if (m.n_origins == 0)
+        return;
+    encode_array(bytes, m.n_origins);
+    for (uint32_t k = 0; k < m.n_origins; k++)
+        encode_str(bytes, (const char *)m.origins[k].p, m.origins[k].n);
+    item->origins = span_of(bytes->p + at, bytes->n - at);
+}
+
+static void make_item(struct store *s, uint32_t node,
+                      const struct store_order_row *row,
+                      struct orders_scratch *scratch,
+                      struct order_item *item)
+{
+    struct pin *p = &scratch->pin;
+    bool have = store_pin_get(s, row->pin, p);
+    const struct copy *c = have ? pin_copy(p, node) : NULL;
+
+    assert(c != NULL && c->idx == row->idx);
+    memset(item, 0, sizeof(*item));
+    item->pin = p->id;
+    item->idx = c->idx;
+    item->want = c->want;
+    item->cid = p->cid;
+    item->reserved = c->size;
+    item->queued = c->state == COPY_QUEUED;
+    if (c->want == COPY_RELEASED)
+        return;
+    item->priority = (uint8_t)(p->flags >> CLAIM_PRIORITY_SHIFT & 3);
+    add_holders(s, p, node, item);
+    add_meta(p, &scratch->bytes, item);
+}
+
+static size_t item_bytes(const struct order_item *i)
+{
+    size_t bytes = ITEM_NUMBERS;
+
+    bytes += i->cid.n;
+    bytes += i->from.n;
+    bytes += i->origins.n;
+    return bytes + (size_t)i->n_holders * HOLDER_BYTES;
+}
+
+/* How many of the n rows belong to whole indexes, when row n begins none. */
+static uint32_t whole(const struct store_order_row *rows, uint32_t n)
+{
+    uint32_t k = n;
+
+    while (k > 0 && rows[k - 1].idx == rows[n].idx)
+        k--;
+    return k;
+}
+
+static size_t drop_origins(struct order_item *items, uint32_t n)
+{
+    size_t bytes = 0;
+
+    for (uint32_t k = 0; k < n; k++) {
+        items[k].origins = span_of(NULL, 0);
+        bytes += item_bytes(&items[k]);
+    }
+    return bytes;
+}
+
+/* Fills items from rows, up to the bound on bytes; returns how many. */
+static uint32_t fill(struct store *s, uint32_t node, uint32_t n,
+                     struct orders_scratch *scratch)
+{
+    struct order_item *items = scratch->items;
+    bool plain = false;
+    size_t bytes = 0;
+
+    buf_reset(&scratch->bytes);
+    buf_reserve(&scratch->bytes, ORDERS_BYTES_MAX + ORIGINS_MAX);
+    for (uint32_t k = 0; k < n; k++) {
+        make_item(s, node, &scratch->rows[k], scratch, &items[k]);
+        if (plain) {
+            buf_reset(&scratch->bytes);
+            items[k].origins = span_of(NULL, 0);
+        }
+        bytes += item_bytes(&items[k]);
+        if (bytes <= ORDERS_BYTES_MAX)
+            continue;
+        if (scratch->rows[k].idx != scratch->rows[0].idx)
+            return whole(scratch->rows, k);
+        assert(!plain);
+        plain = true;
+        bytes = drop_origins(items, k + 1);
+    }
+    return n;
+}
+
+void orders_build(struct store *s, uint32_t node,
+                  const uint8_t held_history[TYPES_HISTORY],
+                  uint64_t held_index, uint64_t held_wanted,
+                  uint64_t held_xor, struct orders_scratch *scratch,
+                  struct message_orders *out)
+{
+    const struct node *row = store_node(s, node);
+    uint32_t n, fitting;
+
+    assert(row != NULL);
+    memcpy(out->history, store_cluster(s)->history, TYPES_HISTORY);
+    out->full = needs_full(s, row, held_history, held_index, held_wanted,
+                           held_xor);
+    out->from = out->full ? 0 : held_index;
+    n = store_scan_node(s, node, out->from, INT64_MAX, ROWS,
+                        scratch->rows);
+    fitting = n < ROWS ? n : whole(scratch->rows, LIMIT_ORDER_ITEMS);
+    assert(n == 0 || fitting > 0);
+    fitting = fill(s, node, fitting, scratch);
+    out->n = fitting;
+    out->items = scratch->items;
+    out->more = fitting < n;
+    out->to = out->more ? scratch->items[fitting - 1].idx
+                        : store_applied(s);
+}

@@ -1,0 +1,32 @@
+/* Orders: the changes of the state that one agent has not stored yet. Pure;
+ * reads the store. Absolute states in index order, cut only between indexes,
+ * at most LIMIT_ORDER_ITEMS and ORDERS_BYTES_MAX (DESIGN 12.4).
+ */
+#ifndef PINFOLD_ORDERS_H
+#define PINFOLD_ORDERS_H
+
+#include "coordinator/core/store.h"
+#include "proto/message.h"
+
+enum { ORDERS_BYTES_MAX = 512 << 10 };
+
+struct orders_scratch {
+    struct order_item *items;
+    struct store_order_row *rows;
+    struct pin pin;
+    struct buf bytes; /* origins of the items */
+};
+void orders_scratch_init(struct orders_scratch *s);
+void orders_scratch_free(struct orders_scratch *s);
+
+/* What the agent of `node` lacks. held_*: from its last BEAT. Fills history,
+ * from, to, full, more, n, items; the caller adds term, leader, directory.
+ * Full (from 0) when the history differs, the held index is above the
+ * applied one, or everything is held and count or xor differ. */
+void orders_build(struct store *s, uint32_t node,
+                  const uint8_t held_history[TYPES_HISTORY],
+                  uint64_t held_index, uint64_t held_wanted,
+                  uint64_t held_xor, struct orders_scratch *scratch,
+                  struct message_orders *out);
+
+#endif

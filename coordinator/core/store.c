@@ -1,0 +1,350 @@
+/* Opening the replicated state, its schema, and transactions. A transaction
+ * begins with the first write and ends with store_flush, which writes what is
+ * kept in memory: counters, marks, applied index. When to flush is the
+ * caller's decision (specs/storage.md 4.1). SQL stands in store_private.h.
+ */
+#include "coordinator/core/store_private.h"
+
+#include "proto/mem.h"
+
+#include <sqlite3.h>
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const pragmas[] = {
+    "PRAGMA page_size=4096",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA wal_autocheckpoint=0",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA secure_delete=OFF",
+    "PRAGMA cache_size=-8192",
+    "PRAGMA mmap_size=0",
+    "PRAGMA temp_store=FILE",
+    "PRAGMA foreign_keys=OFF",
+    "PRAGMA trusted_schema=OFF",
+};
+
+static const char *const schema[] = {
+    "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
+    "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
+    "flags INT NOT NULL, todo INT NOT NULL, rmin INT NOT NULL,"
+    "rmax INT NOT NULL, rev INT NOT NULL, created INT NOT NULL,"
+    "org INT NOT NULL, who INT NOT NULL, salt INT NOT NULL,"
+    "expires INT NOT NULL, cid BLOB NOT NULL, name TEXT, meta BLOB,"
+    "asg BLOB NOT NULL) STRICT",
+    "CREATE TABLE cid(h INT NOT NULL, pin INT NOT NULL,"
+    "PRIMARY KEY(h,pin)) WITHOUT ROWID, STRICT",
+    "CREATE TABLE fail(pin INT NOT NULL, node INT NOT NULL,"
+    "attempts INT NOT NULL, at INT NOT NULL, code INT NOT NULL, text TEXT,"
+    "PRIMARY KEY(pin,node)) WITHOUT ROWID, STRICT",
+    "CREATE TABLE node_log(node INT NOT NULL, idx INT NOT NULL,"
+    "pin INT NOT NULL, PRIMARY KEY(node,idx,pin)) WITHOUT ROWID, STRICT",
+    "CREATE TABLE node(id INTEGER PRIMARY KEY, boot INT NOT NULL,"
+    "seq INT NOT NULL, copies INT NOT NULL, bytes INT NOT NULL,"
+    "wanted INT NOT NULL, wanted_xor INT NOT NULL,"
+    "last_index INT NOT NULL, doc BLOB NOT NULL) STRICT",
+    "CREATE TABLE coordinator(id INTEGER PRIMARY KEY,"
+    "doc BLOB NOT NULL) STRICT",
+    "CREATE TABLE origin(id INTEGER PRIMARY KEY, boot INT NOT NULL,"
+    "highest INT NOT NULL, seen BLOB NOT NULL) STRICT",
+    "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
+    "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
+    "CREATE INDEX pin_everywhere ON pin(id) WHERE rmin=-1",
+    "INSERT INTO fsm(k,v) VALUES(8,1)", /* STORE_HEAD_SCHEMA */
+};
+
+static const char *const statements[] = {
+#define X(name, sql) sql,
+    STORE_STATEMENTS(X)
+#undef X
+};
+
+/* A number of one row, or `none` without a row. */
+static enum err number(struct store *s, const char *sql, uint64_t none,
+                       uint64_t *out, struct err_text *why)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(s->d.db, sql, -1, &q, NULL);
+    enum err e = ERR_OK;
+
+    *out = none;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW)
+        *out = (uint64_t)sqlite3_column_int64(q, 0);
+    else if (rc != SQLITE_DONE)
+        e = err_set(why, (rc & 0xff) == SQLITE_NOTADB
+                             || (rc & 0xff) == SQLITE_CORRUPT
+                         ? ERR_CORRUPT : ERR_IO,
+                    "%s: %s", sql, sqlite3_errmsg(s->d.db));
+    sqlite3_finalize(q);
+    return e;
+}
+
+static enum err make_schema(struct store *s, struct err_text *why)
+{
+    enum err e = store_db_exec(&s->d, "BEGIN IMMEDIATE", why);
+
+    for (size_t k = 0; e == ERR_OK && k < sizeof(schema) / sizeof(*schema);
+         k++)
+        e = store_db_exec(&s->d, schema[k], why);
+    return e != ERR_OK ? e : store_db_exec(&s->d, "COMMIT", why);
+}
+
+static enum err check_schema(struct store *s, struct err_text *why)
+{
+    uint64_t n, ours, version;
+    enum err e = number(s, "SELECT count(*) FROM sqlite_schema", 0, &n, why);
+
+    if (e != ERR_OK)
+        return e;
+    if (n == 0)
+        return make_schema(s, why);
+    e = number(s, "SELECT count(*) FROM sqlite_schema "
+                  "WHERE type='table' AND name IN ('fsm','pin')", 0, &ours,
+               why);
+    if (e != ERR_OK)
+        return e;
+    if (ours != 2)
+        return err_set(why, ERR_CORRUPT, "not a Pinfold database");
+    e = number(s, "SELECT v FROM fsm WHERE k=8", 0, &version, why);
+    if (e != ERR_OK)
+        return e;
+    if (version == 0)
+        return err_set(why, ERR_CORRUPT, "database without schema version");
+    if (version != STORE_SCHEMA)
+        return err_set(why, ERR_VERSION,
+                       "database has schema %llu, this program knows %d",
+                       (unsigned long long)version, STORE_SCHEMA);
+    return ERR_OK;
+}
+
+static enum err load_head(struct store *s, struct err_text *why)
+{
+    sqlite3_stmt *q = NULL;
+    enum err e = ERR_OK;
+    int rc = sqlite3_prepare_v2(s->d.db, "SELECT k,v FROM fsm ORDER BY k",
+                                -1, &q, NULL);
+
+    while (rc == SQLITE_OK && e == ERR_OK && sqlite3_step(q) == SQLITE_ROW) {
+        int64_t k = sqlite3_column_int64(q, 0);
+        const void *p = sqlite3_column_blob(q, 1);
+        size_t n = (size_t)sqlite3_column_bytes(q, 1);
+
+        if (k == STORE_HEAD_SUM && n == STORE_HASH)
+            store_sum_read(&s->sum, p);
+        else if (k == STORE_HEAD_CLUSTER)
+            e = store_row_cluster_read(span_of(p, n), &s->cluster, why);
+        else if (k > 0 && k < STORE_HEAD_COUNT)
+            s->head[k] = (uint64_t)sqlite3_column_int64(q, 1);
+        else
+            e = err_set(why, ERR_CORRUPT, "unknown row %lld in fsm",
+                        (long long)k);
+    }
+    sqlite3_finalize(q);
+    memcpy(s->written, s->head, sizeof(s->head));
+    for (int k = STORE_HEAD_NEXT_PIN; k <= STORE_HEAD_NEXT_NODE; k++)
+        s->head[k] = s->head[k] == 0 ? 1 : s->head[k];
+    if (rc != SQLITE_OK)
+        return err_set(why, ERR_CORRUPT, "fsm: %s",
+                       sqlite3_errmsg(s->d.db));
+    return e == ERR_OK ? ERR_OK : ERR_CORRUPT;
+}
+
+static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct store *s = arg;
+
+    (void)db;
+    (void)name;
+    s->wal_pages = (uint64_t)pages;
+    return SQLITE_OK;
+}
+
+static enum err prepare(struct store *s, const char *path,
+                        struct err_text *why)
+{
+    enum err e = store_db_open(&s->d, path,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                               why);
+
+    for (size_t k = 0;
+         e == ERR_OK && k < sizeof(pragmas) / sizeof(*pragmas); k++)
+        e = store_db_exec(&s->d, pragmas[k], why);
+    if (e == ERR_OK)
+        e = check_schema(s, why);
+    if (e == ERR_OK)
+        e = load_head(s, why);
+    if (e == ERR_OK)
+        e = store_db_prepare(&s->d, statements, STORE_Q_COUNT, why);
+    if (e == ERR_OK)
+        e = store_memory_load(s, why);
+    return e;
+}
+
+static void free_store(struct store *s)
+{
+    store_db_close(&s->d);
+    store_memory_free(s);
+    buf_free(&s->scratch);
+    buf_free(&s->other);
+    buf_free(&s->asg);
+    free(s);
+}
+
+enum err store_open(const char *path, struct store **out,
+                    struct err_text *why)
+{
+    struct store *s = mem_alloc(sizeof(*s));
+    enum err e = prepare(s, path, why);
+
+    *out = NULL;
+    if (e != ERR_OK) {
+        err_prefix(why, "database %s", path);
+        free_store(s);
+        return e;
+    }
+    s->hash_mask = UINT64_MAX;
+    sqlite3_wal_hook(s->d.db, on_commit, s);
+    store_cache_fit(s);
+    *out = s;
+    return ERR_OK;
+}
+
+void store_close(struct store *s)
+{
+    if (s == NULL)
+        return;
+    store_flush(s);
+    free_store(s);
+}
+
+bool store_is_dirty(const struct store *s)
+{
+    return s->open;
+}
+
+void store_begin(struct store *s)
+{
+    if (s->open)
+        return;
+    STORE_DO(&s->d, STORE_Q_BEGIN, "");
+    s->open = true;
+}
+
+static void write_head(struct store *s)
+{
+    uint8_t sum[STORE_HASH];
+
+    for (uint64_t k = 1; k < STORE_HEAD_COUNT; k++) {
+        if (s->head[k] == s->written[k])
+            continue;
+        STORE_DO(&s->d, STORE_Q_HEAD_PUT, "uu", k, s->head[k]);
+        s->written[k] = s->head[k];
+    }
+    store_sum_bytes(&s->sum, sum);
+    STORE_DO(&s->d, STORE_Q_HEAD_PUT, "ub", (uint64_t)STORE_HEAD_SUM, sum,
+             sizeof(sum));
+}
+
+void store_flush(struct store *s)
+{
+    if (!s->open)
+        return;
+    store_memory_write(s);
+    write_head(s);
+    STORE_DO(&s->d, STORE_Q_COMMIT, "");
+    s->open = false;
+}
+
+static void set_synchronous(struct store *s, const char *sql)
+{
+    if (store_db_exec(&s->d, sql, NULL) != ERR_OK)
+        store_db_die(&s->d, sql);
+}
+
+/* The level cannot change inside a transaction: the open one is committed
+ * first, and a small one behind it syncs the WAL with both. */
+void store_sync(struct store *s, uint64_t index, uint64_t term)
+{
+    store_flush(s);
+    set_synchronous(s, "PRAGMA synchronous=FULL");
+    store_begin(s);
+    if (index > s->head[STORE_HEAD_APPLIED]) {
+        s->head[STORE_HEAD_APPLIED] = index;
+        s->head[STORE_HEAD_TERM] = term;
+    }
+    s->head[STORE_HEAD_SYNCS]++;
+    store_flush(s);
+    set_synchronous(s, "PRAGMA synchronous=NORMAL");
+}
+
+uint64_t store_applied(const struct store *s)
+{
+    return s->head[STORE_HEAD_APPLIED];
+}
+
+uint64_t store_term(const struct store *s)
+{
+    return s->head[STORE_HEAD_TERM];
+}
+
+uint64_t store_time_ms(const struct store *s)
+{
+    return s->head[STORE_HEAD_TIME];
+}
+
+void store_set_applied(struct store *s, uint64_t index, uint64_t term,
+                       uint64_t time_ms)
+{
+    assert(index > s->head[STORE_HEAD_APPLIED]);
+    assert(time_ms >= s->head[STORE_HEAD_TIME]);
+    store_begin(s);
+    s->head[STORE_HEAD_APPLIED] = index;
+    s->head[STORE_HEAD_TERM] = term;
+    s->head[STORE_HEAD_TIME] = time_ms;
+}
+
+void store_hash(struct store *s, uint8_t out[STORE_HASH])
+{
+    struct store_sum sum = s->sum;
+
+    store_memory_sum(s, &sum);
+    store_sum_bytes(&sum, out);
+}
+
+uint64_t store_pin_count(const struct store *s)
+{
+    return s->head[STORE_HEAD_PINS];
+}
+
+uint64_t store_next_pin(struct store *s)
+{
+    store_begin(s);
+    return s->head[STORE_HEAD_NEXT_PIN]++;
+}
+
+uint32_t store_next_node(struct store *s)
+{
+    assert(s->head[STORE_HEAD_NEXT_NODE] <= UINT16_MAX);
+    store_begin(s);
+    return (uint32_t)s->head[STORE_HEAD_NEXT_NODE]++;
+}
+
+const struct store_changes *store_changes(const struct store *s)
+{
+    return &s->changes;
+}
+
+void store_changes_clear(struct store *s)
+{
+    struct store_changes *c = &s->changes;
+
+    if (c->any_orders)
+        memset(c->orders, 0, sizeof(c->orders));
+    c->nodes = c->any_orders = c->overflow = false;
+    c->n_pins = 0;
+}

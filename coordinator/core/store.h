@@ -1,0 +1,162 @@
+/* The replicated state in SQLite (specs of the schema: docs/architecture.md).
+ *
+ * struct store is the writer: core loop only; opened once. Readers (struct
+ * store_reader) are read-only connections, one a thread. The state is durable
+ * and never removed at start; the applied index changes in the transaction
+ * that changes the rows. An SQLite error of the writer aborts the process
+ * with a message on standard error: memory and file must not part.
+ *
+ * Writing functions belong to fsm*.c. They open a transaction when none is
+ * open; store_flush commits it with applied index, term and log time. Rows
+ * are hashed on the way (state hash, DESIGN 12.2).
+ */
+#ifndef PINFOLD_STORE_H
+#define PINFOLD_STORE_H
+
+#include "proto/err.h"
+#include "proto/types.h"
+
+#include <stdbool.h>
+
+struct store;
+struct store_reader;
+
+enum { STORE_HASH = 16, STORE_SCHEMA = 1 };
+
+/* path ":memory:" for tests (no readers then). Makes the schema on a new
+ * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
+enum err store_open(const char *path, struct store **out,
+                    struct err_text *why) ERR_CHECKED;
+void store_close(struct store *s); /* flushes */
+
+/* --- transaction ------------------------------------------------------- */
+bool store_is_dirty(const struct store *s);  /* a transaction is open */
+void store_flush(struct store *s);           /* commits; no-op if clean */
+/* Durable at or above index when it returns (synchronous=FULL commit); for
+ * fsm.snapshot. */
+void store_sync(struct store *s, uint64_t index, uint64_t term);
+/* Indexes in memory, the open transaction included. */
+uint64_t store_applied(const struct store *s);
+uint64_t store_term(const struct store *s);
+uint64_t store_time_ms(const struct store *s); /* log time */
+void store_set_applied(struct store *s, uint64_t index, uint64_t term,
+                       uint64_t time_ms);
+void store_hash(struct store *s, uint8_t out[STORE_HASH]);
+uint64_t store_pin_count(const struct store *s); /* rows, releasing too */
+uint64_t store_bytes(const struct store *s);     /* size of the file */
+
+/* --- what changed since the last store_changes_clear ------------------- */
+enum { STORE_CHANGES_MAX = 8192 };
+struct store_changes {
+    bool nodes;              /* some node row changed (state, name, …) */
+    uint8_t orders[(65536 + 7) / 8]; /* bit a node: it has new orders */
+    bool any_orders;
+    uint32_t n_pins;
+    bool overflow;           /* more pins than fit: look at all */
+    uint64_t pins[STORE_CHANGES_MAX];
+};
+const struct store_changes *store_changes(const struct store *s);
+void store_changes_clear(struct store *s);
+
+/* --- cluster, nodes, coordinators, origins (in memory) ------------------ */
+const struct cluster *store_cluster(const struct store *s);
+void store_cluster_put(struct store *s, const struct cluster *c);
+
+/* All nodes that are not removed, by id. Pointers hold until the next node
+ * is written. */
+const struct node *const *store_nodes(const struct store *s, uint32_t *n);
+const struct node *store_node(const struct store *s, uint32_t id);
+const struct node *store_node_by_key(const struct store *s,
+                                     const uint8_t key[TYPES_KEY]);
+uint32_t store_next_node(struct store *s); /* takes an id */
+void store_node_put(struct store *s, const struct node *n);
+
+const struct coordinator_row *store_coordinators(const struct store *s,
+                                                 uint32_t *n);
+void store_coordinator_put(struct store *s, const struct coordinator_row *c);
+
+/* De-duplication of operations. true: not seen before, and now marked. */
+bool store_origin_mark(struct store *s, uint64_t raft_id, uint64_t boot,
+                       uint64_t seq);
+/* Whether it is marked; for an origin that looks for its own outcome. */
+bool store_origin_seen(struct store *s, uint64_t raft_id, uint64_t boot,
+                       uint64_t seq);
+
+/* --- pins --------------------------------------------------------------- */
+/* The reading three work on the writer's connection and see what is not
+ * committed yet. false: there is none. */
+bool store_pin_get(struct store *s, uint64_t id, struct pin *out);
+bool store_pin_find(struct store *s, const struct cid *cid, struct pin *out);
+bool store_fail_get(struct store *s, uint64_t pin, uint32_t node,
+                    struct fail *out);
+uint64_t store_next_pin(struct store *s); /* takes an id */
+/* Insert, or update of the row as a whole; todo is computed by the caller.
+ * `before` is the row as it was read (NULL: insert): copies are compared
+ * with it, so that the log of orders (node_log), the counters of nodes and
+ * the set of changes follow by themselves, and the failure of a copy whose
+ * `failures` went back to 0, or that is gone, is deleted. A copy's idx must be
+ * the current index where what is wanted changed. */
+void store_pin_put(struct store *s, const struct pin *before,
+                   const struct pin *pin);
+void store_pin_delete(struct store *s, const struct pin *before);
+void store_fail_put(struct store *s, const struct fail *f);
+void store_fail_delete(struct store *s, uint64_t pin, uint32_t node);
+
+/* --- ordered scans on the writer's connection, all bounded by max -------- */
+/* Pins with work, by (todo, id), beyond the cursor (zeros: from the start).
+ * Returns how many ids were written. */
+uint32_t store_scan_todo(struct store *s, unsigned after_todo,
+                         uint64_t after_id, uint32_t max, uint64_t *ids,
+                         unsigned *todos);
+/* Pins with a copy on that node, in the order of their orders. */
+struct store_order_row {
+    uint64_t idx, pin;
+};
+uint32_t store_scan_node(struct store *s, uint32_t node, uint64_t after_idx,
+                         uint64_t after_pin, uint32_t max,
+                         struct store_order_row *rows);
+uint32_t store_scan_expired(struct store *s, uint64_t now_ms, uint32_t max,
+                            uint64_t *ids);
+uint64_t store_next_expiry(struct store *s); /* earliest; 0 none */
+/* Pins with replication -1, by id. */
+uint32_t store_scan_everywhere(struct store *s, uint64_t after_id,
+                               uint32_t max, uint64_t *ids);
+
+/* --- WAL ---------------------------------------------------------------- */
+/* The helper thread's half of a checkpoint (specs/storage.md 4.2): a
+ * connection of its own; copies and syncs until few frames are left. */
+struct store_checkpointer;
+enum err store_checkpointer_open(const char *path,
+                                 struct store_checkpointer **out,
+                                 struct err_text *why) ERR_CHECKED;
+void store_checkpointer_run(struct store_checkpointer *c);
+void store_checkpointer_close(struct store_checkpointer *c);
+/* Bytes in the WAL since it was last restarted; the writer's last step. */
+uint64_t store_wal_bytes(const struct store *s);
+uint64_t store_wal_limit(const struct store *s); /* 16 to 64 MiB */
+void store_wal_finish(struct store *s, bool truncate);
+
+/* --- readers ------------------------------------------------------------ */
+/* Errors after open abort: "not found" must never stand for "not read". */
+enum err store_reader_open(const char *path, struct store_reader **out,
+                           struct err_text *why) ERR_CHECKED;
+void store_reader_close(struct store_reader *r);
+/* One read transaction: everything between is one snapshot. ERR_BUSY if it
+ * cannot begin. */
+enum err store_reader_begin(struct store_reader *r) ERR_CHECKED;
+void store_reader_end(struct store_reader *r);
+uint64_t store_reader_applied(struct store_reader *r);
+bool store_reader_find(struct store_reader *r, const struct cid *cid,
+                       struct pin *out);
+bool store_reader_get(struct store_reader *r, uint64_t id, struct pin *out);
+bool store_reader_fail(struct store_reader *r, uint64_t pin, uint32_t node,
+                       struct fail *out);
+/* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
+ * next until it gives false or the caller has enough, then end. only_todo:
+ * just those with todo <> 0. */
+void store_reader_scan(struct store_reader *r, uint64_t after,
+                       bool only_todo);
+bool store_reader_next(struct store_reader *r, struct pin *out);
+void store_reader_scan_end(struct store_reader *r);
+
+#endif

@@ -1,0 +1,246 @@
+/* What the files of the store share: connections and statements, packed rows,
+ * the state hash, the part of the state that lives in memory. For store*.c
+ * and their tests.
+ */
+#ifndef PINFOLD_STORE_PRIVATE_H
+#define PINFOLD_STORE_PRIVATE_H
+
+#include "coordinator/core/store.h"
+#include "proto/hash.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define STORE_PIN_COLUMNS                                                    \
+    "id,size,flags,todo,rmin,rmax,rev,created,org,who,salt,expires,"         \
+    "cid,name,meta,asg"
+
+/* Statements of the writer. A partial index is found only through its own
+ * literal WHERE term (specs/storage.md 6.5); a column of an index stands in
+ * SET only where it changes (6.4), hence the variants of the update. */
+#define STORE_STATEMENTS(X)                                                  \
+    X(BEGIN, "BEGIN IMMEDIATE")                                              \
+    X(COMMIT, "COMMIT")                                                      \
+    X(PAGES, "PRAGMA page_count")                                            \
+    X(HEAD_PUT, "INSERT INTO fsm(k,v) VALUES(?1,?2) "                        \
+                "ON CONFLICT(k) DO UPDATE SET v=excluded.v")                 \
+    X(NODE_PUT, "INSERT INTO node(id,boot,seq,copies,bytes,wanted,"          \
+                "wanted_xor,last_index,doc) "                                \
+                "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) "                        \
+                "ON CONFLICT(id) DO UPDATE SET boot=excluded.boot,"          \
+                "seq=excluded.seq,copies=excluded.copies,"                   \
+                "bytes=excluded.bytes,wanted=excluded.wanted,"               \
+                "wanted_xor=excluded.wanted_xor,"                            \
+                "last_index=excluded.last_index,doc=excluded.doc")           \
+    X(COORDINATOR_PUT, "INSERT INTO coordinator(id,doc) VALUES(?1,?2) "      \
+                       "ON CONFLICT(id) DO UPDATE SET doc=excluded.doc")     \
+    X(ORIGIN_PUT, "INSERT INTO origin(id,boot,highest,seen) "                \
+                  "VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE "           \
+                  "SET boot=excluded.boot,highest=excluded.highest,"         \
+                  "seen=excluded.seen")                                      \
+    X(FIND, "SELECT pin FROM cid WHERE h=?1 ORDER BY pin")                   \
+    X(PIN_GET, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id=?1")          \
+    X(PIN_INSERT, "INSERT INTO pin(" STORE_PIN_COLUMNS ") "                  \
+                  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"   \
+                  "?15,?16)")                                                \
+    X(PIN_COPIES, "UPDATE pin SET size=?2,flags=?3,asg=?4 WHERE id=?1")      \
+    X(PIN_TODO, "UPDATE pin SET size=?2,flags=?3,asg=?4,todo=?5 "            \
+                "WHERE id=?1")                                               \
+    X(PIN_REV, "UPDATE pin SET size=?2,flags=?3,asg=?4,rev=?5 WHERE id=?1")  \
+    X(PIN_REV_TODO, "UPDATE pin SET size=?2,flags=?3,asg=?4,rev=?5,"         \
+                    "todo=?6 WHERE id=?1")                                   \
+    X(PIN_CLAIM, "UPDATE pin SET size=?2,flags=?3,todo=?4,rmin=?5,rmax=?6,"  \
+                 "rev=?7,created=?8,org=?9,who=?10,salt=?11,expires=?12,"    \
+                 "name=?13,meta=?14,asg=?15 WHERE id=?1")                    \
+    X(PIN_DELETE, "DELETE FROM pin WHERE id=?1")                             \
+    X(CID_INSERT, "INSERT INTO cid(h,pin) VALUES(?1,?2)")                    \
+    X(CID_DELETE, "DELETE FROM cid WHERE h=?1 AND pin=?2")                   \
+    X(LOG_INSERT, "INSERT INTO node_log(node,idx,pin) VALUES(?1,?2,?3)")     \
+    X(LOG_DELETE, "DELETE FROM node_log "                                    \
+                  "WHERE node=?1 AND idx=?2 AND pin=?3")                     \
+    X(FAIL_GET, "SELECT attempts,at,code,text FROM fail "                    \
+                "WHERE pin=?1 AND node=?2")                                  \
+    X(FAIL_PUT, "INSERT INTO fail(pin,node,attempts,at,code,text) "          \
+                "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(pin,node) DO UPDATE " \
+                "SET attempts=excluded.attempts,at=excluded.at,"             \
+                "code=excluded.code,text=excluded.text")                     \
+    X(FAIL_DELETE, "DELETE FROM fail WHERE pin=?1 AND node=?2")              \
+    X(SCAN_TODO, "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 "   \
+                 "ORDER BY id LIMIT ?3")                                     \
+    X(SCAN_NODE, "SELECT idx,pin FROM node_log "                             \
+                 "WHERE node=?1 AND (idx,pin)>(?2,?3) "                      \
+                 "ORDER BY idx,pin LIMIT ?4")                                \
+    X(SCAN_EXPIRED, "SELECT id FROM pin WHERE expires>0 AND expires<=?1 "    \
+                    "ORDER BY expires,id LIMIT ?2")                          \
+    X(NEXT_EXPIRY, "SELECT expires FROM pin WHERE expires>0 "                \
+                   "ORDER BY expires LIMIT 1")                               \
+    X(EVERYWHERE, "SELECT id FROM pin WHERE rmin=-1 AND id>?1 "              \
+                  "ORDER BY id LIMIT ?2")
+
+enum store_statement {
+#define X(name, sql) STORE_Q_##name,
+    STORE_STATEMENTS(X)
+#undef X
+        STORE_Q_COUNT
+};
+
+/* Statements of a reader. */
+#define STORE_READER_TODO                                                    \
+    "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 ORDER BY id"
+#define STORE_READER_STATEMENTS(X)                                           \
+    X(BEGIN, "BEGIN")                                                        \
+    X(END, "COMMIT")                                                         \
+    X(HEAD, "SELECT v FROM fsm WHERE k=?1")                                  \
+    X(FIND, "SELECT pin FROM cid WHERE h=?1 ORDER BY pin")                   \
+    X(PIN_GET, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id=?1")          \
+    X(FAIL_GET, "SELECT attempts,at,code,text FROM fail "                    \
+                "WHERE pin=?1 AND node=?2")                                  \
+    X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
+    X(TODO_1, STORE_READER_TODO)                                             \
+    X(TODO_2, STORE_READER_TODO)                                             \
+    X(TODO_3, STORE_READER_TODO)                                             \
+    X(TODO_4, STORE_READER_TODO)
+
+enum store_reader_statement {
+#define X(name, sql) STORE_R_##name,
+    STORE_READER_STATEMENTS(X)
+#undef X
+        STORE_R_COUNT
+};
+
+/* Rows of table fsm. Numbers are stored. */
+enum store_head {
+    STORE_HEAD_APPLIED = 1, STORE_HEAD_TERM = 2, STORE_HEAD_TIME = 3,
+    STORE_HEAD_NEXT_PIN = 4, STORE_HEAD_NEXT_NODE = 5, STORE_HEAD_PINS = 6,
+    STORE_HEAD_SUM = 7, STORE_HEAD_SCHEMA = 8, STORE_HEAD_CLUSTER = 9,
+    STORE_HEAD_SYNCS = 10, /* counts store_sync: a commit must have a page */
+    STORE_HEAD_COUNT = 11
+};
+
+enum { STORE_PAGE = 4096, STORE_COPY_BYTES = 24 };
+
+/* --- store_sql.c: a connection and its statements ------------------------ */
+struct store_db {
+    struct sqlite3 *db;
+    struct sqlite3_stmt **q;
+    unsigned n;
+};
+enum err store_db_open(struct store_db *d, const char *path, int flags,
+                       struct err_text *why) ERR_CHECKED;
+enum err store_db_exec(struct store_db *d, const char *sql,
+                       struct err_text *why) ERR_CHECKED;
+enum err store_db_prepare(struct store_db *d, const char *const *sql,
+                          unsigned n, struct err_text *why) ERR_CHECKED;
+void store_db_close(struct store_db *d);
+/* Binds by a small format (i int64_t, u uint64_t, b bytes, t text; B and T:
+ * NULL when empty; the last four take pointer and size_t) and steps once.
+ * True: there is a row. Errors abort. The caller resets. */
+bool store_db_run(struct store_db *d, unsigned k, const char *fmt, ...);
+bool store_db_step(struct store_db *d, unsigned k);
+void store_db_reset(struct store_db *d, unsigned k);
+/* Run, and reset: for statements without rows. */
+#define STORE_DO(d, k, ...)                                                  \
+    do {                                                                     \
+        (void)store_db_run((d), (k), __VA_ARGS__);                           \
+        store_db_reset((d), (k));                                            \
+    } while (0)
+/* Columns of the row that the statement stands on. */
+uint64_t store_db_u64(struct store_db *d, unsigned k, int column);
+struct span store_db_blob(struct store_db *d, unsigned k, int column);
+void store_db_die(struct store_db *d, const char *what)
+    __attribute__((noreturn));
+
+/* --- store_row.c: packed rows ------------------------------------------- */
+void store_row_pack(const struct copy *c, uint8_t out[STORE_COPY_BYTES]);
+void store_row_copies(const struct pin *p, struct buf *out);
+/* From a row with STORE_PIN_COLUMNS. */
+void store_row_pin(struct store_db *d, unsigned k, struct pin *out);
+void store_row_fail(struct store_db *d, unsigned k, uint64_t pin,
+                    uint32_t node, struct fail *out);
+void store_row_node(const struct node *n, struct buf *out);
+enum err store_row_node_read(struct span doc, struct node *out,
+                             struct err_text *why) ERR_CHECKED;
+void store_row_cluster(const struct cluster *c, struct buf *out);
+enum err store_row_cluster_read(struct span doc, struct cluster *out,
+                                struct err_text *why) ERR_CHECKED;
+void store_row_coordinator(const struct coordinator_row *c, struct buf *out);
+enum err store_row_coordinator_read(struct span doc,
+                                    struct coordinator_row *out,
+                                    struct err_text *why) ERR_CHECKED;
+
+/* --- store_sum.c: the state hash ---------------------------------------- */
+struct store_sum { /* modulo 2^128 */
+    uint64_t low, high;
+};
+/* Rows of before go, rows of after come; NULL: none. Copies are apart. */
+void store_sum_pin(struct store_sum *s, struct buf *scratch,
+                   const struct pin *before, const struct pin *after);
+void store_sum_copy(struct store_sum *s, uint64_t pin,
+                    const struct copy *before, const struct copy *after);
+void store_sum_fail(struct store_sum *s, struct buf *scratch,
+                    const struct fail *before, const struct fail *after);
+void store_sum_bytes(const struct store_sum *s, uint8_t out[STORE_HASH]);
+void store_sum_read(struct store_sum *s, const uint8_t in[STORE_HASH]);
+
+/* --- the writer --------------------------------------------------------- */
+struct store_node {
+    struct node node;
+    bool dirty;
+};
+
+enum { STORE_WINDOW_BYTES = LIMIT_ORIGIN_WINDOW / 8 };
+
+struct store_origin {
+    uint64_t raft_id, boot, highest;
+    uint8_t seen[STORE_WINDOW_BYTES]; /* bit: seq modulo the window */
+    bool dirty;
+};
+
+struct store {
+    struct store_db d;
+    bool open; /* a transaction is */
+    uint64_t head[STORE_HEAD_COUNT];    /* the integers of table fsm */
+    uint64_t written[STORE_HEAD_COUNT]; /* … as they are in the table */
+    struct store_sum sum; /* pins, claims, copies, fails */
+    uint64_t hash_mask;   /* of the CID hash; tests make collisions */
+    struct cluster cluster;
+    bool cluster_dirty;
+    struct store_node **nodes; /* all, by id */
+    uint32_t n_nodes, size_nodes;
+    const struct node **live;  /* those not removed */
+    uint32_t n_live;
+    struct coordinator_row *coordinators; /* by raft id */
+    uint32_t n_coordinators, size_coordinators;
+    bool coordinators_dirty;
+    struct store_origin **origins; /* by raft id */
+    uint32_t n_origins, size_origins;
+    bool nodes_dirty;
+    uint64_t wal_pages;
+    struct buf scratch, other, asg;
+    struct store_changes changes;
+};
+
+enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
+
+struct store_reader {
+    struct store_db d;
+    uint64_t applied;
+    uint64_t hash_mask;
+    struct cluster cluster; /* for the hash of CIDs */
+    bool begun, listing, only_todo;
+    bool stepped; /* the list stands on a row */
+    uint64_t heads[STORE_CLASSES]; /* next id of each class, 0: none */
+};
+
+void store_begin(struct store *s);
+uint64_t store_cid_hash(const struct cluster *c, uint64_t mask,
+                        const struct cid *cid);
+/* Of the rows in memory. */
+void store_memory_free(struct store *s);
+enum err store_memory_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_memory_write(struct store *s);
+void store_memory_sum(struct store *s, struct store_sum *sum);
+struct store_node *store_node_slot(const struct store *s, uint32_t id);
+void store_cache_fit(struct store *s);
+
+#endif

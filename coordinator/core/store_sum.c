@@ -1,0 +1,239 @@
+/* The state hash (DESIGN 12.2): the sum modulo 2^128, over logical rows, of
+ * BLAKE2b-128(table, row). A sum can be kept up to date row by row and does
+ * not depend on their order. Pin, claim, copy and failure are rows of their
+ * own, however the database packs them; what can be derived has no row.
+ */
+#include "coordinator/core/store_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Numbers go into the hash, which versions compare: never reused. */
+enum table {
+    TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
+    TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
+    TABLE_CLUSTER = 8
+};
+
+static void number(uint8_t out[8], uint64_t v)
+{
+    for (unsigned k = 0; k < 8; k++)
+        out[k] = (uint8_t)(v >> (8 * k));
+}
+
+static uint64_t number_read(const uint8_t in[8])
+{
+    uint64_t v = 0;
+
+    for (unsigned k = 0; k < 8; k++)
+        v |= (uint64_t)in[k] << (8 * k);
+    return v;
+}
+
+static void add_number(struct buf *b, uint64_t v)
+{
+    uint8_t p[8];
+
+    number(p, v);
+    buf_add(b, p, sizeof(p));
+}
+
+static void add_bytes(struct buf *b, const void *p, size_t n)
+{
+    add_number(b, n);
+    if (n > 0)
+        buf_add(b, p, n);
+}
+
+void store_sum_read(struct store_sum *s, const uint8_t in[STORE_HASH])
+{
+    s->low = number_read(in);
+    s->high = number_read(in + 8);
+}
+
+void store_sum_bytes(const struct store_sum *s, uint8_t out[STORE_HASH])
+{
+    number(out, s->low);
+    number(out + 8, s->high);
+}
+
+static void row_add(struct store_sum *s, const void *p, size_t n)
+{
+    struct store_sum row;
+    uint8_t hash[HASH_B2_128];
+
+    static_assert(sizeof(hash) == STORE_HASH, "one width");
+    hash_blake2b_128(p, n, hash);
+    store_sum_read(&row, hash);
+    s->low += row.low;
+    s->high += row.high + (s->low < row.low);
+}
+
+static void row_drop(struct store_sum *s, const void *p, size_t n)
+{
+    struct store_sum row;
+    uint8_t hash[HASH_B2_128];
+
+    hash_blake2b_128(p, n, hash);
+    store_sum_read(&row, hash);
+    s->high -= row.high + (s->low < row.low);
+    s->low -= row.low;
+}
+
+/* Rows at [0, cut) and [cut, n) of b; an empty one does not exist. */
+static void replace(struct store_sum *s, const struct buf *b, size_t cut)
+{
+    struct span old = span_of(b->p, cut);
+    struct span now = span_of(b->n > cut ? b->p + cut : NULL, b->n - cut);
+
+    if (span_equal(old, now))
+        return;
+    if (old.n > 0)
+        row_drop(s, old.p, old.n);
+    if (now.n > 0)
+        row_add(s, now.p, now.n);
+}
+
+static void pin_row(struct buf *b, const struct pin *p)
+{
+    if (p == NULL)
+        return;
+    buf_byte(b, TABLE_PIN);
+    add_number(b, p->id);
+    add_bytes(b, p->cid.bytes, p->cid.n);
+    add_number(b, p->size);
+    buf_byte(b, (p->flags & PIN_MEASURED) != 0);
+    add_number(b, p->rev);
+}
+
+static void claim_row(struct buf *b, const struct pin *p)
+{
+    const uint32_t derived = 3U << CLAIM_STATE_SHIFT;
+
+    if (p == NULL || p->org == 0)
+        return;
+    buf_byte(b, TABLE_CLAIM);
+    add_number(b, p->id); /* of the claim */
+    add_number(b, p->id); /* of the pin */
+    add_number(b, p->org);
+    add_number(b, p->who);
+    add_number(b, p->salt);
+    add_number(b, p->flags & 0xffffU & ~derived);
+    add_number(b, (uint64_t)(int64_t)p->rmin);
+    add_number(b, (uint64_t)(int64_t)p->rmax);
+    add_number(b, p->created_ms);
+    add_number(b, p->expires_ms);
+    add_bytes(b, p->name.p, p->name.n);
+    add_bytes(b, p->meta.p, p->meta.n);
+}
+
+void store_sum_pin(struct store_sum *s, struct buf *scratch,
+                   const struct pin *before, const struct pin *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    pin_row(scratch, before);
+    cut = scratch->n;
+    pin_row(scratch, after);
+    replace(s, scratch, cut);
+    buf_reset(scratch);
+    claim_row(scratch, before);
+    cut = scratch->n;
+    claim_row(scratch, after);
+    replace(s, scratch, cut);
+}
+
+static void copy_row(uint8_t out[9 + STORE_COPY_BYTES], uint64_t pin,
+                     const struct copy *c)
+{
+    out[0] = TABLE_COPY;
+    number(out + 1, pin);
+    store_row_pack(c, out + 9);
+}
+
+void store_sum_copy(struct store_sum *s, uint64_t pin,
+                    const struct copy *before, const struct copy *after)
+{
+    uint8_t row[9 + STORE_COPY_BYTES];
+
+    if (before != NULL) {
+        copy_row(row, pin, before);
+        row_drop(s, row, sizeof(row));
+    }
+    if (after != NULL) {
+        copy_row(row, pin, after);
+        row_add(s, row, sizeof(row));
+    }
+}
+
+static void fail_row(struct buf *b, const struct fail *f)
+{
+    if (f == NULL)
+        return;
+    buf_byte(b, TABLE_FAIL);
+    add_number(b, f->pin);
+    add_number(b, f->node);
+    add_number(b, f->attempts);
+    add_number(b, f->at_ms);
+    add_number(b, f->code);
+    add_bytes(b, f->text, strlen(f->text));
+}
+
+void store_sum_fail(struct store_sum *s, struct buf *scratch,
+                    const struct fail *before, const struct fail *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    fail_row(scratch, before);
+    cut = scratch->n;
+    fail_row(scratch, after);
+    replace(s, scratch, cut);
+}
+
+/* Rows that live in memory change often (a node's last report): they are
+ * folded in when the hash is read. */
+void store_memory_sum(struct store *s, struct store_sum *sum)
+{
+    struct buf *b = &s->scratch;
+
+    for (uint32_t k = 0; k < s->n_nodes; k++) {
+        const struct node *n = &s->nodes[k]->node;
+
+        buf_reset(b);
+        store_row_node(n, &s->other);
+        buf_byte(b, TABLE_NODE);
+        add_number(b, n->id);
+        add_number(b, n->boot);
+        add_number(b, n->seq);
+        buf_add(b, s->other.p, s->other.n);
+        row_add(sum, b->p, b->n);
+    }
+    for (uint32_t k = 0; k < s->n_coordinators; k++) {
+        buf_reset(b);
+        store_row_coordinator(&s->coordinators[k], &s->other);
+        buf_byte(b, TABLE_COORDINATOR);
+        add_number(b, s->coordinators[k].raft_id);
+        buf_add(b, s->other.p, s->other.n);
+        row_add(sum, b->p, b->n);
+    }
+    for (uint32_t k = 0; k < s->n_origins; k++) {
+        const struct store_origin *o = s->origins[k];
+
+        buf_reset(b);
+        buf_byte(b, TABLE_ORIGIN);
+        add_number(b, o->raft_id);
+        add_number(b, o->boot);
+        add_number(b, o->highest);
+        buf_add(b, o->seen, sizeof(o->seen));
+        row_add(sum, b->p, b->n);
+    }
+    if (s->cluster.formed) {
+        buf_reset(b);
+        store_row_cluster(&s->cluster, &s->other);
+        buf_byte(b, TABLE_CLUSTER);
+        buf_add(b, s->other.p, s->other.n);
+        row_add(sum, b->p, b->n);
+    }
+}

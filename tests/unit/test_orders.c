@@ -1,0 +1,290 @@
+/* ORDERS: what one agent lacks, cut between indexes. */
+#include "tests/lib/core_world.h"
+
+#include "coordinator/core/orders.h"
+#include "proto/codec.h"
+
+struct agent { /* what it holds */
+    uint8_t history[TYPES_HISTORY];
+    uint64_t index, wanted, wanted_xor;
+};
+
+static struct orders_scratch scratch;
+static struct message_orders out;
+
+static int setup(void **state)
+{
+    (void)state;
+    orders_scratch_init(&scratch);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    orders_scratch_free(&scratch);
+    return 0;
+}
+
+static void build(struct world *w, uint32_t node, const struct agent *a)
+{
+    memset(&out, 0, sizeof(out));
+    orders_build(w->store, node, a->history, a->index, a->wanted,
+                 a->wanted_xor, &scratch, &out);
+    for (uint32_t k = 1; k < out.n; k++)
+        assert_true(out.items[k - 1].idx < out.items[k].idx
+                    || (out.items[k - 1].idx == out.items[k].idx
+                        && out.items[k - 1].pin < out.items[k].pin));
+}
+
+static struct agent agent_with(struct world *w, uint64_t index)
+{
+    struct agent a = {.index = index};
+
+    memcpy(a.history, store_cluster(w->store)->history, TYPES_HISTORY);
+    return a;
+}
+
+static void hold(struct agent *a, const struct node *n)
+{
+    a->wanted = n->wanted;
+    a->wanted_xor = n->wanted_xor;
+}
+
+static void items(void **state)
+{
+    struct world *w = world_with(3);
+    struct command_claim_put *p;
+    struct agent a = {.index = 0};
+    struct cid c = cid_of(1);
+
+    (void)state;
+    settled(w, 1, 1, 2);
+    p = put(w, 1, 2, 3);
+    p->flags = 1 << CLAIM_PRIORITY_SHIFT;
+    on(w, 3);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    build(w, 3, &a); /* no history yet */
+    assert_true(out.full);
+    assert_false(out.more);
+    assert_memory_equal(out.history, store_cluster(w->store)->history,
+                        TYPES_HISTORY);
+    assert_int_equal(out.from, 0);
+    assert_int_equal(out.to, w->index);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.items[0].pin, 1);
+    assert_int_equal(out.items[0].idx, w->index);
+    assert_int_equal(out.items[0].want, COPY_RECURSIVE);
+    assert_true(cid_equal(&out.items[0].cid, &c));
+    assert_int_equal(out.items[0].reserved, 5000);
+    assert_int_equal(out.items[0].priority, 1);
+    assert_true(out.items[0].queued);
+    assert_int_equal(out.items[0].n_holders, 2);
+    assert_int_equal(out.items[0].holders[0], 1);
+    assert_int_equal(out.items[0].holders[1], 2);
+    assert_int_equal(out.items[0].from.n, 0);
+    assert_int_equal(out.items[0].origins.n, 0);
+    down(w, 1);
+    build(w, 3, &a);
+    assert_int_equal(out.items[0].n_holders, 1);
+    assert_int_equal(out.items[0].holders[0], 2);
+    build(w, 2, &a); /* holders are others */
+    assert_int_equal(out.items[0].n_holders, 0);
+    assert_false(out.items[0].queued);
+    assert_int_equal(remove_claim(w, 1), VERDICT_ACCEPTED);
+    build(w, 2, &a);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.items[0].want, COPY_RELEASED);
+    assert_int_equal(out.items[0].n_holders, 0);
+    world_close(w);
+}
+
+static void what_is_lacking(void **state)
+{
+    struct world *w = world_with(1);
+    struct agent a;
+
+    (void)state;
+    settled(w, 1, 1, 1);
+    a = agent_with(w, w->index);
+    hold(&a, store_node(w->store, 1));
+    build(w, 1, &a);
+    assert_false(out.full);
+    assert_int_equal(out.n, 0);
+    assert_int_equal(out.from, w->index);
+    assert_int_equal(out.to, w->index);
+    settled(w, 2, 1, 1); /* not held yet: the count may differ */
+    build(w, 1, &a);
+    assert_false(out.full);
+    assert_int_equal(out.from, a.index);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.items[0].pin, 2);
+    a.index = w->index; /* says it holds all, and does not */
+    build(w, 1, &a);
+    assert_true(out.full);
+    assert_int_equal(out.n, 2);
+    hold(&a, store_node(w->store, 1));
+    a.wanted_xor ^= 1;
+    build(w, 1, &a);
+    assert_true(out.full);
+    a.wanted_xor ^= 1;
+    a.index = w->index + 1; /* from a future that never was */
+    build(w, 1, &a);
+    assert_true(out.full);
+    a.index = w->index;
+    a.history[0] ^= 1;
+    build(w, 1, &a);
+    assert_true(out.full);
+    world_close(w);
+}
+
+/* 400 pins an entry: chunks end between entries. */
+static void cut(void **state)
+{
+    struct world *w = world_with(1);
+    struct agent a;
+    uint64_t cid = 0;
+    uint32_t total = 0, chunks = 0;
+
+    (void)state;
+    for (unsigned entry = 0; entry < 5; entry++) {
+        for (unsigned k = 0; k < 400; k++) {
+            put(w, ++cid, 1, 1);
+            on(w, 1);
+            add(w);
+        }
+        assert_int_equal(commit(w), VERDICT_ACCEPTED);
+    }
+    a = agent_with(w, 0);
+    do {
+        build(w, 1, &a);
+        assert_int_equal(out.n % 400, 0);
+        assert_true(out.n > 0 && out.n <= LIMIT_ORDER_ITEMS);
+        assert_int_equal(out.from, a.index);
+        assert_int_equal(out.to, out.more ? out.items[out.n - 1].idx
+                                          : w->index);
+        a.index = out.to;
+        total += out.n;
+        chunks++;
+    } while (out.more);
+    assert_int_equal(total, 2000);
+    assert_int_equal(chunks, 3); /* 800, 800, 400 */
+    world_close(w);
+}
+
+/* meta with n origins of nearly the longest kind */
+static struct span origins(struct buf *b, uint32_t n)
+{
+    static char text[LIMIT_MULTIADDR];
+    struct meta m;
+    struct cid from = cid_of(1000);
+
+    memset(&m, 0, sizeof(m));
+    memset(text, 'a', sizeof(text));
+    m.n_origins = n;
+    for (uint32_t k = 0; k < n; k++)
+        m.origins[k] = span_of(text, 400 + k);
+    m.update_from = from;
+    buf_reset(b);
+    assert_int_equal(meta_encode(&m, b, NULL), ERR_OK);
+    return span_buf(b);
+}
+
+static void origins_and_from(void **state)
+{
+    struct world *w = world_with(1);
+    struct buf b = BUF_INIT;
+    struct agent a;
+    struct decode d;
+    struct cid from = cid_of(1000);
+    struct span text;
+
+    (void)state;
+    put(w, 1, 1, 1)->meta = origins(&b, 2);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = agent_with(w, 0);
+    build(w, 1, &a);
+    assert_true(cid_equal(&out.items[0].from, &from));
+    decode_init(&d, out.items[0].origins.p, out.items[0].origins.n);
+    assert_int_equal(decode_array(&d, "origins", 0, 32), 2);
+    text = decode_str(&d, "origin", 512);
+    assert_int_equal(text.n, 400);
+    text = decode_str(&d, "origin", 512);
+    assert_int_equal(text.n, 401);
+    assert_int_equal(decode_end(&d, NULL), ERR_OK);
+    buf_free(&b);
+    world_close(w);
+}
+
+static size_t frame_bytes(void)
+{
+    struct message *m = mem_alloc(sizeof(*m));
+    struct buf b = BUF_INIT;
+    size_t n;
+
+    m->kind = MESSAGE_ORDERS;
+    m->orders = out;
+    message_encode(m, &b);
+    n = b.n;
+    buf_free(&b);
+    free(m);
+    return n;
+}
+
+/* Many long lists of origins: cut by bytes; within one index left out. */
+static void too_many_bytes(void **state)
+{
+    struct world *w = world_with(1);
+    struct buf b = BUF_INIT;
+    struct command_recover *r;
+    struct agent a;
+    uint32_t total = 0;
+
+    (void)state;
+    for (uint64_t k = 1; k <= 100; k++) {
+        put(w, k, 1, 1)->meta = origins(&b, 30);
+        on(w, 1);
+        add(w);
+        if (k % 4 == 0)
+            assert_int_equal(commit(w), VERDICT_ACCEPTED);
+    }
+    a = agent_with(w, 0);
+    do {
+        build(w, 1, &a);
+        assert_true(out.n > 0 && out.n % 4 == 0);
+        assert_true(frame_bytes() <= ORDERS_BYTES_MAX + 1024);
+        for (uint32_t k = 0; k < out.n; k++)
+            assert_true(out.items[k].origins.n > 0);
+        a.index = out.to;
+        total += out.n;
+    } while (out.more);
+    assert_int_equal(total, 100);
+    for (uint64_t k = 1; k <= 100; k++)
+        assert_int_equal(reported(w, 1, k, REPORT_FAILED),
+                         VERDICT_ACCEPTED);
+    r = &op(w, COMMAND_RECOVER)->recover;
+    for (r->n = 0; r->n < 100; r->n++)
+        r->pins[r->n] = r->n + 1;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    build(w, 1, &a);
+    assert_int_equal(out.n, 100);
+    assert_false(out.more);
+    assert_int_equal(out.items[0].origins.n, 0);
+    assert_true(frame_bytes() <= ORDERS_BYTES_MAX);
+    buf_free(&b);
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items),
+        cmocka_unit_test(what_is_lacking),
+        cmocka_unit_test(cut),
+        cmocka_unit_test(origins_and_from),
+        cmocka_unit_test(too_many_bytes),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
