@@ -1,0 +1,338 @@
+/* Decides which nodes take the copies of a pin, and which copy is given up.
+ * One comparison orders the candidates: nodes that do not hold an old copy,
+ * then unused domains of the spread, then the smallest use of capacity.
+ * Integers only: two fractions are compared by 128-bit products.
+ *
+ * Equal nodes are ordered by a mix of CID and node id, else every empty
+ * cluster would fill its first node first. When to place is step*.c, whether
+ * the state accepts it is fsm*.c.
+ */
+#include "coordinator/core/plan.h"
+
+#include "coordinator/core/fsm.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    NONE = UINT16_MAX,
+    QUEUE_MAX = 4096, /* orders waiting that count as a full queue … */
+    QUEUE_SHARE = 20, /* … which makes a node look 1/20 fuller */
+    RESERVE_SHARE = 20 /* of the capacity stays free on the disk */
+};
+
+static_assert((int)LIMIT_NODES < (int)NONE, "an index fits");
+
+struct slot {
+    uint64_t load;  /* bytes when the copy is there, queue counted in */
+    bool can, spare, shared; /* spare: an old copy is still there */
+};
+
+struct wide {
+    uint64_t hi, lo;
+};
+
+static struct wide multiply(uint64_t a, uint64_t b)
+{
+    const uint64_t low = UINT32_MAX;
+    uint64_t ll = (a & low) * (b & low), lh = (a & low) * (b >> 32);
+    uint64_t hl = (a >> 32) * (b & low), hh = (a >> 32) * (b >> 32);
+    uint64_t middle = (ll >> 32) + (lh & low) + (hl & low);
+    struct wide w = {hh + (lh >> 32) + (hl >> 32) + (middle >> 32),
+                     (middle << 32) | (ll & low)};
+
+    assert(w.lo == a * b);
+    return w;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* a/b against c/d; a capacity of 0 counts as infinitely used. */
+static int compare_fractions(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    if (b == 0 || d == 0)
+        return (b == 0) - (d == 0);
+    struct wide left = multiply(a, d), right = multiply(c, b);
+    return left.hi != right.hi ? compare(left.hi, right.hi)
+                               : compare(left.lo, right.lo);
+}
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* A queue weighs as a share of what the node holds, not of its capacity:
+ * otherwise one waiting order on a large empty disk would outweigh
+ * thousands of pins. */
+static uint64_t load_of(const struct plan_node *n, uint64_t size)
+{
+    uint64_t used = add(add(n->node->bytes, n->placed_bytes), size);
+    uint64_t queue = n->queue < QUEUE_MAX ? n->queue : QUEUE_MAX;
+
+    return add(used, used / (QUEUE_SHARE * QUEUE_MAX) * queue);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
+}
+
+static uint64_t tie_key(const struct cid *cid)
+{
+    uint64_t h = 0xcbf29ce484222325U; /* FNV-1a */
+
+    for (unsigned i = 0; i < cid->n; i++)
+        h = (h ^ cid->bytes[i]) * 0x100000001b3U;
+    return h;
+}
+
+static uint64_t tie_of(uint64_t key, uint32_t node)
+{
+    return mix(key + 0x9e3779b97f4a7c15U * ((uint64_t)node + 1));
+}
+
+/* --- spread ------------------------------------------------------------- */
+
+static const char *domain_of(const struct node *n, unsigned *level)
+{
+    static const char *const keys[] = {"zone", "rack", "region"};
+
+    for (*level = 0; *level < 3; (*level)++) {
+        const char *value = node_label(n, keys[*level]);
+        if (value)
+            return value;
+    }
+    return NULL; /* a domain of its own */
+}
+
+static bool same_domain(const struct node *a, const struct node *b)
+{
+    unsigned a_level, b_level;
+    const char *x = domain_of(a, &a_level), *y = domain_of(b, &b_level);
+
+    if (!x || !y)
+        return a->id == b->id;
+    return a_level == b_level && strcmp(x, y) == 0;
+}
+
+static void mark_domain(const struct plan_input *in, struct slot *slots,
+                        const struct node *n)
+{
+    for (uint32_t i = 0; i < in->n_nodes; i++)
+        if (slots[i].can && !slots[i].shared)
+            slots[i].shared = same_domain(in->nodes[i].node, n);
+}
+
+/* --- candidates --------------------------------------------------------- */
+
+static uint32_t find(const struct plan_node *nodes, uint32_t n, uint32_t id)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (nodes[middle].node->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && nodes[low].node->id == id ? low : NONE;
+}
+
+/* Its bytes are still counted there: it needs no room. */
+static bool can_revive(const struct node *n)
+{
+    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP;
+}
+
+static bool has_room(const struct plan_node *n, uint64_t size)
+{
+    uint64_t need = add(size, n->placed_bytes);
+
+    if (!fsm_node_admissible(n->node, need))
+        return false;
+    return n->free_bytes == UINT64_MAX ||
+           n->free_bytes >= add(need, n->node->capacity / RESERVE_SHARE);
+}
+
+static const struct copy *copy_on(const struct pin *p, uint32_t node)
+{
+    for (uint32_t i = 0; i < p->n_copies && p->copies[i].node <= node; i++)
+        if (p->copies[i].node == node)
+            return &p->copies[i];
+    return NULL;
+}
+
+static uint32_t find_candidates(const struct plan_input *in,
+                                struct slot *slots)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < in->n_nodes; i++) {
+        const struct plan_node *node = &in->nodes[i];
+        const struct copy *copy = copy_on(in->pin, node->node->id);
+
+        assert(i == 0 || node->node->id > in->nodes[i - 1].node->id);
+        slots[i] = (struct slot){.load = load_of(node, in->size)};
+        slots[i].spare = copy && copy->want == COPY_RELEASED;
+        slots[i].can = !node->suspect && node->daemon_up &&
+                       (slots[i].spare ? can_revive(node->node)
+                                       : !copy && has_room(node, in->size));
+        n += slots[i].can;
+    }
+    return n;
+}
+
+static bool is_better(const struct plan_input *in, const struct slot *slots,
+                      uint64_t key, uint32_t a, uint32_t b)
+{
+    const struct node *x = in->nodes[a].node, *y = in->nodes[b].node;
+    int order = compare(slots[a].spare, slots[b].spare);
+
+    if (order == 0)
+        order = compare(slots[a].shared, slots[b].shared);
+    if (order == 0)
+        order = compare_fractions(slots[a].load, x->capacity, slots[b].load,
+                                  y->capacity);
+    if (order == 0)
+        order = compare(x->copies, y->copies);
+    if (order == 0)
+        order = compare(tie_of(key, x->id), tie_of(key, y->id));
+    if (order == 0)
+        order = compare(x->id, y->id);
+    assert(order != 0);
+    return order < 0;
+}
+
+static uint32_t pick(const struct plan_input *in, const struct slot *slots,
+                     uint64_t key)
+{
+    uint32_t best = NONE;
+
+    for (uint32_t i = 0; i < in->n_nodes; i++)
+        if (slots[i].can &&
+            (best == NONE || is_better(in, slots, key, i, best)))
+            best = i;
+    return best;
+}
+
+static void take(const struct plan_input *in, struct slot *slots,
+                 uint32_t i, enum copy_reason reason, struct plan_choice *out)
+{
+    const struct node *n = in->nodes[i].node;
+
+    assert(slots[i].can && out->n < LIMIT_COPIES);
+    slots[i].can = false;
+    out->places[out->n++] =
+        (struct command_place){n->id, (uint16_t)reason};
+    if (in->want != UINT32_MAX)
+        mark_domain(in, slots, n);
+}
+
+void plan_place(const struct plan_input *in, struct plan_choice *out)
+{
+    struct slot slots[LIMIT_NODES];
+    uint64_t key = tie_key(&in->pin->cid);
+
+    assert(in->n_nodes <= LIMIT_NODES);
+    out->n = 0;
+    out->candidates = find_candidates(in, slots);
+    for (uint32_t i = 0; i < in->n_preferred && out->n < in->want; i++) {
+        uint32_t at = find(in->nodes, in->n_nodes, in->preferred[i]);
+        if (at != NONE && slots[at].can)
+            take(in, slots, at, in->preferred_reason, out);
+    }
+    if (in->want == UINT32_MAX) {
+        for (uint32_t i = 0; i < in->n_nodes; i++)
+            if (slots[i].can)
+                take(in, slots, i, in->reason, out);
+        return;
+    }
+    for (uint32_t i = 0; i < in->pin->n_copies; i++) {
+        const struct copy *copy = &in->pin->copies[i];
+        uint32_t at = find(in->nodes, in->n_nodes, copy->node);
+        if (at != NONE && copy->want != COPY_RELEASED)
+            mark_domain(in, slots, in->nodes[at].node);
+    }
+    while (out->n < in->want) {
+        uint32_t best = pick(in, slots, key);
+        if (best == NONE)
+            break;
+        take(in, slots, best, in->reason, out);
+    }
+    assert(out->n <= in->want && out->n <= out->candidates);
+}
+
+/* --- giving up ---------------------------------------------------------- */
+
+/* Another wanted copy stands in the same domain: without this one the spread
+ * stays as wide as it is. */
+static bool has_neighbour(const struct plan_node *nodes, uint32_t n_nodes,
+                       const struct pin *p, uint32_t copy)
+{
+    uint32_t at = find(nodes, n_nodes, p->copies[copy].node);
+
+    for (uint32_t i = 0; i < p->n_copies && at != NONE; i++) {
+        uint32_t other = find(nodes, n_nodes, p->copies[i].node);
+        if (i != copy && other != NONE &&
+            p->copies[i].want != COPY_RELEASED &&
+            same_domain(nodes[at].node, nodes[other].node))
+            return true;
+    }
+    return false;
+}
+
+struct leaver {
+    bool crowded, preferred, repair;
+    uint64_t load, capacity;
+};
+
+static struct leaver weigh(const struct plan_node *nodes, uint32_t n_nodes,
+                           const struct pin *p, uint32_t copy)
+{
+    const struct copy *c = &p->copies[copy];
+    uint32_t at = find(nodes, n_nodes, c->node);
+    struct leaver l = {
+        .crowded = has_neighbour(nodes, n_nodes, p, copy),
+        .preferred = c->reason == REASON_PREFERRED,
+        .repair = c->reason == REASON_REPAIR,
+    };
+
+    if (at != NONE) {
+        l.load = load_of(&nodes[at], 0);
+        l.capacity = nodes[at].node->capacity;
+    }
+    return l;
+}
+
+uint32_t plan_drop(const struct plan_node *nodes, uint32_t n_nodes,
+                   const struct pin *pin, const bool *may)
+{
+    uint32_t best = UINT32_MAX;
+    struct leaver b = {0};
+
+    for (uint32_t i = 0; i < pin->n_copies; i++) {
+        if (!may[i])
+            continue;
+        assert(pin->copies[i].want != COPY_RELEASED);
+        struct leaver a = weigh(nodes, n_nodes, pin, i);
+        int order = compare(a.crowded, b.crowded);
+        if (order == 0)
+            order = compare(b.preferred, a.preferred);
+        if (order == 0)
+            order = compare_fractions(a.load, a.capacity, b.load, b.capacity);
+        if (order == 0)
+            order = compare(a.repair, b.repair);
+        if (best == UINT32_MAX || order >= 0) { /* copies are by node id */
+            best = i;
+            b = a;
+        }
+    }
+    return best;
+}

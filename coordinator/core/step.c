@@ -1,0 +1,163 @@
+/* The leader's control loop: entry points, and what falls due by time alone.
+ *
+ * Bounds of one call: a tick looks at 256 pins with work, 512 rows of nodes
+ * that changed, 64 pins held everywhere (step_sweep.c); a commit looks at
+ * 1,024 changed pins; 64 claims expire every 200 ms. Each walk goes on where
+ * it stopped and ends before it begins again, so no pin waits longer than
+ * (pins of the walk / bound) ticks and one pause: 1 s for pins with work
+ * (16 s while nothing can be done), for those of a fallen node 5 s after a
+ * wish, 1 min while wanting, else 5 min; a node that becomes able ends it.
+ * A full queue stops the call, and the walk stays at that pin.
+ */
+#include "coordinator/core/step_state.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TICK_MS = 60000, EXPIRY_MS = 200, EXPIRY_PINS = 64 };
+
+struct step *step_new(struct store *store, const struct step_limits *l,
+                      const struct step_wishes *w)
+{
+    struct step *s = mem_alloc(sizeof *s);
+
+    assert(l->suspect_ms <= l->down_ms && w->propose && w->check);
+    s->store = store;
+    s->limits = *l;
+    s->wishes = *w;
+    s->nodes = mem_array(STEP_NODES, sizeof *s->nodes);
+    pin_init(&s->pin);
+    pin_init(&s->other);
+    return s;
+}
+
+void step_free(struct step *s)
+{
+    if (!s)
+        return;
+    pin_free(&s->pin);
+    pin_free(&s->other);
+    free(s->nodes);
+    free(s);
+}
+
+struct command *step_command(struct step *s, enum command_kind kind)
+{
+    memset(&s->command, 0, sizeof s->command);
+    s->command.kind = kind;
+    return &s->command;
+}
+
+bool step_propose(struct step *s, uint64_t now_ms)
+{
+    assert(s->leading && !s->stopped);
+    if (!s->wishes.propose(s->wishes.arg, &s->command)) {
+        s->stopped = true;
+        return false;
+    }
+    s->quiet_ms = now_ms;
+    return true;
+}
+
+/* Direct mapped: a collision forgets the older wish, and the worst that
+ * follows is a proposal that the state answers with stale. */
+bool step_is_wished(const struct step *s, uint64_t pin, uint64_t rev,
+                    uint64_t now_ms)
+{
+    const struct step_wish *w = &s->made[pin % STEP_WISHES];
+
+    return w->pin == pin && w->rev == rev &&
+           now_ms - w->at_ms < STEP_WISH_MS;
+}
+
+void step_wished(struct step *s, uint64_t pin, uint64_t rev, uint64_t now_ms)
+{
+    assert(pin != 0);
+    s->made[pin % STEP_WISHES] = (struct step_wish){pin, rev, now_ms};
+}
+
+void step_leader(struct step *s, bool leading, const struct step_clock *c)
+{
+    if (s->leading == leading)
+        return;
+    s->leading = leading;
+    if (leading || !s->started)
+        s->start_ms = c->now_ms;
+    s->started = true;
+    s->quiet_ms = c->now_ms;
+    s->expiry_ms = 0;
+    memset(s->made, 0, sizeof s->made);
+    step_claim_clear(s);
+    step_release_clear(s);
+    step_node_sync(s, c->now_ms);
+    step_sweep_start(s);
+}
+
+void step_committed(struct step *s, const struct step_clock *c)
+{
+    const struct store_changes *changes = store_changes(s->store);
+
+    s->stopped = false;
+    s->quiet_ms = c->now_ms;
+    if (changes->nodes)
+        step_node_sync(s, c->now_ms);
+    if (!s->leading)
+        return;
+    if (changes->nodes)
+        step_sweep_nodes(s);
+    step_sweep_changes(s, changes, c);
+}
+
+void step_checked(struct step *s, uint32_t node, uint64_t pin, bool held,
+                  const struct step_clock *c)
+{
+    s->stopped = false;
+    if (s->leading)
+        step_release_answer(s, node, pin, held, c);
+}
+
+static void expire(struct step *s, const struct step_clock *c)
+{
+    uint64_t ids[EXPIRY_PINS], next;
+    uint32_t n;
+
+    if (s->stopped || !c->expiry_allowed ||
+        (s->expiry_ms != 0 && c->now_ms - s->expiry_ms < EXPIRY_MS))
+        return;
+    s->expiry_ms = c->now_ms;
+    next = store_next_expiry(s->store);
+    if (next == 0 || next > c->wall_ms)
+        return;
+    n = store_scan_expired(s->store, c->wall_ms, EXPIRY_PINS, ids);
+    struct command_expire *x = &step_command(s, COMMAND_EXPIRE)->expire;
+    for (uint32_t i = 0; i < n; i++)
+        if (!step_is_wished(s, ids[i], UINT64_MAX, c->now_ms))
+            x->pins[x->n++] = ids[i];
+    if (x->n == 0 || !step_propose(s, c->now_ms))
+        return;
+    for (uint32_t i = 0; i < x->n; i++)
+        step_wished(s, x->pins[i], UINT64_MAX, c->now_ms);
+}
+
+void step_tick(struct step *s, const struct step_clock *c)
+{
+    if (!s->started) {
+        s->started = true;
+        s->start_ms = c->now_ms;
+    }
+    if (!s->leading)
+        return;
+    s->stopped = false;
+    step_claim_expire(s, c->now_ms);
+    step_node_tick(s, c);
+    expire(s, c);
+    step_release_tick(s, c);
+    step_sweep_tick(s, c);
+    if (!s->stopped && c->now_ms - s->quiet_ms >= TICK_MS) {
+        (void)step_command(s, COMMAND_TICK);
+        (void)step_propose(s, c->now_ms);
+    }
+}

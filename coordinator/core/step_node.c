@@ -1,0 +1,323 @@
+/* Soft facts about nodes, and the changes of state that follow from them:
+ * silence, full disks, capacity. A daemon that is down is as silent as an
+ * agent that is gone, so silence counts from the last BEAT that said up; at
+ * the earliest from the start of the term, since an earlier leader's facts
+ * are not ours. What becomes of the pins is decided in step_repair.c.
+ */
+#include "coordinator/core/step_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    LINGER_MS = 60000, /* facts about a node that the state lacks */
+    FULL_PERCENT = 5, ROOM_PERCENT = 7
+};
+
+static uint32_t position(const struct step *s, uint32_t id)
+{
+    uint32_t low = 0, high = s->n_nodes;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->nodes[middle].soft.node < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct step_node *step_node_find(const struct step *s, uint32_t id)
+{
+    uint32_t at = position(s, id);
+
+    if (at == s->n_nodes || s->nodes[at].soft.node != id)
+        return NULL;
+    return &s->nodes[at];
+}
+
+const struct node *step_node_row(const struct step *s, uint32_t id)
+{
+    const struct node *n = store_node(s->store, id);
+
+    return n && n->admin != ADMIN_REMOVED ? n : NULL;
+}
+
+/* NULL: no room. Facts about live nodes always fit, since those the state
+ * lacks are forgotten. */
+static struct step_node *get(struct step *s, uint32_t id, uint64_t now_ms)
+{
+    uint32_t at = position(s, id);
+    struct step_node *e = &s->nodes[at];
+
+    if (at < s->n_nodes && e->soft.node == id)
+        return e;
+    if (s->n_nodes == STEP_NODES)
+        return NULL;
+    memmove(e + 1, e, (s->n_nodes - at) * sizeof *e);
+    s->n_nodes++;
+    *e = (struct step_node){
+        .soft = {.node = id, .free_bytes = UINT64_MAX},
+        .since_ms = now_ms,
+    };
+    return e;
+}
+
+void step_node_sync(struct step *s, uint64_t now_ms)
+{
+    uint32_t n, kept = 0;
+    const struct node *const *rows;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const struct step_node *e = &s->nodes[i];
+        if (step_node_row(s, e->soft.node) || e->soft.connected ||
+            now_ms - e->since_ms < LINGER_MS)
+            s->nodes[kept++] = *e;
+    }
+    s->n_nodes = kept;
+    rows = store_nodes(s->store, &n);
+    for (uint32_t i = 0; i < n; i++)
+        (void)get(s, rows[i]->id, now_ms);
+}
+
+void step_beat(struct step *s, uint32_t node, const struct message_beat *b,
+               const struct step_clock *c)
+{
+    struct step_node *e = get(s, node, c->now_ms);
+
+    if (!e)
+        return;
+    e->soft.beaten = true;
+    e->soft.beat_ms = c->now_ms;
+    e->soft.daemon = b->daemon;
+    e->soft.queue = b->queue;
+    if (b->daemon != DAEMON_UP)
+        return; /* what it says about the disk is old or nothing */
+    e->good = true;
+    e->soft.good_ms = c->now_ms;
+    e->soft.capacity = b->capacity < INT64_MAX ? b->capacity : INT64_MAX;
+    e->soft.free_bytes = b->capacity ? b->free_bytes : UINT64_MAX;
+}
+
+void step_session(struct step *s, uint32_t node, bool connected,
+                  const struct step_clock *c)
+{
+    struct step_node *e = get(s, node, c->now_ms);
+
+    if (e)
+        e->soft.connected = connected;
+}
+
+const struct step_soft *step_soft(const struct step *s, uint32_t node)
+{
+    const struct step_node *e = step_node_find(s, node);
+
+    return e ? &e->soft : NULL;
+}
+
+static uint64_t silent_ms(const struct step *s, const struct step_node *e,
+                          uint64_t now_ms)
+{
+    uint64_t from = s->start_ms;
+
+    if (e->since_ms > from)
+        from = e->since_ms;
+    if (e->good && e->soft.good_ms > from)
+        from = e->soft.good_ms;
+    return now_ms > from ? now_ms - from : 0;
+}
+
+static bool daemon_up(const struct step_node *e)
+{
+    return !e->soft.beaten || e->soft.daemon == DAEMON_UP;
+}
+
+bool step_node_suspect(const struct step *s, const struct step_node *e,
+                       uint64_t now_ms)
+{
+    return !daemon_up(e) ||
+           silent_ms(s, e, now_ms) >= s->limits.suspect_ms;
+}
+
+/* Heard itself, not merely given time since the term began. */
+static bool is_fresh(const struct step *s, const struct step_node *e,
+                     uint64_t now_ms)
+{
+    return e->good && daemon_up(e) &&
+           now_ms - e->soft.good_ms < s->limits.suspect_ms;
+}
+
+enum node_word step_word(const struct step *s, const struct node *n,
+                         const struct step_clock *c)
+{
+    const struct step_node *e = step_node_find(s, n->id);
+
+    if (n->admin == ADMIN_REMOVED)
+        return NODE_REMOVED;
+    if (n->health == HEALTH_OUT)
+        return NODE_OUT;
+    if (n->health == HEALTH_DOWN)
+        return NODE_DOWN;
+    if (e && s->started && step_node_suspect(s, e, c->now_ms))
+        return NODE_SUSPECT;
+    if (n->admin == ADMIN_DRAINING)
+        return NODE_DRAINING;
+    if (n->admin == ADMIN_CORDONED)
+        return NODE_CORDONED;
+    if (n->full)
+        return NODE_FULL;
+    return n->admin == ADMIN_JOINING ? NODE_JOINING : NODE_READY;
+}
+
+uint32_t step_node_plan(struct step *s, uint64_t now_ms)
+{
+    uint32_t n, filled = 0;
+    const struct node *const *rows = store_nodes(s->store, &n);
+
+    assert(n <= LIMIT_NODES);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct step_node *e = step_node_find(s, rows[i]->id);
+        if (!e)
+            continue;
+        s->plan_nodes[filled++] = (struct plan_node){
+            .node = rows[i],
+            .suspect = step_node_suspect(s, e, now_ms),
+            .daemon_up = daemon_up(e),
+            .free_bytes = e->soft.free_bytes,
+            .placed_bytes = e->soft.placed_bytes,
+            .queue = e->soft.queue,
+        };
+    }
+    return filled;
+}
+
+/* --- what is proposed about a node -------------------------------------- */
+
+static uint64_t percent(uint64_t whole, uint64_t share)
+{
+    return whole / 100 * share + whole % 100 * share / 100;
+}
+
+static enum node_health judge_health(const struct step *s,
+                                     const struct step_node *e,
+                                     const struct node *n,
+                                     const struct step_clock *c)
+{
+    uint64_t silent = silent_ms(s, e, c->now_ms);
+    uint64_t stamp_ms = store_time_ms(s->store);
+
+    if (c->wall_ms > stamp_ms)
+        stamp_ms = c->wall_ms;
+    switch (n->health) {
+    case HEALTH_UP:
+        return silent >= s->limits.down_ms ? HEALTH_DOWN : HEALTH_UP;
+    case HEALTH_DOWN:
+        if (is_fresh(s, e, c->now_ms))
+            return HEALTH_UP;
+        /* A new leader gives it time to be heard first. */
+        if (silent >= s->limits.suspect_ms && stamp_ms >= n->changed_ms &&
+            stamp_ms - n->changed_ms >= s->limits.out_ms)
+            return HEALTH_OUT;
+        return HEALTH_DOWN;
+    case HEALTH_OUT:
+        return is_fresh(s, e, c->now_ms) ? HEALTH_UP : HEALTH_OUT;
+    }
+    return n->health;
+}
+
+static bool judge_full(const struct step *s, const struct step_node *e,
+                       const struct node *n, uint64_t now_ms)
+{
+    uint64_t capacity = e->soft.capacity;
+
+    if (!is_fresh(s, e, now_ms) || capacity == 0 ||
+        e->soft.free_bytes == UINT64_MAX)
+        return n->full;
+    if (n->full)
+        return e->soft.free_bytes <= percent(capacity, ROOM_PERCENT);
+    return e->soft.free_bytes < percent(capacity, FULL_PERCENT);
+}
+
+static void propose_state(struct step *s, struct step_node *e,
+                          const struct node *n, const struct step_clock *c)
+{
+    enum node_health health = judge_health(s, e, n, c);
+    bool full = judge_full(s, e, n, c->now_ms);
+    struct command_node_state *x;
+
+    if ((health == n->health && full == n->full) ||
+        (e->state_wished && e->state_health == health &&
+         e->state_full == full && c->now_ms - e->state_ms < STEP_WISH_MS))
+        return;
+    x = &step_command(s, COMMAND_NODE_STATE)->node_state;
+    x->node = n->id;
+    x->admin = NODE_STATE_KEEP;
+    x->health = health == n->health ? NODE_STATE_KEEP : (uint8_t)health;
+    x->full = full == n->full ? NODE_STATE_KEEP : full;
+    if (!step_propose(s, c->now_ms))
+        return;
+    e->state_wished = true;
+    e->state_ms = c->now_ms;
+    e->state_health = (uint8_t)health;
+    e->state_full = full;
+}
+
+static bool capacity_differs(uint64_t stored, uint64_t said)
+{
+    uint64_t d = stored > said ? stored - said : said - stored;
+
+    return said != 0 && (stored == 0 || d > stored / 100);
+}
+
+static void propose_capacity(struct step *s, struct step_node *e,
+                             const struct node *n, uint64_t now_ms)
+{
+    uint64_t capacity = e->soft.capacity;
+    struct command_node_put *x;
+
+    if (!capacity_differs(n->capacity, capacity) ||
+        (e->put_wished && e->put_capacity == capacity &&
+         now_ms - e->put_ms < STEP_WISH_MS))
+        return;
+    x = &step_command(s, COMMAND_NODE_PUT)->node_put;
+    memcpy(x->key, n->key, sizeof x->key);
+    memcpy(x->name, n->name, sizeof x->name);
+    x->n_labels = n->n_labels;
+    memcpy(x->labels, n->labels, sizeof x->labels);
+    x->capacity = capacity;
+    x->boot = n->boot;
+    if (!step_propose(s, now_ms))
+        return;
+    e->put_wished = true;
+    e->put_ms = now_ms;
+    e->put_capacity = capacity;
+}
+
+static void notice_able(struct step *s, struct step_node *e,
+                        const struct node *n, const struct step_clock *c)
+{
+    bool eligible = fsm_node_admissible(n, 0) &&
+                    !step_node_suspect(s, e, c->now_ms);
+
+    if (eligible && !e->eligible)
+        step_sweep_able(s, c);
+    e->eligible = eligible;
+}
+
+void step_node_tick(struct step *s, const struct step_clock *c)
+{
+    uint32_t n;
+    const struct node *const *rows = store_nodes(s->store, &n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct step_node *e = get(s, rows[i]->id, c->now_ms);
+        if (!e)
+            continue;
+        notice_able(s, e, rows[i], c);
+        if (!s->stopped)
+            propose_state(s, e, rows[i], c);
+        if (!s->stopped)
+            propose_capacity(s, e, rows[i], c->now_ms);
+    }
+}

@@ -1,0 +1,205 @@
+/* One pin: what is desired against what is observed, and the ASSIGN that
+ * brings them together. A copy counts while its node is up; on a node that
+ * is down it still counts while two healthy copies are left (most nodes come
+ * back soon), and on a node that is out it does not, but stays wanted: if
+ * the node returns, the copy is there and the surplus is let go. A pin with
+ * no healthy copy is placed elsewhere too: its origins may have the content.
+ * A copy that keeps failing counts only if no other node could take it, and
+ * at most STEP_SPARES nodes beyond the maximum try.
+ */
+#include "coordinator/core/step_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct tally {
+    uint32_t up;       /* wanted, on nodes that are up */
+    uint32_t healthy;  /* of those, pinned */
+    uint32_t failing;  /* of those, failed too often */
+    uint32_t down, out; /* wanted, on nodes that are down or gone */
+};
+
+static bool is_failing(const struct copy *c)
+{
+    return c->state == COPY_FAILED && c->failures >= STEP_FAILURES;
+}
+
+static struct tally count(const struct step *s, const struct pin *p)
+{
+    struct tally t = {0};
+
+    for (uint32_t i = 0; i < p->n_copies; i++) {
+        const struct copy *c = &p->copies[i];
+        const struct node *n = step_node_row(s, c->node);
+        enum node_health health = n ? n->health : HEALTH_OUT;
+        if (c->want == COPY_RELEASED)
+            continue;
+        t.up += health == HEALTH_UP;
+        t.healthy += health == HEALTH_UP && c->state == COPY_PINNED;
+        t.failing += health == HEALTH_UP && is_failing(c);
+        t.down += health == HEALTH_DOWN;
+        t.out += health == HEALTH_OUT;
+    }
+    assert(t.healthy + t.failing <= t.up);
+    return t;
+}
+
+/* How many copies to add, and why. */
+static uint32_t lacking(const struct pin *p, const struct tally *t,
+                        enum copy_reason *reason)
+{
+    uint32_t max, good, firm, want, spare;
+    bool urgent = t->healthy < 2;
+
+    if (pin_everywhere(p)) {
+        *reason = REASON_EVERYWHERE;
+        return UINT32_MAX;
+    }
+    max = p->rmax > 0 ? (uint32_t)p->rmax : 0;
+    good = t->up + (urgent ? 0 : t->down);
+    firm = max > good ? max - good : 0;
+    *reason = t->out > 0 || (urgent && t->down > 0) ? REASON_REPAIR
+                                                    : REASON_TOP_UP;
+    want = max > good - t->failing ? max - (good - t->failing) : 0;
+    spare = max + STEP_SPARES > t->up ? max + STEP_SPARES - t->up : 0;
+    if (want > spare)
+        want = spare;
+    if (firm == 0 && want > 0)
+        *reason = REASON_FAILING;
+    return want > firm ? want : firm;
+}
+
+static uint64_t size_of(const struct pin *p)
+{
+    return p->size ? p->size : FSM_DEFAULT_SIZE;
+}
+
+static enum step_outcome place(struct step *s, uint32_t want,
+                               enum copy_reason reason,
+                               const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    struct command_assign *x;
+    struct plan_input in = {
+        .nodes = s->plan_nodes,
+        .n_nodes = step_node_plan(s, c->now_ms),
+        .pin = p, .size = size_of(p), .want = want, .reason = reason,
+    };
+
+    plan_place(&in, &s->choice);
+    if (s->choice.n == 0)
+        return want == UINT32_MAX ? STEP_SETTLED : STEP_WANTING;
+    x = &step_command(s, COMMAND_ASSIGN)->assign;
+    x->pin = p->id;
+    x->rev = p->rev;
+    x->n_add = s->choice.n < LIMIT_ASSIGN_ROWS ? s->choice.n
+                                               : LIMIT_ASSIGN_ROWS;
+    memcpy(x->add, s->choice.places, x->n_add * sizeof x->add[0]);
+    if (!step_propose(s, c->now_ms))
+        return STEP_STOPPED;
+    step_wished(s, p->id, p->rev, c->now_ms);
+    for (uint32_t i = 0; i < x->n_add; i++)
+        step_claim_placed(s, &p->cid, x->add[i].node, in.size, c->now_ms);
+    return STEP_WISHED;
+}
+
+/* Copies that may go: on nodes that are up and were heard. pinned: those, or
+ * the others. */
+static uint32_t mark(const struct step *s, const struct pin *p, bool pinned,
+                     uint64_t now_ms, bool *may)
+{
+    uint32_t marked = 0;
+
+    for (uint32_t i = 0; i < p->n_copies; i++) {
+        const struct copy *c = &p->copies[i];
+        const struct node *n = step_node_row(s, c->node);
+        const struct step_node *e = step_node_find(s, c->node);
+        may[i] = c->want != COPY_RELEASED && n && e &&
+                 n->health == HEALTH_UP &&
+                 !step_node_suspect(s, e, now_ms) &&
+                 (c->state == COPY_PINNED) == pinned;
+        marked += may[i];
+    }
+    return marked;
+}
+
+static enum step_outcome let_go(struct step *s, bool *may, uint32_t many,
+                                const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    struct command_assign *x = &step_command(s, COMMAND_ASSIGN)->assign;
+    uint32_t n_nodes = step_node_plan(s, c->now_ms);
+
+    x->pin = p->id;
+    x->rev = p->rev;
+    while (x->n_release < many && x->n_release < LIMIT_ASSIGN_ROWS) {
+        uint32_t i = plan_drop(s->plan_nodes, n_nodes, p, may);
+        if (i == UINT32_MAX)
+            break;
+        may[i] = false;
+        x->release[x->n_release++] =
+            (struct command_place){p->copies[i].node, REASON_SURPLUS};
+    }
+    assert(x->n_release > 0);
+    if (!step_propose(s, c->now_ms))
+        return STEP_STOPPED;
+    step_wished(s, p->id, p->rev, c->now_ms);
+    return STEP_WISHED;
+}
+
+/* More copies than the maximum, and enough of them pinned where they can be
+ * asked: first those go that hold nothing, then one pinned copy at a time. */
+static enum step_outcome reduce(struct step *s, const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    uint32_t max = (uint32_t)p->rmax, pinned, others, victim;
+    bool may[LIMIT_COPIES];
+
+    assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
+    pinned = mark(s, p, true, c->now_ms, may);
+    others = mark(s, p, false, c->now_ms, may);
+    if (pinned < max || pinned + others <= max)
+        return STEP_SETTLED;
+    if (others > 0)
+        return let_go(s, may, pinned + others - max, c);
+    (void)mark(s, p, true, c->now_ms, may);
+    victim = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p, may);
+    assert(victim != UINT32_MAX);
+    return step_release(s, p->copies[victim].node, c);
+}
+
+enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    enum copy_reason reason;
+    struct tally t;
+    uint32_t want;
+
+    assert(s->leading);
+    if (s->stopped)
+        return STEP_STOPPED;
+    if (p->org == 0 || (p->flags & PIN_RELEASING) != 0)
+        return STEP_SETTLED;
+    if (step_is_wished(s, p->id, p->rev, c->now_ms))
+        return STEP_WISHED;
+    t = count(s, p);
+    want = lacking(p, &t, &reason);
+    if (want > 0) {
+        enum step_outcome done = place(s, want, reason, c);
+        if (done != STEP_WANTING || t.failing == 0)
+            return done;
+    }
+    if (p->rmax <= 0 || t.up <= (uint32_t)p->rmax)
+        return STEP_SETTLED;
+    return reduce(s, c);
+}
+
+enum step_outcome step_repair(struct step *s, uint64_t pin,
+                              const struct step_clock *c)
+{
+    if (s->stopped)
+        return STEP_STOPPED;
+    if (!store_pin_get(s->store, pin, &s->pin))
+        return STEP_SETTLED;
+    return step_repair_pin(s, c);
+}

@@ -1,0 +1,242 @@
+/* Which pins are looked at, and when. Four sources, each walked a bounded
+ * piece at a time with a cursor that goes on where it stopped:
+ *   commits      pins that just changed and show work, at once
+ *   work         all pins that show work (todo), again and again
+ *   nodes        pins of a node that fell or came back: the rows of a fallen
+ *                node's pins do not change, so no other walk meets them
+ *   everywhere   pins with a copy on each node, when a node becomes able
+ * A walk is level triggered: a lost proposal is made again by the next round.
+ */
+#include "coordinator/core/step_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    COMMIT_PINS = 1024, TODO_PINS = 256, SCAN_ROWS = 512, SCAN_PIECE = 128,
+    EVERYWHERE_PINS = 64,
+    TODO_MS = 1000, TODO_CALM_MS = 16000, /* pauses between two walks … */
+    WISHED_MS = 5000, WANTING_MS = 60000, CALM_MS = 300000
+};
+
+static const uint64_t last_id = INT64_MAX; /* SQLite's integers are signed */
+
+static void restart(struct step_cursor *k)
+{
+    *k = (struct step_cursor){.on = true};
+}
+
+static void restart_if_due(struct step_cursor *k, uint64_t now_ms)
+{
+    if (!k->on && k->next_ms != 0 && now_ms >= k->next_ms)
+        restart(k);
+}
+
+static void note(struct step_cursor *k, enum step_outcome done)
+{
+    assert(done != STEP_STOPPED);
+    k->wished |= done == STEP_WISHED;
+    k->wanting |= done == STEP_WANTING;
+}
+
+static void walk_todo_now(struct step *s)
+{
+    s->todo_pause_ms = TODO_MS;
+    s->todo.next_ms = 0;
+}
+
+/* What was wanting may be met now, and a pin held everywhere lacks it. */
+void step_sweep_able(struct step *s, const struct step_clock *c)
+{
+    restart(&s->everywhere);
+    walk_todo_now(s);
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].scan.next_ms > c->now_ms)
+            s->nodes[i].scan.next_ms = c->now_ms;
+}
+
+/* A new leader knows only what the log says: it walks the fallen nodes. */
+void step_sweep_start(struct step *s)
+{
+    uint32_t n;
+    const struct node *const *rows = store_nodes(s->store, &n);
+
+    s->todo = s->everywhere = (struct step_cursor){0};
+    s->todo_pause_ms = TODO_MS;
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        s->nodes[i].known = false;
+        s->nodes[i].eligible = false;
+        s->nodes[i].state_wished = s->nodes[i].put_wished = false;
+        s->nodes[i].scan = (struct step_cursor){0};
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct step_node *e = step_node_find(s, rows[i]->id);
+        if (!e)
+            continue;
+        e->known = true;
+        e->health = rows[i]->health;
+        if (e->health != HEALTH_UP)
+            restart(&e->scan);
+    }
+}
+
+void step_sweep_nodes(struct step *s)
+{
+    uint32_t n;
+    const struct node *const *rows = store_nodes(s->store, &n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct step_node *e = step_node_find(s, rows[i]->id);
+        if (!e)
+            continue;
+        if (e->known ? e->health != rows[i]->health
+                     : rows[i]->health != HEALTH_UP)
+            restart(&e->scan);
+        e->known = true;
+        e->health = rows[i]->health;
+    }
+}
+
+/* A wish may get lost, and a full queue took none: the pause is short. */
+static void look_again_after(struct step *s, enum step_outcome done,
+                             uint64_t now_ms)
+{
+    if (done != STEP_WISHED && done != STEP_STOPPED)
+        return;
+    s->todo_pause_ms = TODO_MS;
+    if (s->todo.next_ms > now_ms + TODO_MS)
+        s->todo.next_ms = now_ms + TODO_MS;
+}
+
+void step_sweep_changes(struct step *s, const struct store_changes *changes,
+                        const struct step_clock *c)
+{
+    uint32_t n = changes->n_pins;
+
+    if (changes->overflow || n > COMMIT_PINS)
+        walk_todo_now(s);
+    if (n > COMMIT_PINS)
+        n = COMMIT_PINS;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!store_pin_get(s->store, changes->pins[i], &s->pin))
+            continue;
+        step_claim_applied(s, &s->pin.cid);
+        if (s->pin.todo != TODO_SETTLED)
+            look_again_after(s, step_repair_pin(s, c), c->now_ms);
+    }
+}
+
+/* Releasing pins show work too, but none of ours. While no walk leads to
+ * anything the pause grows: commits and nodes that become able cut it. */
+static void sweep_todo(struct step *s, const struct step_clock *c)
+{
+    struct step_cursor *k = &s->todo;
+    uint64_t ids[TODO_PINS];
+    unsigned todos[TODO_PINS];
+    uint32_t n;
+
+    if (!k->on) {
+        if (c->now_ms < k->next_ms)
+            return;
+        restart(k);
+        k->idx = TODO_RELEASING;
+        k->pin = last_id;
+        k->next_ms = c->now_ms + s->todo_pause_ms;
+    }
+    n = store_scan_todo(s->store, (unsigned)k->idx, k->pin, TODO_PINS, ids,
+                        todos);
+    for (uint32_t i = 0; i < n; i++) {
+        enum step_outcome done = step_repair(s, ids[i], c);
+        if (done == STEP_STOPPED)
+            return;
+        note(k, done);
+        k->idx = todos[i];
+        k->pin = ids[i];
+    }
+    if (n == TODO_PINS)
+        return;
+    k->on = false;
+    if (k->wished)
+        s->todo_pause_ms = TODO_MS;
+    else if (s->todo_pause_ms < TODO_CALM_MS)
+        s->todo_pause_ms *= 2;
+}
+
+/* Returns how many rows were read. */
+static uint32_t scan_node(struct step *s, struct step_node *e,
+                          const struct step_clock *c)
+{
+    struct store_order_row rows[SCAN_PIECE];
+    struct step_cursor *k = &e->scan;
+    uint32_t n = store_scan_node(s->store, e->soft.node, k->idx, k->pin,
+                                 SCAN_PIECE, rows);
+
+    for (uint32_t i = 0; i < n; i++) {
+        enum step_outcome done = step_repair(s, rows[i].pin, c);
+        if (done == STEP_STOPPED)
+            return i + 1;
+        note(k, done);
+        k->idx = rows[i].idx;
+        k->pin = rows[i].pin;
+    }
+    if (n == SCAN_PIECE)
+        return n;
+    k->on = false;
+    if (e->health != HEALTH_UP) /* else what is left shows in todo */
+        k->next_ms = c->now_ms + (k->wished    ? WISHED_MS
+                                  : k->wanting ? WANTING_MS
+                                               : CALM_MS);
+    return n;
+}
+
+static void scan_nodes(struct step *s, const struct step_clock *c)
+{
+    uint32_t rows = 0, idle = 0;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        restart_if_due(&s->nodes[i].scan, c->now_ms);
+    while (rows < SCAN_ROWS && idle < s->n_nodes && !s->stopped) {
+        struct step_node *e = &s->nodes[s->next_scan++ % s->n_nodes];
+        if (!e->scan.on) {
+            idle++;
+            continue;
+        }
+        idle = 0;
+        rows += scan_node(s, e, c);
+    }
+}
+
+static void sweep_everywhere(struct step *s, const struct step_clock *c)
+{
+    struct step_cursor *k = &s->everywhere;
+    uint64_t ids[EVERYWHERE_PINS];
+    uint32_t n;
+
+    restart_if_due(k, c->now_ms);
+    if (!k->on || s->stopped)
+        return;
+    n = store_scan_everywhere(s->store, k->pin, EVERYWHERE_PINS, ids);
+    for (uint32_t i = 0; i < n; i++) {
+        enum step_outcome done = step_repair(s, ids[i], c);
+        if (done == STEP_STOPPED)
+            return;
+        note(k, done);
+        k->pin = ids[i];
+    }
+    if (n == EVERYWHERE_PINS)
+        return;
+    k->on = false;
+    k->next_ms = k->wished ? c->now_ms + WISHED_MS : 0;
+}
+
+/* Nodes first: they hold the pins that are in danger. */
+void step_sweep_tick(struct step *s, const struct step_clock *c)
+{
+    assert(s->leading);
+    step_sweep_nodes(s);
+    if (s->n_nodes > 0 && !s->stopped)
+        scan_nodes(s, c);
+    sweep_everywhere(s, c);
+    if (!s->stopped)
+        sweep_todo(s, c);
+}
