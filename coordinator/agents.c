@@ -1,0 +1,582 @@
+/* Sessions of agents: who is on the line, what its last BEAT said, and its
+ * reports on their way into the log. Nothing of a session is acted on before
+ * its node's row is in the state.
+ */
+#include "coordinator/agents_impl.h"
+
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct report_wait {
+    struct agents *agents;
+    uint64_t session, boot, seq;
+};
+
+uint64_t agents_now_ms(const struct agents *a)
+{
+    return uv_now(a->st.loop);
+}
+
+struct session *agents_session(struct agents *a, uint64_t id)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next)
+        if (s->id == id)
+            return s;
+    return NULL;
+}
+
+struct session *agents_session_of(struct agents *a, uint32_t node)
+{
+    return node < a->n_nodes && a->nodes[node] != NULL
+               ? a->nodes[node]->session
+               : NULL;
+}
+
+static struct agent_node *node_at(struct agents *a, uint32_t id)
+{
+    if (id >= a->n_nodes) {
+        uint32_t n = id + 64;
+
+        a->nodes = mem_grow(a->nodes, n, sizeof *a->nodes);
+        memset(a->nodes + a->n_nodes, 0,
+               (n - a->n_nodes) * sizeof *a->nodes);
+        a->n_nodes = n;
+    }
+    if (a->nodes[id] == NULL)
+        a->nodes[id] = mem_alloc(sizeof **a->nodes);
+    return a->nodes[id];
+}
+
+const struct agents_soft *agents_soft(const struct agents *a, uint32_t node)
+{
+    return node < a->n_nodes && a->nodes[node] != NULL
+               ? &a->nodes[node]->soft
+               : NULL;
+}
+
+bool agents_send(struct session *s, const struct message *m)
+{
+    struct agents *a = s->agents;
+
+    if (s->state == SESSION_ENDED)
+        return false;
+    buf_reset(&a->out);
+    message_encode(m, &a->out);
+    (void)stream_send(s->stream, a->out.p, a->out.n);
+    return true;
+}
+
+void agents_session_end(struct session *s)
+{
+    if (s->state == SESSION_ENDED)
+        return;
+    s->state = SESSION_ENDED;
+    stream_finish(s->stream);
+}
+
+/* --- HELLO -------------------------------------------------------------- */
+
+static void refuse(struct session *s, enum welcome_code code,
+                   const char *text)
+{
+    struct message m;
+
+    memset(&m.welcome, 0, sizeof m.welcome);
+    m.kind = MESSAGE_WELCOME;
+    m.welcome.code = code;
+    m.welcome.text = span_text(text);
+    m.welcome.raft_id = s->agents->st.self->raft_id;
+    m.welcome.name = span_text(s->agents->st.self->name);
+    s->agents->stats.refused++;
+    (void)agents_send(s, &m);
+    agents_session_end(s);
+}
+
+static void welcome(struct session *s, const struct node *row)
+{
+    struct agents *a = s->agents;
+    const struct cluster *c = store_cluster(a->st.store);
+    struct agent_node *k = node_at(a, row->id);
+    struct message m;
+    struct step_clock clock;
+
+    s->state = SESSION_OPEN;
+    s->node = row->id;
+    k->session = s;
+    k->soft.connected = true;
+    memset(k->soft.version, 0, sizeof k->soft.version);
+    memcpy(k->soft.version, s->hello.version.p,
+           s->hello.version.n < sizeof k->soft.version
+               ? s->hello.version.n
+               : sizeof k->soft.version - 1);
+    memset(&m.welcome, 0, sizeof m.welcome);
+    m.kind = MESSAGE_WELCOME;
+    m.welcome.code = WELCOME_OK;
+    m.welcome.raft_id = a->st.self->raft_id;
+    m.welcome.name = span_text(a->st.self->name);
+    m.welcome.node = row->id;
+    memcpy(m.welcome.history, c->history, TYPES_HISTORY);
+    m.welcome.pin_tag = c->pin_tag;
+    m.welcome.leader = replica_leader(a->st.replica);
+    m.welcome.term = replica_term(a->st.replica);
+    (void)agents_send(s, &m);
+    a->st.fill_clock(a->st.arg, &clock);
+    step_session(a->st.step, row->id, true, &clock);
+    log_info("agent_session", "node=%u name=%s", row->id, row->name);
+}
+
+static bool labels_equal(const struct node *row,
+                         const struct message_hello *h)
+{
+    if (row->n_labels != h->n_labels)
+        return false;
+    for (uint32_t i = 0; i < row->n_labels; i++)
+        if (strcmp(row->labels[i].key, h->labels[i].key) != 0 ||
+            strcmp(row->labels[i].value, h->labels[i].value) != 0)
+            return false;
+    return true;
+}
+
+/* Another agent's name gets "-<id>" behind it: that is no difference. */
+static bool name_equal(const struct node *row, struct span name)
+{
+    size_t n = strlen(row->name);
+
+    if (n < name.n || memcmp(row->name, name.p, name.n) != 0)
+        return false;
+    return n == name.n || row->name[name.n] == '-';
+}
+
+static bool row_current(const struct node *row,
+                        const struct message_hello *h)
+{
+    return row->boot == h->boot && labels_equal(row, h) &&
+           name_equal(row, h->name);
+}
+
+static void wish_row(struct session *s, const struct node *row)
+{
+    const struct message_hello *h = &s->hello;
+    struct command c;
+
+    memset(&c, 0, sizeof c);
+    c.kind = COMMAND_NODE_PUT;
+    c.actor = PRINCIPAL_LOCAL;
+    c.org = ORG_DEFAULT;
+    memcpy(c.node_put.key, h->key, TYPES_KEY);
+    memcpy(c.node_put.name, h->name.p, h->name.n);
+    c.node_put.n_labels = h->n_labels;
+    memcpy(c.node_put.labels, h->labels, sizeof h->labels);
+    c.node_put.capacity = h->capacity != 0 || row == NULL ? h->capacity
+                                                          : row->capacity;
+    c.node_put.boot = h->boot;
+    (void)replica_wish(s->agents->st.replica, &c);
+}
+
+/* Welcomes a session whose row is there; a leader makes the row. Followers
+ * wait for it: it comes by the log. */
+static void try_welcome(struct session *s, bool wish)
+{
+    struct agents *a = s->agents;
+    const struct node *row = store_node_by_key(a->st.store, s->hello.key);
+    bool leading = replica_leading(a->st.replica);
+
+    if (row != NULL && row->admin == ADMIN_REMOVED) {
+        refuse(s, WELCOME_REFUSED, "this node was removed");
+        return;
+    }
+    if (row != NULL && (row_current(row, &s->hello) || !leading)) {
+        welcome(s, row);
+        return;
+    }
+    if (wish && leading)
+        wish_row(s, row);
+}
+
+static bool duplicate(struct session *s)
+{
+    for (struct session *o = s->agents->sessions; o != NULL; o = o->next)
+        if (o != s && (o->state == SESSION_OPEN ||
+                       o->state == SESSION_WAITING) &&
+            memcmp(o->hello.key, s->hello.key, TYPES_KEY) == 0)
+            return true;
+    return false;
+}
+
+static void on_hello(struct session *s, struct span frame)
+{
+    struct agents *a = s->agents;
+    struct message m;
+    struct err_text why;
+    uint32_t n;
+
+    /* The session keeps the frame that its HELLO points into. */
+    buf_add(&s->hello_frame, frame.p, frame.n);
+    if (message_decode(span_buf(&s->hello_frame), &m, &a->scratch, &why) !=
+            ERR_OK || m.kind != MESSAGE_HELLO) {
+        stream_close(s->stream);
+        return;
+    }
+    s->hello = m.hello;
+    a->stats.hellos++;
+    if (a->st.replica == NULL || replica_unready(a->st.replica) != NULL) {
+        refuse(s, WELCOME_NOT_READY, "this coordinator is not ready");
+        return;
+    }
+    if (duplicate(s)) {
+        refuse(s, WELCOME_DUPLICATE, "duplicate node: a session with this "
+               "key is open");
+        return;
+    }
+    (void)store_nodes(a->st.store, &n);
+    if (n >= LIMIT_NODES &&
+        store_node_by_key(a->st.store, s->hello.key) == NULL) {
+        refuse(s, WELCOME_FULL, "the cluster has as many nodes as it may");
+        return;
+    }
+    s->state = SESSION_WAITING;
+    s->deadline_ms = agents_now_ms(a) + AGENTS_HELLO_MS;
+    try_welcome(s, true);
+}
+
+/* --- BEAT and REPORT ---------------------------------------------------- */
+
+static bool same_daemon(const struct daemon_id *x, const struct daemon_id *y)
+{
+    if (!peerid_equal(&x->id, &y->id) || x->n_addrs != y->n_addrs)
+        return false;
+    for (uint32_t i = 0; i < x->n_addrs; i++)
+        if (!span_equal(x->addrs[i], y->addrs[i]))
+            return false;
+    return true;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void on_beat(struct session *s, struct span frame)
+{
+    struct agents *a = s->agents;
+    struct agent_node *k = a->nodes[s->node];
+    struct buf copy = BUF_INIT;
+    struct message m;
+    struct err_text why;
+    struct step_clock clock;
+
+    buf_add(&copy, frame.p, frame.n);
+    if (message_decode(span_buf(&copy), &m, &a->scratch, &why) != ERR_OK) {
+        buf_free(&copy);
+        stream_close(s->stream);
+        return;
+    }
+    if (!same_daemon(&k->soft.beat.id, &m.beat.id))
+        a->directory++;
+    buf_free(&k->frame);
+    k->frame = copy;
+    k->soft.beat = m.beat;
+    k->soft.beat_wall_ms = wall_ms();
+    a->stats.beats++;
+    s->beaten = true;
+    memcpy(s->held_history, m.beat.history, TYPES_HISTORY);
+    s->held_index = m.beat.index;
+    s->held_wanted = m.beat.wanted;
+    s->held_xor = m.beat.wanted_xor;
+    if (s->unconfirmed && m.beat.index >= s->sent_to)
+        s->unconfirmed = false;
+    a->st.fill_clock(a->st.arg, &clock);
+    step_beat(a->st.step, s->node, &k->soft.beat, &clock);
+    agents_orders_answer(s);
+}
+
+static void on_reported(void *arg, struct replica_result *r)
+{
+    struct report_wait *w = arg;
+    struct session *s = agents_session(w->agents, w->session);
+    struct message m;
+
+    if (s != NULL) {
+        s->reports--;
+        if (r->error == ERR_OK && (r->verdict == VERDICT_ACCEPTED ||
+                                   r->verdict == VERDICT_ALREADY)) {
+            m.kind = MESSAGE_TAKEN;
+            m.taken.boot = w->boot;
+            m.taken.seq = w->seq;
+            (void)agents_send(s, &m);
+        }
+    }
+    free(w);
+}
+
+static void on_report(struct session *s, const struct message_report *r)
+{
+    struct agents *a = s->agents;
+    struct report_wait *w;
+    struct command c;
+    enum err e;
+
+    if (!replica_leading(a->st.replica))
+        return; /* no TAKEN: it goes to the leader */
+    if (s->reports == LIMIT_REPORTS_UNANSWERED) {
+        log_warn("agent_reports", "node=%u text=%s", s->node,
+                 "more reports than it may leave unanswered");
+        stream_close(s->stream);
+        return;
+    }
+    c.kind = COMMAND_REPORT;
+    c.actor = PRINCIPAL_LOCAL;
+    c.org = ORG_DEFAULT;
+    c.report.node = s->node;
+    c.report.boot = r->boot;
+    c.report.seq = r->seq;
+    c.report.n = r->n;
+    c.report.items = r->items;
+    w = mem_alloc(sizeof *w);
+    w->agents = a;
+    w->session = s->id;
+    w->boot = r->boot;
+    w->seq = r->seq;
+    e = replica_propose(a->st.replica, &c, on_reported, w);
+    if (e == ERR_TOO_LARGE) { /* again would not help */
+        log_warn("agent_reports", "node=%u text=%s", s->node,
+                 "a report is larger than an operation may be");
+        stream_close(s->stream);
+    }
+    if (e != ERR_OK) {
+        free(w); /* full: it is sent again */
+        return;
+    }
+    s->reports++;
+    a->stats.reports++;
+    a->stats.report_items += r->n;
+}
+
+static void on_open_frame(struct session *s, struct span frame)
+{
+    struct agents *a = s->agents;
+    struct message m;
+    struct err_text why;
+
+    if (message_decode(frame, &m, &a->scratch, &why) != ERR_OK) {
+        log_warn("agent_message", "node=%u text=%s", s->node, why.text);
+        stream_close(s->stream);
+        return;
+    }
+    if (m.kind == MESSAGE_BEAT)
+        on_beat(s, frame);
+    else if (m.kind == MESSAGE_REPORT)
+        on_report(s, &m.report);
+    else if (m.kind == MESSAGE_RESULT)
+        agents_call_result(s, &m.result);
+    else if (m.kind == MESSAGE_GOODBYE)
+        agents_session_end(s);
+    else
+        stream_close(s->stream);
+}
+
+/* --- streams ------------------------------------------------------------ */
+
+static void on_frame(struct stream *stream, void *user, struct span frame)
+{
+    struct session *s = user;
+
+    if (s->state == SESSION_NEW)
+        on_hello(s, frame);
+    else if (s->state == SESSION_OPEN)
+        on_open_frame(s, frame);
+    else if (s->state == SESSION_WAITING)
+        stream_close(stream); /* nothing may come before WELCOME */
+}
+
+static void on_close(struct stream *stream, void *user, enum err e,
+                     const char *text)
+{
+    struct session *s = user;
+    struct agents *a = s->agents;
+    struct session **at = &a->sessions;
+    struct step_clock clock;
+
+    (void)stream;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    a->stats.sessions--;
+    s->state = SESSION_ENDED;
+    if (s->node != 0 && a->nodes[s->node]->session == s) {
+        a->nodes[s->node]->session = NULL;
+        a->nodes[s->node]->soft.connected = false;
+        a->st.fill_clock(a->st.arg, &clock);
+        step_session(a->st.step, s->node, false, &clock);
+        log_info("agent_session_end", "node=%u reason=%s text=%s", s->node,
+                 err_name(e), text);
+    }
+    agents_call_session_gone(s);
+    buf_free(&s->hello_frame);
+    free(s);
+}
+
+static const struct stream_events session_events = {on_frame, NULL,
+                                                    on_close};
+
+static void on_accepted(struct stream *stream, void *user,
+                        enum frame_role role)
+{
+    struct agents *a = user;
+    struct session *s;
+    struct stream_settings st = {&session_events, NULL, AGENTS_SILENCE_MS,
+                                 LIMIT_AGENT_SEND_QUEUE};
+
+    if (role == FRAME_DATA) {
+        agents_data_accept(a, stream);
+        return;
+    }
+    if (role != FRAME_AGENT || a->stats.sessions >= 2 * LIMIT_NODES) {
+        stream_close(stream);
+        return;
+    }
+    s = mem_alloc(sizeof *s);
+    s->agents = a;
+    s->stream = stream;
+    s->id = ++a->next_session;
+    s->deadline_ms = agents_now_ms(a) + AGENTS_HELLO_MS;
+    s->next = a->sessions;
+    a->sessions = s;
+    a->stats.sessions++;
+    st.user = s;
+    stream_configure(stream, &st);
+}
+
+/* --- what happens elsewhere --------------------------------------------- */
+
+static void welcome_waiting(struct agents *a, bool wish)
+{
+    struct session *s, *next;
+
+    for (s = a->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->state == SESSION_WAITING)
+            try_welcome(s, wish);
+    }
+}
+
+void agents_committed(struct agents *a)
+{
+    const struct store_changes *c = store_changes(a->st.store);
+
+    if (a->st.replica == NULL)
+        return;
+    if (c->nodes)
+        welcome_waiting(a, false);
+    if (!c->any_orders || !replica_leading(a->st.replica))
+        return;
+    for (struct session *s = a->sessions; s != NULL; s = s->next)
+        if (s->state == SESSION_OPEN &&
+            (c->orders[s->node / 8] >> (s->node % 8) & 1) != 0)
+            agents_orders_push(s);
+}
+
+void agents_leader_changed(struct agents *a)
+{
+    /* Every agent learns at once who leads: its reports go there. */
+    for (struct session *s = a->sessions; s != NULL; s = s->next) {
+        s->unconfirmed = false;
+        if (s->state == SESSION_OPEN && s->beaten)
+            agents_orders_answer(s);
+    }
+}
+
+void agents_tick(struct agents *a)
+{
+    uint64_t now = agents_now_ms(a);
+
+    for (struct session *s = a->sessions; s != NULL; s = s->next) {
+        if (s->state == SESSION_NEW && now >= s->deadline_ms) {
+            s->state = SESSION_ENDED;
+            stream_close(s->stream);
+        } else if (s->state == SESSION_WAITING && now >= s->deadline_ms) {
+            refuse(s, WELCOME_NOT_READY, "the node could not be enrolled "
+                   "in time");
+        }
+    }
+    if (a->st.replica != NULL)
+        welcome_waiting(a, true);
+    agents_call_tick(a, now);
+}
+
+void agents_stats(const struct agents *a, struct agents_stats *out)
+{
+    *out = a->stats;
+    out->pending_streams = a->n_opens;
+}
+
+void agents_set_replica(struct agents *a, struct replica *r)
+{
+    a->st.replica = r;
+}
+
+enum err agents_new(const struct agents_settings *st, struct agents **out,
+                    struct err_text *why)
+{
+    struct agents *a = mem_alloc(sizeof *a);
+    enum err e;
+
+    a->st = *st;
+    a->directory = 1;
+    a->directory_nodes = mem_array(LIMIT_NODES, sizeof *a->directory_nodes);
+    orders_scratch_init(&a->orders);
+    e = stream_listen(st->hub, &st->listen, AGENTS_PENDING_MAX, on_accepted,
+                      a, &a->listener, why);
+    if (e != ERR_OK) {
+        err_prefix(why, "listen-agents");
+        orders_scratch_free(&a->orders);
+        free(a->directory_nodes);
+        free(a);
+        return e;
+    }
+    *out = a;
+    return ERR_OK;
+}
+
+/* The hub closes the streams that are left; sessions free themselves. */
+void agents_close(struct agents *a, void (*done)(void *arg), void *arg)
+{
+    struct message m;
+
+    stream_listener_close(a->listener);
+    m.kind = MESSAGE_GOODBYE;
+    m.goodbye.reason = span_text("stopping");
+    m.goodbye.grace_ms = 0;
+    for (struct session *s = a->sessions; s != NULL; s = s->next) {
+        if (s->state == SESSION_OPEN)
+            (void)agents_send(s, &m);
+        agents_session_end(s);
+    }
+    agents_call_close(a);
+    done(arg);
+}
+
+void agents_free(struct agents *a)
+{
+    assert(a->sessions == NULL && a->data == NULL);
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        if (a->nodes[i] == NULL)
+            continue;
+        buf_free(&a->nodes[i]->frame);
+        free(a->nodes[i]);
+    }
+    free(a->nodes);
+    free(a->directory_nodes);
+    buf_free(&a->out);
+    message_scratch_free(&a->scratch);
+    orders_scratch_free(&a->orders);
+    free(a);
+}

@@ -1,0 +1,113 @@
+/* Private to agents*.c: agents.c is sessions (HELLO, BEAT, REPORT),
+ * agents_orders.c what leaves for them, agents_call.c questions and tickets.
+ */
+#ifndef PINFOLD_AGENTS_IMPL_H
+#define PINFOLD_AGENTS_IMPL_H
+
+#include "coordinator/agents.h"
+#include "coordinator/core/orders.h"
+
+enum {
+    AGENTS_SILENCE_MS = 15000,
+    AGENTS_HELLO_MS = 10000,    /* HELLO due, and a row waited for */
+    AGENTS_UNCONFIRMED_MS = 10000,
+    AGENTS_TICKET_MS = 30000,
+    AGENTS_CALLS_MAX = 1024,
+    AGENTS_PENDING_MAX = 256,   /* connections without a preface */
+    AGENTS_DIRECTORY_ADDRS = 4  /* of a node, named to the others */
+};
+
+enum session_state {
+    SESSION_NEW,     /* HELLO due */
+    SESSION_WAITING, /* for its node's row in the state */
+    SESSION_OPEN,
+    SESSION_ENDED    /* the stream is closing */
+};
+
+struct session {
+    struct session *next;
+    struct agents *agents;
+    struct stream *stream;
+    uint64_t id;              /* of this process, never reused */
+    enum session_state state;
+    uint64_t deadline_ms;     /* of the first two states */
+    uint32_t node;
+    struct buf hello_frame;   /* what `hello` points into */
+    struct message_hello hello;
+    /* orders */
+    bool beaten;
+    uint8_t held_history[TYPES_HISTORY];
+    uint64_t held_index, held_wanted, held_xor;
+    bool unconfirmed;         /* a chunk is on its way */
+    uint64_t sent_to, sent_ms;
+    uint64_t directory;       /* version that was sent */
+    uint32_t reports;         /* without TAKEN */
+};
+
+/* Soft facts about a node; outlive its session. */
+struct agent_node {
+    struct session *session;
+    struct buf frame;         /* what soft.beat points into */
+    struct agents_soft soft;
+};
+
+struct call {
+    struct call *next;
+    uint64_t id, session, deadline_ms;
+    agents_result_cb cb;
+    void *arg;
+};
+
+struct open {
+    struct open *next;
+    uint8_t ticket[MESSAGE_TICKET_BYTES];
+    uint64_t deadline_ms;
+    struct agents_open o;
+};
+
+/* A role-2 connection whose TICKET is due. */
+struct data_stream {
+    struct data_stream *next;
+    struct agents *agents;
+    struct stream *stream;
+    uint64_t deadline_ms;
+    struct open *open;        /* once its ticket matched */
+};
+
+struct agents {
+    struct agents_settings st;
+    struct stream_listener *listener;
+    struct session *sessions;
+    struct agent_node **nodes; /* by node id */
+    uint32_t n_nodes;
+    struct call *calls;
+    uint32_t n_calls;
+    struct open *opens;
+    uint32_t n_opens;
+    struct data_stream *data;
+    uint64_t next_session, next_call, directory;
+    struct message_scratch scratch;
+    struct orders_scratch orders;
+    struct buf out;
+    struct directory_node *directory_nodes;
+    struct agents_stats stats;
+};
+
+uint64_t agents_now_ms(const struct agents *a);
+struct session *agents_session(struct agents *a, uint64_t id);
+struct session *agents_session_of(struct agents *a, uint32_t node);
+bool agents_send(struct session *s, const struct message *m);
+void agents_session_end(struct session *s);
+
+/* agents_orders.c: an answer to a BEAT, or a push when something changed. */
+void agents_orders_answer(struct session *s);
+void agents_orders_push(struct session *s);
+
+/* agents_call.c */
+void agents_call_result(struct session *s, const struct message_result *r);
+void agents_call_session_gone(struct session *s);
+void agents_call_tick(struct agents *a, uint64_t now_ms);
+void agents_call_close(struct agents *a);
+void agents_data_accept(struct agents *a, struct stream *stream);
+
+#endif

@@ -1,0 +1,109 @@
+/* ORDERS on their way: which chunk leaves when. One unconfirmed chunk a
+ * session; the BEAT that names its end asks for the next (DESIGN 12.4). What
+ * stands in it is core/orders.c's.
+ */
+#include "coordinator/agents_impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Where the other daemons are, for swarm connections before a pin. */
+static uint32_t fill_directory(struct agents *a, uint32_t self)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < a->n_nodes && n < LIMIT_NODES; i++) {
+        const struct agent_node *k = a->nodes[i];
+        struct directory_node *d;
+
+        if (k == NULL || i == self || k->soft.beat.id.id.n == 0)
+            continue;
+        d = &a->directory_nodes[n++];
+        d->node = i;
+        d->id = k->soft.beat.id;
+        if (d->id.n_addrs > AGENTS_DIRECTORY_ADDRS)
+            d->id.n_addrs = AGENTS_DIRECTORY_ADDRS;
+    }
+    return n;
+}
+
+static void fill_common(struct session *s, struct message *m)
+{
+    struct agents *a = s->agents;
+    const struct agents_settings *st = &a->st;
+
+    m->kind = MESSAGE_ORDERS;
+    m->orders.term = st->replica == NULL ? 0 : replica_term(st->replica);
+    m->orders.leader = st->replica == NULL ? 0 : replica_leader(st->replica);
+    m->orders.leading = st->replica != NULL && replica_leading(st->replica) &&
+                        replica_unready(st->replica) == NULL;
+}
+
+static void send_view(struct session *s, struct message *m)
+{
+    memcpy(m->orders.history, store_cluster(s->agents->st.store)->history,
+           TYPES_HISTORY);
+    m->orders.from = m->orders.leading ? s->held_index : 0;
+    m->orders.to = m->orders.leading
+                       ? s->held_index
+                       : store_applied(s->agents->st.store);
+    m->orders.full = m->orders.more = m->orders.has_directory = false;
+    m->orders.n = m->orders.n_directory = 0;
+    m->orders.items = NULL;
+    m->orders.directory = NULL;
+    (void)agents_send(s, m);
+}
+
+static void send_orders(struct session *s, struct message *m, bool answer)
+{
+    struct agents *a = s->agents;
+
+    orders_build(a->st.store, s->node, s->held_history, s->held_index,
+                 s->held_wanted, s->held_xor, &a->orders, &m->orders);
+    m->orders.has_directory = s->directory != a->directory;
+    m->orders.n_directory = 0;
+    m->orders.directory = a->directory_nodes;
+    if (m->orders.n == 0 && !m->orders.full && !answer &&
+        !m->orders.has_directory)
+        return;
+    if (m->orders.has_directory)
+        m->orders.n_directory = fill_directory(a, s->node);
+    fill_common(s, m);
+    if (!agents_send(s, m))
+        return;
+    s->directory = a->directory;
+    s->sent_to = m->orders.to;
+    s->sent_ms = agents_now_ms(a);
+    s->unconfirmed = m->orders.n > 0 || m->orders.full;
+    a->stats.orders++;
+    a->stats.items += m->orders.n;
+}
+
+static bool on_its_way(const struct session *s)
+{
+    return s->unconfirmed &&
+           agents_now_ms(s->agents) - s->sent_ms < AGENTS_UNCONFIRMED_MS;
+}
+
+void agents_orders_answer(struct session *s)
+{
+    struct message m;
+
+    assert(s->state == SESSION_OPEN && s->beaten);
+    fill_common(s, &m);
+    if (!m.orders.leading || on_its_way(s))
+        send_view(s, &m);
+    else
+        send_orders(s, &m, true);
+}
+
+void agents_orders_push(struct session *s)
+{
+    struct message m;
+
+    if (s->state != SESSION_OPEN || !s->beaten || on_its_way(s))
+        return;
+    fill_common(s, &m);
+    if (m.orders.leading)
+        send_orders(s, &m, false);
+}

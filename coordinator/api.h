@@ -1,0 +1,143 @@
+/* The HTTP API: routes, the life of one request, errors as JSON. http loop
+ * only. Handlers live in api_pins.c, api_lists.c, api_add.c, api_cluster.c
+ * and api_probes.c; what leaves the loop goes through api_flow.c.
+ *
+ * A call lives from the request's head until it was answered (or its client
+ * left) and nothing that was asked for it is under way any more.
+ */
+#ifndef PINFOLD_API_H
+#define PINFOLD_API_H
+
+#include "coordinator/agents.h"
+#include "coordinator/http/http.h"
+#include "coordinator/mailbox.h"
+#include "coordinator/readers.h"
+#include "coordinator/replica.h"
+#include "coordinator/view.h"
+#include "proto/json.h"
+
+enum { API_ARGS = 2, API_PARAMS = 512 };
+
+struct api {
+    struct http_server *server;
+    struct readers *readers;
+    struct mailbox *back;      /* of the http loop */
+    struct mailbox *core;
+    struct replica *const *replica; /* core loop's: only inside its tasks */
+    struct agents *const *agents;
+    struct stream_hub *hub;    /* of the http loop */
+    uv_loop_t *hub_loop;
+    int32_t default_min, default_max;
+    uint64_t started_ms;       /* wall clock */
+    uint64_t requests, answers[6]; /* by hundred of the status */
+    unsigned uploads;
+    uint64_t under_way;        /* tasks that will come back to this loop */
+};
+
+struct api_call;
+
+enum api_flag {
+    API_READY = 1,   /* 503 until the coordinator serves reads */
+    API_UPLOAD = 2   /* the handler takes the body */
+};
+
+struct api_route {
+    const char *method;
+    const char *path;      /* "/pins/{}", "/pins/ipfs/{*}": {*} = the rest */
+    void (*handle)(struct api_call *c, const struct http_head *head);
+    unsigned flags;
+};
+
+struct api_param {
+    char *name, *value;
+};
+
+struct api_call {
+    struct api *api;
+    const struct api_route *route;
+    struct http_ticket ticket;
+    unsigned refs;
+    bool answered;
+    char *args[API_ARGS];
+    uint32_t n_args;
+    struct api_param *params; /* of the query, decoded, in order */
+    uint32_t n_params;
+    const struct view *view;  /* of its beginning */
+    uint64_t index;           /* of the answer; 0: the view's */
+    int32_t wanted_max;       /* of a claim, for the refusal's text */
+    void *state;              /* the handler's */
+    void (*state_free)(void *state);
+    /* for uploads and streams; may be NULL */
+    void (*body)(struct api_call *c, const char *p, size_t n);
+    void (*body_end)(struct api_call *c);
+    void (*drain)(struct api_call *c);
+    void (*gone)(struct api_call *c); /* answered or left: last look */
+};
+
+/* The server's callbacks; http_new's app is a struct api. */
+const struct http_ops *api_http_ops(void);
+
+/* NULL when the client has gone or was answered. */
+struct http_request *api_request(struct api_call *c);
+void api_hold(struct api_call *c);
+void api_drop(struct api_call *c);
+
+/* First value of that name, NULL if absent; "" counts as absent. */
+const char *api_param(const struct api_call *c, const char *name);
+
+/* Answers once; no-ops when the client has gone. */
+void api_json(struct api_call *c, int status, const struct buf *body);
+void api_error(struct api_call *c, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void api_fail(struct api_call *c, enum err e, const char *text);
+/* The refusal of a verdict other than ACCEPTED and ALREADY. */
+void api_refuse(struct api_call *c, const struct replica_result *r);
+/* {"code":…,"message":…} and a newline. */
+void api_error_json(struct buf *out, int status, const char *text);
+
+/* --- api_flow.c: off the loop and back ---------------------------------- */
+
+/* Takes the command (allocated by api_command). done runs on the http loop,
+ * with the result, also when the client has gone. */
+struct command *api_command(enum command_kind kind);
+void api_propose(struct api_call *c, struct command *k,
+                 void (*done)(struct api_call *c,
+                              struct replica_result *r));
+/* read: on a reader thread, in a transaction; touches c->state only. done:
+ * on the http loop. */
+void api_read(struct api_call *c,
+              void (*read)(struct api_call *c, struct store_reader *r),
+              void (*done)(struct api_call *c, enum err e));
+/* A question to an agent; node 0: the home agent. */
+void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
+             struct span argument, uint64_t timeout_ms,
+             void (*done)(struct api_call *c, enum err e, const char *text,
+                          struct span body));
+
+/* --- handlers ----------------------------------------------------------- */
+void api_pins_post(struct api_call *c, const struct http_head *h);
+void api_pins_delete(struct api_call *c, const struct http_head *h);
+void api_pins_post_path(struct api_call *c, const struct http_head *h);
+void api_pins_delete_path(struct api_call *c, const struct http_head *h);
+void api_pins_get(struct api_call *c, const struct http_head *h);
+void api_pins_list(struct api_call *c, const struct http_head *h);
+void api_allocations_get(struct api_call *c, const struct http_head *h);
+void api_allocations_list(struct api_call *c, const struct http_head *h);
+void api_recover(struct api_call *c, const struct http_head *h);
+void api_recover_all(struct api_call *c, const struct http_head *h);
+void api_add(struct api_call *c, const struct http_head *h);
+void api_id(struct api_call *c, const struct http_head *h);
+void api_version(struct api_call *c, const struct http_head *h);
+void api_peers(struct api_call *c, const struct http_head *h);
+void api_health(struct api_call *c, const struct http_head *h);
+void api_health_graph(struct api_call *c, const struct http_head *h);
+void api_health_alerts(struct api_call *c, const struct http_head *h);
+void api_health_bandwidth(struct api_call *c, const struct http_head *h);
+void api_metric_names(struct api_call *c, const struct http_head *h);
+void api_metric(struct api_call *c, const struct http_head *h);
+void api_livez(struct api_call *c, const struct http_head *h);
+void api_readyz(struct api_call *c, const struct http_head *h);
+void api_metrics(struct api_call *c, const struct http_head *h);
+void api_status(struct api_call *c, const struct http_head *h);
+
+#endif

@@ -1,0 +1,505 @@
+/* POST /add: the client's multipart body travels unchanged on a data stream
+ * to one agent's daemon, the daemon's lines come back as AddedOutput objects,
+ * and the root is claimed before its own line is sent (so that a client that
+ * read it knows it is in the pin set). Back-pressure both ways: a full stream
+ * pauses the request, a slow client pauses the stream.
+ */
+#include "coordinator/api.h"
+
+#include "coordinator/api_add.h"
+#include "coordinator/api_options.h"
+#include "proto/mem.h"
+#include "proto/message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ADD_IDLE_MS = 120000,  /* neither side moved */
+    ADD_TICK_MS = 5000,
+    ADD_SEND_LIMIT = 1 << 20,
+    ADD_ARRAY_MAX = 16 << 20 /* stream-channels=false: the whole answer */
+};
+
+struct upload {
+    struct task task;
+    struct api_call *call;
+    struct add_parameters parameters;
+    struct api_options options;
+    struct command *command;
+    struct buf arguments, content_type, out, frame;
+    struct add_lines lines;
+    uint32_t node;
+    struct stream *stream;
+    uv_timer_t timer;
+    uint64_t moved_ms;
+    struct message_scratch scratch;
+    bool opening, body_paused, started, failed, ended, over;
+    enum err error;
+    char text[LIMIT_ERROR_TEXT + 1];
+};
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct upload *u = h->data;
+    struct api_call *c = u->call;
+
+    c->api->uploads--;
+    c->state = NULL;
+    api_options_free(&u->options);
+    add_lines_free(&u->lines);
+    message_scratch_free(&u->scratch);
+    buf_free(&u->arguments);
+    buf_free(&u->content_type);
+    buf_free(&u->out);
+    buf_free(&u->frame);
+    free(u->command);
+    free(u);
+    c->api->under_way--;
+    api_drop(c);
+}
+
+/* Frees once nothing can come any more: stream closed, none on its way. */
+static void settle(struct upload *u)
+{
+    if (!u->over || u->stream != NULL || u->opening ||
+        uv_is_closing((uv_handle_t *)&u->timer))
+        return;
+    uv_close((uv_handle_t *)&u->timer, on_timer_closed);
+}
+
+static void moved(struct upload *u)
+{
+    u->moved_ms = uv_now(u->timer.loop);
+}
+
+/* The request has its answer, or its client left. */
+static void over(struct upload *u)
+{
+    u->over = true;
+    if (u->stream != NULL)
+        stream_close(u->stream);
+    settle(u);
+}
+
+/* --- answering ---------------------------------------------------------- */
+
+static void start(struct upload *u)
+{
+    static const struct http_line lines[] = {
+        {"X-Chunked-Output", "1"}, {"Cache-Control", "no-cache"},
+        {"Trailer", "X-Stream-Error"}, {NULL, NULL}};
+    struct http_answer a = {.status = 200, .lines = lines, .close = true};
+    struct http_request *r = api_request(u->call);
+
+    if (u->started || r == NULL)
+        return;
+    u->started = true;
+    u->call->api->answers[2]++;
+    http_start(r, &a);
+}
+
+/* Sends what gathered in stream mode. */
+static void push(struct upload *u)
+{
+    struct http_request *r;
+
+    if (!u->parameters.stream || u->out.n == 0)
+        return;
+    start(u);
+    r = api_request(u->call);
+    if (r == NULL)
+        return;
+    if (!http_write(r, u->out.p, u->out.n) && u->stream != NULL)
+        stream_pause(u->stream);
+    buf_reset(&u->out);
+}
+
+static void fail(struct upload *u, enum err e, const char *text)
+{
+    struct http_line lines[] = {{"X-Stream-Error", text}, {NULL, NULL}};
+    struct http_request *r = api_request(u->call);
+
+    if (u->failed || u->ended)
+        return;
+    u->failed = true;
+    if (r != NULL && u->started) {
+        u->call->answered = true;
+        http_end(r, lines);
+    } else {
+        api_fail(u->call, e, text);
+    }
+    over(u);
+}
+
+static void succeed(struct upload *u)
+{
+    struct http_request *r;
+    static const struct http_line lines[] = {{"Cache-Control", "no-cache"},
+                                             {NULL, NULL}};
+    struct http_answer a = {.status = 200, .lines = lines, .close = true};
+
+    u->ended = true;
+    if (u->parameters.stream) {
+        push(u);
+        start(u);
+    }
+    r = api_request(u->call);
+    if (r != NULL) {
+        u->call->answered = true;
+        if (u->parameters.stream) {
+            http_end(r, NULL);
+        } else {
+            buf_text(&u->out, "]\n");
+            u->call->api->answers[2]++;
+            http_respond(r, &a, u->out.p, u->out.n);
+        }
+    }
+    over(u);
+}
+
+/* --- the claim ---------------------------------------------------------- */
+
+static void on_claimed(struct api_call *c, struct replica_result *r)
+{
+    struct upload *u = c->state;
+
+    if (u == NULL || u->over)
+        return;
+    if (r->error != ERR_OK) {
+        fail(u, r->error, err_text(r->error));
+    } else if (r->verdict == VERDICT_NO_CANDIDATES) {
+        fail(u, ERR_NO_CANDIDATES, "not enough peers to allocate CID");
+    } else if (r->verdict != VERDICT_ACCEPTED &&
+               r->verdict != VERDICT_ALREADY) {
+        fail(u, ERR_CONFLICT, r->text);
+    } else {
+        add_lines_root(&u->lines, c->view, r->pin, &u->out);
+        succeed(u);
+    }
+}
+
+static void claim(struct upload *u)
+{
+    struct command *k = u->command;
+    struct err_text why;
+    enum cid_form form;
+
+    u->command = NULL;
+    if (!add_lines_root_cid(&u->lines, &k->claim_put.cid, &form, &why)) {
+        free(k);
+        fail(u, ERR_PROTOCOL, why.text);
+        return;
+    }
+    if (u->parameters.no_pin) {
+        free(k);
+        add_lines_root(&u->lines, u->call->view, NULL, &u->out);
+        succeed(u);
+        return;
+    }
+    k->claim_put.flags |= (uint16_t)((unsigned)form << CLAIM_FORM_SHIFT);
+    k->claim_put.size = u->lines.root_size;
+    k->claim_put.n_places = 1;
+    k->claim_put.places[0].node = u->node;
+    k->claim_put.places[0].reason = REASON_UPLOADED;
+    api_propose(u->call, k, on_claimed);
+}
+
+/* --- frames from the agent ---------------------------------------------- */
+
+static void on_data(struct upload *u, struct span bytes)
+{
+    struct err_text why;
+
+    if (add_lines_take(&u->lines, bytes, u->parameters.progress, &u->out,
+                       &why) != ERR_OK)
+        fail(u, ERR_PROTOCOL, why.text);
+    else if (!u->parameters.stream && u->out.n > ADD_ARRAY_MAX)
+        fail(u, ERR_TOO_LARGE, "too many files for one array: use "
+             "stream-channels=true");
+    else
+        push(u);
+}
+
+static void on_frame(struct stream *s, void *user, struct span frame)
+{
+    struct upload *u = user;
+    struct message m;
+    struct err_text why;
+    char text[LIMIT_ERROR_TEXT + 1];
+    size_t n;
+
+    moved(u);
+    if (message_decode(frame, &m, &u->scratch, &why) != ERR_OK) {
+        stream_close(s);
+        return;
+    }
+    if (m.kind == MESSAGE_DATA) {
+        on_data(u, m.data.bytes);
+    } else if (m.kind == MESSAGE_END) {
+        u->lines.complete = true;
+        stream_close(s);
+        claim(u);
+    } else if (m.kind == MESSAGE_FAIL) {
+        n = m.fail.text.n < sizeof text ? m.fail.text.n : sizeof text - 1;
+        memcpy(text, m.fail.text.p, n);
+        text[n] = '\0';
+        fail(u, m.fail.error == ERR_OK ? ERR_INTERNAL : m.fail.error, text);
+    } else {
+        stream_close(s);
+    }
+}
+
+static void on_stream_drain(struct stream *s, void *user)
+{
+    struct upload *u = user;
+    struct http_request *r = api_request(u->call);
+
+    (void)s;
+    moved(u);
+    if (u->body_paused && r != NULL) {
+        u->body_paused = false;
+        http_resume(r);
+    }
+}
+
+static void on_stream_close(struct stream *s, void *user, enum err e,
+                            const char *text)
+{
+    struct upload *u = user;
+
+    (void)s;
+    (void)e;
+    u->stream = NULL;
+    if (!u->lines.complete && !u->over)
+        fail(u, ERR_CLOSED, text[0] != '\0' ? text : "the node cut the "
+             "upload off");
+    settle(u);
+}
+
+static const struct stream_events events = {on_frame, on_stream_drain,
+                                            on_stream_close};
+
+/* --- opening the stream ------------------------------------------------- */
+
+/* http loop: no stream came. */
+static void open_failed(struct task *t)
+{
+    struct upload *u = (struct upload *)t;
+
+    u->opening = false;
+    if (!u->over)
+        fail(u, u->error, u->text);
+    settle(u);
+}
+
+/* Core loop with a failure, http loop with a stream. */
+static void on_opened(void *arg, struct stream *s, uint32_t node, enum err e,
+                      const char *text)
+{
+    struct upload *u = arg;
+    struct http_request *r;
+
+    if (s == NULL) {
+        size_t n = strnlen(text, sizeof u->text - 1);
+
+        u->error = e;
+        memcpy(u->text, text, n);
+        u->text[n] = '\0';
+        u->task.run = open_failed;
+        mailbox_post(u->call->api->back, &u->task);
+        return;
+    }
+    u->opening = false;
+    u->stream = s;
+    u->node = node;
+    if (u->over) {
+        stream_close(s);
+        return;
+    }
+    moved(u);
+    stream_resume(s);
+    r = api_request(u->call);
+    u->body_paused = false;
+    if (r != NULL)
+        http_resume(r);
+}
+
+/* Core loop. */
+static void open_run(struct task *t)
+{
+    struct upload *u = (struct upload *)t;
+    struct agents_open o = {
+        .node = u->node, .purpose = OPEN_ADD,
+        .arguments = buf_cstr(&u->arguments),
+        .content_type = buf_cstr(&u->content_type),
+        .hub = u->call->api->hub,
+        .settings = {&events, u, 0, ADD_SEND_LIMIT},
+        .opened = on_opened, .arg = u};
+    struct err_text why;
+    enum err e = agents_open(*u->call->api->agents, &o, &why);
+
+    if (e != ERR_OK)
+        on_opened(u, NULL, 0, e, why.text);
+}
+
+/* --- the request's body ------------------------------------------------- */
+
+static void on_body(struct api_call *c, const char *p, size_t n)
+{
+    struct upload *u = c->state;
+    struct http_request *r;
+    bool room = true;
+
+    if (u == NULL || u->stream == NULL)
+        return;
+    moved(u);
+    while (n > 0) {
+        size_t part = n < MESSAGE_DATA_MAX ? n : MESSAGE_DATA_MAX;
+        struct message m = {.kind = MESSAGE_DATA,
+                            .data = {span_of(p, part)}};
+
+        buf_reset(&u->frame);
+        message_encode(&m, &u->frame);
+        room = stream_send(u->stream, u->frame.p, u->frame.n);
+        p += part;
+        n -= part;
+    }
+    r = api_request(c);
+    if (!room && r != NULL) {
+        u->body_paused = true;
+        http_pause(r);
+    }
+}
+
+static void on_body_end(struct api_call *c)
+{
+    struct upload *u = c->state;
+    struct message m = {.kind = MESSAGE_END};
+
+    if (u == NULL || u->stream == NULL)
+        return;
+    buf_reset(&u->frame);
+    message_encode(&m, &u->frame);
+    (void)stream_send(u->stream, u->frame.p, u->frame.n);
+}
+
+static void on_drain(struct api_call *c)
+{
+    struct upload *u = c->state;
+
+    if (u != NULL && u->stream != NULL) {
+        moved(u);
+        stream_resume(u->stream);
+    }
+}
+
+static void on_gone(struct api_call *c)
+{
+    struct upload *u = c->state;
+
+    if (u != NULL && !u->over)
+        over(u);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct upload *u = t->data;
+
+    if (!u->over && !u->opening && !u->lines.complete &&
+        uv_now(t->loop) - u->moved_ms > ADD_IDLE_MS)
+        fail(u, ERR_TIMEOUT, "neither the client nor the node made progress");
+}
+
+/* --- the route ---------------------------------------------------------- */
+
+static bool multipart(const struct http_str *type)
+{
+    return type != NULL && type->n > 20 && type->n < 512 &&
+           strncasecmp(type->p, "multipart/form-data;", 20) == 0;
+}
+
+/* The first connected node that the user named, else the home agent for
+ * local=true, else the core loop chooses. */
+static uint32_t choose(const struct api_call *c, const struct upload *u)
+{
+    for (uint32_t i = 0; i < u->options.doc.n_allocations; i++) {
+        const struct view_node *n =
+            view_node_by_peer(c->view, &u->options.doc.allocations[i]);
+
+        if (n != NULL && n->connected && n->daemon == DAEMON_UP)
+            return n->row.id;
+    }
+    return u->parameters.local ? c->view->home : 0;
+}
+
+static bool prepare(struct api_call *c, struct upload *u)
+{
+    struct err_text why;
+    enum err e = add_parameters_parse(c, &u->parameters, &u->arguments,
+                                      &why);
+
+    if (e == ERR_OK)
+        e = api_options_parse(c, &u->options, &u->command->claim_put, &why);
+    if (e == ERR_OK) {
+        /* IPFS Cluster's /add ignores pin-update and mode. */
+        u->command->claim_put.from.n = 0;
+        u->command->claim_put.flags &= (uint16_t)~CLAIM_DIRECT;
+        return true;
+    }
+    api_error(c, 400, "%s", why.text);
+    return false;
+}
+
+static void upload_discard(struct upload *u)
+{
+    api_options_free(&u->options);
+    buf_free(&u->arguments);
+    free(u->command);
+    free(u);
+}
+
+void api_add(struct api_call *c, const struct http_head *h)
+{
+    const struct http_str *type = http_header(h, "content-type");
+    struct http_request *r = api_request(c);
+    struct upload *u;
+
+    if (!multipart(type)) {
+        api_error(c, 400, "request Content-Type isn't multipart/form-data");
+        return;
+    }
+    if (c->api->uploads >= LIMIT_DATA_STREAMS) {
+        api_error(c, 503, "too many uploads");
+        return;
+    }
+    u = mem_alloc(sizeof *u);
+    u->command = api_command(COMMAND_CLAIM_PUT);
+    if (!prepare(c, u)) {
+        upload_discard(u);
+        return;
+    }
+    buf_add(&u->content_type, type->p, type->n);
+    u->call = c;
+    u->node = choose(c, u);
+    uv_timer_init(c->api->hub_loop, &u->timer);
+    u->timer.data = u;
+    uv_timer_start(&u->timer, on_timer, ADD_TICK_MS, ADD_TICK_MS);
+    if (!u->parameters.stream)
+        buf_byte(&u->out, '[');
+    u->lines.array = !u->parameters.stream;
+    c->state = u;
+    c->body = on_body;
+    c->body_end = on_body_end;
+    c->drain = on_drain;
+    c->gone = on_gone;
+    c->api->uploads++;
+    c->api->under_way++;
+    api_hold(c);
+    http_body_max(r, UINT64_MAX);
+    http_pause(r);
+    u->body_paused = u->opening = true;
+    u->task.run = open_run;
+    mailbox_post(c->api->core, &u->task);
+}

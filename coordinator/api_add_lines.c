@@ -1,0 +1,279 @@
+/* Parameters and lines of POST /add; see api_add.h. */
+#include "coordinator/api_add.h"
+
+#include "coordinator/api_options.h"
+#include "coordinator/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- parameters --------------------------------------------------------- */
+
+static void argument(struct buf *query, const char *name, const char *value)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    buf_text(query, query->n == 0 ? "" : "&");
+    buf_text(query, name);
+    buf_byte(query, '=');
+    for (; *value != '\0'; value++) {
+        uint8_t b = (uint8_t)*value;
+
+        if ((b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
+            (b >= '0' && b <= '9') || b == '-' || b == '.' || b == '_') {
+            buf_byte(query, b);
+        } else {
+            buf_byte(query, '%');
+            buf_byte(query, (uint8_t)hex[b >> 4]);
+            buf_byte(query, (uint8_t)hex[b & 15]);
+        }
+    }
+}
+
+static enum err flag(const struct api_call *c, const char *name,
+                     bool fallback, bool *out, struct err_text *why)
+{
+    if (api_bool_parse(api_param(c, name), fallback, out))
+        return ERR_OK;
+    return err_set(why, ERR_INVALID, "parameter %s invalid", name);
+}
+
+/* Switches that the daemon knows under the same name. */
+static enum err switches(const struct api_call *c, struct buf *query,
+                         struct err_text *why)
+{
+    static const char *const names[] = {"wrap-with-directory", "hidden"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool value;
+        enum err e = flag(c, names[i], false, &value, why);
+
+        if (e != ERR_OK)
+            return e;
+        argument(query, names[i], value ? "true" : "false");
+    }
+    return ERR_OK;
+}
+
+static enum err encoding(const struct api_call *c, struct buf *query,
+                         struct err_text *why)
+{
+    const char *layout = api_param(c, "layout");
+    const char *version = api_param(c, "cid-version");
+    const char *chunker = api_param(c, "chunker"), *hash = api_param(c,
+                                                                    "hash");
+    char *end;
+    long v = version == NULL ? 0 : strtol(version, &end, 10);
+    bool raw;
+    enum err e;
+
+    if (layout != NULL && strcmp(layout, "balanced") != 0 &&
+        strcmp(layout, "trickle") != 0)
+        return err_set(why, ERR_INVALID, "layout parameter is invalid");
+    if (version != NULL && (*end != '\0' || v < 0 || v > 1))
+        return err_set(why, ERR_INVALID, "parameter cid-version invalid");
+    e = flag(c, "raw-leaves", v > 0, &raw, why);
+    if (e != ERR_OK)
+        return e;
+    argument(query, "chunker", chunker == NULL ? "size-262144" : chunker);
+    argument(query, "hash", hash == NULL ? "sha2-256" : hash);
+    argument(query, "cid-version", v == 0 ? "0" : "1");
+    argument(query, "raw-leaves", raw ? "true" : "false");
+    argument(query, "trickle",
+             layout != NULL && strcmp(layout, "trickle") == 0 ? "true"
+                                                              : "false");
+    return ERR_OK;
+}
+
+static enum err refused(const struct api_call *c, struct err_text *why)
+{
+    const char *format = api_param(c, "format");
+    bool value;
+    enum err e = flag(c, "shard", false, &value, why);
+
+    if (e == ERR_OK && value)
+        return err_set(why, ERR_INVALID, "sharding is not supported");
+    if (e == ERR_OK)
+        e = flag(c, "nocopy", false, &value, why);
+    if (e == ERR_OK && value)
+        return err_set(why, ERR_INVALID, "nocopy is not supported");
+    if (e == ERR_OK && format != NULL && strcmp(format, "car") == 0)
+        return err_set(why, ERR_INVALID, "format car is not supported");
+    if (e == ERR_OK && format != NULL && strcmp(format, "unixfs") != 0)
+        return err_set(why, ERR_INVALID, "format parameter is invalid");
+    return e;
+}
+
+enum err add_parameters_parse(const struct api_call *c,
+                              struct add_parameters *p, struct buf *query,
+                              struct err_text *why)
+{
+    bool recursive;
+    enum err e = refused(c, why);
+
+    if (e == ERR_OK)
+        e = encoding(c, query, why);
+    if (e == ERR_OK)
+        e = switches(c, query, why);
+    if (e == ERR_OK)
+        e = flag(c, "recursive", false, &recursive, why);
+    if (e == ERR_OK)
+        e = flag(c, "stream-channels", true, &p->stream, why);
+    if (e == ERR_OK)
+        e = flag(c, "progress", false, &p->progress, why);
+    if (e == ERR_OK)
+        e = flag(c, "local", false, &p->local, why);
+    if (e == ERR_OK)
+        e = flag(c, "no-pin", false, &p->no_pin, why);
+    argument(query, "progress", p->progress ? "true" : "false");
+    argument(query, "pin", "false");
+    return e;
+}
+
+/* --- lines -------------------------------------------------------------- */
+
+void add_lines_free(struct add_lines *l)
+{
+    buf_free(&l->partial);
+    buf_free(&l->held_name);
+}
+
+static void open_object(struct add_lines *l, struct json_writer *w,
+                        struct buf *out)
+{
+    if (l->array && l->comma)
+        buf_byte(out, ',');
+    l->comma = true;
+    json_init(w, out);
+    json_object(w);
+}
+
+static void close_object(struct add_lines *l, struct json_writer *w,
+                         struct buf *out)
+{
+    json_object_end(w);
+    if (!l->array)
+        buf_byte(out, '\n');
+}
+
+static void held_fields(struct add_lines *l, struct json_writer *w)
+{
+    json_key(w, "name");
+    json_textn(w, span_buf(&l->held_name));
+    json_kv_text(w, "cid", l->held_cid);
+    if (l->root_size != 0)
+        json_kv_u64(w, "size", l->root_size);
+}
+
+static void release(struct add_lines *l, struct buf *out)
+{
+    struct json_writer w;
+
+    if (!l->held)
+        return;
+    l->held = false;
+    open_object(l, &w, out);
+    held_fields(l, &w);
+    close_object(l, &w, out);
+}
+
+static enum err bad_line(struct err_text *why)
+{
+    return err_set(why, ERR_PROTOCOL, "the daemon's answer to add makes no "
+                   "sense");
+}
+
+static enum err take_line(struct add_lines *l, struct span line,
+                          bool progress, struct buf *out,
+                          struct err_text *why)
+{
+    struct json_value v;
+    struct json_writer w;
+    char name[4096] = "", size[24];
+    uint64_t bytes;
+
+    if (line.n == 0)
+        return ERR_OK;
+    if (json_parse(line.p, line.n, &v, why) != ERR_OK ||
+        v.type != JSON_OBJECT)
+        return bad_line(why);
+    (void)json_get_string(&v, "Name", name, sizeof name);
+    if (json_get_u64(&v, "Bytes", &bytes)) {
+        if (!progress)
+            return ERR_OK;
+        open_object(l, &w, out);
+        json_kv_text(&w, "name", name);
+        json_key(&w, "cid");
+        json_null(&w);
+        json_kv_u64(&w, "bytes", bytes);
+        close_object(l, &w, out);
+        return ERR_OK;
+    }
+    release(l, out);
+    if (!json_get_string(&v, "Hash", l->held_cid, sizeof l->held_cid))
+        return bad_line(why);
+    buf_reset(&l->held_name);
+    buf_text(&l->held_name, name);
+    l->root_size = 0;
+    if (json_get_string(&v, "Size", size, sizeof size))
+        l->root_size = strtoull(size, NULL, 10);
+    l->held = true;
+    return ERR_OK;
+}
+
+enum err add_lines_take(struct add_lines *l, struct span bytes,
+                        bool progress, struct buf *out, struct err_text *why)
+{
+    const uint8_t *at = bytes.p, *end = bytes.p + bytes.n;
+
+    while (at < end) {
+        const uint8_t *nl = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((nl == NULL ? end : nl) - at);
+        enum err e;
+
+        if (l->partial.n + n > ADD_LINE_MAX)
+            return bad_line(why);
+        buf_add(&l->partial, at, n);
+        if (nl == NULL)
+            return ERR_OK;
+        e = take_line(l, span_buf(&l->partial), progress, out, why);
+        buf_reset(&l->partial);
+        if (e != ERR_OK)
+            return e;
+        at = nl + 1;
+    }
+    return ERR_OK;
+}
+
+bool add_lines_root_cid(struct add_lines *l, struct cid *cid,
+                        enum cid_form *form, struct err_text *why)
+{
+    if (!l->held) {
+        (void)err_set(why, ERR_PROTOCOL, "no files were added");
+        return false;
+    }
+    return cid_parse(l->held_cid, strlen(l->held_cid), cid, form, why) ==
+           ERR_OK;
+}
+
+void add_lines_root(struct add_lines *l, const struct view *v,
+                    const struct pin *pin, struct buf *out)
+{
+    struct json_writer w;
+
+    l->held = false;
+    open_object(l, &w, out);
+    held_fields(l, &w);
+    if (pin != NULL && pin->n_copies > 0) {
+        json_key(&w, "allocations");
+        json_array(&w);
+        for (uint32_t i = 0; i < pin->n_copies; i++) {
+            const struct view_node *n = view_node(v, pin->copies[i].node);
+
+            if (pin->copies[i].want != COPY_RELEASED && n != NULL)
+                json_text(&w, n->peer_text);
+        }
+        json_array_end(&w);
+    }
+    close_object(l, &w, out);
+}

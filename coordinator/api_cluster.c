@@ -1,0 +1,339 @@
+/* Nodes and health in IPFS Cluster's forms: /id, /version, /peers,
+ * /health/…, /monitor/metrics. All from the view, none waits.
+ */
+#include "coordinator/api.h"
+
+#include "coordinator/api_object.h"
+#include "proto/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { METRIC_TTL_MS = 30000 };
+
+void api_id(struct api_call *c, const struct http_head *h)
+{
+    struct buf b = BUF_INIT;
+
+    (void)h;
+    api_object_self_id(c->view, &b);
+    buf_byte(&b, '\n');
+    api_json(c, 200, &b);
+    buf_free(&b);
+}
+
+void api_version(struct api_call *c, const struct http_head *h)
+{
+    struct buf b = BUF_INIT;
+
+    (void)h;
+    buf_text(&b, "{\"version\":\"" PINFOLD_VERSION "\"}\n");
+    api_json(c, 200, &b);
+    buf_free(&b);
+}
+
+void api_health(struct api_call *c, const struct http_head *h)
+{
+    (void)h;
+    api_json(c, 204, NULL);
+}
+
+void api_health_bandwidth(struct api_call *c, const struct http_head *h)
+{
+    struct buf b = BUF_INIT;
+
+    (void)h;
+    buf_text(&b, "{}\n");
+    api_json(c, 200, &b);
+    buf_free(&b);
+}
+
+/* A stream of few objects, all at hand. */
+void api_peers(struct api_call *c, const struct http_head *h)
+{
+    static const struct http_line lines[] = {{"Trailer", "X-Stream-Error"},
+                                             {NULL, NULL}};
+    static const struct http_line end[] = {{"X-Stream-Error", ""},
+                                           {NULL, NULL}};
+    struct http_answer a = {.status = 200, .lines = lines};
+    struct http_request *r = api_request(c);
+    struct buf b = BUF_INIT;
+
+    (void)h;
+    for (uint32_t i = 0; i < c->view->n_nodes; i++) {
+        api_object_node_id(c->view, &c->view->nodes[i], &b);
+        buf_byte(&b, '\n');
+    }
+    c->api->answers[2]++;
+    http_start(r, &a);
+    r = api_request(c);
+    if (r != NULL && b.n > 0)
+        (void)http_write(r, b.p, b.n);
+    r = api_request(c);
+    if (r != NULL)
+        http_end(r, end);
+    buf_free(&b);
+}
+
+/* --- graph -------------------------------------------------------------- */
+
+static bool alive(const struct view_node *n)
+{
+    return n->connected;
+}
+
+static void links(struct json_writer *w, const struct view *v)
+{
+    json_key(w, "cluster_links");
+    json_object(w);
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        json_key(w, v->nodes[i].peer_text);
+        json_array(w);
+        for (uint32_t k = 0; k < v->n_nodes && alive(&v->nodes[i]); k++)
+            if (k != i && alive(&v->nodes[k]))
+                json_text(w, v->nodes[k].peer_text);
+        json_array_end(w);
+    }
+    json_object_end(w);
+    json_key(w, "cluster_trust_links");
+    json_object(w);
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        json_kv_bool(w, v->nodes[i].peer_text, true);
+    json_object_end(w);
+}
+
+static void ipfs_links(struct json_writer *w, const struct view *v)
+{
+    char text[LIMIT_PEER_ID_TEXT];
+
+    json_key(w, "ipfs_links");
+    json_object(w);
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const struct view_node *n = &v->nodes[i];
+
+        if (n->ipfs.n == 0)
+            continue;
+        json_key(w, n->ipfs_text);
+        json_array(w);
+        for (uint32_t k = 0; k < n->n_peers; k++) {
+            (void)peerid_print(&n->peers[k], text);
+            json_text(w, text);
+        }
+        json_array_end(w);
+    }
+    json_object_end(w);
+    json_key(w, "cluster_to_ipfs");
+    json_object(w);
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (v->nodes[i].ipfs.n != 0)
+            json_kv_text(w, v->nodes[i].peer_text, v->nodes[i].ipfs_text);
+    json_object_end(w);
+}
+
+void api_health_graph(struct api_call *c, const struct http_head *h)
+{
+    const struct view *v = c->view;
+    const struct view_node *self = v->home != 0 ? view_node(v, v->home)
+                                   : v->n_nodes > 0 ? &v->nodes[0]
+                                                    : NULL;
+    struct buf b = BUF_INIT;
+    struct json_writer w;
+
+    (void)h;
+    json_init(&w, &b);
+    json_object(&w);
+    json_kv_text(&w, "cluster_id",
+                 self != NULL ? self->peer_text : v->self_peer);
+    json_key(&w, "id_to_peername");
+    json_object(&w);
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        json_kv_text(&w, v->nodes[i].peer_text, v->nodes[i].row.name);
+    json_object_end(&w);
+    ipfs_links(&w, v);
+    links(&w, v);
+    json_object_end(&w);
+    buf_byte(&b, '\n');
+    api_json(c, 200, &b);
+    buf_free(&b);
+}
+
+/* --- metrics and alerts ------------------------------------------------- */
+
+static void ping_value(const struct view_node *n, struct buf *out)
+{
+    struct json_writer w;
+
+    json_init(&w, out);
+    json_object(&w);
+    json_kv_text(&w, "peer_name", n->row.name);
+    json_kv_text(&w, "ipfs_id", n->ipfs_text);
+    json_key(&w, "ipfs_addresses");
+    json_array(&w);
+    for (uint32_t i = 0; i < n->n_addrs; i++)
+        json_text(&w, n->addrs[i]);
+    json_array_end(&w);
+    json_object_end(&w);
+}
+
+/* The value of a metric of a node; false if it has none. */
+static bool metric_value(const struct view_node *n, const char *name,
+                         struct buf *out, uint64_t *weight)
+{
+    const char *label;
+
+    *weight = 0;
+    if (strcmp(name, "ping") == 0) {
+        ping_value(n, out);
+        return true;
+    }
+    if (strncmp(name, "tag:", 4) == 0) {
+        label = node_label(&n->row, name + 4);
+        if (label != NULL)
+            buf_text(out, label);
+        return label != NULL;
+    }
+    if (strcmp(name, "freespace") == 0)
+        *weight = n->free_bytes;
+    else if (strcmp(name, "reposize") == 0)
+        *weight = n->repo_size;
+    else if (strcmp(name, "pinqueue") == 0)
+        *weight = n->queue;
+    else if (strcmp(name, "numpin") == 0)
+        *weight = n->row.copies;
+    else
+        return false;
+    if (*weight > INT64_MAX)
+        *weight = INT64_MAX;
+    buf_printf(out, "%llu", (unsigned long long)*weight);
+    return true;
+}
+
+/* Fields of a Metric, into an object that the caller closes. */
+static void metric_fields(struct json_writer *w, const struct view_node *n,
+                          const char *name, const struct buf *value,
+                          uint64_t weight, bool valid)
+{
+    uint64_t ns = n->beat_wall_ms * 1000000;
+
+    json_object(w);
+    json_kv_text(w, "name", name);
+    json_kv_text(w, "peer", n->peer_text);
+    json_key(w, "value");
+    json_textn(w, span_buf(value));
+    json_kv_u64(w, "expire", ns + (uint64_t)METRIC_TTL_MS * 1000000);
+    json_kv_bool(w, "valid", valid);
+    json_kv_u64(w, "weight", weight);
+    json_kv_bool(w, "partitionable", strncmp(name, "tag:", 4) == 0);
+    json_kv_u64(w, "received_at", ns);
+}
+
+void api_metric(struct api_call *c, const struct http_head *h)
+{
+    struct buf b = BUF_INIT, value = BUF_INIT;
+    struct json_writer w;
+
+    (void)h;
+    json_init(&w, &b);
+    json_array(&w);
+    for (uint32_t i = 0; i < c->view->n_nodes; i++) {
+        const struct view_node *n = &c->view->nodes[i];
+        uint64_t weight;
+
+        buf_reset(&value);
+        if (n->beat_wall_ms + METRIC_TTL_MS <= c->view->wall_ms ||
+            !metric_value(n, c->args[0], &value, &weight))
+            continue;
+        metric_fields(&w, n, c->args[0], &value, weight, true);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    buf_byte(&b, '\n');
+    api_json(c, 200, &b);
+    buf_free(&b);
+    buf_free(&value);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void api_metric_names(struct api_call *c, const struct http_head *h)
+{
+    static const char *const fixed[] = {"freespace", "numpin", "ping",
+                                        "pinqueue", "reposize"};
+    char **names = mem_array(5 + (size_t)c->view->n_nodes * LIMIT_LABELS,
+                             sizeof *names);
+    size_t n = 0;
+    struct buf b = BUF_INIT;
+    struct json_writer w;
+
+    (void)h;
+    for (size_t i = 0; i < 5 && c->view->n_nodes > 0; i++)
+        names[n++] = mem_text(fixed[i]);
+    for (uint32_t i = 0; i < c->view->n_nodes; i++)
+        for (uint32_t k = 0; k < c->view->nodes[i].row.n_labels; k++) {
+            char text[LIMIT_LABEL + 8];
+
+            snprintf(text, sizeof text, "tag:%s",
+                     c->view->nodes[i].row.labels[k].key);
+            names[n++] = mem_text(text);
+        }
+    qsort(names, n, sizeof *names, by_text);
+    json_init(&w, &b);
+    json_array(&w);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+            json_text(&w, names[i]);
+    json_array_end(&w);
+    buf_byte(&b, '\n');
+    api_json(c, 200, &b);
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    buf_free(&b);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct view_node *const *x = a, *const *y = b;
+
+    return ((*x)->row.changed_ms < (*y)->row.changed_ms) -
+           ((*x)->row.changed_ms > (*y)->row.changed_ms);
+}
+
+/* Nodes that are down now, as the replicated state has them. */
+void api_health_alerts(struct api_call *c, const struct http_head *h)
+{
+    const struct view *v = c->view;
+    const struct view_node **down = mem_array(v->n_nodes + 1, sizeof *down);
+    uint32_t n = 0;
+    struct buf b = BUF_INIT, value = BUF_INIT;
+    struct json_writer w;
+    char text[API_TIME_MAX];
+
+    (void)h;
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (v->nodes[i].row.health != HEALTH_UP)
+            down[n++] = &v->nodes[i];
+    qsort(down, n, sizeof *down, newest_first);
+    json_init(&w, &b);
+    json_array(&w);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t weight = 0;
+
+        buf_reset(&value);
+        (void)metric_value(down[i], "ping", &value, &weight);
+        metric_fields(&w, down[i], "ping", &value, 0, false);
+        api_time_text(down[i]->row.changed_ms, text);
+        json_kv_text(&w, "triggered_at", text);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    buf_byte(&b, '\n');
+    api_json(c, 200, &b);
+    buf_free(&b);
+    buf_free(&value);
+    free(down);
+}

@@ -1,0 +1,214 @@
+/* Where a request leaves the http loop and comes back: commands and calls go
+ * to the core loop, reads to the pool. Each holds its call until it is back.
+ */
+#include "coordinator/api.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- commands ----------------------------------------------------------- */
+
+struct proposal {
+    struct task task;
+    struct api_call *call;
+    struct command *command;
+    struct replica_result result;
+    void (*done)(struct api_call *c, struct replica_result *r);
+};
+
+struct command *api_command(enum command_kind kind)
+{
+    struct command *k = mem_alloc(sizeof *k);
+
+    k->kind = kind;
+    k->actor = PRINCIPAL_LOCAL;
+    k->org = ORG_DEFAULT;
+    return k;
+}
+
+static void proposal_back(struct task *t)
+{
+    struct proposal *p = (struct proposal *)t;
+
+    p->call->api->under_way--;
+    p->done(p->call, &p->result);
+    if (p->result.pin != NULL) {
+        pin_free(p->result.pin);
+        free(p->result.pin);
+    }
+    api_drop(p->call);
+    free(p->command);
+    free(p);
+}
+
+static void proposal_return(struct proposal *p)
+{
+    p->task.run = proposal_back;
+    mailbox_post(p->call->api->back, &p->task);
+}
+
+/* Core loop. */
+static void on_result(void *arg, struct replica_result *r)
+{
+    struct proposal *p = arg;
+
+    p->result = *r;
+    r->pin = NULL; /* taken */
+    proposal_return(p);
+}
+
+/* Core loop. */
+static void proposal_run(struct task *t)
+{
+    struct proposal *p = (struct proposal *)t;
+    struct replica *replica = *p->call->api->replica;
+    enum err e = ERR_NOT_READY;
+
+    if (replica != NULL)
+        e = replica_propose(replica, p->command, on_result, p);
+    if (e != ERR_OK) {
+        p->result.error = e;
+        proposal_return(p);
+    }
+}
+
+void api_propose(struct api_call *c, struct command *k,
+                 void (*done)(struct api_call *c, struct replica_result *r))
+{
+    struct proposal *p = mem_alloc(sizeof *p);
+
+    p->call = c;
+    p->command = k;
+    p->done = done;
+    p->task.run = proposal_run;
+    c->api->under_way++;
+    api_hold(c);
+    mailbox_post(c->api->core, &p->task);
+}
+
+/* --- reads -------------------------------------------------------------- */
+
+struct reading {
+    struct reader_job job;
+    struct api_call *call;
+    void (*read)(struct api_call *c, struct store_reader *r);
+    void (*done)(struct api_call *c, enum err e);
+};
+
+static void reading_run(struct reader_job *j, struct store_reader *r)
+{
+    struct reading *x = (struct reading *)j;
+
+    x->read(x->call, r);
+}
+
+static void reading_done(struct reader_job *j, enum err e)
+{
+    struct reading *x = (struct reading *)j;
+
+    x->call->api->under_way--;
+    x->done(x->call, e);
+    api_drop(x->call);
+    free(x);
+}
+
+void api_read(struct api_call *c,
+              void (*read)(struct api_call *c, struct store_reader *r),
+              void (*done)(struct api_call *c, enum err e))
+{
+    struct reading *x = mem_alloc(sizeof *x);
+
+    x->job.read = reading_run;
+    x->job.done = reading_done;
+    x->call = c;
+    x->read = read;
+    x->done = done;
+    api_hold(c);
+    c->api->under_way++;
+    if (readers_submit(c->api->readers, &x->job) == ERR_OK)
+        return;
+    c->api->under_way--;
+    done(c, ERR_BUSY);
+    api_drop(c);
+    free(x);
+}
+
+/* --- questions to agents ------------------------------------------------ */
+
+struct question {
+    struct task task;
+    struct api_call *call;
+    uint32_t node;
+    enum call_kind kind;
+    uint64_t timeout_ms;
+    struct buf argument, body;
+    char text[LIMIT_ERROR_TEXT + 1];
+    enum err error;
+    void (*done)(struct api_call *c, enum err e, const char *text,
+                 struct span body);
+};
+
+static void question_back(struct task *t)
+{
+    struct question *q = (struct question *)t;
+
+    q->call->api->under_way--;
+    q->done(q->call, q->error, q->text, span_buf(&q->body));
+    api_drop(q->call);
+    buf_free(&q->argument);
+    buf_free(&q->body);
+    free(q);
+}
+
+/* Core loop. */
+static void on_answer(void *arg, enum err e, const char *text,
+                      struct span body)
+{
+    struct question *q = arg;
+    size_t n = strlen(text);
+
+    q->error = e;
+    if (n >= sizeof q->text)
+        n = sizeof q->text - 1;
+    memcpy(q->text, text, n);
+    q->text[n] = '\0';
+    buf_add(&q->body, body.p, body.n);
+    q->task.run = question_back;
+    mailbox_post(q->call->api->back, &q->task);
+}
+
+/* Core loop. */
+static void question_run(struct task *t)
+{
+    struct question *q = (struct question *)t;
+    enum err e = agents_call(*q->call->api->agents, q->node, q->kind,
+                             span_buf(&q->argument), q->timeout_ms,
+                             on_answer, q);
+
+    if (e != ERR_OK)
+        on_answer(q, e, e == ERR_UNREACHABLE ? "no node is connected"
+                                             : err_text(e),
+                  span_of(NULL, 0));
+}
+
+void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
+             struct span argument, uint64_t timeout_ms,
+             void (*done)(struct api_call *c, enum err e, const char *text,
+                          struct span body))
+{
+    struct question *q = mem_alloc(sizeof *q);
+
+    q->call = c;
+    q->node = node != 0 ? node : c->view->home;
+    q->kind = kind;
+    q->timeout_ms = timeout_ms;
+    buf_add(&q->argument, argument.p, argument.n);
+    q->done = done;
+    q->task.run = question_run;
+    c->api->under_way++;
+    api_hold(c);
+    mailbox_post(c->api->core, &q->task);
+}

@@ -1,0 +1,132 @@
+/* Options of pinfold-coordinator. */
+#include "coordinator/config.h"
+
+#include "proto/addr.h"
+#include "proto/limits.h"
+#include "proto/mem.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct conf_option options[] = {
+    {"data-dir", CONF_TEXT, AT(data_dir), NULL, 1, 3800, NULL, true,
+     "folder of the log, the state and the key; one process a folder"},
+    {"name", CONF_TEXT, AT(name), NULL, 1, LIMIT_NODE_NAME, NULL, false,
+     "name of this coordinator (default: the host's name)"},
+    {"listen-http", CONF_LIST, AT(listen_http), "127.0.0.1:9094", 1, 4, NULL,
+     false, "addresses of the REST API, probes and metrics; unix:/path too"},
+    {"listen-peers", CONF_ADDR, AT(listen_peers), "127.0.0.1:9096", 0, 0,
+     NULL, false, "address for the other coordinators"},
+    {"listen-agents", CONF_ADDR, AT(listen_agents), "127.0.0.1:9098", 0, 0,
+     NULL, false, "address for agents"},
+    {"members", CONF_LIST, AT(members), NULL, 1, LIMIT_COORDINATORS, NULL,
+     false, "listen-peers addresses of all coordinators, this one too, equal "
+     "on each (default: this one alone)"},
+    {"home-agent", CONF_TEXT, AT(home_agent), NULL, 1, LIMIT_NODE_NAME, NULL,
+     false, "node that answers for this coordinator where the API says local "
+     "(default: the connected one with the lowest id)"},
+    {"replication-min", CONF_U64, AT(replication_min), "2", 1,
+     LIMIT_REPLICAS, NULL, false, "copies a pin needs, by default"},
+    {"replication-max", CONF_U64, AT(replication_max), "3", 1,
+     LIMIT_REPLICAS, NULL, false, "copies a pin gets, by default"},
+    {"suspect-after", CONF_MS, AT(suspect_ms), "15s", 1000, 3600000, NULL,
+     false, "a node silent for so long gets no new copies"},
+    {"down-after", CONF_MS, AT(down_ms), "60s", 2000, 86400000, NULL, false,
+     "… is down; pins with one healthy copy left are copied elsewhere"},
+    {"out-after", CONF_MS, AT(out_ms), "10m", 1000, 2592000000, NULL, false,
+     "a node down for so long is out; all its pins are copied elsewhere"},
+    {"election-timeout", CONF_MS, AT(election_ms), "800ms", 500, 5000, NULL,
+     false, "Raft: silence of the leader before an election"},
+    {"heartbeat", CONF_MS, AT(heartbeat_ms), "100ms", 20, 1000, NULL, false,
+     "Raft: interval of the leader's heartbeats"},
+    {"log-budget", CONF_BYTES, AT(log_budget), "256M", 4 << 20,
+     (uint64_t)16 << 30, NULL, false,
+     "memory for the Raft log; a coordinator that misses more needs the "
+     "operator"},
+    {"drain", CONF_MS, AT(drain_ms), "30s", 0, 600000, NULL, false,
+     "time for open requests at SIGTERM"},
+    {"log-level", CONF_CHOICE, AT(log_level), "info", 0, 0,
+     "error|warn|info|debug", false, "least grave log lines that are written"},
+    {"log-format", CONF_CHOICE, AT(log_format), "logfmt", 0, 0,
+     "logfmt|json", false, "form of the log lines on standard error"},
+};
+
+static const struct conf_table table = {
+    "pinfold-coordinator",
+    "keeps the replicated pin set, places copies, serves the API",
+    options, sizeof options / sizeof options[0]};
+
+const struct conf_table *config_table(void)
+{
+    return &table;
+}
+
+static enum err check_loopback(const char *option, const char *text,
+                               struct err_text *why)
+{
+    struct addr a;
+
+    if (addr_parse(text, 0, &a, why) != ERR_OK) {
+        err_prefix(why, "%s", option);
+        return ERR_INVALID;
+    }
+    if (!addr_is_loopback(&a))
+        return err_set(why, ERR_DENIED,
+                       "%s: %s is beyond loopback; without encrypted links "
+                       "and authentication, which this version does not "
+                       "have, only loopback addresses and unix sockets are "
+                       "accepted", option, text);
+    return ERR_OK;
+}
+
+static enum err check_http(const char *list, struct err_text *why)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < conf_list_count(list); i++) {
+        enum err e;
+
+        if (!conf_list_entry(list, i, text, sizeof text))
+            return err_set(why, ERR_INVALID, "listen-http: entry too long");
+        e = check_loopback("listen-http", text, why);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
+}
+
+enum err config_check(struct config *c, struct err_text *why)
+{
+    enum err e;
+
+    if (c->replication_min > c->replication_max)
+        return err_set(why, ERR_INVALID, "replication-min is larger than "
+                       "replication-max");
+    if (c->suspect_ms >= c->down_ms)
+        return err_set(why, ERR_INVALID, "suspect-after must be shorter than "
+                       "down-after");
+    if (c->heartbeat_ms * 3 > c->election_ms)
+        return err_set(why, ERR_INVALID, "election-timeout must be at least "
+                       "three times heartbeat");
+    e = check_http(c->listen_http, why);
+    if (e == ERR_OK)
+        e = check_loopback("listen-peers", c->listen_peers, why);
+    if (e == ERR_OK)
+        e = check_loopback("listen-agents", c->listen_agents, why);
+    if (e != ERR_OK)
+        return e;
+    if (c->name == NULL) {
+        char host[LIMIT_NODE_NAME + 1] = "";
+
+        if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+            return err_set(why, ERR_INVALID, "name: the host has none; set "
+                           "it");
+        c->name = mem_text(host);
+    }
+    if (c->members == NULL)
+        c->members = mem_text(c->listen_peers);
+    return ERR_OK;
+}

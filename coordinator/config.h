@@ -1,0 +1,24 @@
+/* The coordinator's options (one table row each, config.c). */
+#ifndef PINFOLD_COORDINATOR_CONFIG_H
+#define PINFOLD_COORDINATOR_CONFIG_H
+
+#include "proto/conf.h"
+
+struct config {
+    char *data_dir, *name;
+    char *listen_http, *listen_peers, *listen_agents;
+    char *members;
+    char *home_agent;
+    char *log_level, *log_format;
+    uint64_t replication_min, replication_max;
+    uint64_t suspect_ms, down_ms, out_ms;
+    uint64_t election_ms, heartbeat_ms, log_budget;
+    uint64_t drain_ms;
+};
+
+const struct conf_table *config_table(void);
+/* What one row cannot see: order of limits, loopback, name. Fills in the
+ * defaults that depend on others (name, members). */
+enum err config_check(struct config *c, struct err_text *why) ERR_CHECKED;
+
+#endif

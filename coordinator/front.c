@@ -1,0 +1,161 @@
+/* The http thread: loop, server, reader pool, API; see front.h. */
+#include "coordinator/front.h"
+
+#include "coordinator/api.h"
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SETTLE_MS = 5 };
+
+struct front {
+    struct front_settings st;
+    uv_thread_t thread;
+    uv_loop_t loop;
+    struct mailbox back;
+    struct api api;
+    uv_timer_t settle;
+    struct task stop, stopped;
+    void (*done)(void *arg);
+    void *done_arg;
+};
+
+static enum err listen_one(struct front *f, const struct addr *a,
+                           struct err_text *why)
+{
+    char text[ADDR_TEXT_MAX];
+    const char *host = strcmp(a->host, "localhost") == 0 ? "127.0.0.1"
+                                                         : a->host;
+    int rv = a->is_unix ? http_listen_unix(f->api.server, a->host)
+                        : http_listen(f->api.server, host, a->port);
+
+    if (rv == 0)
+        return ERR_OK;
+    addr_print(a, text);
+    return err_set(why, rv == -EADDRINUSE ? ERR_IN_USE : ERR_IO,
+                   "listen-http %s: %s", text, strerror(-rv));
+}
+
+/* The queue is empty and the server is gone: nothing posts any more. */
+static void on_hub_closed(void *arg)
+{
+    struct front *f = arg;
+
+    mailbox_close(&f->back, NULL);
+}
+
+/* Operations and reads that are under way come back within their deadlines;
+ * only then may the mailbox go that they come back by. */
+static void on_settle(uv_timer_t *t)
+{
+    struct front *f = t->data;
+
+    if (f->api.under_way > 0)
+        return;
+    uv_close((uv_handle_t *)t, NULL);
+    readers_close(f->api.readers);
+    stream_hub_close(f->api.hub, on_hub_closed, f);
+}
+
+static void on_server_closed(void *app)
+{
+    struct api *api = app;
+    struct front *f = (struct front *)((char *)api -
+                                       offsetof(struct front, api));
+
+    uv_timer_init(&f->loop, &f->settle);
+    f->settle.data = f;
+    uv_timer_start(&f->settle, on_settle, 0, SETTLE_MS);
+}
+
+static void on_drained(void *app)
+{
+    struct api *api = app;
+
+    http_close(api->server, on_server_closed);
+}
+
+static void on_stop(struct task *t)
+{
+    struct front *f = (struct front *)((char *)t -
+                                       offsetof(struct front, stop));
+
+    http_drain(f->api.server, (unsigned)f->st.drain_ms, on_drained);
+}
+
+/* Core loop: the thread has nothing left to do. */
+static void on_stopped(struct task *t)
+{
+    struct front *f = (struct front *)((char *)t -
+                                       offsetof(struct front, stopped));
+
+    uv_thread_join(&f->thread);
+    f->done(f->done_arg);
+    free(f);
+}
+
+static void run(void *arg)
+{
+    struct front *f = arg;
+    int rv;
+
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    rv = uv_loop_close(&f->loop);
+    assert(rv == 0);
+    f->stopped.run = on_stopped;
+    mailbox_post(f->st.core, &f->stopped);
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+enum err front_start(const struct front_settings *st, struct front **out,
+                     struct err_text *why)
+{
+    struct front *f = mem_alloc(sizeof *f);
+    enum err e = ERR_OK;
+    int rv;
+
+    f->st = *st;
+    uv_loop_init(&f->loop);
+    mailbox_init(&f->back, &f->loop);
+    f->api.back = &f->back;
+    f->api.core = st->core;
+    f->api.replica = st->replica;
+    f->api.agents = st->agents;
+    f->api.default_min = st->default_min;
+    f->api.default_max = st->default_max;
+    f->api.started_ms = wall_ms();
+    f->api.hub = stream_hub_new(&f->loop);
+    f->api.hub_loop = &f->loop;
+    f->api.server = http_new(&f->loop, api_http_ops(), NULL, &f->api);
+    for (uint32_t i = 0; i < st->n_listen && e == ERR_OK; i++)
+        e = listen_one(f, &st->listen[i], why);
+    if (e == ERR_OK)
+        e = readers_new(st->store_path, &f->back, &f->api.readers, why);
+    if (e != ERR_OK)
+        return e; /* the process exits with the reason */
+    rv = uv_thread_create(&f->thread, run, f);
+    assert(rv == 0);
+    *out = f;
+    return ERR_OK;
+}
+
+void front_stop(struct front *f, void (*done)(void *arg), void *arg)
+{
+    f->done = done;
+    f->done_arg = arg;
+    f->stop.run = on_stop;
+    mailbox_post(&f->back, &f->stop);
+}

@@ -1,0 +1,39 @@
+/* Identity of a coordinator as a member of its cluster: raft id, boot count,
+ * whether it has formed, and with whom. File <data-dir>/member, text, replaced
+ * atomically. Lost file or lost log: it must not come back under its old raft
+ * id (specs/raft.md 3.2); what is refused and why is said by member_check.
+ */
+#ifndef PINFOLD_MEMBER_H
+#define PINFOLD_MEMBER_H
+
+#include "proto/err.h"
+#include "proto/peer_message.h"
+#include "proto/types.h"
+
+struct member {
+    char path[4096];
+    uint64_t raft_id;   /* random, 63 bits, not 0; made at the first start */
+    uint64_t boot;      /* starts so far, this one counted */
+    bool formed;
+    uint8_t cluster[TYPES_CLUSTER]; /* zeros until formed */
+    uint32_t n_members;   /* initial configuration, by raft id; 0 before
+                             it was agreed */
+    struct peer_member members[LIMIT_COORDINATORS];
+};
+
+/* Loads or makes it, and counts the boot (on disk before it returns).
+ * log_exists: libraft's folder holds something. Refuses (ERR_CORRUPT): formed
+ * but no log; a log but no file or not formed. */
+enum err member_open(const char *data_dir, bool log_exists,
+                     struct member *out, struct err_text *why) ERR_CHECKED;
+/* Forming, each step on disk before it returns: agree (the configuration is
+ * known), then libraft's log is bootstrapped with it, then form, then Raft
+ * starts. A start that finds `agreed, not formed` goes on from there.
+ * cluster id = BLAKE2b-256 of the (raft id, key) list, sorted by raft id. */
+enum err member_agree(struct member *m, const struct peer_member *members,
+                      uint32_t n, struct err_text *why) ERR_CHECKED;
+enum err member_form(struct member *m, struct err_text *why) ERR_CHECKED;
+void member_cluster_id(const struct peer_member *members, uint32_t n,
+                       uint8_t out[TYPES_CLUSTER]);
+
+#endif

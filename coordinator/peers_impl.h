@@ -1,0 +1,114 @@
+/* Private to peers*.c: peers_conn.c is one connection and its handshake,
+ * peers_raft.c libraft's transport, peers.c everything that is about who the
+ * others are.
+ */
+#ifndef PINFOLD_PEERS_IMPL_H
+#define PINFOLD_PEERS_IMPL_H
+
+#include "coordinator/peers.h"
+#include "coordinator/raft_library.h"
+#include "proto/frame.h"
+
+enum {
+    PEERS_HANDSHAKE_MS = 5000,
+    PEERS_SILENCE_MS = 5000,    /* STATUS comes each second */
+    PEERS_REDIAL_MS = 200,      /* doubled to the maximum, ± 50 % */
+    PEERS_REDIAL_MAX_MS = 2000,
+    PEERS_CONNS_MAX = 64        /* accepted; beyond: closed at once */
+};
+
+enum conn_state {
+    CONN_CONNECTING, /* dialled */
+    CONN_PREFACE,    /* accepted, 8 bytes due */
+    CONN_HEAD,       /* length of the peer's HELLO due */
+    CONN_HELLO,      /* its bytes due */
+    CONN_OPEN,       /* role 4: frames; role 3 was handed over */
+    CONN_CLOSING
+};
+
+struct peers_target;
+
+struct peers_conn {
+    struct peers_conn *next;
+    struct peers *peers;
+    uv_tcp_t *tcp;           /* by raft_malloc: libraft frees it */
+    uv_connect_t connect;
+    enum conn_state state;
+    enum frame_role role;
+    bool dialled;
+    struct peers_target *target; /* role 4, dialled */
+    struct raft_uv_connect *raft_req; /* role 3, dialled */
+    uint64_t raft_expect;    /* raft id that shall answer */
+    uint64_t raft_id;        /* that did, after HELLO; 0 before */
+    uint64_t deadline_ms;    /* of the handshake, then of silence */
+    uint8_t head[FRAME_PREFACE];
+    uint32_t want, have;     /* bytes of the present step */
+    struct buf hello;
+    struct frame_reader reader;
+    uint8_t chunk[65536];
+};
+
+/* A member as it was listed by address, and what was heard of it. */
+struct peers_target {
+    struct addr addr;
+    bool self;
+    struct peers_conn *out;
+    uint64_t redial_at_ms, redial_ms;
+    bool heard;              /* `hello` is current */
+    struct coordinator_row row;
+    bool formed;
+    uint8_t cluster[TYPES_CLUSTER];
+    uint32_t n_members;
+    struct peer_member members[LIMIT_COORDINATORS];
+    uint64_t status_ms;
+    struct peer_status status;
+};
+
+struct peers {
+    struct peers_settings st;
+    struct peers_events events;
+    uv_tcp_t listener;
+    uv_timer_t timer;
+    struct peers_conn *conns;
+    uint32_t n_conns;
+    struct peers_target targets[LIMIT_COORDINATORS];
+    uint32_t n_targets;
+    struct peer_scratch scratch;
+    struct buf out;
+    bool agreed, closing;
+    char text[256];          /* why it has not formed */
+    uint64_t complained_ms;
+    unsigned open_handles;
+    void (*done)(void *arg);
+    void *done_arg;
+
+    struct raft_uv_transport transport;
+    raft_uv_accept_cb accept;
+    raft_uv_transport_close_cb raft_closed;
+};
+
+uint64_t peers_now_ms(const struct peers *p);
+
+/* peers_conn.c. A connection ends by conn_close; its memory goes later. */
+struct peers_conn *peers_conn_dial(struct peers *p, const struct addr *to,
+                                   enum frame_role role);
+void peers_conn_accept(struct peers *p, uv_stream_t *listener);
+bool peers_conn_send(struct peers_conn *c, struct span bytes);
+void peers_conn_close(struct peers_conn *c, const char *why);
+void peers_conn_expire(struct peers *p); /* deadlines */
+
+/* peers.c */
+void peers_hello_encode(struct peers *p, struct buf *out);
+/* The HELLO of the other side: false with a reason if it must not talk. */
+bool peers_hello_take(struct peers *p, struct peers_conn *c,
+                      const struct peer_hello *h, const char **why);
+void peers_message(struct peers *p, struct peers_conn *c, struct span frame);
+void peers_conn_gone(struct peers *p, struct peers_conn *c);
+
+/* peers_raft.c */
+void peers_raft_init(struct peers *p);
+void peers_raft_opened(struct peers *p, struct peers_conn *c);
+void peers_raft_failed(struct peers *p, struct peers_conn *c);
+void peers_raft_closed(struct peers *p); /* from the timer */
+
+#endif

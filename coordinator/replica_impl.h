@@ -1,0 +1,129 @@
+/* Private to replica*.c: replica.c keeps what was proposed here until its
+ * outcome is known, replica_lead.c makes entries of operations while this
+ * coordinator leads, replica_raft.c is the glue to libraft.
+ */
+#ifndef PINFOLD_REPLICA_IMPL_H
+#define PINFOLD_REPLICA_IMPL_H
+
+#include "coordinator/raft_library.h"
+#include "coordinator/replica.h"
+#include "proto/limits.h"
+
+enum {
+    REPLICA_DEADLINE_MS = 10000,
+    REPLICA_RESEND_MS = 1000,
+    REPLICA_NO_LEADER_MS = 10000, /* then reads are refused */
+    REPLICA_LAG_MAX = 5000,       /* entries, likewise */
+    REPLICA_EAGER_ENTRIES = 4,    /* below: an entry leaves at once */
+    REPLICA_BULK_WAITING = 256,   /* above: larger entries */
+    REPLICA_BULK_OPERATIONS = 256,
+    REPLICA_GROUP_OPERATIONS = 256,
+    REPLICA_STALE_TRIES = 3
+};
+
+/* An operation proposed here, until its callback. */
+struct pending {
+    struct pending *next;    /* in the list of results */
+    uint64_t seq;
+    struct buf bytes;        /* the encoded operation */
+    uint64_t deadline_ms, sent_ms;
+    uint64_t sent_to;        /* raft id, 0: not sent */
+    uint64_t sent_term;
+    unsigned stale;          /* times the plan was out of date */
+    replica_cb cb;
+    void *arg;
+    struct replica_result result;
+};
+
+/* An operation that waits for its entry on the leader. */
+struct lead_operation {
+    struct lead_operation *next;
+    size_t n;
+    uint8_t bytes[];
+};
+
+struct replica {
+    struct replica_settings st;
+    struct replica_events events;
+    uint64_t raft_id, boot;
+
+    /* replica.c */
+    struct pending *window[LIMIT_ORIGIN_WINDOW];
+    uint64_t next_seq, oldest_seq;
+    uint32_t n_pending;
+    struct pending *results, **results_tail;
+    struct span forward_ops[LIMIT_ENTRY_OPERATIONS];
+    struct command_scratch scratch;
+    uv_timer_t tick;
+    uv_prepare_t prepare;
+    bool dirty;              /* something waits to be sent */
+    bool send_again;         /* a refused entry may have held ours */
+
+    /* replica_lead.c */
+    struct lead_operation *queue, **queue_tail;
+    uint32_t n_queue, outstanding;
+    struct buf entry, operation;
+
+    /* replica_raft.c */
+    struct raft raft;
+    struct raft_io io;
+    struct raft_fsm raft_fsm;
+    struct raft_tracer tracer;
+    int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
+                    raft_io_recv_cb recv);
+    raft_io_recv_cb io_recv;
+    bool raft_ready, closing;
+    struct fsm *fsm;
+    uv_idle_t idle;          /* runs while a group is open */
+    uint32_t group_operations;
+    uint64_t group_start_ns;
+    uint64_t entry_bytes, entry_count; /* moving, for the log budget */
+    struct raft_barrier barrier;
+    bool barrier_busy;
+    struct raft_transfer transfer;
+    uv_timer_t close_timer;
+    unsigned open_handles;
+    void (*done)(void *arg);
+    void *done_arg;
+    struct err_text restore_why;
+
+    /* standing */
+    bool leading, caught_up;
+    uint64_t leader, term;
+    uint64_t leader_lost_ms; /* loop time since when none is known */
+    uint64_t target;         /* commit index to reach before reads, 0 none */
+    uint64_t leader_commit;
+    struct replica_stats stats;
+    uint8_t hash_at[16];
+    uint64_t hash_index;
+};
+
+uint64_t replica_now_ms(const struct replica *r);
+
+/* replica.c */
+void replica_result_apply(void *arg, const struct command *c,
+                          const struct fsm_result *result);
+void replica_results_deliver(struct replica *r);
+void replica_fail_all(struct replica *r, enum err e);
+void replica_leader_moved(struct replica *r);
+
+/* replica_lead.c */
+/* false: the queue is full. Copies the bytes. */
+bool replica_lead_add(struct replica *r, const void *p, size_t n);
+void replica_lead_pump(struct replica *r);
+void replica_lead_drop(struct replica *r); /* no longer leading */
+
+/* replica_raft.c */
+void replica_raft_flush(struct replica *r);
+void replica_raft_watch(struct replica *r); /* role, leader, readiness */
+enum err replica_raft_start(struct replica *r, struct err_text *why);
+void replica_raft_close(struct replica *r);
+void replica_freed(struct replica *r);
+
+/* replica_snapshot.c */
+int replica_snapshot_take(struct raft_fsm *fsm, struct raft_buffer *bufs[],
+                          unsigned *n_bufs);
+int replica_snapshot_restore(struct raft_fsm *fsm, struct raft_buffer *b);
+void replica_snapshot_receive(struct raft_io *io, struct raft_message *m);
+
+#endif

@@ -1,0 +1,191 @@
+/* The leader's queue: operations become log entries. While fewer than
+ * REPLICA_EAGER_ENTRIES are outstanding an entry leaves at once; otherwise
+ * what has gathered leaves when one returns or a full entry is there
+ * (DESIGN 3, step 2). Decides batching; placement is the planner's.
+ */
+#include "coordinator/replica_impl.h"
+
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lead_entry {
+    struct raft_apply apply;
+    struct replica *replica;
+};
+
+bool replica_lead_add(struct replica *r, const void *p, size_t n)
+{
+    struct lead_operation *o;
+
+    if (r->n_queue == LIMIT_OPERATIONS_WAITING)
+        return false;
+    o = mem_alloc(sizeof *o + n);
+    o->n = n;
+    memcpy(o->bytes, p, n);
+    *r->queue_tail = o;
+    r->queue_tail = &o->next;
+    r->n_queue++;
+    return true;
+}
+
+void replica_lead_drop(struct replica *r)
+{
+    struct lead_operation *o, *next;
+
+    for (o = r->queue; o != NULL; o = next) {
+        next = o->next;
+        free(o);
+    }
+    r->queue = NULL;
+    r->queue_tail = &r->queue;
+    r->n_queue = 0;
+}
+
+static unsigned kind_of(const struct lead_operation *o)
+{
+    /* [kind, …]: an array head of one or three bytes, a small integer;
+     * command_encode writes nothing else. */
+    size_t at = o->bytes[0] == 0xdc ? 3 : 1;
+
+    return o->n > at && o->bytes[at] < 0x80 ? o->bytes[at] : 0;
+}
+
+/* A CLAIM_PUT gets its places here, with what was placed before it counted
+ * in; other operations go as they came. */
+static void add_operation(struct replica *r, const struct lead_operation *o)
+{
+    struct command c;
+    struct err_text why;
+
+    if (kind_of(o) != COMMAND_CLAIM_PUT) {
+        entry_add(&r->entry, span_of(o->bytes, o->n));
+        return;
+    }
+    buf_reset(&r->operation);
+    if (command_decode(o->bytes, o->n, &c, &r->scratch, &why) == ERR_OK) {
+        r->events.plan(r->events.arg, &c);
+        if (command_encode(&c, &r->operation) == ERR_OK) {
+            entry_add(&r->entry, span_buf(&r->operation));
+            return;
+        }
+    }
+    /* It does not fit with its places: the FSM refuses it without them. */
+    entry_add(&r->entry, span_of(o->bytes, o->n));
+}
+
+/* How many of the queue make the next entry. RECOVER goes alone: it may
+ * change as many rows of one node as an entry may (LIMIT_NODE_ROWS). */
+static uint32_t gather(const struct replica *r)
+{
+    uint32_t n = 0;
+    uint32_t max = r->n_queue > REPLICA_BULK_WAITING
+                       ? REPLICA_BULK_OPERATIONS
+                       : LIMIT_ENTRY_OPERATIONS_SINGLE;
+    size_t bytes = 64;
+
+    for (const struct lead_operation *o = r->queue; o != NULL && n < max;
+         o = o->next, n++) {
+        size_t places = kind_of(o) == COMMAND_CLAIM_PUT ? 256 : 0;
+
+        if (n > 0 && (bytes + o->n + places > LIMIT_ENTRY ||
+                      kind_of(o) == COMMAND_RECOVER))
+            break;
+        bytes += o->n + places;
+        if (kind_of(o) == COMMAND_RECOVER)
+            return n + 1;
+    }
+    return n;
+}
+
+static void on_applied(struct raft_apply *req, int status, void *result)
+{
+    struct lead_entry *e = req->data;
+    struct replica *r = e->replica;
+
+    (void)result;
+    free(e);
+    assert(r->outstanding > 0);
+    r->outstanding--;
+    if (status != 0) {
+        r->send_again = true;
+        log_debug("entry_unknown", "reason=%s", raft_strerror(status));
+    }
+}
+
+static void take(struct replica *r, uint32_t n)
+{
+    entry_begin(&r->entry, r->events.wall_ms(r->events.arg), n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct lead_operation *o = r->queue;
+
+        r->queue = o->next;
+        r->n_queue--;
+        add_operation(r, o);
+        free(o);
+    }
+    if (r->queue == NULL)
+        r->queue_tail = &r->queue;
+    entry_end(&r->entry);
+}
+
+static void refused(struct replica *r, int rv, uint32_t n)
+{
+    if (rv == RAFT_NOSPACE)
+        log_error("log_full", "operations=%u text=%s", n,
+                  "no disk space for the log: writes are refused");
+    else
+        log_info("entry_refused", "operations=%u reason=%s", n,
+                 raft_strerror(rv));
+    /* Own operations are sent again or run into their deadline; the others'
+     * origins do the same. */
+    r->send_again = true;
+    r->stats.refused += n;
+}
+
+static bool propose(struct replica *r, uint32_t n)
+{
+    struct lead_entry *e;
+    struct raft_buffer b;
+    int rv;
+
+    buf_reset(&r->entry);
+    take(r, n);
+    assert(r->entry.n % 8 == 0);
+    b.len = r->entry.n;
+    b.base = raft_malloc(b.len);
+    assert(b.base != NULL);
+    memcpy(b.base, r->entry.p, b.len);
+    e = mem_alloc(sizeof *e);
+    e->replica = r;
+    e->apply.data = e;
+    rv = raft_apply(&r->raft, &e->apply, &b, 1, on_applied);
+    if (rv != 0) {
+        raft_free(b.base);
+        free(e);
+        refused(r, rv, n);
+        return false;
+    }
+    r->outstanding++;
+    r->stats.entries++;
+    r->stats.operations += n;
+    return true;
+}
+
+void replica_lead_pump(struct replica *r)
+{
+    while (r->queue != NULL && r->leading && !r->closing) {
+        uint32_t n = gather(r);
+
+        if (r->outstanding >= LIMIT_ENTRIES_OUTSTANDING)
+            return;
+        if (r->outstanding >= REPLICA_EAGER_ENTRIES &&
+            n < LIMIT_ENTRY_OPERATIONS_SINGLE)
+            return;
+        if (!propose(r, n))
+            return;
+    }
+}

@@ -1,0 +1,212 @@
+/* The picture of the core loop that other threads may look at; see view.h. */
+#include "coordinator/view.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct view *newest; /* holds one reference */
+
+static void view_free(struct view *v)
+{
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        free(v->nodes[i].peers);
+    free(v->nodes);
+    free(v);
+}
+
+void view_put(const struct view *borrowed)
+{
+    struct view *v = NULL;
+
+    pthread_mutex_lock(&lock);
+    /* The count is the only part of a view that changes, under the lock. */
+    memcpy(&v, &borrowed, sizeof v);
+    if (--v->refs > 0)
+        v = NULL;
+    pthread_mutex_unlock(&lock);
+    if (v != NULL)
+        view_free(v);
+}
+
+const struct view *view_get(void)
+{
+    struct view *v;
+
+    pthread_mutex_lock(&lock);
+    v = newest;
+    assert(v != NULL);
+    v->refs++;
+    pthread_mutex_unlock(&lock);
+    return v;
+}
+
+static void copy_text(char *out, size_t size, struct span text)
+{
+    size_t n = text.n < size ? text.n : size - 1;
+
+    memcpy(out, text.p, n);
+    out[n] = '\0';
+}
+
+static int by_pin(const void *a, const void *b)
+{
+    const struct beat_work *x = a, *y = b;
+
+    return (x->pin > y->pin) - (x->pin < y->pin);
+}
+
+static void fill_beat(struct view_node *n, const struct message_beat *b)
+{
+    n->daemon = b->daemon;
+    copy_text(n->daemon_text, sizeof n->daemon_text, b->daemon_text);
+    copy_text(n->daemon_version, sizeof n->daemon_version,
+              b->daemon_version);
+    n->ipfs = b->id.id;
+    (void)peerid_print(&n->ipfs, n->ipfs_text);
+    n->n_addrs = b->id.n_addrs;
+    for (uint32_t i = 0; i < b->id.n_addrs; i++)
+        copy_text(n->addrs[i], sizeof n->addrs[i], b->id.addrs[i]);
+    n->free_bytes = b->free_bytes;
+    n->repo_size = b->repo_size;
+    n->storage_max = b->storage_max;
+    n->queue = b->queue;
+    n->orphans = b->orphans;
+    n->in_total = b->in_total;
+    n->out_total = b->out_total;
+    n->in_rate = b->in_rate;
+    n->out_rate = b->out_rate;
+    n->n_work = b->n_work;
+    memcpy(n->work, b->work, b->n_work * sizeof *b->work);
+    qsort(n->work, n->n_work, sizeof *n->work, by_pin);
+    n->n_peers = b->n_peers;
+    n->peers = mem_copy(b->peers, b->n_peers * sizeof *b->peers);
+}
+
+static void fill_nodes(struct view *v, const struct view_sources *from,
+                       const struct step_clock *clock)
+{
+    const struct node *const *rows = store_nodes(from->store, &v->n_nodes);
+
+    v->nodes = mem_array(v->n_nodes == 0 ? 1 : v->n_nodes,
+                         sizeof *v->nodes);
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        struct view_node *n = &v->nodes[i];
+        const struct agents_soft *s = agents_soft(from->agents, rows[i]->id);
+
+        n->row = *rows[i];
+        n->capacity = n->row.capacity;
+        n->word = step_word(from->step, rows[i], clock);
+        peerid_from_key(n->row.key, &n->peer);
+        (void)peerid_print(&n->peer, n->peer_text);
+        n->daemon = DAEMON_DOWN;
+        if (s == NULL)
+            continue;
+        n->connected = s->connected;
+        snprintf(n->agent_version, sizeof n->agent_version, "%s",
+                 s->version);
+        n->beat_wall_ms = s->beat_wall_ms;
+        if (s->beat_wall_ms != 0)
+            fill_beat(n, &s->beat);
+    }
+}
+
+/* The configured home agent, else the connected one with the lowest id. */
+static uint32_t home_of(const struct view *v, const char *name)
+{
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (name != NULL ? strcmp(v->nodes[i].row.name, name) == 0
+                         : v->nodes[i].connected)
+            return v->nodes[i].row.id;
+    return 0;
+}
+
+static void fill_standing(struct view *v, const struct view_sources *from)
+{
+    const char *unready = from->unready;
+
+    if (from->replica != NULL) {
+        v->leader = replica_leader(from->replica);
+        v->leading = replica_leading(from->replica);
+        v->term = replica_term(from->replica);
+        v->commit = replica_commit(from->replica);
+        unready = replica_unready(from->replica);
+        replica_stats(from->replica, &v->replica);
+    } else if (unready == NULL || unready[0] == '\0') {
+        unready = "the other members were not met yet";
+    }
+    v->ready = unready == NULL;
+    snprintf(v->unready, sizeof v->unready, "%s",
+             unready == NULL ? "" : unready);
+}
+
+void view_publish(const struct view_sources *from,
+                  const struct step_clock *clock)
+{
+    struct view *v = mem_alloc(sizeof *v), *old;
+    struct peerid self;
+
+    v->refs = 1;
+    v->raft_id = from->self->raft_id;
+    v->self = *from->self;
+    peerid_from_key(from->self->key, &self);
+    (void)peerid_print(&self, v->self_peer);
+    v->wall_ms = clock->wall_ms;
+    v->applied = store_applied(from->store);
+    v->log_time_ms = store_time_ms(from->store);
+    v->cluster = *store_cluster(from->store);
+    v->pins = store_pin_count(from->store);
+    v->state_bytes = store_bytes(from->store);
+    v->wal_bytes = store_wal_bytes(from->store);
+    store_hash(from->store, v->hash);
+    fill_standing(v, from);
+    fill_nodes(v, from, clock);
+    v->home = home_of(v, from->home_name);
+    v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);
+    agents_stats(from->agents, &v->agents);
+    pthread_mutex_lock(&lock);
+    old = newest;
+    newest = v;
+    pthread_mutex_unlock(&lock);
+    if (old != NULL)
+        view_put(old);
+}
+
+void view_drop(void)
+{
+    struct view *old = newest;
+
+    newest = NULL;
+    if (old != NULL)
+        view_put(old);
+}
+
+const struct view_node *view_node(const struct view *v, uint32_t id)
+{
+    uint32_t low = 0, high = v->n_nodes;
+
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+
+        if (v->nodes[mid].row.id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < v->n_nodes && v->nodes[low].row.id == id ? &v->nodes[low]
+                                                          : NULL;
+}
+
+const struct view_node *view_node_by_peer(const struct view *v,
+                                          const struct peerid *p)
+{
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (peerid_equal(&v->nodes[i].peer, p))
+            return &v->nodes[i];
+    return NULL;
+}

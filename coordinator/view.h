@@ -1,0 +1,77 @@
+/* What the other threads know of the core loop: an immutable picture of
+ * nodes, soft facts, coordinators and this coordinator's own standing. Made
+ * on the core loop at most every 100 ms while something changes; any thread
+ * borrows the newest one by reference count.
+ */
+#ifndef PINFOLD_VIEW_H
+#define PINFOLD_VIEW_H
+
+#include "coordinator/agents.h"
+#include "coordinator/peers.h"
+#include "coordinator/replica.h"
+
+struct view_node {
+    struct node row;
+    enum node_word word;
+    bool connected;
+    uint64_t beat_wall_ms;      /* 0: none since this process started */
+    enum daemon_state daemon;
+    char daemon_text[128], daemon_version[64], agent_version[64];
+    struct peerid peer;         /* of the agent's key */
+    char peer_text[LIMIT_PEER_ID_TEXT];
+    struct peerid ipfs;         /* n = 0: unknown */
+    char ipfs_text[LIMIT_PEER_ID_TEXT];
+    uint32_t n_addrs;
+    char addrs[LIMIT_NODE_ADDRS][LIMIT_MULTIADDR + 1];
+    uint64_t free_bytes, capacity, repo_size, storage_max, queue, orphans;
+    uint64_t in_total, out_total, in_rate, out_rate;
+    uint32_t n_work;
+    struct beat_work work[LIMIT_BEAT_WORK]; /* sorted by pin */
+    uint32_t n_peers;
+    struct peerid *peers;
+};
+
+struct view {
+    uint64_t raft_id, leader, term, applied, commit;
+    bool leading;
+    bool ready;                 /* reads are served */
+    char unready[256];          /* why not */
+    struct cluster cluster;
+    struct coordinator_row self;
+    char self_peer[LIMIT_PEER_ID_TEXT];
+    uint64_t wall_ms, log_time_ms;
+    uint32_t n_nodes;
+    struct view_node *nodes;    /* by node id */
+    uint32_t n_peers;
+    struct peers_view peers[LIMIT_COORDINATORS];
+    uint32_t home;              /* node id of the home agent, 0 none */
+    uint64_t pins, state_bytes, wal_bytes;
+    uint8_t hash[STORE_HASH];
+    struct replica_stats replica;
+    struct agents_stats agents;
+    unsigned refs;              /* guarded by view.c */
+};
+
+struct view_sources {
+    struct store *store;
+    struct step *step;
+    struct replica *replica;    /* NULL before it started */
+    struct agents *agents;
+    struct peers *peers;
+    const struct coordinator_row *self;
+    const char *home_name;      /* configured home agent, or NULL */
+    const char *unready;        /* before the replica started; borrowed */
+};
+
+/* Core loop. */
+void view_publish(const struct view_sources *from,
+                  const struct step_clock *clock);
+/* Any thread. Never NULL after the first publish. */
+const struct view *view_get(void);
+void view_put(const struct view *v);
+void view_drop(void); /* at exit: the newest one */
+const struct view_node *view_node(const struct view *v, uint32_t id);
+const struct view_node *view_node_by_peer(const struct view *v,
+                                          const struct peerid *p);
+
+#endif
