@@ -439,6 +439,7 @@ void api_object_self_id(const struct view *v, struct buf *out)
     json_kv_text(&w, "id", v->self_peer);
     json_key(&w, "addresses");
     json_array(&w);
+    json_text(&w, v->self_addr);
     json_array_end(&w);
     kv_peers(&w, v, v->self_peer);
     kv_versions(&w, PINFOLD_VERSION, "");

@@ -45,6 +45,7 @@ struct coordinator {
     struct identity identity;
     struct member member;
     struct coordinator_row self;
+    struct addr agents_addr;
     struct store *store;
     struct step *step;
     struct stream_hub *hub;
@@ -95,7 +96,7 @@ static void publish(struct coordinator *c)
     struct view_sources from = {
         .store = c->store, .step = c->step, .replica = c->replica,
         .agents = c->agents, .peers = c->peers, .self = &c->self,
-        .home_name = c->config->home_agent,
+        .agents_addr = &c->agents_addr, .home_name = c->config->home_agent,
         .unready = peers_forming_text(c->peers)};
 
     fill_clock(c, &clock);
@@ -473,7 +474,8 @@ static enum err start_links(struct coordinator *c, struct err_text *why)
     enum err e = addr_parse(c->config->listen_peers, 0, &ps.listen, why);
 
     if (e == ERR_OK)
-        e = addr_parse(c->config->listen_agents, 0, &as.listen, why);
+        e = addr_parse(c->config->listen_agents, 0, &c->agents_addr, why);
+    as.listen = c->agents_addr;
     if (e == ERR_OK)
         e = peers_new(&ps, &c->peers, why);
     if (e == ERR_OK)

@@ -145,6 +145,17 @@ static void fill_standing(struct view *v, const struct view_sources *from)
              unready == NULL ? "" : unready);
 }
 
+/* Where agents reach this coordinator, as a multiaddr. */
+static void fill_address(struct view *v, const struct addr *a)
+{
+    const char *protocol = strcmp(a->host, "localhost") == 0 ? "dns4"
+                           : strchr(a->host, ':') != NULL    ? "ip6"
+                                                             : "ip4";
+
+    snprintf(v->self_addr, sizeof v->self_addr, "/%s/%s/tcp/%u/p2p/%s",
+             protocol, a->host, a->port, v->self_peer);
+}
+
 void view_publish(const struct view_sources *from,
                   const struct step_clock *clock)
 {
@@ -156,6 +167,7 @@ void view_publish(const struct view_sources *from,
     v->self = *from->self;
     peerid_from_key(from->self->key, &self);
     (void)peerid_print(&self, v->self_peer);
+    fill_address(v, from->agents_addr);
     v->wall_ms = clock->wall_ms;
     v->applied = store_applied(from->store);
     v->log_time_ms = store_time_ms(from->store);

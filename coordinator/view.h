@@ -39,6 +39,7 @@ struct view {
     struct cluster cluster;
     struct coordinator_row self;
     char self_peer[LIMIT_PEER_ID_TEXT];
+    char self_addr[LIMIT_MULTIADDR + 1]; /* for agents, /p2p/ included */
     uint64_t wall_ms, log_time_ms;
     uint32_t n_nodes;
     struct view_node *nodes;    /* by node id */
@@ -59,6 +60,7 @@ struct view_sources {
     struct agents *agents;
     struct peers *peers;
     const struct coordinator_row *self;
+    const struct addr *agents_addr; /* where agents are taken */
     const char *home_name;      /* configured home agent, or NULL */
     const char *unready;        /* before the replica started; borrowed */
 };
