@@ -1,0 +1,170 @@
+/* The local IPFS daemon's RPC, by libcurl multi on the agent's loop. Knows
+ * HTTP, texts and stall limits; decides nothing about what shall be pinned
+ * (core/work.c). Rules: specs of kubo.md section 1, in docs/architecture.md.
+ *
+ * Loop thread only. Every call ends in exactly one callback, never inside
+ * the call itself. Two multi handles: pins (their own connections, at most
+ * `concurrent_pins`; the caller keeps within that) and control calls. No call
+ * but a pin, an unpin, a listing, an upload and gc is without a total limit;
+ * those have a stall limit. The agent never sends `timeout=`.
+ */
+#ifndef PINFOLD_AGENT_KUBO_H
+#define PINFOLD_AGENT_KUBO_H
+
+#include "proto/buf.h"
+#include "proto/cid.h"
+#include "proto/err.h"
+#include "proto/peerid.h"
+#include "proto/types.h"
+
+#include <uv.h>
+
+struct kubo;
+struct kubo_call; /* valid until its callback; for kubo_cancel */
+
+struct kubo_settings {
+    uv_loop_t *loop;
+    /* host:port, http://host:port, /ip4/…/tcp/N, /unix/path or unix:path */
+    const char *address;
+    const char *authorization; /* value of the header, NULL none */
+    unsigned concurrent_pins;
+    uint64_t connect_ms, call_ms, stall_ms;
+};
+
+enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
+                  struct err_text *why) ERR_CHECKED;
+/* Cancels what runs (callbacks come with ERR_CLOSED), then done. */
+void kubo_close(struct kubo *k, void (*done)(void *arg), void *arg);
+/* Ends the call soon: its callback comes with ERR_CLOSED, or with its result
+ * if that was there already. Closing the connection cancels the command in
+ * the daemon; after a cancelled pin the state must be looked at again. */
+void kubo_cancel(struct kubo *k, struct kubo_call *c);
+
+/* The oldest release that is worked with, and the oldest without a warning */
+enum { KUBO_MINOR_MIN = 42, KUBO_MINOR_ADVISED = 43 };
+enum { KUBO_LINE = 1 << 20, KUBO_FEED = 256 << 10,
+       KUBO_FEED_MAX = 4 << 20 };
+
+enum kubo_pin_type { KUBO_NOT_PINNED, KUBO_DIRECT, KUBO_RECURSIVE };
+
+/* Spellings: to the daemon's pinner Qm… and its version 1 are two pins. A
+ * CID that has a version 0 is pinned as that (what `ipfs add` makes), and is
+ * looked for, unpinned and updated in both spellings, version 0 first. */
+
+/* ERR_UNREACHABLE: no connection or cut off; ERR_DENIED: 403, a fault of
+ * configuration, not of the pin; ERR_TIMEOUT: stalled or over the limit;
+ * ERR_INVALID: refused for good; ERR_NO_SPACE; ERR_PROTOCOL: nonsense, or a
+ * stream without its last object; ERR_INTERNAL: any other answer of 500;
+ * ERR_VERSION: the daemon is older than 0.42 (kubo_version; its fields are
+ * filled); ERR_CLOSED: cancelled.
+ * An unknown text is never a success. */
+struct kubo_result {
+    enum err error;
+    enum fail_code code;
+    char text[LIMIT_ERROR_TEXT + 1];
+    union {
+        struct {
+            char version[64];
+            unsigned major, minor;
+        } version;
+        struct {
+            struct peerid id;
+            char agent[128];
+            uint32_t n_addrs;
+            char addrs[LIMIT_NODE_ADDRS][LIMIT_MULTIADDR + 1];
+        } id;
+        struct {
+            enum kubo_pin_type type;
+            char name[256];
+        } look;
+        struct {
+            uint64_t bytes, nodes;
+        } pin; /* of the last progress object */
+        struct {
+            uint64_t repo_size, storage_max;
+            char path[1024];
+        } repo;
+        struct {
+            uint64_t in_total, out_total, in_rate, out_rate;
+        } bandwidth;
+        struct {
+            uint32_t n;
+            struct peerid peers[LIMIT_SWARM_PEERS];
+        } peers;
+        struct {
+            char path[1024];
+        } resolve;
+        struct {
+            uint64_t cumulative;
+        } size;
+        struct {
+            uint64_t rows;
+        } list;
+    };
+};
+typedef void (*kubo_cb)(void *arg, const struct kubo_result *r);
+
+struct kubo_call *kubo_version(struct kubo *k, kubo_cb cb, void *arg);
+struct kubo_call *kubo_healthy(struct kubo *k, kubo_cb cb, void *arg);
+struct kubo_call *kubo_id(struct kubo *k, kubo_cb cb, void *arg);
+struct kubo_call *kubo_repo_stat(struct kubo *k, bool size_only, kubo_cb cb,
+                                 void *arg);
+struct kubo_call *kubo_bandwidth(struct kubo *k, kubo_cb cb, void *arg);
+struct kubo_call *kubo_peers(struct kubo *k, kubo_cb cb, void *arg);
+struct kubo_call *kubo_connect(struct kubo *k, const char *maddr, kubo_cb cb,
+                               void *arg);
+struct kubo_call *kubo_resolve(struct kubo *k, const char *path, kubo_cb cb,
+                               void *arg);
+/* Declared size, from the root block, no more than that is fetched
+ * (files/stat); not every codec has one (ERR_INVALID). */
+struct kubo_call *kubo_declared_size(struct kubo *k, const struct cid *c,
+                                     kubo_cb cb, void *arg);
+/* Measured, local blocks only (dag/stat offline). */
+struct kubo_call *kubo_measured_size(struct kubo *k, const struct cid *c,
+                                     kubo_cb cb, void *arg);
+
+/* pin/ls arg, of that type. Not pinned is ERR_OK with KUBO_NOT_PINNED. */
+struct kubo_call *kubo_look(struct kubo *k, const struct cid *c,
+                            enum kubo_pin_type type, kubo_cb cb, void *arg);
+/* Only after a look said it is not there. progress: each new value. */
+struct kubo_call *kubo_pin(struct kubo *k, const struct cid *c,
+                           bool recursive, const char *name,
+                           void (*progress)(void *arg, uint64_t bytes,
+                                            uint64_t nodes),
+                           kubo_cb cb, void *arg);
+struct kubo_call *kubo_unpin(struct kubo *k, const struct cid *c,
+                             bool recursive, kubo_cb cb, void *arg);
+/* pin/update unpin=false; both ends are looked at by the caller first. It
+ * shows no progress: all of it has to end within the stall limit. The daemon
+ * gives the new pin the name of the old one. */
+struct kubo_call *kubo_update(struct kubo *k, const struct cid *from,
+                              const struct cid *to, kubo_cb cb, void *arg);
+/* pin/ls stream of one type with names; row as it arrives. A CID that is
+ * pinned under both spellings comes twice. */
+struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
+                            void (*row)(void *arg, const struct cid *c,
+                                        const char *name),
+                            kubo_cb cb, void *arg);
+
+/* add: the client's multipart body goes through unchanged. The caller feeds
+ * with kubo_feed, which always takes (copies) all bytes; once it gives false,
+ * no more until `room` (not called inside kubo_feed). What was under way may
+ * still come, but beyond KUBO_FEED_MAX the call ends with ERR_TOO_LARGE.
+ * kubo_feed_end ends the body. After `done` none of these may be called; an
+ * answer that ends early, with an error, ends the call. The daemon's lines
+ * come to `line` (one JSON object each). */
+struct kubo_upload {
+    const char *query;        /* arguments of add, encoded; pin=false in it */
+    const char *content_type; /* with its boundary */
+    void (*room)(void *arg);
+    /* false: stop reading from the daemon until kubo_read_on. */
+    bool (*line)(void *arg, struct span json);
+    kubo_cb done;
+    void *arg;
+};
+struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u);
+bool kubo_feed(struct kubo_call *c, struct span bytes);
+void kubo_feed_end(struct kubo_call *c);
+void kubo_read_on(struct kubo_call *c);
+
+#endif

@@ -1,0 +1,210 @@
+/* Private to agent/kubo*.c. kubo.c keeps the handles and the loop; kubo_call.c
+ * runs one request and says how it ended; kubo_text.c knows the daemon's
+ * texts; kubo_pins.c, kubo_info.c and kubo_add.c hold the endpoints: what is
+ * sent, and a pure reader of one line of the answer.
+ */
+#ifndef PINFOLD_AGENT_KUBO_CALL_H
+#define PINFOLD_AGENT_KUBO_CALL_H
+
+#include "agent/kubo.h"
+#include "proto/json.h"
+
+#include <curl/curl.h>
+
+enum kubo_kind {
+    KIND_VERSION, KIND_HEALTHY, KIND_ID, KIND_REPO_STAT, KIND_BANDWIDTH,
+    KIND_PEERS, KIND_CONNECT, KIND_RESOLVE, KIND_DECLARED, KIND_MEASURED,
+    KIND_LOOK, KIND_PIN, KIND_UNPIN, KIND_UPDATE, KIND_LIST, KIND_ADD,
+    KIND_COUNT
+};
+
+/* What was asked, as far as reading the answer needs it. */
+struct kubo_ask {
+    enum kubo_kind kind;
+    enum kubo_pin_type type; /* look, pin, unpin, list */
+    struct cid cid, to;      /* to: of an update */
+};
+
+/* What the lines said so far. */
+struct kubo_seen {
+    bool last;          /* the object that must come last is the last */
+    bool moved;         /* this line brought a new value */
+    bool row;           /* this line is a row: */
+    struct cid row_cid;
+    char row_name[256];
+};
+
+typedef enum err (*kubo_reader)(const struct kubo_ask *ask,
+                                const struct json_value *v,
+                                struct kubo_seen *seen,
+                                struct kubo_result *r, struct err_text *why);
+
+struct kubo_verb {
+    const char *path;   /* below /api/v0/ */
+    kubo_reader read;
+    bool waits;         /* no total limit: a stall limit, the pins' lane */
+    bool bytes_count;   /* any byte is progress */
+    bool once;          /* never sent twice without a look in between */
+};
+extern const struct kubo_verb kubo_verbs[KIND_COUNT];
+
+/* Pure: one line of an answer of 200. */
+enum err kubo_read(const struct kubo_ask *ask, struct span line,
+                   struct kubo_seen *seen, struct kubo_result *r,
+                   struct err_text *why) ERR_CHECKED;
+
+/* What an error of the daemon means. */
+struct kubo_fault {
+    enum err error;
+    enum fail_code code;
+    bool absent;        /* it says: there is no such pin */
+    char text[LIMIT_ERROR_TEXT + 1];
+};
+/* Pure: status and body of an answer; 200 and the text of its trailer. */
+void kubo_text_judge(enum kubo_kind kind, long status, struct span body,
+                     struct kubo_fault *out);
+/* Printable text on one line, cut at a character. */
+void kubo_text_clean(struct span from, char *out, size_t size);
+
+enum { KUBO_MAGIC = 0x6b75626f, KUBO_CALL_MAGIC = 0x6b63616c };
+
+struct kubo_lane { /* one multi handle */
+    struct kubo *kubo;
+    CURLM *multi;
+    uv_timer_t timer;
+};
+
+struct kubo_list { /* of calls, in order */
+    struct kubo_call *first, *last;
+};
+
+enum { KUBO_LANE_PINS, KUBO_LANE_CONTROL, KUBO_LANES };
+
+struct kubo {
+    uint32_t magic;
+    uv_loop_t *loop;
+    char *url;          /* http://host:port */
+    char *unix_path;    /* or NULL */
+    char *shown;        /* the address, for texts */
+    struct curl_slist *headers;
+    char *authorization;
+    unsigned concurrent_pins;
+    uint64_t connect_ms, call_ms, stall_ms;
+    struct kubo_lane lanes[KUBO_LANES];
+    uv_idle_t idle;     /* runs once something has to be settled */
+    struct kubo_list running, ending, spare;
+    unsigned spares, handles; /* handles: open ones of libuv */
+    bool closing, torn_down, settling;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+struct kubo_feed { /* an upload */
+    struct kubo_upload ask; /* its texts are not kept */
+    struct curl_slist *headers;
+    struct buf body;
+    size_t at;          /* sent from body so far */
+    bool ended;         /* kubo_feed_end */
+    bool full;          /* room is owed */
+    bool send_paused;
+    bool held;          /* the caller wants no lines now … */
+    bool read_on;       /* … and has thought better of it */
+    bool read_paused;
+    bool wake;          /* pauses to be looked at from the loop */
+    struct buf rest;    /* of the answer, not yet given out */
+};
+
+struct kubo_call {
+    uint32_t magic;
+    struct kubo *kubo;
+    struct kubo_list *list;
+    struct kubo_call *prev, *next;
+    CURL *easy;
+    uv_timer_t timer;
+    const struct kubo_verb *verb;
+    struct kubo_ask ask;
+    enum cid_form form;  /* the spelling of this request */
+    bool other_form;     /* and another one is to be tried */
+    char *name;          /* of a pin */
+    kubo_cb cb;
+    void (*progress)(void *arg, uint64_t bytes, uint64_t nodes);
+    void (*row)(void *arg, const struct cid *c, const char *name);
+    void *arg;
+    struct kubo_feed *feed;
+
+    struct buf url, line, trailer;
+    long status;
+    bool framed, streamed, sized;
+    uint64_t size, body_bytes; /* size: X-Content-Length */
+    unsigned sent;
+    uint64_t moved_ms;
+    struct kubo_seen seen;
+    bool added, ended, again;
+    bool arrived;        /* curl is done with it; lines are held */
+    CURLcode arrived_code;
+    char curl_text[CURL_ERROR_SIZE];
+    struct kubo_result result;
+};
+
+/* kubo.c */
+void kubo_list_add(struct kubo_list *l, struct kubo_call *c);
+void kubo_list_remove(struct kubo_call *c);
+void kubo_settle_soon(struct kubo *k);
+
+/* kubo_call.c */
+struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,
+                                kubo_cb cb, void *arg);
+/* c->url, behind the path of the verb, is filled: off it goes. */
+void kubo_call_start(struct kubo_call *c);
+/* Instead of starting it. */
+void kubo_call_refuse(struct kubo_call *c, enum err e, const char *text);
+void kubo_call_cancel(struct kubo_call *c, const char *text);
+void kubo_call_free(struct kubo_call *c); /* its timer is closed */
+/* "?key=" or "&key=" and the text, encoded. */
+void kubo_call_arg(struct kubo_call *c, const char *key, const char *text);
+/* The first end counts; the callback comes from the loop. */
+void kubo_call_end(struct kubo_call *c, enum err e, enum fail_code code,
+                   const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void kubo_call_done(struct kubo_call *c, CURLcode code); /* curl's word */
+void kubo_call_settle(struct kubo_call *c); /* ended: callback, or again */
+/* False: the call ended. */
+bool kubo_call_take(struct kubo_call *c, const char *p, size_t n);
+
+/* kubo_pins.c: the URL, again for each spelling */
+void kubo_pins_url(struct kubo_call *c);
+enum err kubo_read_look(const struct kubo_ask *, const struct json_value *,
+                        struct kubo_seen *, struct kubo_result *,
+                        struct err_text *);
+enum err kubo_read_pin(const struct kubo_ask *, const struct json_value *,
+                       struct kubo_seen *, struct kubo_result *,
+                       struct err_text *);
+enum err kubo_read_unpin(const struct kubo_ask *, const struct json_value *,
+                         struct kubo_seen *, struct kubo_result *,
+                         struct err_text *);
+enum err kubo_read_list(const struct kubo_ask *, const struct json_value *,
+                        struct kubo_seen *, struct kubo_result *,
+                        struct err_text *);
+
+/* kubo_info.c */
+#define KUBO_INFO(X)                                                         \
+    X(version) X(healthy) X(id) X(repo_stat) X(bandwidth) X(peers)           \
+    X(connect) X(resolve) X(declared) X(measured)
+#define X(name)                                                              \
+    enum err kubo_read_##name(const struct kubo_ask *,                       \
+                              const struct json_value *,                     \
+                              struct kubo_seen *, struct kubo_result *,      \
+                              struct err_text *);
+KUBO_INFO(X)
+#undef X
+
+/* kubo_add.c */
+enum err kubo_read_add(const struct kubo_ask *, const struct json_value *,
+                       struct kubo_seen *, struct kubo_result *,
+                       struct err_text *);
+void kubo_add_setup(struct kubo_call *c);   /* options of the easy handle */
+void kubo_add_refused(struct kubo_call *c); /* status >= 400: stop sending */
+void kubo_add_wake(struct kubo_call *c);    /* from the loop */
+void kubo_add_free(struct kubo_call *c);
+
+#endif
