@@ -220,6 +220,24 @@ static void end_comes_after_the_frames(void **state)
     world_free(w);
 }
 
+static void end_waits_for_resume(void **state)
+{
+    (void)state;
+    struct world *w = world_new(8);
+    struct end client = {0};
+    struct end *server = end_pair(w, &client);
+    world_turn(w, 2);
+    stream_pause(server->s); /* with a receive outstanding */
+    stream_close(client.s);
+    WAIT(w, client.closes == 1);
+    world_turn(w, 5);
+    assert_int_equal(server->closes, 0);
+    stream_resume(server->s);
+    WAIT(w, server->closes == 1);
+    assert_int_equal(server->reason, ERR_CLOSED);
+    world_free(w);
+}
+
 static void finish_drops_what_comes(void **state)
 {
     (void)state;
@@ -379,6 +397,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(twice_the_limit_closes),
     cmocka_unit_test(pause_holds_the_next_frame),
     cmocka_unit_test(end_comes_after_the_frames),
+    cmocka_unit_test(end_waits_for_resume),
     cmocka_unit_test(finish_drops_what_comes),
     cmocka_unit_test(finish_gives_up),
     cmocka_unit_test(close_in_every_state),

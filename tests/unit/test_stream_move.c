@@ -25,6 +25,7 @@ struct pair {
     uv_thread_t thread;
     bool other_open; /* as this thread knows */
     atomic_bool other_closed;
+    atomic_uint arrivals;
     struct mover movers[STREAMS];
     unsigned n, max_moves;
 };
@@ -56,6 +57,7 @@ static void mover_moved(struct stream *s, void *user)
     struct mover *v = user;
     v->on = 1 - v->on;
     v->moves++;
+    v->pair->arrivals++;
     v->wrong += v->s != s;
     stream_resume(s);
 }
@@ -248,10 +250,69 @@ static void peer_hangs_up_meanwhile(void **state)
     pair_free(p);
 }
 
+static void move_now(struct mover *v)
+{
+    struct stream_settings st = mover_settings(v);
+    stream_pause(v->s);
+    stream_move(v->s, v->pair->hub[1], &st, mover_moved);
+}
+
+/* The receive that is outstanding must be called off, and nothing else. */
+static void idle_stream_moves(void **state)
+{
+    (void)state;
+    struct pair *p = pair_new(0);
+    struct end client = {.frame = end_check_number};
+    end_dial(p->w, &client);
+    WAIT(p->w, client.s != NULL && p->n == 1);
+    world_turn(p->w, 3);
+    move_now(&p->movers[0]);
+    world_turn(p->w, 3);
+    for (uint32_t i = 1; i <= 100; i++)
+        end_send_number(&client, i, 50);
+    WAIT(p->w, client.number == 100 || client.closes > 0);
+    assert_int_equal(client.closes, 0);
+    stream_close(client.s);
+    WAIT(p->w, client.closes == 1);
+    pair_stop_other(p);
+    assert_int_equal(p->movers[0].moves, 1);
+    pair_free(p);
+}
+
+static void pause_opened(struct end *e)
+{
+    stream_pause(e->s);
+}
+
+/* So must the send, although bytes that went out stay out. */
+static void blocked_sender_moves(void **state)
+{
+    (void)state;
+    enum { FRAMES = 14 };
+    struct pair *p = pair_new(0);
+    struct end client = {.frame = end_check_number, .opened = pause_opened};
+    end_dial(p->w, &client);
+    WAIT(p->w, client.s != NULL && p->n == 1);
+    struct end sender = {.s = p->movers[0].s};
+    for (uint32_t i = 1; i <= FRAMES; i++)
+        end_send_number(&sender, i, LIMIT_FRAME);
+    world_turn(p->w, 10);
+    move_now(&p->movers[0]);
+    WAIT(p->w, p->arrivals == 1); /* whether the peer reads or not */
+    stream_resume(client.s);
+    WAIT(p->w, client.number == FRAMES || client.closes > 0);
+    assert_int_equal(client.closes, 0);
+    pair_stop_other(p);
+    assert_int_equal(p->movers[0].moves, 1);
+    pair_free(p);
+}
+
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(moves_lose_nothing),
     cmocka_unit_test(hub_closes_under_moves),
     cmocka_unit_test(peer_hangs_up_meanwhile),
+    cmocka_unit_test(idle_stream_moves),
+    cmocka_unit_test(blocked_sender_moves),
 };
 
 int main(void)
