@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ipfs/boxo/blockservice"
 	ipld "github.com/ipfs/go-ipld-format"
@@ -125,6 +127,24 @@ func (c *call) emit(v any) error {
 	c.startJSON()
 	return c.line(v)
 }
+
+// drain reads what is left of an upload. In full duplex net/http would go on
+// reading the body beside the next request of the connection, and panic. A
+// client that keeps sending loses its connection.
+func (c *call) drain() {
+	if c.form == nil {
+		return
+	}
+	rc := http.NewResponseController(c.w)
+	_ = rc.Flush() // the answer must not wait for the rest
+	_ = rc.SetReadDeadline(time.Now().Add(drainTime))
+	if _, err := io.Copy(io.Discard, c.r.Body); err == nil {
+		_ = rc.SetReadDeadline(time.Time{})
+	}
+}
+
+// drainTime bounds it.
+const drainTime = 2 * time.Second
 
 // clientError is answered as 400 with Code 1.
 type clientError string

@@ -64,6 +64,7 @@ func (n *node) rpc(addr net.Addr) http.Handler {
 		defer cancel()
 		c.ctx = ctx
 		c.finish(c.cmd.run(c))
+		c.drain()
 	})
 }
 
