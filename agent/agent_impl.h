@@ -1,0 +1,70 @@
+/* Private to agent*.c: agent.c starts, stops and paces; agent_link.c is what
+ * coordinators ask and are told.
+ */
+#ifndef PINFOLD_AGENT_AGENT_IMPL_H
+#define PINFOLD_AGENT_AGENT_IMPL_H
+
+#include "agent/agent.h"
+#include "agent/daemon.h"
+#include "agent/holders.h"
+#include "agent/journal.h"
+#include "agent/link.h"
+#include "agent/pins.h"
+#include "agent/upload.h"
+#include "proto/identity.h"
+
+#include <signal.h>
+
+enum {
+    AGENT_GATHER_MS = 2,       /* outcomes that go into one report */
+    AGENT_REPORT_ITEMS = 512,
+    AGENT_REPORT_BYTES = 24 << 10, /* fits LIMIT_OPERATION */
+    AGENT_LIST_RETRY_MS = 10000,
+    AGENT_CONNECT_MS = 5000,
+    AGENT_CALL_MS = 15000,
+    AGENT_STOP_MS = 4500,
+    AGENT_GOODBYE_MS = 2000,
+    AGENT_CALLS_MAX = 64,      /* questions of coordinators at one time */
+    AGENT_PATH_SIZE = 4096
+};
+
+struct agent {
+    const struct agent_config *config;
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    uv_timer_t work_timer, report_timer, list_timer, stop_timer;
+    struct identity identity;
+    struct journal *journal;
+    struct kubo *kubo;
+    struct stream_hub *hub;
+    struct holders *holders;
+    struct pins *pins;
+    struct work *work;
+    struct daemon *daemon;
+    struct link *link;
+    struct link_events link_events;
+    struct uploads *uploads;
+    struct report_item items[AGENT_REPORT_ITEMS];
+    struct message message;
+    struct message_scratch scratch;
+    struct buf frame;
+    uint64_t stop_ms;
+    uint32_t node;         /* as the last WELCOME said */
+    unsigned calls;        /* of coordinators, unanswered */
+    bool full_orders;      /* are coming in */
+    bool working, stopping, kubo_closed, hub_closing;
+    int status;
+};
+
+uint64_t agent_now_ms(const struct agent *a);
+/* After anything that may let work go on. */
+void agent_pump(struct agent *a);
+void agent_list_soon(struct agent *a, uint64_t ms);
+void agent_tag_known(struct agent *a, uint32_t tag);
+void agent_stop(struct agent *a, int status);
+
+/* agent_link.c */
+void agent_link_events(struct agent *a, struct link_events *out);
+void agent_on_report_timer(uv_timer_t *t);
+
+#endif

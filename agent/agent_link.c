@@ -1,0 +1,306 @@
+/* What coordinators ask for and are told. Orders, reports and their effects
+ * on the work list go into the journal in one transaction each; a journal
+ * that cannot be written ends the process: what it remembers would no longer
+ * be what coordinators were told.
+ */
+#include "agent/agent_impl.h"
+
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool commit(struct agent *a)
+{
+    struct err_text why;
+    enum err e = journal_commit(a->journal, &why);
+
+    if (e == ERR_OK)
+        return true;
+    log_error("journal_failed", "reason=%s text=%s", err_name(e), why.text);
+    agent_stop(a, err_exit_status(e));
+    return false;
+}
+
+/* --- HELLO, BEAT --- */
+
+static void on_hello(void *arg, struct message_hello *h)
+{
+    struct agent *a = arg;
+    const struct agent_config *c = a->config;
+    struct message_beat *b = &a->message.beat;
+    struct work_stats s;
+
+    memcpy(h->key, a->identity.key, TYPES_KEY);
+    h->boot = journal_head(a->journal)->boot;
+    h->version = span_text(PINFOLD_VERSION);
+    h->name = span_text(c->name);
+    h->n_labels = c->n_labels;
+    memcpy(h->labels, c->label, sizeof c->label);
+    work_stats(a->work, &s);
+    memset(b, 0, sizeof *b);
+    daemon_beat(a->daemon, c->max_bytes, s.held_bytes, b);
+    h->capacity = b->capacity; /* 0 until the daemon is up */
+}
+
+static void on_beat(void *arg, struct message_beat *b)
+{
+    struct agent *a = arg;
+    struct work_stats s;
+
+    work_stats(a->work, &s);
+    b->wanted = s.wanted;
+    b->wanted_xor = s.wanted_xor;
+    b->queue = s.queue;
+    b->orphans = s.orphans;
+    b->n_work = work_busy(a->work, b->work, LIMIT_BEAT_WORK);
+    daemon_beat(a->daemon, a->config->max_bytes, s.held_bytes, b);
+}
+
+static void on_welcome(void *arg, const struct message_welcome *w)
+{
+    struct agent *a = arg;
+    const struct journal_head *head = journal_head(a->journal);
+
+    a->node = w->node;
+    if (head->has_tag && head->tag == w->pin_tag)
+        return;
+    /* With another history the pins of the old one stay, under their names;
+     * the leader's full ORDERS say what is wanted now. */
+    journal_begin(a->journal);
+    journal_tag(a->journal, w->pin_tag);
+    if (commit(a))
+        agent_tag_known(a, w->pin_tag);
+}
+
+/* --- ORDERS --- */
+
+static bool on_orders(void *arg, const struct message_orders *o)
+{
+    struct agent *a = arg;
+    uint64_t now = agent_now_ms(a);
+
+    journal_begin(a->journal);
+    if (o->full)
+        a->full_orders = true;
+    work_orders(a->work, o, now);
+    for (uint32_t i = 0; i < o->n; i++)
+        journal_origins(a->journal, o->items[i].pin, o->items[i].origins);
+    if (!o->more)
+        work_orders_end(a->work, now);
+    journal_held(a->journal, o->history, o->to);
+    if (!commit(a))
+        return false;
+    if (!o->more && a->full_orders) {
+        a->full_orders = false;
+        log_info("full_orders", "to=%llu", (unsigned long long)o->to);
+        agent_list_soon(a, 0); /* what has no order now is an orphan */
+    }
+    agent_pump(a);
+    return true;
+}
+
+static void on_directory(void *arg, const struct directory_node *nodes,
+                         uint32_t n)
+{
+    struct agent *a = arg;
+
+    holders_directory(a->holders, nodes, n);
+}
+
+/* --- REPORT, TAKEN --- */
+
+static void encode_report(struct agent *a, uint64_t seq, uint32_t n)
+{
+    struct message *m = &a->message;
+
+    m->kind = MESSAGE_REPORT;
+    m->report.boot = journal_head(a->journal)->boot;
+    m->report.seq = seq;
+    m->report.n = n;
+    m->report.items = a->items;
+    buf_reset(&a->frame);
+    message_encode(m, &a->frame);
+    assert(a->frame.n <= AGENT_REPORT_BYTES);
+}
+
+void agent_on_report_timer(uv_timer_t *t)
+{
+    struct agent *a = t->data;
+    uint64_t seq = journal_head(a->journal)->seq + 1;
+    uint32_t n;
+
+    if (a->stopping || !link_report_room(a->link))
+        return;
+    journal_begin(a->journal);
+    n = work_reports(a->work, a->items, AGENT_REPORT_ITEMS);
+    if (n > 0) {
+        encode_report(a, seq, n);
+        journal_report(a->journal, seq, span_buf(&a->frame));
+    }
+    if (commit(a) && n > 0)
+        link_report(a->link, seq, span_buf(&a->frame));
+}
+
+static void on_taken(void *arg, uint64_t seq, struct span frame)
+{
+    struct agent *a = arg;
+    struct message *m = &a->message;
+    enum err e;
+
+    /* Our own bytes, behind the frame's head. */
+    e = message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
+                       m, &a->scratch, NULL);
+    journal_begin(a->journal);
+    journal_taken(a->journal, seq);
+    if (e == ERR_OK && m->kind == MESSAGE_REPORT)
+        work_taken(a->work, m->report.items, m->report.n);
+    if (commit(a) && !uv_is_active((uv_handle_t *)&a->report_timer))
+        uv_timer_start(&a->report_timer, agent_on_report_timer, 0, 0);
+}
+
+/* --- CALL --- */
+
+struct question {
+    struct agent *agent;
+    uint64_t session, id, deadline_ms;
+    struct kubo_call *call;
+    uv_timer_t timer;
+    struct cid cid;
+    bool direct_too, late;
+};
+
+static void answer(struct question *q, enum err e, const char *text,
+                   const char *body)
+{
+    struct message_result r = {q->id, e, span_text(text), span_text(body)};
+
+    if (!q->agent->stopping)
+        link_result(q->agent->link, q->session, &r);
+}
+
+static void on_question_closed(uv_handle_t *h)
+{
+    struct question *q = h->data;
+
+    q->agent->calls--;
+    free(q);
+}
+
+static void end_question(struct question *q)
+{
+    uv_close((uv_handle_t *)&q->timer, on_question_closed);
+}
+
+static void on_deadline(uv_timer_t *t)
+{
+    struct question *q = t->data;
+
+    q->late = true;
+    kubo_cancel(q->agent->kubo, q->call);
+}
+
+static void on_checked(void *arg, const struct kubo_result *r)
+{
+    struct question *q = arg;
+    bool held = r->error == ERR_OK && r->look.type != KUBO_NOT_PINNED;
+
+    if (r->error == ERR_OK && !held && q->direct_too && !q->late) {
+        q->direct_too = false;
+        q->call = kubo_look(q->agent->kubo, &q->cid, KUBO_DIRECT, on_checked,
+                            q);
+        return;
+    }
+    if (q->late)
+        answer(q, ERR_TIMEOUT, "the daemon did not answer in time", "");
+    else if (r->error != ERR_OK)
+        answer(q, r->error, r->text, "");
+    else
+        answer(q, held ? ERR_OK : ERR_NOT_FOUND, held ? "" : "not pinned",
+               "");
+    end_question(q);
+}
+
+static void on_resolved(void *arg, const struct kubo_result *r)
+{
+    struct question *q = arg;
+
+    if (q->late)
+        answer(q, ERR_TIMEOUT, "the daemon did not answer in time", "");
+    else
+        answer(q, r->error, r->error == ERR_OK ? "" : r->text,
+               r->error == ERR_OK ? r->resolve.path : "");
+    end_question(q);
+}
+
+/* The argument is checked here; the daemon's client gets whole values. */
+static enum err ask(struct question *q, const struct message_call *c,
+                    struct err_text *why)
+{
+    struct agent *a = q->agent;
+    enum err e;
+    char *path;
+
+    if (c->kind == CALL_CHECK) {
+        e = cid_from_bytes(c->argument.p, c->argument.n, &q->cid, why);
+        if (e != ERR_OK)
+            return e;
+        q->direct_too = work_wants_direct(a->work, &q->cid);
+        q->call = kubo_look(a->kubo, &q->cid, KUBO_RECURSIVE, on_checked, q);
+        return ERR_OK;
+    }
+    if (c->argument.n == 0 || c->argument.n > AGENT_PATH_SIZE ||
+        memchr(c->argument.p, '\0', c->argument.n) != NULL)
+        return err_set(why, ERR_INVALID, "a path has 1 to %d bytes",
+                       (int)AGENT_PATH_SIZE);
+    path = mem_textn((const char *)c->argument.p, c->argument.n);
+    q->call = kubo_resolve(a->kubo, path, on_resolved, q);
+    free(path);
+    return ERR_OK;
+}
+
+static void on_call(void *arg, uint64_t session,
+                    const struct message_call *c)
+{
+    struct agent *a = arg;
+    struct question *q = mem_alloc(sizeof *q);
+    struct err_text why;
+    enum err e = ERR_OK;
+
+    q->agent = a;
+    q->session = session;
+    q->id = c->id;
+    if (a->calls >= AGENT_CALLS_MAX)
+        e = err_set(&why, ERR_BUSY, "too many questions at one time");
+    else if (daemon_now(a->daemon) != DAEMON_UP)
+        e = err_set(&why, ERR_UNREACHABLE, "the IPFS daemon is not up");
+    else
+        e = ask(q, c, &why);
+    if (e != ERR_OK) {
+        answer(q, e, why.text, "");
+        free(q);
+        return;
+    }
+    a->calls++;
+    uv_timer_init(&a->loop, &q->timer);
+    q->timer.data = q;
+    uv_timer_start(&q->timer, on_deadline, c->timeout_ms, 0);
+}
+
+/* --- OPEN --- */
+
+static void on_open(void *arg, const struct addr *coordinator,
+                    const struct message_open *o)
+{
+    struct agent *a = arg;
+
+    uploads_open(a->uploads, coordinator, o);
+}
+
+void agent_link_events(struct agent *a, struct link_events *out)
+{
+    *out = (struct link_events){a, on_hello, on_beat, on_welcome, on_orders,
+                                on_directory, on_taken, on_call, on_open};
+}

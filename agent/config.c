@@ -1,0 +1,123 @@
+/* Options of pinfold-agent. */
+#include "agent/config.h"
+
+#include "proto/limits.h"
+#include "proto/mem.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#define AT(member) offsetof(struct agent_config, member)
+
+enum { HOUR = 3600000 };
+
+static const struct conf_option options[] = {
+    {"data-dir", CONF_TEXT, AT(data_dir), NULL, 1, 3800, NULL, true,
+     "folder of the journal and the key; one process a folder"},
+    {"name", CONF_TEXT, AT(name), NULL, 1, LIMIT_NODE_NAME, NULL, false,
+     "name of this node (default: the host's name)"},
+    {"coordinators", CONF_LIST, AT(coordinators), NULL, 1,
+     LIMIT_COORDINATORS, NULL, true,
+     "listen-agents addresses of all coordinators"},
+    {"kubo", CONF_TEXT, AT(kubo), NULL, 1, 1024, NULL, false,
+     "RPC address of the IPFS daemon: host:port, a multiaddr or unix:/path "
+     "(default: the file api in $IPFS_PATH, else 127.0.0.1:5001)"},
+    {"kubo-authorization-file", CONF_TEXT, AT(kubo_authorization_file), NULL,
+     1, 3800, NULL, false,
+     "file, mode 0600, with the Authorization header's value for the daemon"},
+    {"region", CONF_TEXT, AT(region), NULL, 1, LIMIT_LABEL, NULL, false,
+     "label region: copies are spread over regions"},
+    {"zone", CONF_TEXT, AT(zone), NULL, 1, LIMIT_LABEL, NULL, false,
+     "label zone: copies are spread over zones"},
+    {"rack", CONF_TEXT, AT(rack), NULL, 1, LIMIT_LABEL, NULL, false,
+     "label rack: copies are spread over racks"},
+    {"labels", CONF_LIST, AT(labels), NULL, 1, LIMIT_LABELS, NULL, false,
+     "further labels, key=value"},
+    {"max-bytes", CONF_BYTES, AT(max_bytes), NULL, 1 << 20, 0, NULL, false,
+     "bytes that Pinfold may fill (default: no limit of its own)"},
+    {"concurrent-pins", CONF_U64, AT(concurrent_pins), "10", 1, 256, NULL,
+     false, "pins that the daemon works on at one time"},
+    {"stall-timeout", CONF_MS, AT(stall_ms), "120s", 1000, HOUR, NULL, false,
+     "a pin without progress for so long has failed for now"},
+    {"recheck", CONF_MS, AT(recheck_ms), "6h", 1000,
+     (uint64_t)HOUR * 24 * 30, NULL, false,
+     "interval of the comparison with all pins of the daemon"},
+    {"beat", CONF_MS, AT(beat_ms), "5s", 100, 10000, NULL, false,
+     "interval of the reports on this node's condition"},
+    {"backoff", CONF_MS, AT(backoff_ms), "10s", 10, HOUR, NULL, false,
+     "wait after a pin's first failure; doubled after each further one"},
+    {"backoff-max", CONF_MS, AT(backoff_max_ms), "1h", 10,
+     (uint64_t)HOUR * 24, NULL, false, "longest wait after a failure"},
+    {"log-level", CONF_CHOICE, AT(log_level), "info", 0, 0,
+     "error|warn|info|debug", false, "least grave log lines that are written"},
+    {"log-format", CONF_CHOICE, AT(log_format), "logfmt", 0, 0,
+     "logfmt|json", false, "form of the log lines on standard error"},
+};
+
+static const struct conf_table table = {
+    "pinfold-agent", "keeps an IPFS daemon's pins as the cluster orders",
+    options, sizeof options / sizeof options[0]};
+
+const struct conf_table *agent_config_table(void)
+{
+    return &table;
+}
+
+/* --- coordinators --- */
+
+static enum err check_coordinators(struct agent_config *c,
+                                   struct err_text *why)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < conf_list_count(c->coordinators); i++) {
+        struct addr *a = &c->addrs[c->n_addrs];
+
+        if (i >= LIMIT_COORDINATORS ||
+            !conf_list_entry(c->coordinators, i, text, sizeof text))
+            return err_set(why, ERR_INVALID, "coordinators: entry too long");
+        if (addr_parse(text, 0, a, why) != ERR_OK) {
+            err_prefix(why, "coordinators");
+            return ERR_INVALID;
+        }
+        if (!addr_is_loopback(a))
+            return err_set(why, ERR_DENIED,
+                           "coordinators: %s is beyond loopback; without "
+                           "encrypted links and authentication, which this "
+                           "version does not have, only loopback addresses "
+                           "and unix sockets are accepted", text);
+        for (uint32_t k = 0; k < c->n_addrs; k++)
+            if (addr_equal(&c->addrs[k], a))
+                return err_set(why, ERR_INVALID,
+                               "coordinators: %s is named twice", text);
+        c->n_addrs++;
+    }
+    return ERR_OK;
+}
+
+enum err agent_config_check(struct agent_config *c, struct err_text *why)
+{
+    char host[LIMIT_NODE_NAME + 1] = "";
+    enum err e = check_coordinators(c, why);
+
+    if (e == ERR_OK)
+        e = agent_config_labels(c, why);
+    if (e != ERR_OK)
+        return e;
+    if (c->backoff_ms > c->backoff_max_ms)
+        return err_set(why, ERR_INVALID, "backoff is longer than "
+                       "backoff-max");
+    if (c->name == NULL) {
+        if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+            return err_set(why, ERR_INVALID, "name: the host has none; set "
+                           "it");
+        c->name = mem_text(host);
+    }
+    if (c->kubo == NULL)
+        c->kubo = agent_config_kubo_file();
+    if (c->kubo == NULL)
+        c->kubo = mem_text("127.0.0.1:5001");
+    if (c->max_bytes == 0)
+        c->max_bytes = UINT64_MAX;
+    return ERR_OK;
+}

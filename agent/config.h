@@ -1,0 +1,42 @@
+/* The agent's options (one table row each, config.c). */
+#ifndef PINFOLD_AGENT_CONFIG_H
+#define PINFOLD_AGENT_CONFIG_H
+
+#include "proto/addr.h"
+#include "proto/conf.h"
+#include "proto/types.h"
+
+struct agent_config {
+    char *data_dir, *name;
+    char *coordinators;
+    char *kubo, *kubo_authorization_file;
+    char *region, *zone, *rack, *labels;
+    char *log_level, *log_format;
+    uint64_t max_bytes, concurrent_pins;
+    uint64_t stall_ms, recheck_ms, beat_ms, backoff_ms, backoff_max_ms;
+    /* by agent_config_check */
+    uint32_t n_addrs;
+    struct addr addrs[LIMIT_COORDINATORS];
+    uint32_t n_labels; /* region, zone and rack are among them */
+    struct label label[LIMIT_LABELS];
+};
+
+const struct conf_table *agent_config_table(void);
+/* What one row cannot see: loopback, labels, order of limits. Fills in the
+ * defaults that depend on the host (name, kubo) and the parsed members. */
+enum err agent_config_check(struct agent_config *c, struct err_text *why)
+    ERR_CHECKED;
+/* Parts of the check: fills c->label; the address in $IPFS_PATH/api, or NULL
+ * (the caller frees it). */
+enum err agent_config_labels(struct agent_config *c, struct err_text *why)
+    ERR_CHECKED;
+char *agent_config_kubo_file(void);
+/* Is the daemon's address this host's alone (loopback or a unix socket)? */
+bool agent_config_kubo_is_local(const struct agent_config *c);
+/* The header's value from kubo-authorization-file; *out NULL if there is no
+ * file. A file that others can read is refused (ERR_DENIED). */
+enum err agent_config_authorization(const struct agent_config *c,
+                                    char **out, struct err_text *why)
+    ERR_CHECKED;
+
+#endif

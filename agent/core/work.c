@@ -1,0 +1,208 @@
+/* Orders: what is wanted. An order is absolute, so a repeated one changes
+ * nothing; what the daemon has is judged in work_run.c.
+ */
+#include "agent/core/work_impl.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct work *work_new(const struct work_limits *l,
+                      const struct work_wishes *w)
+{
+    struct work *k = mem_alloc(sizeof(*k));
+
+    assert(l->concurrent_pins > 0 && l->backoff_ms > 0);
+    assert(l->backoff_max_ms >= l->backoff_ms);
+    k->limits = *l;
+    k->wishes = *w;
+    k->busy = mem_array((size_t)l->concurrent_pins * 2, sizeof(*k->busy));
+    prng_seed(&k->random, l->seed);
+    return k;
+}
+
+void work_free(struct work *w)
+{
+    for (uint64_t b = 0; b < w->n_buckets; b++)
+        while (w->by_pin[b] != NULL) {
+            struct item *i = w->by_pin[b];
+
+            free(i->job);
+            i->job = NULL;
+            work_item_remove(w, i);
+        }
+    for (unsigned k = 0; k < HEAP_KINDS; k++)
+        free(w->heaps[k].items);
+    free(w->by_pin);
+    free(w->by_cid);
+    free(w->busy);
+    buf_free(&w->texts);
+    free(w);
+}
+
+void work_load(struct work *w, const struct work_item *from)
+{
+    struct item *i = work_item_new(w, from->pin, &from->cid);
+
+    i->idx = from->idx;
+    i->reserved = from->reserved;
+    i->priority = from->priority;
+    i->adopted = from->adopted;
+    i->seen = (uint8_t)from->seen;
+    i->attempts = from->attempts;
+    i->size = from->size;
+    work_item_hints(i, from->holders, from->n_holders, &from->from);
+    work_item_want(w, i, from->want);
+    if (from->seen == REPORT_PINNED)
+        work_item_held(w, i, true, from->size);
+    /* What was settled stays so: the listing at start compares it. */
+    if (from->want == COPY_RELEASED ? from->seen != REPORT_GONE
+                                    : from->seen != REPORT_PINNED)
+        work_ready(w, i);
+}
+
+/* --- one order --- */
+
+static void busy_ordered(struct work *w, struct item *i)
+{
+    struct job *j = i->job;
+
+    if (i->want != j->want) {
+        work_stop(w, i);
+        return;
+    }
+    if (i->reserved > j->charge && i->state == ITEM_PINNING) {
+        w->charged += i->reserved - j->charge;
+        j->charge = i->reserved;
+    }
+    if (j->bytes <= i->reserved) { /* granted, or nothing was wrong */
+        j->asked = 0;
+        j->over = false;
+    }
+}
+
+static void resting_ordered(struct work *w, struct item *i, bool changed,
+                            bool newer, bool queued)
+{
+    bool settled = i->state == ITEM_SETTLED && !changed;
+
+    if (settled && i->want == COPY_RELEASED) {
+        work_report_set(w, i, REPORT_GONE); /* the state did not hear it */
+        return;
+    }
+    if (settled && !queued)
+        return;
+    if (!settled && !newer && !changed)
+        return; /* it waits or is ready already */
+    work_ready(w, i);
+}
+
+static void take_order(struct work *w, const struct order_item *o)
+{
+    struct item *i = work_item_find(w, o->pin);
+    bool fresh = i == NULL, changed, newer;
+
+    if (i != NULL && !work_cid_is(i, o->cid.bytes, o->cid.n)) {
+        /* Another history: this number meant something else. */
+        if (i->job != NULL) {
+            work_stop(w, i);
+            work_end_call(w, i);
+        }
+        work_item_remove(w, i);
+        i = NULL;
+        fresh = true;
+    }
+    if (fresh)
+        i = work_item_new(w, o->pin, &o->cid);
+    i->named = true;
+    if (!fresh && o->idx < i->idx && !w->full)
+        return;
+    changed = fresh || i->want != o->want || i->dropped;
+    newer = fresh || o->idx != i->idx;
+    work_heap_remove(w, i); /* its place hangs on what changes now */
+    i->dropped = false;
+    i->idx = o->idx;
+    i->reserved = o->reserved;
+    i->priority = o->priority;
+    work_item_want(w, i, o->want);
+    if (o->want != COPY_RELEASED)
+        work_item_hints(i, o->holders, o->n_holders, &o->from);
+    if (newer || changed) {
+        i->attempts = 0;
+        i->cuts = 0;
+    }
+    if (work_is_busy(i))
+        busy_ordered(w, i);
+    else if (i->state == ITEM_WAITING && !newer && !changed)
+        work_heap_add(w, i, HEAP_TIMER);
+    else if (i->state == ITEM_READY)
+        work_ready(w, i);
+    else
+        resting_ordered(w, i, changed, newer, o->queued);
+    work_keep(w, i);
+}
+
+void work_orders(struct work *w, const struct message_orders *o,
+                 uint64_t now_ms)
+{
+    w->now_ms = now_ms;
+    if (o->full) {
+        w->full = true;
+        for (uint64_t b = 0; b < w->n_buckets; b++)
+            for (struct item *i = w->by_pin[b]; i != NULL; i = i->pin_next)
+                i->named = false;
+    }
+    for (uint32_t k = 0; k < o->n; k++)
+        take_order(w, &o->items[k]);
+}
+
+/* --- the end of full orders --- */
+
+/* Nothing is released: a pin that is there stays, as an orphan. */
+static void drop(struct work *w, struct item *i)
+{
+    if (i->held && !i->adopted)
+        w->orphans++;
+    w->wishes.forget(w->wishes.arg, i->pin);
+    if (i->job == NULL) {
+        work_item_remove(w, i);
+        return;
+    }
+    i->dropped = true;
+    work_report_drop(w, i);
+    work_item_want(w, i, COPY_RELEASED);
+    work_stop(w, i);
+}
+
+void work_orders_end(struct work *w, uint64_t now_ms)
+{
+    w->now_ms = now_ms;
+    if (!w->full)
+        return;
+    w->full = false;
+    for (uint64_t b = 0; b < w->n_buckets; b++) {
+        struct item *i, *next;
+
+        for (i = w->by_pin[b]; i != NULL; i = next) {
+            next = i->pin_next;
+            if (!i->named && !i->dropped)
+                drop(w, i);
+        }
+    }
+}
+
+void work_taken(struct work *w, const struct report_item *items, uint32_t n)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        struct item *i = work_item_find(w, items[k].pin);
+
+        if (items[k].state != REPORT_GONE || i == NULL ||
+            i->want != COPY_RELEASED || i->state != ITEM_SETTLED ||
+            i->idx != items[k].idx || i->pending != 0)
+            continue;
+        w->wishes.forget(w->wishes.arg, i->pin);
+        work_item_remove(w, i);
+    }
+}

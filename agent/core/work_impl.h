@@ -1,0 +1,118 @@
+/* Private to work*.c: work.c takes orders, work_items.c stores items,
+ * work_run.c makes calls and judges their results, work_report.c says what
+ * came out, work_list.c compares with a listing of the daemon.
+ *
+ *   READY ⇄ BLOCKED        BLOCKED: another item's call on the same CID runs
+ *     ↓  ↖ WAITING         WAITING: back-off
+ *   LOOKING → PINNING → SETTLED (pinned)
+ *        ↘ UNPINNING → SETTLED (gone)
+ * A changed order takes an item back to READY, after the end of its call.
+ */
+#ifndef PINFOLD_AGENT_WORK_IMPL_H
+#define PINFOLD_AGENT_WORK_IMPL_H
+
+#include "agent/core/work.h"
+#include "proto/prng.h"
+
+enum {
+    WORK_CUT_MS = 1000,     /* after a call that the daemon cut off */
+    WORK_CUTS_MAX = 3,      /* … in a row; then it is the pin's failure */
+    WORK_GRACE_MS = 5000,   /* a larger reservation was asked for */
+    WORK_FRESH_RUN = 8      /* first attempts started before a retry is */
+};
+
+enum item_state {
+    ITEM_READY, ITEM_WAITING, ITEM_BLOCKED, ITEM_LOOKING, ITEM_PINNING,
+    ITEM_UNPINNING, ITEM_SETTLED
+};
+
+/* Retries have a queue of their own: pins whose content nobody provides come
+ * back again and again, and shall not hold up new ones. */
+enum heap_kind {
+    HEAP_FRESH, HEAP_RETRY, HEAP_RELEASE, HEAP_TIMER, HEAP_KINDS, HEAP_NONE
+};
+
+/* A call under way. */
+struct job {
+    enum copy_want want;     /* what it was started for */
+    uint32_t slot;           /* in work.busy */
+    bool retry, cancelled, over;
+    uint64_t bytes, nodes;   /* progress */
+    uint64_t charge;         /* counted into work.used while it pins */
+    uint64_t asked;          /* reservation asked for, 0 none */
+    uint64_t grace_ms;       /* it is waited for until then */
+};
+
+struct item {
+    struct item *pin_next, *cid_next; /* in their buckets */
+    struct item *report_next, *report_prev;
+    struct job *job;
+    char *text;              /* of the failure to be reported */
+    uint8_t *hints;          /* holders and update source, packed */
+    uint64_t pin, idx, reserved, size, due_ms;
+    uint32_t attempts, heap_at;
+    uint8_t state, heap, want, priority;
+    uint8_t seen, pending, code, cuts;
+    bool adopted : 1;
+    bool held : 1;           /* the daemon has it, as far as is known */
+    bool named : 1;          /* by the full orders that are coming in */
+    bool dropped : 1;        /* forgotten once its call has ended */
+    bool expected : 1;       /* by the listing that is coming in */
+    bool queued_report : 1;
+    uint8_t n_cid;
+    uint8_t cid[];
+};
+
+struct heap {
+    struct item **items;
+    uint32_t n, size;
+};
+
+struct work {
+    struct work_limits limits;
+    struct work_wishes wishes;
+    struct prng random;
+    struct item **by_pin, **by_cid;
+    uint64_t n_items, n_buckets; /* a power of two */
+    struct heap heaps[HEAP_KINDS];
+    struct item **busy;          /* 2 × concurrent_pins slots */
+    uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
+    struct item *report_first, *report_last;
+    uint64_t n_reports;
+    struct buf texts;            /* of the reports moved out last */
+    uint64_t wanted, wanted_xor, held_bytes, charged;
+    uint64_t blocked, orphans, listed_orphans, now_ms;
+    bool daemon_up, full, listing;
+};
+
+/* work_items.c */
+struct item *work_item_new(struct work *w, uint64_t pin,
+                           const struct cid *c);
+void work_item_remove(struct work *w, struct item *i); /* not busy */
+struct item *work_item_find(const struct work *w, uint64_t pin);
+struct item *work_cid_first(const struct work *w, const uint8_t *cid,
+                            size_t n);
+struct item *work_cid_next(const struct item *i); /* of the same CID */
+bool work_cid_is(const struct item *i, const uint8_t *cid, size_t n);
+void work_item_hints(struct item *i, const uint32_t *holders, uint32_t n,
+                     const struct cid *from);
+void work_item_fill(const struct item *i, struct work_item *out);
+void work_item_want(struct work *w, struct item *i, enum copy_want want);
+void work_item_held(struct work *w, struct item *i, bool held,
+                    uint64_t size);
+void work_heap_add(struct work *w, struct item *i, enum heap_kind k);
+void work_heap_remove(struct work *w, struct item *i); /* if it is in one */
+struct item *work_heap_first(const struct work *w, enum heap_kind k);
+
+/* work_run.c */
+void work_ready(struct work *w, struct item *i); /* from any resting state */
+void work_stop(struct work *w, struct item *i);  /* asks a pin call to end */
+bool work_is_busy(const struct item *i);
+void work_end_call(struct work *w, struct item *i); /* to READY, unqueued */
+
+/* work_report.c */
+void work_report_set(struct work *w, struct item *i, enum report_state s);
+void work_report_drop(struct work *w, struct item *i);
+void work_keep(struct work *w, const struct item *i);
+
+#endif

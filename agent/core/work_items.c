@@ -1,0 +1,309 @@
+/* Items: two hash tables, by pin and by CID, and the queues as binary heaps.
+ * Built for 100,000 of them: what is rare is allocated beside the item.
+ */
+#include "agent/core/work_impl.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS_FIRST = 1024 };
+
+/* --- tables --- */
+
+static uint64_t pin_bucket(const struct work *w, uint64_t pin)
+{
+    return (pin * 0x9e3779b97f4a7c15u >> 20) & (w->n_buckets - 1);
+}
+
+/* FNV-1a over the digest's end: CIDs are hashes already. */
+static uint64_t cid_bucket(const struct work *w, const uint8_t *cid,
+                           size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    size_t from = n > 16 ? n - 16 : 0;
+
+    for (size_t k = from; k < n; k++)
+        h = (h ^ cid[k]) * 0x100000001b3u;
+    return (h ^ h >> 32) & (w->n_buckets - 1);
+}
+
+static void link_item(struct work *w, struct item *i)
+{
+    struct item **pin = &w->by_pin[pin_bucket(w, i->pin)];
+    struct item **cid = &w->by_cid[cid_bucket(w, i->cid, i->n_cid)];
+
+    i->pin_next = *pin;
+    *pin = i;
+    i->cid_next = *cid;
+    *cid = i;
+}
+
+static void grow(struct work *w)
+{
+    struct item **old = w->by_pin;
+    uint64_t n = w->n_buckets;
+
+    w->n_buckets = n == 0 ? BUCKETS_FIRST : n * 2;
+    free(w->by_cid);
+    w->by_pin = mem_array(w->n_buckets, sizeof(*w->by_pin));
+    w->by_cid = mem_array(w->n_buckets, sizeof(*w->by_cid));
+    for (uint64_t k = 0; k < n; k++) {
+        struct item *i, *next;
+
+        for (i = old[k]; i != NULL; i = next) {
+            next = i->pin_next;
+            link_item(w, i);
+        }
+    }
+    free(old);
+}
+
+struct item *work_item_new(struct work *w, uint64_t pin,
+                           const struct cid *c)
+{
+    struct item *i;
+
+    assert(work_item_find(w, pin) == NULL && c->n > 0);
+    if (w->n_items >= w->n_buckets)
+        grow(w);
+    i = mem_alloc(sizeof(*i) + c->n);
+    i->pin = pin;
+    i->n_cid = c->n;
+    memcpy(i->cid, c->bytes, c->n);
+    i->want = COPY_RELEASED;
+    i->heap = HEAP_NONE;
+    i->state = ITEM_SETTLED;
+    link_item(w, i);
+    w->n_items++;
+    return i;
+}
+
+struct item *work_item_find(const struct work *w, uint64_t pin)
+{
+    struct item *i;
+
+    if (w->n_buckets == 0)
+        return NULL;
+    for (i = w->by_pin[pin_bucket(w, pin)]; i != NULL; i = i->pin_next)
+        if (i->pin == pin)
+            return i;
+    return NULL;
+}
+
+bool work_cid_is(const struct item *i, const uint8_t *cid, size_t n)
+{
+    return i->n_cid == n && memcmp(i->cid, cid, n) == 0;
+}
+
+static struct item *same_cid(struct item *i, const uint8_t *cid, size_t n)
+{
+    while (i != NULL && !work_cid_is(i, cid, n))
+        i = i->cid_next;
+    return i;
+}
+
+struct item *work_cid_first(const struct work *w, const uint8_t *cid,
+                            size_t n)
+{
+    if (w->n_buckets == 0)
+        return NULL;
+    return same_cid(w->by_cid[cid_bucket(w, cid, n)], cid, n);
+}
+
+struct item *work_cid_next(const struct item *i)
+{
+    return same_cid(i->cid_next, i->cid, i->n_cid);
+}
+
+void work_item_remove(struct work *w, struct item *i)
+{
+    struct item **at = &w->by_pin[pin_bucket(w, i->pin)];
+
+    assert(i->job == NULL);
+    while (*at != i)
+        at = &(*at)->pin_next;
+    *at = i->pin_next;
+    at = &w->by_cid[cid_bucket(w, i->cid, i->n_cid)];
+    while (*at != i)
+        at = &(*at)->cid_next;
+    *at = i->cid_next;
+    if (i->state == ITEM_BLOCKED)
+        w->blocked--;
+    work_heap_remove(w, i);
+    work_report_drop(w, i);
+    work_item_held(w, i, false, 0);
+    work_item_want(w, i, COPY_RELEASED);
+    w->n_items--;
+    free(i->text);
+    free(i->hints);
+    free(i);
+}
+
+/* --- fields --- */
+
+void work_item_hints(struct item *i, const uint32_t *holders, uint32_t n,
+                     const struct cid *from)
+{
+    uint8_t *p;
+
+    assert(n <= LIMIT_HOLDERS);
+    free(i->hints);
+    i->hints = NULL;
+    if (n == 0 && from->n == 0)
+        return;
+    p = mem_alloc(2 + n * sizeof(*holders) + from->n);
+    p[0] = (uint8_t)n;
+    p[1] = from->n;
+    if (n > 0)
+        memcpy(p + 2, holders, n * sizeof(*holders));
+    memcpy(p + 2 + n * sizeof(*holders), from->bytes, from->n);
+    i->hints = p;
+}
+
+void work_item_fill(const struct item *i, struct work_item *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->pin = i->pin;
+    out->idx = i->idx;
+    out->want = (enum copy_want)i->want;
+    out->cid.n = i->n_cid;
+    memcpy(out->cid.bytes, i->cid, i->n_cid);
+    out->reserved = i->reserved;
+    out->priority = i->priority;
+    out->adopted = i->adopted;
+    out->seen = (enum report_state)i->seen;
+    out->size = i->size;
+    out->attempts = i->attempts;
+    if (i->hints == NULL)
+        return;
+    out->n_holders = i->hints[0];
+    memcpy(out->holders, i->hints + 2,
+           out->n_holders * sizeof(*out->holders));
+    out->from.n = i->hints[1];
+    memcpy(out->from.bytes,
+           i->hints + 2 + out->n_holders * sizeof(*out->holders),
+           out->from.n);
+}
+
+static void count_wanted(struct work *w, const struct item *i, bool add)
+{
+    if (i->want == COPY_RELEASED)
+        return;
+    w->wanted = add ? w->wanted + 1 : w->wanted - 1;
+    w->wanted_xor ^= order_mix(i->pin, (enum copy_want)i->want);
+}
+
+void work_item_want(struct work *w, struct item *i, enum copy_want want)
+{
+    count_wanted(w, i, false);
+    i->want = (uint8_t)want;
+    count_wanted(w, i, true);
+}
+
+void work_item_held(struct work *w, struct item *i, bool held,
+                    uint64_t size)
+{
+    if (i->held)
+        w->held_bytes -= i->size;
+    i->held = held;
+    if (!held)
+        return;
+    i->size = size;
+    w->held_bytes += size;
+}
+
+/* --- heaps --- */
+
+static unsigned rank(const struct item *i)
+{
+    return i->priority == 1 ? 0 : i->priority == 0 ? 1 : 2;
+}
+
+static bool before(enum heap_kind k, const struct item *a,
+                   const struct item *b)
+{
+    if (k == HEAP_TIMER)
+        return a->due_ms != b->due_ms ? a->due_ms < b->due_ms
+                                      : a->pin < b->pin;
+    if (k != HEAP_RELEASE && rank(a) != rank(b))
+        return rank(a) < rank(b);
+    return a->idx != b->idx ? a->idx < b->idx : a->pin < b->pin;
+}
+
+static void put(struct heap *h, uint32_t at, struct item *i)
+{
+    h->items[at] = i;
+    i->heap_at = at;
+}
+
+static void sift_up(struct heap *h, enum heap_kind k, struct item *i)
+{
+    uint32_t at = i->heap_at;
+
+    while (at > 0 && before(k, i, h->items[(at - 1) / 2])) {
+        put(h, at, h->items[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    put(h, at, i);
+}
+
+static void sift_down(struct heap *h, enum heap_kind k, struct item *i)
+{
+    uint32_t at = i->heap_at;
+
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+
+        if (child >= h->n)
+            break;
+        if (child + 1 < h->n &&
+            before(k, h->items[child + 1], h->items[child]))
+            child++;
+        if (!before(k, h->items[child], i))
+            break;
+        put(h, at, h->items[child]);
+        at = child;
+    }
+    put(h, at, i);
+}
+
+void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
+{
+    struct heap *h = &w->heaps[k];
+
+    assert(i->heap == HEAP_NONE && k < HEAP_KINDS);
+    if (h->n == h->size) {
+        h->size = h->size == 0 ? 64 : h->size * 2;
+        h->items = mem_grow(h->items, h->size, sizeof(*h->items));
+    }
+    i->heap = (uint8_t)k;
+    put(h, h->n++, i);
+    sift_up(h, k, i);
+}
+
+void work_heap_remove(struct work *w, struct item *i)
+{
+    enum heap_kind k = (enum heap_kind)i->heap;
+    struct heap *h;
+    struct item *last;
+
+    if (k == HEAP_NONE)
+        return;
+    h = &w->heaps[k];
+    assert(h->items[i->heap_at] == i);
+    last = h->items[--h->n];
+    i->heap = HEAP_NONE;
+    if (last == i)
+        return;
+    put(h, i->heap_at, last);
+    sift_up(h, k, last);
+    sift_down(h, k, last);
+}
+
+struct item *work_heap_first(const struct work *w, enum heap_kind k)
+{
+    return w->heaps[k].n == 0 ? NULL : w->heaps[k].items[0];
+}

@@ -1,0 +1,189 @@
+/* What coordinators say. Every coordinator is heard, but orders are taken
+ * only of the newest leader that is known, of the history that is held, and
+ * without a gap (DESIGN 12.4).
+ */
+#include "agent/link_impl.h"
+
+#include "proto/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- WELCOME --- */
+
+static void refused(struct session *s, const struct message_welcome *w)
+{
+    char text[sizeof s->said];
+
+    snprintf(text, sizeof text, "%.*s", (int)w->text.n,
+             (const char *)w->text.p);
+    s->starting = w->code == WELCOME_NOT_READY;
+    if (strcmp(text, s->said) != 0) {
+        snprintf(s->said, sizeof s->said, "%s", text);
+        log_warn("coordinator_refuses", "address=%s text=%s", s->text, text);
+    }
+    link_end(s);
+}
+
+static void on_welcome(struct session *s, const struct message_welcome *w)
+{
+    struct link *l = s->link;
+
+    if (w->code != WELCOME_OK) {
+        refused(s, w);
+        return;
+    }
+    s->state = SESSION_OPEN;
+    s->failures = 0;
+    s->starting = false;
+    s->said[0] = '\0';
+    l->stats.open++;
+    if (memcmp(w->history, l->history, TYPES_HISTORY) == 0 &&
+        w->term > l->term)
+        l->term = w->term;
+    log_info("coordinator_session", "address=%s name=%.*s node=%u", s->text,
+             (int)w->name.n, (const char *)w->name.p, w->node);
+    l->st.events->welcome(l->st.events->arg, w);
+    link_session_beat(s);
+}
+
+/* --- ORDERS --- */
+
+/* Terms count within one history: after a restore they begin anew. */
+static void learn_leader(struct session *s, const struct message_orders *o)
+{
+    struct link *l = s->link;
+    bool same = memcmp(o->history, l->history, TYPES_HISTORY) == 0;
+
+    if (same && o->term < l->term) {
+        if (l->leader == s)
+            l->leader = NULL;
+        return;
+    }
+    if (same && o->term > l->term) {
+        l->term = o->term;
+        l->leader = NULL;
+    }
+    if (o->leading)
+        l->leader = s;
+    else if (l->leader == s)
+        l->leader = NULL;
+    l->stats.leader_known = l->leader != NULL;
+}
+
+static const char *fence(const struct link *l, const struct message_orders *o)
+{
+    bool same = memcmp(o->history, l->history, TYPES_HISTORY) == 0;
+
+    if (same && o->term < l->term)
+        return "of an older term";
+    if (o->full)
+        return o->from == 0 ? NULL : "full, but not from 0";
+    if (!same)
+        return "of another history";
+    if (o->from > l->index)
+        return "some before them are missing";
+    if (o->to < l->index)
+        return "older than what is held";
+    return NULL;
+}
+
+static void on_orders(struct session *s, const struct message_orders *o)
+{
+    struct link *l = s->link;
+    const struct link_events *ev = l->st.events;
+    const char *reason;
+
+    learn_leader(s, o);
+    if (!o->leading) {
+        link_report_send(l);
+        return;
+    }
+    reason = fence(l, o);
+    if (reason != NULL) {
+        l->stats.refused_orders++;
+        log_info("orders_refused", "address=%s from=%llu to=%llu text=%s",
+                 s->text, (unsigned long long)o->from,
+                 (unsigned long long)o->to, reason);
+        return;
+    }
+    if (o->has_directory)
+        ev->directory(ev->arg, o->directory, o->n_directory);
+    if (o->n == 0 && !o->full && o->to == l->index) {
+        link_report_send(l);
+        return; /* nothing new: only an answer */
+    }
+    if (!ev->orders(ev->arg, o))
+        return;
+    l->stats.orders++;
+    if (memcmp(o->history, l->history, TYPES_HISTORY) != 0) {
+        memcpy(l->history, o->history, TYPES_HISTORY);
+        l->term = o->term;
+    }
+    l->index = o->to;
+    if (o->n > 0 || o->full)
+        link_session_beat(s); /* it asks for the next ones */
+    link_report_send(l);
+}
+
+/* --- dispatch --- */
+
+static void bad(struct session *s, const char *text)
+{
+    log_warn("coordinator_message", "address=%s text=%s", s->text, text);
+    link_end(s);
+}
+
+/* flat table */
+static void dispatch(struct session *s, const struct message *m)
+{
+    const struct link_events *ev = s->link->st.events;
+
+    switch (m->kind) {
+    case MESSAGE_ORDERS:
+        on_orders(s, &m->orders);
+        return;
+    case MESSAGE_TAKEN:
+        link_report_taken(s->link, &m->taken);
+        return;
+    case MESSAGE_CALL:
+        ev->call(ev->arg, s->number, &m->call);
+        return;
+    case MESSAGE_OPEN:
+        ev->open(ev->arg, &s->to, &m->open);
+        return;
+    case MESSAGE_GOODBYE:
+        log_info("coordinator_goodbye", "address=%s reason=%.*s", s->text,
+                 (int)m->goodbye.reason.n,
+                 (const char *)m->goodbye.reason.p);
+        return;
+    case MESSAGE_HELLO:
+    case MESSAGE_WELCOME:
+    case MESSAGE_BEAT:
+    case MESSAGE_REPORT:
+    case MESSAGE_RESULT:
+    case MESSAGE_TICKET:
+    case MESSAGE_DATA:
+    case MESSAGE_END:
+    case MESSAGE_FAIL:
+        break;
+    }
+    bad(s, "a kind of message that no coordinator sends here");
+}
+
+void link_frame(struct session *s, struct span frame)
+{
+    struct link *l = s->link;
+    struct message *m = &l->message;
+    struct err_text why;
+
+    if (message_decode(frame, m, &l->scratch, &why) != ERR_OK)
+        bad(s, why.text);
+    else if (s->state == SESSION_OPEN)
+        dispatch(s, m);
+    else if (m->kind == MESSAGE_WELCOME)
+        on_welcome(s, &m->welcome);
+    else
+        bad(s, "a message before WELCOME");
+    link_arm(l);
+}

@@ -1,0 +1,403 @@
+#include "agent/pins.h"
+
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREFIX_SIZE = 24, NAME_SIZE = 48 };
+
+/* A wish under way: one call after the other. */
+struct op {
+    struct op *next;
+    struct pins *pins;
+    struct kubo_call *call;
+    struct cid cid;
+    uint64_t pin, size;
+    enum copy_want want;
+    enum kubo_pin_type looking;
+    enum work_found found;
+    bool ours;
+    bool dropped; /* the work list does not wait for it any more */
+};
+
+struct pins {
+    struct pins_settings st;
+    struct work *work;
+    struct op *ops;
+    char prefix[PREFIX_SIZE]; /* "pinfold:<tag>:" */
+    struct kubo_call *listing;
+    bool list_dropped;
+    uint64_t foreign_direct, foreign_seen; /* of the last listing, of this */
+};
+
+static uint64_t now_ms(const struct pins *p)
+{
+    return uv_now(p->st.loop);
+}
+
+static bool is_ours(const struct pins *p, const char *name)
+{
+    return p->prefix[0] != '\0' &&
+           strncmp(name, p->prefix, strlen(p->prefix)) == 0;
+}
+
+/* --- ops --- */
+
+static struct op *op_new(struct pins *p, const struct work_item *i)
+{
+    struct op *o = mem_alloc(sizeof *o);
+
+    o->pins = p;
+    o->cid = i->cid;
+    o->pin = i->pin;
+    o->size = i->size;
+    o->want = i->want;
+    o->next = p->ops;
+    p->ops = o;
+    return o;
+}
+
+static void op_free(struct op *o)
+{
+    struct op **at = &o->pins->ops;
+
+    while (*at != o)
+        at = &(*at)->next;
+    *at = o->next;
+    free(o);
+}
+
+static void op_drop(struct op *o)
+{
+    if (o->dropped)
+        return;
+    o->dropped = true;
+    kubo_cancel(o->pins->st.kubo, o->call);
+}
+
+/* The end of an op that the work list still waits for. */
+static void op_done(struct op *o, enum err e)
+{
+    struct pins *p = o->pins;
+    bool cut = e == ERR_UNREACHABLE || e == ERR_DENIED || e == ERR_TIMEOUT;
+
+    op_free(o);
+    p->st.changed(p->st.arg, cut);
+}
+
+/* --- look --- */
+
+static void looked(struct op *o, const struct kubo_result *r)
+{
+    work_looked(o->pins->work, o->pin, r->error, o->found, o->ours, o->size,
+                r->code, r->text, now_ms(o->pins));
+    op_done(o, r->error);
+}
+
+static void on_measured(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+    struct kubo_result fine;
+
+    if (o->dropped) {
+        op_free(o);
+        return;
+    }
+    /* Held is held, even if nobody could measure it in time. */
+    if (r->error == ERR_OK)
+        o->size = r->size.cumulative;
+    memset(&fine, 0, sizeof fine);
+    looked(o, &fine);
+}
+
+static void on_looked(void *arg, const struct kubo_result *r);
+
+static void look(struct op *o, enum kubo_pin_type type)
+{
+    o->looking = type;
+    o->call = kubo_look(o->pins->st.kubo, &o->cid, type, on_looked, o);
+}
+
+static bool look_direct_too(const struct op *o)
+{
+    return o->looking == KUBO_RECURSIVE &&
+           (o->want != COPY_RECURSIVE || o->pins->foreign_direct > 0);
+}
+
+static void on_looked(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+
+    if (o->dropped) {
+        op_free(o);
+        return;
+    }
+    if (r->error == ERR_OK && r->look.type == KUBO_NOT_PINNED &&
+        look_direct_too(o)) {
+        look(o, KUBO_DIRECT);
+        return;
+    }
+    if (r->error != ERR_OK || r->look.type == KUBO_NOT_PINNED) {
+        looked(o, r);
+        return;
+    }
+    o->found = r->look.type == KUBO_RECURSIVE ? WORK_FOUND_RECURSIVE
+                                              : WORK_FOUND_DIRECT;
+    o->ours = is_ours(o->pins, r->look.name);
+    if (o->want != COPY_RELEASED && o->size == 0)
+        o->call = kubo_measured_size(o->pins->st.kubo, &o->cid, on_measured,
+                                     o);
+    else
+        looked(o, r);
+}
+
+static void wish_look(void *arg, const struct work_item *i)
+{
+    look(op_new(arg, i), KUBO_RECURSIVE);
+}
+
+/* --- pin and unpin --- */
+
+static struct op *find(struct pins *p, uint64_t pin)
+{
+    struct op *o = p->ops;
+
+    while (o != NULL && (o->pin != pin || o->dropped))
+        o = o->next;
+    return o;
+}
+
+static void on_progress(void *arg, uint64_t bytes, uint64_t nodes)
+{
+    struct op *o = arg;
+
+    if (o->dropped)
+        return;
+    o->size = bytes;
+    work_progress(o->pins->work, o->pin, bytes, nodes);
+    o->pins->st.changed(o->pins->st.arg, false);
+}
+
+static void pinned(struct op *o, const struct kubo_result *r)
+{
+    work_pinned(o->pins->work, o->pin, r->error, o->size, r->code, r->text,
+                now_ms(o->pins));
+    op_done(o, r->error);
+}
+
+static void on_pin_measured(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+    struct kubo_result fine;
+
+    if (o->dropped) {
+        op_free(o);
+        return;
+    }
+    if (r->error == ERR_OK)
+        o->size = r->size.cumulative;
+    memset(&fine, 0, sizeof fine);
+    pinned(o, &fine);
+}
+
+static void on_pinned(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+
+    if (o->dropped) {
+        op_free(o);
+        return;
+    }
+    if (r->error == ERR_OK)
+        o->size = r->pin.bytes;
+    if (r->error == ERR_OK && o->size == 0)
+        o->call = kubo_measured_size(o->pins->st.kubo, &o->cid,
+                                     on_pin_measured, o);
+    else
+        pinned(o, r);
+}
+
+static void connect_first(struct pins *p, const struct work_item *i)
+{
+    struct buf origins = BUF_INIT;
+
+    holders_connect(p->st.holders, i->holders, i->n_holders);
+    journal_origins_get(p->st.journal, i->pin, &origins);
+    holders_origins(p->st.holders, span_buf(&origins));
+    buf_free(&origins);
+}
+
+static void wish_pin(void *arg, const struct work_item *i)
+{
+    struct pins *p = arg;
+    struct op *o = op_new(p, i);
+    char name[NAME_SIZE];
+
+    assert(p->prefix[0] != '\0');
+    o->size = 0;
+    connect_first(p, i);
+    snprintf(name, sizeof name, "%s%llu", p->prefix,
+             (unsigned long long)i->pin);
+    o->call = kubo_pin(p->st.kubo, &i->cid, i->want == COPY_RECURSIVE, name,
+                       on_progress, on_pinned, o);
+}
+
+static void on_unpinned(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+
+    if (o->dropped) {
+        op_free(o);
+        return;
+    }
+    work_unpinned(o->pins->work, o->pin, r->error, r->code, r->text,
+                  now_ms(o->pins));
+    op_done(o, r->error);
+}
+
+static void wish_unpin(void *arg, const struct work_item *i, bool recursive)
+{
+    struct pins *p = arg;
+    struct op *o = op_new(p, i);
+
+    o->call = kubo_unpin(p->st.kubo, &i->cid, recursive, on_unpinned, o);
+}
+
+/* The result still comes: the work list looks again after it. */
+static void wish_cancel(void *arg, uint64_t pin)
+{
+    struct pins *p = arg;
+    struct op *o = find(p, pin);
+
+    if (o != NULL)
+        kubo_cancel(p->st.kubo, o->call);
+}
+
+static void wish_keep(void *arg, const struct work_item *i)
+{
+    struct pins *p = arg;
+
+    journal_keep(p->st.journal, i);
+}
+
+static void wish_forget(void *arg, uint64_t pin)
+{
+    struct pins *p = arg;
+
+    journal_forget(p->st.journal, pin);
+}
+
+void pins_wishes(struct pins *p, struct work_wishes *out)
+{
+    *out = (struct work_wishes){p, wish_look, wish_pin, wish_unpin,
+                                wish_cancel, wish_keep, wish_forget};
+}
+
+/* --- listing --- */
+
+static void on_row(struct pins *p, const struct cid *c, const char *name,
+                   bool recursive)
+{
+    bool ours = is_ours(p, name);
+
+    if (p->list_dropped)
+        return;
+    if (!recursive && !ours)
+        p->foreign_seen++;
+    work_list_row(p->work, c, recursive, ours);
+}
+
+static void on_recursive_row(void *arg, const struct cid *c,
+                             const char *name)
+{
+    on_row(arg, c, name, true);
+}
+
+static void on_direct_row(void *arg, const struct cid *c, const char *name)
+{
+    on_row(arg, c, name, false);
+}
+
+static void list_done(struct pins *p, const struct kubo_result *r)
+{
+    bool complete = r->error == ERR_OK;
+
+    p->listing = NULL;
+    if (p->list_dropped)
+        return;
+    if (complete)
+        p->foreign_direct = p->foreign_seen;
+    else
+        log_warn("listing_failed", "text=%s", r->text);
+    work_list_end(p->work, complete, now_ms(p));
+    p->st.listed(p->st.arg, complete);
+    p->st.changed(p->st.arg, r->error == ERR_UNREACHABLE);
+}
+
+static void on_direct_listed(void *arg, const struct kubo_result *r)
+{
+    list_done(arg, r);
+}
+
+static void on_recursive_listed(void *arg, const struct kubo_result *r)
+{
+    struct pins *p = arg;
+
+    if (r->error != ERR_OK || p->list_dropped)
+        list_done(p, r);
+    else
+        p->listing = kubo_list(p->st.kubo, KUBO_DIRECT, on_direct_row,
+                               on_direct_listed, p);
+}
+
+bool pins_list(struct pins *p)
+{
+    if (p->listing != NULL)
+        return false;
+    p->list_dropped = false;
+    p->foreign_seen = 0;
+    work_list_begin(p->work);
+    p->listing = kubo_list(p->st.kubo, KUBO_RECURSIVE, on_recursive_row,
+                           on_recursive_listed, p);
+    return true;
+}
+
+/* --- life --- */
+
+void pins_drop_calls(struct pins *p)
+{
+    for (struct op *o = p->ops; o != NULL; o = o->next)
+        op_drop(o);
+    if (p->listing != NULL && !p->list_dropped) {
+        p->list_dropped = true;
+        kubo_cancel(p->st.kubo, p->listing);
+    }
+}
+
+void pins_set_work(struct pins *p, struct work *w)
+{
+    p->work = w;
+}
+
+void pins_set_tag(struct pins *p, uint32_t tag)
+{
+    snprintf(p->prefix, sizeof p->prefix, "pinfold:%08x:", tag);
+}
+
+struct pins *pins_new(const struct pins_settings *st)
+{
+    struct pins *p = mem_alloc(sizeof *p);
+
+    p->st = *st;
+    return p;
+}
+
+void pins_free(struct pins *p)
+{
+    assert(p->ops == NULL && p->listing == NULL);
+    free(p);
+}

@@ -1,0 +1,378 @@
+#include "agent/upload.h"
+
+#include "proto/log.h"
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct upload {
+    struct upload *next;
+    struct uploads *all;
+    struct stream *stream;  /* NULL: being dialled, or closed */
+    struct kubo_call *call; /* NULL before the ticket is sent, and after */
+    uint8_t ticket[MESSAGE_TICKET_BYTES];
+    char *query, *content_type;
+    struct buf out;
+    bool dialling, body_ended, finished;
+    bool waits_room;  /* the stream is paused until the daemon takes more */
+    bool waits_drain; /* the daemon's lines wait for the stream */
+};
+
+struct uploads {
+    struct stream_hub *hub;
+    struct kubo *kubo;
+    struct upload *first;
+    uint32_t n;
+    bool stopping;
+    struct message_scratch scratch;
+};
+
+/* --- arguments --- */
+
+struct argument {
+    const char *key, *only; /* only: the one value that passes, NULL any */
+};
+
+static const struct argument allowed[] = {
+    {"chunker", NULL}, {"cid-version", NULL}, {"raw-leaves", NULL},
+    {"hash", NULL}, {"wrap-with-directory", NULL}, {"hidden", NULL},
+    {"progress", NULL}, {"trickle", NULL}, {"stream-channels", NULL},
+    {"max-file-links", NULL}, {"max-directory-links", NULL},
+    {"max-hamt-fanout", NULL}, {"preserve-mode", NULL},
+    {"preserve-mtime", NULL}, {"mode", NULL}, {"mtime", NULL},
+    {"mtime-nsecs", NULL}, {"empty-dirs", NULL}, {"quiet", NULL},
+    {"quieter", NULL}, {"silent", NULL}, {"recursive", NULL},
+    {"only-hash", "false"}, {"local", NULL}, {"offline", NULL},
+    {"encoding", "json"}, {"pin", "false"}, {"nocopy", "false"},
+    {"fscache", "false"}, {"inline", "false"}, {"inline-limit", NULL}};
+
+enum { ALLOWED = sizeof allowed / sizeof allowed[0] };
+
+static int find_argument(struct span key)
+{
+    for (int i = 0; i < (int)ALLOWED; i++)
+        if (span_is(key, allowed[i].key))
+            return i;
+    return -1;
+}
+
+static enum err check_pair(struct span key, struct span value,
+                           bool seen[ALLOWED], struct err_text *why)
+{
+    int at = find_argument(key);
+    int n = key.n < 64 ? (int)key.n : 64;
+
+    if (at < 0)
+        return err_set(why, ERR_INVALID, "add: argument \"%.*s\" is not "
+                       "accepted", n, (const char *)key.p);
+    if (seen[at])
+        return err_set(why, ERR_INVALID, "add: argument \"%.*s\" is given "
+                       "twice", n, (const char *)key.p);
+    seen[at] = true;
+    if (allowed[at].only != NULL && !span_is(value, allowed[at].only))
+        return err_set(why, ERR_INVALID, "add: %s may only be %s",
+                       allowed[at].key, allowed[at].only);
+    for (size_t i = 0; i < value.n; i++)
+        if (value.p[i] <= 0x20 || value.p[i] >= 0x7f || value.p[i] == '#')
+            return err_set(why, ERR_INVALID, "add: the value of %s is not "
+                           "encoded", allowed[at].key);
+    return ERR_OK;
+}
+
+enum err upload_arguments(struct span query, struct buf *out,
+                          struct err_text *why)
+{
+    bool seen[ALLOWED] = {false};
+    const uint8_t *p = query.p, *end = query.p + query.n;
+
+    while (p < end) {
+        const uint8_t *stop = memchr(p, '&', (size_t)(end - p));
+        const uint8_t *sign;
+        struct span key, value;
+        enum err e;
+
+        stop = stop == NULL ? end : stop;
+        sign = memchr(p, '=', (size_t)(stop - p));
+        key = span_of(p, (size_t)((sign == NULL ? stop : sign) - p));
+        value = sign == NULL ? span_of(stop, 0)
+                             : span_of(sign + 1, (size_t)(stop - sign - 1));
+        p = stop < end ? stop + 1 : end;
+        if (key.n == 0 && value.n == 0)
+            continue;
+        if ((e = check_pair(key, value, seen, why)) != ERR_OK)
+            return e;
+        if (span_is(key, "pin"))
+            continue; /* said below */
+        buf_add(out, key.p, key.n);
+        buf_byte(out, '=');
+        buf_add(out, value.p, value.n);
+        buf_byte(out, '&');
+    }
+    buf_text(out, "pin=false");
+    return ERR_OK;
+}
+
+/* --- the end --- */
+
+static void maybe_free(struct upload *u)
+{
+    struct upload **at = &u->all->first;
+
+    if (u->stream != NULL || u->call != NULL || u->dialling)
+        return;
+    while (*at != u)
+        at = &(*at)->next;
+    *at = u->next;
+    u->all->n--;
+    free(u->query);
+    free(u->content_type);
+    buf_free(&u->out);
+    free(u);
+}
+
+static bool send_message(struct upload *u, const struct message *m)
+{
+    buf_reset(&u->out);
+    message_encode(m, &u->out);
+    return stream_send(u->stream, u->out.p, u->out.n);
+}
+
+static void finish(struct upload *u, enum err e, const char *text)
+{
+    struct message m;
+
+    if (u->finished || u->stream == NULL)
+        return;
+    u->finished = true;
+    m.kind = e == ERR_OK ? MESSAGE_END : MESSAGE_FAIL;
+    if (e != ERR_OK) {
+        m.fail.error = e;
+        m.fail.text = span_text(text);
+    }
+    (void)send_message(u, &m);
+    if (u->waits_room)
+        stream_resume(u->stream); /* what still comes is dropped */
+    u->waits_room = false;
+    stream_finish(u->stream);
+}
+
+/* --- the daemon's side --- */
+
+static void on_room(void *arg)
+{
+    struct upload *u = arg;
+
+    if (!u->waits_room || u->stream == NULL)
+        return;
+    u->waits_room = false;
+    stream_resume(u->stream);
+}
+
+static bool on_line(void *arg, struct span json)
+{
+    struct upload *u = arg;
+    struct message m = {.kind = MESSAGE_DATA};
+    struct buf line = BUF_INIT;
+    bool room = true;
+
+    if (u->stream == NULL || u->finished)
+        return true;
+    buf_add(&line, json.p, json.n);
+    buf_byte(&line, '\n');
+    for (size_t at = 0; at < line.n; at += m.data.bytes.n) {
+        size_t n = line.n - at;
+
+        m.data.bytes = span_of(line.p + at, n < MESSAGE_DATA_MAX
+                                                ? n
+                                                : MESSAGE_DATA_MAX);
+        room = send_message(u, &m);
+    }
+    buf_free(&line);
+    u->waits_drain = !room;
+    return room;
+}
+
+static void on_added(void *arg, const struct kubo_result *r)
+{
+    struct upload *u = arg;
+
+    u->call = NULL;
+    if (r->error == ERR_OK && !u->body_ended)
+        finish(u, ERR_PROTOCOL, "the daemon ended before the body did");
+    else
+        finish(u, r->error, r->text);
+    maybe_free(u);
+}
+
+/* --- the coordinator's side --- */
+
+static void take_data(struct upload *u, struct span bytes)
+{
+    if (u->call == NULL || bytes.n == 0)
+        return; /* it has failed: what still comes is dropped */
+    if (!kubo_feed(u->call, bytes)) {
+        u->waits_room = true;
+        stream_pause(u->stream);
+    }
+}
+
+static void on_frame(struct stream *stream, void *user, struct span frame)
+{
+    struct upload *u = user;
+    struct message m;
+    struct err_text why;
+    enum err e = message_decode(frame, &m, &u->all->scratch, &why);
+
+    if (u->finished)
+        return;
+    if (e == ERR_OK && m.kind == MESSAGE_DATA && !u->body_ended) {
+        take_data(u, m.data.bytes);
+    } else if (e == ERR_OK && m.kind == MESSAGE_END && !u->body_ended) {
+        u->body_ended = true;
+        if (u->call != NULL)
+            kubo_feed_end(u->call);
+    } else {
+        log_warn("upload_failed", "text=%s", e != ERR_OK ? why.text
+                 : m.kind == MESSAGE_FAIL ? "given up by the coordinator"
+                                          : "a message out of place");
+        stream_close(stream);
+    }
+}
+
+static void on_drain(struct stream *stream, void *user)
+{
+    struct upload *u = user;
+
+    (void)stream;
+    if (!u->waits_drain)
+        return;
+    u->waits_drain = false;
+    if (u->call != NULL)
+        kubo_read_on(u->call);
+}
+
+static void on_close(struct stream *stream, void *user, enum err e,
+                     const char *text)
+{
+    struct upload *u = user;
+
+    (void)stream;
+    u->stream = NULL;
+    if (u->call != NULL) {
+        log_warn("upload_cut", "reason=%s text=%s", err_name(e), text);
+        kubo_cancel(u->all->kubo, u->call);
+    }
+    maybe_free(u);
+}
+
+static const struct stream_events events = {on_frame, on_drain, on_close};
+
+static void start_add(struct upload *u)
+{
+    struct kubo_upload ask = {u->query, u->content_type, on_room, on_line,
+                              on_added, u};
+
+    u->call = kubo_add(u->all->kubo, &ask);
+}
+
+/* u->content_type NULL: query holds the reason of a refusal. */
+static void on_connected(struct stream *stream, void *user, enum err e,
+                         const char *text)
+{
+    struct upload *u = user;
+    struct message m;
+
+    u->dialling = false;
+    u->stream = stream;
+    if (stream == NULL) {
+        log_warn("upload_failed", "reason=%s text=%s", err_name(e), text);
+        maybe_free(u);
+        return;
+    }
+    if (u->all->stopping) {
+        stream_close(stream);
+        return;
+    }
+    m.kind = MESSAGE_TICKET;
+    memcpy(m.ticket.ticket, u->ticket, sizeof u->ticket);
+    (void)send_message(u, &m);
+    if (u->content_type == NULL)
+        finish(u, ERR_INVALID, u->query);
+    else
+        start_add(u);
+}
+
+/* --- tickets --- */
+
+static void read_open(struct upload *u, const struct message_open *o)
+{
+    struct buf query = BUF_INIT;
+    struct err_text why;
+
+    memcpy(u->ticket, o->ticket, sizeof u->ticket);
+    if (upload_arguments(o->arguments, &query, &why) != ERR_OK) {
+        u->query = mem_text(why.text);
+    } else {
+        u->query = mem_textn((const char *)query.p, query.n);
+        u->content_type = mem_textn((const char *)o->content_type.p,
+                                    o->content_type.n);
+    }
+    buf_free(&query);
+}
+
+void uploads_open(struct uploads *all, const struct addr *coordinator,
+                  const struct message_open *o)
+{
+    struct stream_settings st = {&events, NULL, 0, UPLOAD_QUEUE};
+    struct upload *u;
+
+    if (all->stopping || all->n == UPLOADS_MAX) {
+        log_warn("upload_refused", "running=%u", all->n);
+        return;
+    }
+    u = mem_alloc(sizeof *u);
+    u->all = all;
+    u->dialling = true;
+    u->next = all->first;
+    all->first = u;
+    all->n++;
+    read_open(u, o);
+    st.user = u;
+    stream_dial(all->hub, coordinator, FRAME_DATA, UPLOAD_DIAL_MS, &st,
+                on_connected);
+}
+
+uint32_t uploads_running(const struct uploads *u)
+{
+    return u->n;
+}
+
+void uploads_stop(struct uploads *all)
+{
+    all->stopping = true;
+    for (struct upload *u = all->first; u != NULL; u = u->next) {
+        if (u->stream == NULL)
+            continue;
+        finish(u, ERR_CLOSED, "the node is stopping");
+        if (u->call != NULL)
+            kubo_cancel(all->kubo, u->call);
+    }
+}
+
+struct uploads *uploads_new(struct stream_hub *hub, struct kubo *kubo)
+{
+    struct uploads *all = mem_alloc(sizeof *all);
+
+    all->hub = hub;
+    all->kubo = kubo;
+    return all;
+}
+
+void uploads_free(struct uploads *all)
+{
+    assert(all->first == NULL);
+    message_scratch_free(&all->scratch);
+    free(all);
+}

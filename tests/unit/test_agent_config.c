@@ -1,0 +1,199 @@
+/* The agent's options: what one table row cannot see. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum err load(struct agent_config *c, const char *text,
+                     struct err_text *why)
+{
+    char all[1024];
+    enum err e;
+
+    memset(c, 0, sizeof *c);
+    snprintf(all, sizeof all, "data-dir = /d\n%s", text);
+    e = conf_load_text(agent_config_table(), c, "test", span_text(all), why);
+    return e == ERR_OK ? agent_config_check(c, why) : e;
+}
+
+static void refused(const char *text, const char *word)
+{
+    struct agent_config c;
+    struct err_text why;
+
+    assert_int_not_equal(load(&c, text, &why), ERR_OK);
+    assert_non_null(strstr(why.text, word));
+    conf_free(agent_config_table(), &c);
+}
+
+static void test_defaults(void **state)
+{
+    struct agent_config c;
+    struct err_text why;
+
+    (void)state;
+    unsetenv("IPFS_PATH");
+    assert_int_equal(load(&c, "coordinators = 127.0.0.1:1, [::1]:2\n", &why),
+                     ERR_OK);
+    assert_int_equal(c.n_addrs, 2);
+    assert_true(c.name[0] != '\0');
+    assert_string_equal(c.kubo, "127.0.0.1:5001");
+    assert_true(c.max_bytes == UINT64_MAX);
+    assert_int_equal(c.concurrent_pins, 10);
+    assert_int_equal(c.stall_ms, 120000);
+    assert_int_equal(c.backoff_ms, 10000);
+    assert_true(agent_config_kubo_is_local(&c));
+    conf_free(agent_config_table(), &c);
+}
+
+static void test_labels_are_sorted(void **state)
+{
+    struct agent_config c;
+    struct err_text why;
+
+    (void)state;
+    assert_int_equal(load(&c, "coordinators = /s\nzone = z1\nregion = eu\n"
+                          "labels = disk=ssd, a=b=c\n", &why), ERR_OK);
+    assert_int_equal(c.n_labels, 4);
+    assert_string_equal(c.label[0].key, "a");
+    assert_string_equal(c.label[0].value, "b=c");
+    assert_string_equal(c.label[2].key, "region");
+    assert_string_equal(c.label[3].value, "z1");
+    conf_free(agent_config_table(), &c);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    refused("", "coordinators");
+    refused("coordinators = 10.0.0.1:1\n", "beyond loopback");
+    refused("coordinators = example.com:1\n", "beyond loopback");
+    refused("coordinators = 127.0.0.1:1,127.0.0.1:1\n", "twice");
+    refused("coordinators = 127.0.0.1\n", "coordinators");
+    refused("coordinators = /s\nlabels = x\n", "key=value");
+    refused("coordinators = /s\nlabels = zone=a\nzone = b\n", "twice");
+    refused("coordinators = /s\nlabels = =b\n", "1 to");
+    refused("coordinators = /s\nbackoff = 2h\n", "backoff");
+    refused("coordinators = /s\nbackoff = 1h\nbackoff-max = 1m\n",
+            "backoff-max");
+    refused("coordinators = /s\nconcurrent-pins = 0\n", "concurrent-pins");
+    refused("coordinators = /s\nmax-bytes = 1\n", "max-bytes");
+    refused("coordinators = /s\nrecheck = 1ms\n", "recheck");
+    refused("coordinators = /s\nlog-format = xml\n", "log-format");
+    refused("coordinators = /s\nnonsense = 1\n", "nonsense");
+}
+
+static bool local(const char *kubo)
+{
+    struct agent_config c = {.kubo = NULL};
+    char text[128];
+    struct err_text why;
+    bool result;
+
+    snprintf(text, sizeof text, "coordinators = /s\nkubo = %s\n", kubo);
+    assert_int_equal(load(&c, text, &why), ERR_OK);
+    result = agent_config_kubo_is_local(&c);
+    conf_free(agent_config_table(), &c);
+    return result;
+}
+
+static void test_where_the_daemon_is(void **state)
+{
+    (void)state;
+    assert_true(local("127.0.0.1:5001"));
+    assert_true(local("http://127.0.0.1:5001"));
+    assert_true(local("/ip4/127.0.0.1/tcp/5001"));
+    assert_true(local("/unix/run/ipfs.sock"));
+    assert_true(local("unix:/run/ipfs.sock"));
+    assert_false(local("10.1.2.3:5001"));
+    assert_false(local("/ip4/10.1.2.3/tcp/5001"));
+    assert_false(local("http://ipfs.example:5001"));
+}
+
+static void write_file(const char *path, const char *text, unsigned mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    assert_int_equal(chmod(path, (mode_t)mode), 0);
+}
+
+static void test_the_authorization_file(void **state)
+{
+    char path[] = "/tmp/test_agent_config.XXXXXX";
+    struct agent_config c;
+    struct err_text why;
+    char *value = NULL, text[128];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(text, sizeof text, "coordinators = /s\n"
+             "kubo-authorization-file = %s\n", path);
+    assert_int_equal(load(&c, text, &why), ERR_OK);
+    write_file(path, "Bearer abc\n", 0600);
+    assert_int_equal(agent_config_authorization(&c, &value, &why), ERR_OK);
+    assert_string_equal(value, "Bearer abc");
+    free(value);
+    write_file(path, "Bearer abc\n", 0640);
+    assert_int_equal(agent_config_authorization(&c, &value, &why),
+                     ERR_DENIED);
+    write_file(path, "Bearer\nX-Evil: 1\n", 0600);
+    assert_int_equal(agent_config_authorization(&c, &value, &why),
+                     ERR_INVALID);
+    write_file(path, "\n", 0600);
+    assert_int_equal(agent_config_authorization(&c, &value, &why),
+                     ERR_INVALID);
+    unlink(path);
+    assert_int_not_equal(agent_config_authorization(&c, &value, &why),
+                         ERR_OK);
+    conf_free(agent_config_table(), &c);
+}
+
+static void test_the_daemons_own_file(void **state)
+{
+    char dir[] = "/tmp/test_agent_config.XXXXXX";
+    char path[64];
+    struct agent_config c;
+    struct err_text why;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/api", dir);
+    write_file(path, "/ip4/127.0.0.1/tcp/5999\n", 0600);
+    setenv("IPFS_PATH", dir, 1);
+    assert_int_equal(load(&c, "coordinators = /s\n", &why), ERR_OK);
+    assert_string_equal(c.kubo, "/ip4/127.0.0.1/tcp/5999");
+    conf_free(agent_config_table(), &c);
+    unlink(path);
+    rmdir(dir);
+    unsetenv("IPFS_PATH");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_labels_are_sorted),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_where_the_daemon_is),
+        cmocka_unit_test(test_the_authorization_file),
+        cmocka_unit_test(test_the_daemons_own_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

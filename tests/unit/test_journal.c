@@ -1,0 +1,360 @@
+/* What is stored, what a crash leaves, what happens to a damaged file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/journal.h"
+#include "proto/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KEPT = 64 };
+
+struct place {
+    char dir[64], path[96];
+    struct work_item items[KEPT];
+    unsigned n;
+    uint64_t seqs[KEPT];
+    char frames[KEPT][32];
+    unsigned n_reports;
+};
+
+static const uint8_t history[TYPES_HISTORY] = {1, 2, 3};
+
+static int set_up(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+
+    snprintf(p->dir, sizeof p->dir, "/tmp/test_journal.XXXXXX");
+    if (mkdtemp(p->dir) == NULL)
+        return -1;
+    snprintf(p->path, sizeof p->path, "%s/journal.db", p->dir);
+    log_setup(LOG_ERROR, false);
+    *state = p;
+    return 0;
+}
+
+/* Removes the directory; returns how many files were moved aside. */
+static unsigned clear(struct place *p)
+{
+    DIR *d = opendir(p->dir);
+    struct dirent *e;
+    char path[400];
+    unsigned damaged = 0;
+
+    while ((e = readdir(d)) != NULL) {
+        if (e->d_name[0] == '.')
+            continue;
+        damaged += strncmp(e->d_name, "journal.db.damaged-", 19) == 0 &&
+                   strchr(e->d_name + 19, '-') == NULL;
+        snprintf(path, sizeof path, "%s/%s", p->dir, e->d_name);
+        unlink(path);
+    }
+    closedir(d);
+    return damaged;
+}
+
+static int tear_down(void **state)
+{
+    struct place *p = *state;
+
+    clear(p);
+    rmdir(p->dir);
+    free(p);
+    return 0;
+}
+
+static struct journal *open_journal(struct place *p)
+{
+    struct journal *j = NULL;
+    struct err_text why;
+
+    assert_int_equal(journal_open(p->path, &j, &why), ERR_OK);
+    return j;
+}
+
+static void on_item(void *arg, const struct work_item *i)
+{
+    struct place *p = arg;
+
+    assert_true(p->n < KEPT);
+    p->items[p->n++] = *i;
+}
+
+static void on_report(void *arg, uint64_t seq, struct span frame)
+{
+    struct place *p = arg;
+
+    assert_true(p->n_reports < KEPT && frame.n < sizeof p->frames[0]);
+    memset(p->frames[p->n_reports], 0, sizeof p->frames[0]);
+    memcpy(p->frames[p->n_reports], frame.p, frame.n);
+    p->seqs[p->n_reports++] = seq;
+}
+
+static void read_all(struct place *p, struct journal *j)
+{
+    struct err_text why;
+
+    p->n = p->n_reports = 0;
+    assert_int_equal(journal_items(j, on_item, p, &why), ERR_OK);
+    assert_int_equal(journal_reports(j, on_report, p, &why), ERR_OK);
+}
+
+static struct work_item item(uint64_t pin)
+{
+    struct work_item i = {
+        .pin = pin, .idx = UINT64_MAX - 1, .want = COPY_DIRECT,
+        .reserved = UINT64_MAX, .priority = 2, .n_holders = 2,
+        .holders = {7, UINT32_MAX}, .adopted = true, .seen = REPORT_FAILED,
+        .size = 1ull << 63, .attempts = UINT32_MAX};
+
+    i.cid.n = i.from.n = 36;
+    memcpy(i.cid.bytes, (uint8_t[]){1, 0x55, 0x12, 32, 9}, 5);
+    memcpy(i.from.bytes, (uint8_t[]){1, 0x70, 0x12, 32, 8}, 5);
+    return i;
+}
+
+static void expect_item(const struct work_item *a, const struct work_item *b)
+{
+    assert_int_equal(a->pin, b->pin);
+    assert_int_equal(a->idx, b->idx);
+    assert_int_equal(a->want, b->want);
+    assert_true(cid_equal(&a->cid, &b->cid));
+    assert_int_equal(a->reserved, b->reserved);
+    assert_int_equal(a->priority, b->priority);
+    assert_int_equal(a->n_holders, b->n_holders);
+    assert_memory_equal(a->holders, b->holders, sizeof a->holders);
+    assert_int_equal(a->from.n, b->from.n);
+    assert_memory_equal(a->from.bytes, b->from.bytes, a->from.n);
+    assert_int_equal(a->adopted, b->adopted);
+    assert_int_equal(a->seen, b->seen);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->attempts, b->attempts);
+}
+
+static void commit(struct journal *j)
+{
+    struct err_text why;
+
+    assert_int_equal(journal_commit(j, &why), ERR_OK);
+}
+
+static void test_everything_comes_back(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+    struct work_item i = item(5), plain = item(UINT64_MAX);
+    uint64_t boot = journal_head(j)->boot;
+    struct buf list = BUF_INIT;
+
+    assert_false(journal_head(j)->has_tag);
+    assert_int_equal(journal_head(j)->index, 0);
+    plain.n_holders = 0;
+    memset(plain.holders, 0, sizeof plain.holders);
+    memset(&plain.from, 0, sizeof plain.from);
+    journal_begin(j);
+    journal_keep(j, &i);
+    journal_keep(j, &plain);
+    journal_held(j, history, 77);
+    journal_tag(j, 0xffffffffu);
+    journal_report(j, 1, span_text("one"));
+    journal_report(j, 2, span_text("two"));
+    journal_origins(j, 5, span_text("list"));
+    commit(j);
+    journal_close(j);
+    j = open_journal(p);
+    assert_true(journal_head(j)->boot == boot);
+    assert_memory_equal(journal_head(j)->history, history, TYPES_HISTORY);
+    assert_int_equal(journal_head(j)->index, 77);
+    assert_int_equal(journal_head(j)->seq, 2);
+    assert_true(journal_head(j)->has_tag);
+    assert_int_equal(journal_head(j)->tag, 0xffffffffu);
+    read_all(p, j);
+    assert_int_equal(p->n, 2);
+    expect_item(&p->items[p->items[0].pin == 5 ? 0 : 1], &i);
+    expect_item(&p->items[p->items[0].pin == 5 ? 1 : 0], &plain);
+    assert_int_equal(p->n_reports, 2);
+    assert_string_equal(p->frames[1], "two");
+    journal_origins_get(j, 5, &list);
+    assert_true(span_is(span_buf(&list), "list"));
+    buf_free(&list);
+    journal_close(j);
+}
+
+static void test_taken_and_forgotten_are_gone(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+    struct work_item i = item(5);
+    struct buf list = BUF_INIT;
+
+    journal_begin(j);
+    journal_keep(j, &i);
+    journal_origins(j, 5, span_text("list"));
+    journal_report(j, 1, span_text("one"));
+    journal_report(j, 2, span_text("two"));
+    commit(j);
+    journal_begin(j);
+    journal_taken(j, 1);
+    journal_taken(j, 2);
+    journal_forget(j, 5);
+    commit(j);
+    journal_close(j);
+    j = open_journal(p);
+    read_all(p, j);
+    assert_int_equal(p->n + p->n_reports, 0);
+    assert_int_equal(journal_head(j)->seq, 2); /* never used again */
+    journal_origins_get(j, 5, &list);
+    assert_int_equal(list.n, 0);
+    journal_close(j);
+}
+
+/* The process ends between orders and commit: nothing of them is there, and
+ * what was committed before is. */
+static void test_a_crash_leaves_whole_transactions(void **state)
+{
+    struct place *p = *state;
+    struct journal *j;
+    struct work_item one = item(1), two = item(2);
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        j = open_journal(p);
+        journal_begin(j);
+        journal_keep(j, &one);
+        journal_held(j, history, 10);
+        journal_report(j, 1, span_text("one"));
+        commit(j);
+        journal_begin(j);
+        journal_keep(j, &two);
+        journal_held(j, history, 20);
+        journal_report(j, 2, span_text("two"));
+        journal_taken(j, 1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    j = open_journal(p);
+    read_all(p, j);
+    assert_int_equal(p->n, 1);
+    assert_int_equal(p->items[0].pin, 1);
+    assert_int_equal(journal_head(j)->index, 10);
+    assert_int_equal(journal_head(j)->seq, 1);
+    assert_int_equal(p->n_reports, 1);
+    assert_string_equal(p->frames[0], "one");
+    journal_close(j);
+}
+
+static void damage(const struct place *p, long at, const char *bytes)
+{
+    int fd = open(p->path, O_RDWR);
+    ssize_t n = (ssize_t)strlen(bytes);
+
+    assert_true(fd >= 0);
+    assert_true(pwrite(fd, bytes, (size_t)n, at) == n);
+    close(fd);
+}
+
+static void fill(struct place *p)
+{
+    struct journal *j = open_journal(p);
+
+    journal_begin(j);
+    for (uint64_t k = 1; k <= 400; k++) {
+        struct work_item i = item(k);
+
+        journal_keep(j, &i);
+    }
+    journal_held(j, history, 9);
+    commit(j);
+    journal_close(j);
+}
+
+static void expect_new(struct place *p, uint64_t old_boot)
+{
+    struct journal *j = open_journal(p);
+
+    read_all(p, j);
+    assert_int_equal(p->n, 0);
+    assert_int_equal(journal_head(j)->index, 0);
+    assert_true(journal_head(j)->boot != old_boot);
+    journal_close(j);
+    assert_int_equal(clear(p), 1);
+}
+
+static uint64_t boot_of(struct place *p)
+{
+    struct journal *j = open_journal(p);
+    uint64_t boot = journal_head(j)->boot;
+
+    journal_close(j);
+    return boot;
+}
+
+static void test_a_damaged_journal_is_moved_aside(void **state)
+{
+    struct place *p = *state;
+    static const char junk[] = "this is no page of a database at all, nor "
+                               "was it ever meant to be one of them";
+    uint64_t boot;
+
+    fill(p);
+    boot = boot_of(p);
+    damage(p, 0, "not a database  ");
+    expect_new(p, boot);
+    fill(p);
+    boot = boot_of(p);
+    for (long page = 2; page < 8; page++)
+        damage(p, page * 4096, junk);
+    expect_new(p, boot);
+}
+
+static void test_another_form_is_moved_aside(void **state)
+{
+    struct place *p = *state;
+    uint64_t boot;
+
+    fill(p);
+    boot = boot_of(p);
+    damage(p, 60, "\x7f\x7f\x7f\x7f"); /* user_version of the header */
+    expect_new(p, boot);
+}
+
+static void test_no_directory_is_an_error(void **state)
+{
+    struct journal *j = NULL;
+    struct err_text why;
+
+    (void)state;
+    assert_int_not_equal(journal_open("/nonexistent/dir/j.db", &j, &why),
+                         ERR_OK);
+    assert_non_null(strstr(why.text, "/nonexistent/dir/j.db"));
+}
+
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_everything_comes_back),
+        TEST(test_taken_and_forgotten_are_gone),
+        TEST(test_a_crash_leaves_whole_transactions),
+        TEST(test_a_damaged_journal_is_moved_aside),
+        TEST(test_another_form_is_moved_aside),
+        TEST(test_no_directory_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
