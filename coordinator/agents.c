@@ -32,9 +32,11 @@ struct session *agents_session(struct agents *a, uint64_t id)
 
 struct session *agents_session_of(struct agents *a, uint32_t node)
 {
-    return node < a->n_nodes && a->nodes[node] != NULL
-               ? a->nodes[node]->session
-               : NULL;
+    struct session *s = node < a->n_nodes && a->nodes[node] != NULL
+                            ? a->nodes[node]->session
+                            : NULL;
+
+    return s != NULL && s->state == SESSION_OPEN ? s : NULL;
 }
 
 static struct agent_node *node_at(struct agents *a, uint32_t id)
@@ -561,6 +563,7 @@ void agents_close(struct agents *a, void (*done)(void *arg), void *arg)
         agents_session_end(s);
     }
     agents_call_close(a);
+    a->st.replica = NULL; /* it closes next; who comes now is refused */
     done(arg);
 }
 

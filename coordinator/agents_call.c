@@ -186,6 +186,7 @@ static void data_unlink(struct data_stream *d)
     while (*at != d)
         at = &(*at)->next;
     *at = d->next;
+    d->agents->n_data--;
 }
 
 static struct open *find_ticket(struct agents *a, const uint8_t *ticket)
@@ -275,9 +276,12 @@ void agents_data_accept(struct agents *a, struct stream *stream)
 
     d->agents = a;
     d->stream = stream;
+    d->deadline_ms = agents_now_ms(a) + AGENTS_HELLO_MS;
     d->next = a->data;
     a->data = d;
     stream_configure(stream, &st);
+    if (++a->n_data > AGENTS_PENDING_MAX)
+        stream_close(stream);
 }
 
 void agents_call_tick(struct agents *a, uint64_t now_ms)
@@ -291,6 +295,9 @@ void agents_call_tick(struct agents *a, uint64_t now_ms)
             open_failed(a, p, ERR_TIMEOUT,
                         "the node did not open its data stream");
     }
+    for (struct data_stream *d = a->data; d != NULL; d = d->next)
+        if (now_ms >= d->deadline_ms)
+            stream_close(d->stream); /* a frame that dribbles in */
 }
 
 void agents_call_close(struct agents *a)

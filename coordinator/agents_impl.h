@@ -14,7 +14,8 @@ enum {
     AGENTS_TICKET_MS = 30000,
     AGENTS_CALLS_MAX = 1024,
     AGENTS_PENDING_MAX = 256,   /* connections without a preface */
-    AGENTS_DIRECTORY_ADDRS = 4  /* of a node, named to the others */
+    AGENTS_DIRECTORY_ADDRS = 4, /* of a node, named to the others */
+    AGENTS_DIRECTORY_BYTES = 256 << 10 /* beside the orders in a frame */
 };
 
 enum session_state {
@@ -85,6 +86,7 @@ struct agents {
     struct open *opens;
     uint32_t n_opens;
     struct data_stream *data;
+    uint32_t n_data;
     uint64_t next_session, next_call, directory;
     struct message_scratch scratch;
     struct orders_scratch orders;

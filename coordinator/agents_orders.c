@@ -7,22 +7,35 @@
 #include <assert.h>
 #include <string.h>
 
+enum { DIRECTORY_HEAD = 96 }; /* id and numbers of one node */
+
+static_assert(ORDERS_BYTES_MAX + AGENTS_DIRECTORY_BYTES + 65536 <
+                  LIMIT_FRAME, "one frame");
+
 /* Where the other daemons are, for swarm connections before a pin. */
 static uint32_t fill_directory(struct agents *a, uint32_t self)
 {
     uint32_t n = 0;
+    size_t bytes = 0;
 
     for (uint32_t i = 0; i < a->n_nodes && n < LIMIT_NODES; i++) {
         const struct agent_node *k = a->nodes[i];
         struct directory_node *d;
+        size_t more = DIRECTORY_HEAD;
 
         if (k == NULL || i == self || k->soft.beat.id.id.n == 0)
             continue;
-        d = &a->directory_nodes[n++];
+        d = &a->directory_nodes[n];
         d->node = i;
         d->id = k->soft.beat.id;
         if (d->id.n_addrs > AGENTS_DIRECTORY_ADDRS)
             d->id.n_addrs = AGENTS_DIRECTORY_ADDRS;
+        for (uint32_t j = 0; j < d->id.n_addrs; j++)
+            more += d->id.addrs[j].n + 5;
+        if (bytes + more > AGENTS_DIRECTORY_BYTES)
+            break; /* hints: some are enough */
+        bytes += more;
+        n++;
     }
     return n;
 }

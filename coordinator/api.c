@@ -326,8 +326,10 @@ static void redirect(struct api_call *c, const struct http_head *h)
         buf_byte(&to, '?');
         buf_add(&to, h->query.p, h->query.n);
     }
-    /* "//host" would be another host's address. */
-    lines[0].value = to.n > 1 && to.p[1] == '/' ? "/" : buf_cstr(&to);
+    /* "//host" would be another host's address; browsers take "/\host" for
+     * the same. */
+    lines[0].value = to.n > 1 && (to.p[1] == '/' || to.p[1] == '\\')
+                         ? "/" : buf_cstr(&to);
     answer(c, &a, NULL, 0);
     buf_free(&to);
 }

@@ -36,6 +36,11 @@ struct api {
 
 struct api_call;
 
+/* The reference's text: needed (unsigned), wanted (int), available. */
+#define API_NO_CANDIDATES                                                    \
+    "not enough peers to allocate CID. Needed at least: %u. Wanted at most: " \
+    "%d. Available candidates: %u. See logs for more info."
+
 enum api_flag {
     API_READY = 1,   /* 503 until the coordinator serves reads */
     API_UPLOAD = 2   /* the handler takes the body */

@@ -12,6 +12,7 @@
 #include "proto/message.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ struct upload {
     uv_timer_t timer;
     uint64_t moved_ms;
     struct message_scratch scratch;
-    bool opening, body_paused, started, failed, ended, over;
+    bool opening, claiming; /* something of it is on the core loop */
+    bool body_paused, started, failed, ended, over;
     enum err error;
     char text[LIMIT_ERROR_TEXT + 1];
 };
@@ -63,7 +65,7 @@ static void on_timer_closed(uv_handle_t *h)
 /* Frees once nothing can come any more: stream closed, none on its way. */
 static void settle(struct upload *u)
 {
-    if (!u->over || u->stream != NULL || u->opening ||
+    if (!u->over || u->stream != NULL || u->opening || u->claiming ||
         uv_is_closing((uv_handle_t *)&u->timer))
         return;
     uv_close((uv_handle_t *)&u->timer, on_timer_closed);
@@ -164,16 +166,21 @@ static void succeed(struct upload *u)
 static void on_claimed(struct api_call *c, struct replica_result *r)
 {
     struct upload *u = c->state;
+    char text[256];
 
-    if (u == NULL || u->over)
-        return;
-    if (r->error != ERR_OK) {
+    u->claiming = false;
+    if (u->over) {
+        settle(u);
+    } else if (r->error != ERR_OK) {
         fail(u, r->error, err_text(r->error));
     } else if (r->verdict == VERDICT_NO_CANDIDATES) {
-        fail(u, ERR_NO_CANDIDATES, "not enough peers to allocate CID");
+        snprintf(text, sizeof text, API_NO_CANDIDATES, r->needed,
+                 c->wanted_max, r->available);
+        fail(u, ERR_NO_CANDIDATES, text);
     } else if (r->verdict != VERDICT_ACCEPTED &&
                r->verdict != VERDICT_ALREADY) {
-        fail(u, ERR_CONFLICT, r->text);
+        fail(u, r->verdict == VERDICT_INVALID ? ERR_INVALID : ERR_CONFLICT,
+             r->text[0] != '\0' ? r->text : verdict_text(r->verdict));
     } else {
         add_lines_root(&u->lines, c->view, r->pin, &u->out);
         succeed(u);
@@ -187,6 +194,13 @@ static void claim(struct upload *u)
     enum cid_form form;
 
     u->command = NULL;
+    /* A last line without its end. */
+    if (add_lines_take(&u->lines, span_text("\n"), u->parameters.progress,
+                       &u->out, &why) != ERR_OK) {
+        free(k);
+        fail(u, ERR_PROTOCOL, why.text);
+        return;
+    }
     if (!add_lines_root_cid(&u->lines, &k->claim_put.cid, &form, &why)) {
         free(k);
         fail(u, ERR_PROTOCOL, why.text);
@@ -203,6 +217,9 @@ static void claim(struct upload *u)
     k->claim_put.n_places = 1;
     k->claim_put.places[0].node = u->node;
     k->claim_put.places[0].reason = REASON_UPLOADED;
+    u->call->wanted_max = k->claim_put.rmax;
+    /* Its name and metadata are in u->options until it comes back. */
+    u->claiming = true;
     api_propose(u->call, k, on_claimed);
 }
 
@@ -230,6 +247,8 @@ static void on_frame(struct stream *s, void *user, struct span frame)
     char text[LIMIT_ERROR_TEXT + 1];
     size_t n;
 
+    if (u->over || u->lines.complete) /* told to close: nothing counts */
+        return;
     moved(u);
     if (message_decode(frame, &m, &u->scratch, &why) != ERR_OK) {
         stream_close(s);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ADD_WORD_MAX = 128 }; /* chunker and hash */
+
 /* --- parameters --------------------------------------------------------- */
 
 static void argument(struct buf *query, const char *name, const char *value)
@@ -72,6 +74,11 @@ static enum err encoding(const struct api_call *c, struct buf *query,
         return err_set(why, ERR_INVALID, "layout parameter is invalid");
     if (version != NULL && (*end != '\0' || v < 0 || v > 1))
         return err_set(why, ERR_INVALID, "parameter cid-version invalid");
+    if ((chunker != NULL && strlen(chunker) > ADD_WORD_MAX) ||
+        (hash != NULL && strlen(hash) > ADD_WORD_MAX))
+        return err_set(why, ERR_INVALID, "parameter %s invalid",
+                       chunker != NULL && strlen(chunker) > ADD_WORD_MAX
+                           ? "chunker" : "hash");
     e = flag(c, "raw-leaves", v > 0, &raw, why);
     if (e != ERR_OK)
         return e;
@@ -202,7 +209,7 @@ static enum err take_line(struct add_lines *l, struct span line,
         if (!progress)
             return ERR_OK;
         open_object(l, &w, out);
-        json_kv_text(&w, "name", name);
+        json_kv_text(&w, "name", "");
         json_key(&w, "cid");
         json_null(&w);
         json_kv_u64(&w, "bytes", bytes);

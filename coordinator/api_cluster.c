@@ -167,7 +167,8 @@ static void ping_value(const struct view_node *n, struct buf *out)
     json_init(&w, out);
     json_object(&w);
     json_kv_text(&w, "peer_name", n->row.name);
-    json_kv_text(&w, "ipfs_id", n->ipfs_text);
+    if (n->ipfs.n != 0)
+        json_kv_text(&w, "ipfs_id", n->ipfs_text);
     json_key(&w, "ipfs_addresses");
     json_array(&w);
     for (uint32_t i = 0; i < n->n_addrs; i++)

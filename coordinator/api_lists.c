@@ -329,12 +329,14 @@ static bool parse_cids(struct api_call *c, struct list *l, const char *list)
     }
 }
 
-/* Statuses that the stored work shows: without `pinned` and `remote` the
- * settled pins need no look. */
+/* Statuses that only pins with stored work have. A settled pin may be
+ * unreachable on a node, and its surplus copies may still be let go. */
 static bool work_only(uint32_t mask)
 {
     uint32_t settled = 1u << STATUS_PINNED | 1u << STATUS_REMOTE |
-                       1u << STATUS_CLUSTER_ERROR | 1u << STATUS_UNPINNED;
+                       1u << STATUS_CLUSTER_ERROR | 1u << STATUS_UNPINNED |
+                       1u << STATUS_UNPINNING | 1u << STATUS_UNPIN_QUEUED |
+                       1u << STATUS_UNPIN_ERROR;
 
     return mask != 0 && (mask & settled) == 0;
 }

@@ -312,6 +312,8 @@ static void info_node(struct json_writer *w, const struct api_info *i,
     kv_time(w, "timestamp", c != NULL ? (uint64_t)c->since * 1000
                                       : i->pin->created_ms);
     info_error(w, i, n, status);
+    if (status == STATUS_PINNING && work_on(n, i->pin->id) != NULL)
+        json_kv_u64(w, "bytes", work_on(n, i->pin->id)->bytes);
     json_kv_bool(w, "priority_pin", priority == 1);
     json_object_end(w);
 }

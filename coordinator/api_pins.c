@@ -79,10 +79,8 @@ static void on_put(struct api_call *c, struct replica_result *r)
         return;
     }
     if (r->error == ERR_OK && r->verdict == VERDICT_NO_CANDIDATES)
-        api_error(c, 500,
-                  "not enough peers to allocate CID. Needed at least: %u. "
-                  "Wanted at most: %d. Available candidates: %u. See logs "
-                  "for more info.", r->needed, c->wanted_max, r->available);
+        api_error(c, 500, API_NO_CANDIDATES, r->needed, c->wanted_max,
+                  r->available);
     else
         api_refuse(c, r);
 }
@@ -169,7 +167,8 @@ static void on_resolved(struct api_call *c, enum err e, const char *text,
 
     if (e != ERR_OK) {
         api_error(c, e == ERR_UNREACHABLE ? 503 : 500, "IPFS error "
-                  "(resolve?arg=%s/%s): %s", c->args[0], c->args[1], text);
+                  "(resolve?arg=/%s/%.512s). Code: 500. Message: %s",
+                  c->args[0], c->args[1], text);
         return;
     }
     if (body.n <= skip || memcmp(path, "/ip", 3) != 0 ||

@@ -20,7 +20,6 @@
 #include "proto/mem.h"
 #include "proto/stream.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -104,17 +103,15 @@ static void publish(struct coordinator *c)
     c->view_dirty = false;
 }
 
-static void broadcast_status(struct coordinator *c)
+static void broadcast_status(void *arg)
 {
-    struct peer_message m = {.kind = PEER_STATUS};
+    struct coordinator *c = arg;
+    struct peer_message m = {.kind = PEER_STATUS,
+                             .status = {.role = PEER_STARTING,
+                                        .clock_ms = wall_now_ms()}};
 
     if (c->replica != NULL)
         replica_status(c->replica, &m.status);
-    else {
-        memset(&m.status, 0, sizeof m.status);
-        m.status.role = PEER_STARTING;
-        m.status.clock_ms = wall_now_ms();
-    }
     peers_broadcast(c->peers, &m);
 }
 
@@ -231,8 +228,11 @@ static void on_status(void *arg, uint64_t from, const struct peer_status *s)
 {
     struct coordinator *c = arg;
 
-    if (c->replica != NULL)
-        replica_status_heard(c->replica, from, s);
+    if (c->replica == NULL)
+        return;
+    replica_status_heard(c->replica, from, s);
+    if (!s->ready && replica_leading(c->replica))
+        broadcast_status(c); /* it waits for the commit index */
 }
 
 static void on_forward(void *arg, uint64_t from,
@@ -515,7 +515,7 @@ static void wire(struct coordinator *c)
     c->replica_events = (struct replica_events){
         c, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){
-        c, on_agreed, on_status, on_forward, on_refused};
+        c, on_agreed, on_status, on_forward, on_refused, broadcast_status};
     c->step = step_new(c->store, &limits, &wishes);
     c->hub = stream_hub_new(&c->loop);
     mailbox_init(&c->mailbox, &c->loop);
@@ -527,6 +527,9 @@ static enum err start(struct coordinator *c, struct err_text *why)
 
     if (e == ERR_OK)
         e = store_open(c->store_path, &c->store, why);
+    if (e == ERR_OK)
+        e = member_check_state(&c->member, store_applied(c->store),
+                               store_cluster(c->store), why);
     if (e != ERR_OK)
         return e;
     fill_self(c);
@@ -575,12 +578,10 @@ int coordinator_run(const struct config *config)
     struct coordinator *c = mem_alloc(sizeof *c);
     struct err_text why;
     enum err e;
-    int status;
 
     c->config = config;
     uv_loop_init(&c->loop);
-    e = start(c, &why);
-    if (e != ERR_OK) {
+    if ((e = start(c, &why)) != ERR_OK) {
         log_error("start_failed", "reason=%s text=%s", err_name(e),
                   why.text);
         return err_exit_status(e);
@@ -590,11 +591,10 @@ int coordinator_run(const struct config *config)
              config->listen_peers, config->listen_agents);
     start_loop(c);
     uv_run(&c->loop, UV_RUN_DEFAULT);
-    status = c->status;
-    if (status != 0)
-        _exit(status); /* half started: nothing to hand over */
+    if (c->status != 0)
+        _exit(c->status); /* half started: nothing to hand over */
     finish(c);
     log_info("stopped", "name=%s", config->name);
     free(c);
-    return status;
+    return 0;
 }

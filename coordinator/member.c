@@ -100,7 +100,9 @@ static bool parse_members(const struct json_value *v, struct member *m)
             !json_get_string(&item, "key", hex, sizeof hex) ||
             !hex_parse(hex, p->key, TYPES_KEY) ||
             !json_get_string(&item, "address", p->address,
-                             sizeof p->address))
+                             sizeof p->address) ||
+            p->raft_id == 0 ||
+            (m->n_members > 1 && p[-1].raft_id >= p->raft_id))
             return false;
     }
     return true;
@@ -144,6 +146,9 @@ static enum err check(const struct member *m, bool existed, bool log_exists,
                        "Raft log: it belongs to another coordinator; start "
                        "with an empty data directory",
                        m->path);
+    if (m->formed && m->n_members == 0)
+        return err_set(why, ERR_CORRUPT, "%s: member file is damaged: it "
+                       "has formed a cluster, but names no members", m->path);
     if (m->formed && !log_exists)
         return err_set(why, ERR_CORRUPT,
                        "%s says that this coordinator has a Raft log, but "
@@ -181,6 +186,22 @@ enum err member_open(const char *data_dir, bool log_exists,
         out->raft_id = hash_random_u64() >> 1;
     out->boot++;
     return save(out, why);
+}
+
+enum err member_check_state(const struct member *m, uint64_t applied,
+                            const struct cluster *c, struct err_text *why)
+{
+    if (!m->formed && applied > 0)
+        return err_set(why, ERR_CORRUPT,
+                       "the data directory of %s holds the state of a "
+                       "cluster, but this coordinator has not formed one: "
+                       "start with an empty data directory",
+                       m->path);
+    if (m->formed && c->formed &&
+        memcmp(c->id, m->cluster, TYPES_CLUSTER) != 0)
+        return err_set(why, ERR_CORRUPT, "the state beside %s is of another "
+                       "cluster", m->path);
+    return ERR_OK;
 }
 
 void member_cluster_id(const struct peer_member *members, uint32_t n,

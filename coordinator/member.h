@@ -26,6 +26,12 @@ struct member {
  * but no log; a log but no file or not formed. */
 enum err member_open(const char *data_dir, bool log_exists,
                      struct member *out, struct err_text *why) ERR_CHECKED;
+/* Whether the state beside it may be its own: one that is not empty under a
+ * member that has not formed is left over from another life, and its entries
+ * would be taken for applied. */
+enum err member_check_state(const struct member *m, uint64_t applied,
+                            const struct cluster *c, struct err_text *why)
+    ERR_CHECKED;
 /* Forming, each step on disk before it returns: agree (the configuration is
  * known), then libraft's log is bootstrapped with it, then form, then Raft
  * starts. A start that finds `agreed, not formed` goes on from there.

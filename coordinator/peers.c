@@ -134,15 +134,17 @@ bool peers_hello_take(struct peers *p, struct peers_conn *c,
         }
         return false;
     }
-    if (t != NULL && !t->self)
+    if (t != NULL && !t->self) {
         remember(t, h);
-    if (c->role == FRAME_RAFT) {
-        *why = "Raft is not running";
-        return c->dialled ? h->self.raft_id == c->raft_expect
-                          : p->accept != NULL &&
-                                p->st.member->n_members > 0;
+        t->redial_at_ms = 0; /* it is there: the link to it need not wait */
     }
-    return true;
+    if (c->role == FRAME_RAFT && c->dialled) {
+        *why = "another raft id answers at this address";
+        return h->self.raft_id == c->raft_expect;
+    }
+    *why = "Raft is not running";
+    return c->role != FRAME_RAFT ||
+           (p->accept != NULL && p->st.member->n_members > 0);
 }
 
 /* --- forming ------------------------------------------------------------ */
@@ -156,9 +158,19 @@ static int by_raft_id(const void *a, const void *b)
 
 static void agree(struct peers *p, struct peer_member *members, uint32_t n)
 {
+    struct peers_conn *c, *next;
+
     qsort(members, n, sizeof *members, by_raft_id);
     p->agreed = true;
     p->events.agreed(p->events.arg, members, n);
+    /* Before, anybody was let in. */
+    for (c = p->conns; c != NULL; c = next) {
+        next = c->next;
+        if (c->raft_id != 0 && member_find(p->st.member->members,
+                                           p->st.member->n_members,
+                                           c->raft_id) == NULL)
+            peers_conn_close(c, "it is no member");
+    }
 }
 
 /* A formed member names this one: its configuration is taken over. */
@@ -321,6 +333,7 @@ void peers_conn_gone(struct peers *p, struct peers_conn *c)
     if (t == NULL || t->out != c)
         return;
     t->out = NULL;
+    t->linked = false;
     t->redial_ms = t->redial_ms == 0 ? PEERS_REDIAL_MS : 2 * t->redial_ms;
     if (t->redial_ms > PEERS_REDIAL_MAX_MS)
         t->redial_ms = PEERS_REDIAL_MAX_MS;
@@ -334,8 +347,11 @@ static void dial(struct peers *p)
     for (uint32_t i = 0; i < p->n_targets; i++) {
         struct peers_target *t = &p->targets[i];
 
-        if (t->out != NULL && t->out->state == CONN_OPEN)
+        if (t->out != NULL && t->out->state == CONN_OPEN && !t->linked) {
+            t->linked = true;
             t->redial_ms = 0;
+            p->events.linked(p->events.arg);
+        }
         if (t->self || t->out != NULL || peers_now_ms(p) < t->redial_at_ms)
             continue;
         t->out = peers_conn_dial(p, &t->addr, FRAME_PEER);

@@ -28,6 +28,8 @@ struct peers_events {
     void (*status)(void *arg, uint64_t from, const struct peer_status *s);
     void (*forward)(void *arg, uint64_t from, const struct peer_forward *f);
     void (*refused)(void *arg, uint64_t from, const struct peer_refused *f);
+    /* A link to another coordinator is open: it may want a STATUS. */
+    void (*linked)(void *arg);
 };
 
 struct peers_settings {

@@ -54,6 +54,7 @@ struct peers_target {
     bool self;
     struct peers_conn *out;
     uint64_t redial_at_ms, redial_ms;
+    bool linked;            /* told that the link is open */
     bool heard;              /* `hello` is current */
     struct coordinator_row row;
     bool formed;

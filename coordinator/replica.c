@@ -124,7 +124,8 @@ bool replica_wish(struct replica *r, const struct command *wish)
     if (command_encode(&c, &r->operation) != ERR_OK)
         return false;
     r->dirty = true;
-    return replica_lead_add(r, r->operation.p, r->operation.n);
+    return replica_lead_add(r, r->raft_id, r->operation.p,
+                            r->operation.n);
 }
 
 /* --- sending ---------------------------------------------------------- */
@@ -137,8 +138,12 @@ static void forward_flush(struct replica *r, uint32_t n)
         return;
     m.forward.n = n;
     m.forward.operations = r->forward_ops;
-    if (peers_send(r->st.peers, r->leader, &m))
+    if (peers_send(r->st.peers, r->leader, &m)) {
         r->stats.forwarded += n;
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) /* no link: with the next tick */
+        r->forward_of[i]->sent_to = 0;
 }
 
 static bool due(const struct replica *r, const struct pending *p,
@@ -147,57 +152,77 @@ static bool due(const struct replica *r, const struct pending *p,
     if (p->sent_to != r->leader || p->sent_term != r->term)
         return true;
     if (r->leading)
-        return r->send_again;
+        return p->sent_epoch != r->epoch;
     return now - p->sent_ms >= REPLICA_RESEND_MS;
 }
 
 static void sent(struct replica *r, struct pending *p, uint64_t now)
 {
-    if (p->sent_to != 0)
+    if (p->ever_sent)
         r->stats.resent++;
+    p->ever_sent = true;
     p->sent_to = r->leader;
     p->sent_term = r->term;
+    p->sent_epoch = r->epoch;
     p->sent_ms = now;
 }
 
-/* Hands everything that is due to whoever leads. */
+/* A batch of operations on its way to the leader. */
+struct batch {
+    uint32_t n;
+    size_t bytes;
+};
+
+static void forward(struct replica *r, struct batch *b, struct pending *p)
+{
+    if (b->n == LIMIT_ENTRY_OPERATIONS ||
+        b->bytes + p->bytes.n > LIMIT_FRAME / 2) {
+        forward_flush(r, b->n);
+        b->n = 0;
+        b->bytes = 0;
+    }
+    r->forward_of[b->n] = p;
+    r->forward_ops[b->n++] = span_buf(&p->bytes);
+    b->bytes += p->bytes.n;
+}
+
+/* Hands everything that is due to whoever leads. Most turns look at new
+ * operations only; what may have to go again is looked for with each tick
+ * and when something went wrong. */
 static void send_due(struct replica *r)
 {
     uint64_t now = replica_now_ms(r);
-    uint32_t n = 0;
-    size_t bytes = 0;
+    uint64_t s = r->rescan || r->unsent_seq < r->oldest_seq ? r->oldest_seq
+                                                            : r->unsent_seq;
+    struct batch b = {0, 0};
 
     if (r->leader == 0)
         return;
-    for (uint64_t s = r->oldest_seq; s < r->next_seq; s++) {
+    for (; s < r->next_seq; s++) {
         struct pending *p = *slot(r, s);
 
         if (p == NULL || !due(r, p, now))
             continue;
-        if (r->leading) {
-            if (!replica_lead_add(r, p->bytes.p, p->bytes.n))
-                return; /* full: the next turn */
-        } else {
-            if (n == LIMIT_ENTRY_OPERATIONS ||
-                bytes + p->bytes.n > LIMIT_FRAME / 2) {
-                forward_flush(r, n);
-                n = 0;
-                bytes = 0;
-            }
-            r->forward_ops[n++] = span_buf(&p->bytes);
-            bytes += p->bytes.n;
-        }
+        if (r->leading && !replica_lead_add(r, r->raft_id, p->bytes.p,
+                                            p->bytes.n))
+            break; /* full: when an entry returns */
         sent(r, p, now);
+        if (!r->leading)
+            forward(r, &b, p);
     }
-    if (r->leading)
-        r->send_again = false;
-    forward_flush(r, n);
+    if (s == r->next_seq)
+        r->rescan = false;
+    if (!r->rescan)
+        r->unsent_seq = s;
+    forward_flush(r, b.n);
 }
 
 void replica_leader_moved(struct replica *r)
 {
     if (!r->leading)
         replica_lead_drop(r);
+    replica_tell_reset(r);
+    r->rescan = true;
     r->dirty = true;
 }
 
@@ -211,6 +236,7 @@ static void on_prepare(uv_prepare_t *h)
         send_due(r);
         replica_lead_pump(r);
     }
+    replica_tell(r);
     /* Failures that need no flush (deadlines) leave here. */
     if (r->results != NULL && !store_is_dirty(r->st.store))
         replica_results_deliver(r);
@@ -226,9 +252,10 @@ static void on_tick(uv_timer_t *h)
 
         if (p != NULL && now >= p->deadline_ms) {
             r->stats.unknown++;
-            fail(r, p, r->leader == 0 ? ERR_NO_LEADER : ERR_UNKNOWN_OUTCOME);
+            fail(r, p, p->ever_sent ? ERR_UNKNOWN_OUTCOME : ERR_NO_LEADER);
         }
     }
+    r->rescan = true;
     r->dirty = true;
 }
 
@@ -334,7 +361,7 @@ void replica_forwarded(struct replica *r, uint64_t from,
                          &boot, &seq) != ERR_OK ||
             origin != from)
             continue; /* a peer's bug: it is not proposed */
-        if (r->leading && replica_lead_add(r, f->operations[i].p,
+        if (r->leading && replica_lead_add(r, from, f->operations[i].p,
                                            f->operations[i].n))
             continue;
         if (n < LIMIT_ENTRY_OPERATIONS)
@@ -342,6 +369,38 @@ void replica_forwarded(struct replica *r, uint64_t from,
     }
     refuse(r, from, boot, seqs, n, r->leading ? ERR_BUSY : ERR_NO_LEADER);
     r->dirty = true;
+}
+
+void replica_not_proposed(struct replica *r, struct span bytes, enum err e)
+{
+    uint64_t seqs[LIMIT_ENTRY_OPERATIONS], to = 0, boot = 0;
+    uint32_t n = 0;
+    struct entry entry;
+    struct span op;
+    enum err rv = entry_decode(bytes.p, bytes.n, &entry, NULL);
+
+    assert(rv == ERR_OK); /* it was made here */
+    while (entry_next(&entry, &op)) {
+        uint64_t origin, op_boot, seq;
+        struct pending *p;
+
+        rv = command_peek(op.p, op.n, &origin, &op_boot, &seq);
+        assert(rv == ERR_OK);
+        p = *slot(r, seq);
+        if (origin == r->raft_id) {
+            if (p != NULL && p->seq == seq)
+                p->sent_to = 0; /* again with the next tick */
+            continue;
+        }
+        if (n > 0 && (origin != to || op_boot != boot)) {
+            refuse(r, to, boot, seqs, n, e);
+            n = 0;
+        }
+        to = origin;
+        boot = op_boot;
+        seqs[n++] = seq;
+    }
+    refuse(r, to, boot, seqs, n, e);
 }
 
 void replica_refused(struct replica *r, uint64_t from,
@@ -370,7 +429,7 @@ enum err replica_start(const struct replica_settings *st,
     r->events = *st->events;
     r->raft_id = st->member->raft_id;
     r->boot = st->member->boot;
-    r->next_seq = r->oldest_seq = 1;
+    r->next_seq = r->oldest_seq = r->unsent_seq = 1;
     r->results_tail = &r->results;
     r->queue_tail = &r->queue;
     e = replica_raft_start(r, why);

@@ -28,7 +28,8 @@ struct pending {
     struct buf bytes;        /* the encoded operation */
     uint64_t deadline_ms, sent_ms;
     uint64_t sent_to;        /* raft id, 0: not sent */
-    uint64_t sent_term;
+    uint64_t sent_term, sent_epoch;
+    bool ever_sent;
     unsigned stale;          /* times the plan was out of date */
     replica_cb cb;
     void *arg;
@@ -38,8 +39,16 @@ struct pending {
 /* An operation that waits for its entry on the leader. */
 struct lead_operation {
     struct lead_operation *next;
+    uint64_t origin; /* raft id of who proposed it */
     size_t n;
     uint8_t bytes[];
+};
+
+/* A member that waits for the commit of entries with its operations. */
+struct replica_waiter {
+    uint64_t first, last; /* those entries; 0: it waits for none */
+    uint64_t stored;      /* up to here it has this leader's log on disk */
+    bool in_entry;        /* an operation is in the entry being made */
 };
 
 struct replica {
@@ -50,19 +59,27 @@ struct replica {
     /* replica.c */
     struct pending *window[LIMIT_ORIGIN_WINDOW];
     uint64_t next_seq, oldest_seq;
+    uint64_t unsent_seq;     /* from here on nothing was handed over yet */
+    bool rescan;             /* older ones may be due again */
     uint32_t n_pending;
     struct pending *results, **results_tail;
     struct span forward_ops[LIMIT_ENTRY_OPERATIONS];
+    struct pending *forward_of[LIMIT_ENTRY_OPERATIONS];
     struct command_scratch scratch;
     uv_timer_t tick;
     uv_prepare_t prepare;
     bool dirty;              /* something waits to be sent */
-    bool send_again;         /* a refused entry may have held ours */
+    uint64_t epoch;          /* +1 for each lost entry: it may have held
+                                ours */
 
     /* replica_lead.c */
     struct lead_operation *queue, **queue_tail;
     uint32_t n_queue, outstanding;
     struct buf entry, operation;
+    uint64_t full_said_ms;
+
+    /* replica_tell.c, in the order of the member file */
+    struct replica_waiter waiters[LIMIT_COORDINATORS];
 
     /* replica_raft.c */
     struct raft raft;
@@ -89,6 +106,7 @@ struct replica {
 
     /* standing */
     bool leading, caught_up;
+    bool settled; /* leading, and all of the older terms is applied */
     uint64_t leader, term;
     uint64_t leader_lost_ms; /* loop time since when none is known */
     uint64_t target;         /* commit index to reach before reads, 0 none */
@@ -106,12 +124,22 @@ void replica_result_apply(void *arg, const struct command *c,
 void replica_results_deliver(struct replica *r);
 void replica_fail_all(struct replica *r, enum err e);
 void replica_leader_moved(struct replica *r);
+/* Tells the origins of an entry's operations that it was not proposed. */
+void replica_not_proposed(struct replica *r, struct span entry, enum err e);
 
 /* replica_lead.c */
 /* false: the queue is full. Copies the bytes. */
-bool replica_lead_add(struct replica *r, const void *p, size_t n);
+bool replica_lead_add(struct replica *r, uint64_t origin, const void *p,
+                      size_t n);
 void replica_lead_pump(struct replica *r);
 void replica_lead_drop(struct replica *r); /* no longer leading */
+
+/* replica_tell.c */
+void replica_tell(struct replica *r); /* each turn, after the pump */
+void replica_tell_taken(struct replica *r, uint64_t origin);
+void replica_tell_proposed(struct replica *r, bool accepted);
+void replica_tell_stored(struct replica *r, const struct raft_message *m);
+void replica_tell_reset(struct replica *r); /* another term or leader */
 
 /* replica_raft.c */
 void replica_raft_flush(struct replica *r);

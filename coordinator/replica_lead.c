@@ -12,12 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FULL_SAID_MS = 10000 };
+
 struct lead_entry {
     struct raft_apply apply;
     struct replica *replica;
 };
 
-bool replica_lead_add(struct replica *r, const void *p, size_t n)
+bool replica_lead_add(struct replica *r, uint64_t origin, const void *p,
+                      size_t n)
 {
     struct lead_operation *o;
 
@@ -25,6 +28,7 @@ bool replica_lead_add(struct replica *r, const void *p, size_t n)
         return false;
     o = mem_alloc(sizeof *o + n);
     o->n = n;
+    o->origin = origin;
     memcpy(o->bytes, p, n);
     *r->queue_tail = o;
     r->queue_tail = &o->next;
@@ -110,8 +114,10 @@ static void on_applied(struct raft_apply *req, int status, void *result)
     free(e);
     assert(r->outstanding > 0);
     r->outstanding--;
+    r->dirty = true; /* what has gathered may leave */
     if (status != 0) {
-        r->send_again = true;
+        r->epoch++;
+        r->rescan = true;
         log_debug("entry_unknown", "reason=%s", raft_strerror(status));
     }
 }
@@ -119,14 +125,17 @@ static void on_applied(struct raft_apply *req, int status, void *result)
 static void take(struct replica *r, uint32_t n)
 {
     entry_begin(&r->entry, r->events.wall_ms(r->events.arg), n);
+    store_read_begin(r->st.store);
     for (uint32_t i = 0; i < n; i++) {
         struct lead_operation *o = r->queue;
 
         r->queue = o->next;
         r->n_queue--;
         add_operation(r, o);
+        replica_tell_taken(r, o->origin);
         free(o);
     }
+    store_read_end(r->st.store);
     if (r->queue == NULL)
         r->queue_tail = &r->queue;
     entry_end(&r->entry);
@@ -134,15 +143,19 @@ static void take(struct replica *r, uint32_t n)
 
 static void refused(struct replica *r, int rv, uint32_t n)
 {
-    if (rv == RAFT_NOSPACE)
-        log_error("log_full", "operations=%u text=%s", n,
-                  "no disk space for the log: writes are refused");
-    else
+    uint64_t now = replica_now_ms(r);
+
+    if (rv != RAFT_NOSPACE)
         log_info("entry_refused", "operations=%u reason=%s", n,
                  raft_strerror(rv));
-    /* Own operations are sent again or run into their deadline; the others'
-     * origins do the same. */
-    r->send_again = true;
+    else if (r->full_said_ms == 0 || now - r->full_said_ms >= FULL_SAID_MS) {
+        log_error("log_full", "operations=%u text=%s", n,
+                  "no disk space for the log: writes are refused");
+        r->full_said_ms = now;
+    }
+    /* They are sent again or run into their deadlines. */
+    replica_not_proposed(r, span_buf(&r->entry),
+                         rv == RAFT_NOSPACE ? ERR_NO_SPACE : ERR_NO_LEADER);
     r->stats.refused += n;
 }
 
@@ -163,6 +176,7 @@ static bool propose(struct replica *r, uint32_t n)
     e->replica = r;
     e->apply.data = e;
     rv = raft_apply(&r->raft, &e->apply, &b, 1, on_applied);
+    replica_tell_proposed(r, rv == 0);
     if (rv != 0) {
         raft_free(b.base);
         free(e);

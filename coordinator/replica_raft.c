@@ -13,8 +13,11 @@
 #include "proto/mem.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     RAFT_SEGMENT_BYTES = 8 << 20, /* below 4 MiB no write is accepted */
@@ -56,7 +59,9 @@ void replica_raft_flush(struct replica *r)
     r->group_start_ns = 0;
     r->group_operations = 0;
     replica_results_deliver(r);
+    store_read_begin(r->st.store);
     r->events.committed(r->events.arg);
+    store_read_end(r->st.store);
     store_changes_clear(r->st.store);
 }
 
@@ -145,19 +150,25 @@ static void on_barrier(struct raft_barrier *req, int status)
     replica_raft_flush(r);
     /* Everything committed before this term is applied here. */
     if (r->leading)
-        r->caught_up = true;
+        r->caught_up = r->settled = true;
     r->events.changed(r->events.arg);
+}
+
+static void ask_barrier(struct replica *r)
+{
+    if (r->barrier_busy || r->settled || r->closing)
+        return;
+    r->barrier.data = r;
+    if (raft_barrier(&r->raft, &r->barrier, on_barrier) == 0)
+        r->barrier_busy = true;
 }
 
 static void gained(struct replica *r)
 {
     r->stats.elections++;
+    r->settled = false;
     log_info("leader_gained", "term=%llu", (unsigned long long)r->term);
-    if (r->barrier_busy)
-        return;
-    r->barrier.data = r;
-    if (raft_barrier(&r->raft, &r->barrier, on_barrier) == 0)
-        r->barrier_busy = true;
+    ask_barrier(r);
 }
 
 static void catch_up(struct replica *r)
@@ -176,27 +187,27 @@ void replica_raft_watch(struct replica *r)
     const char *address;
     uint64_t term = raft_current_term(&r->raft);
     bool leading = raft_state(&r->raft) == RAFT_LEADER && !r->closing;
+    bool was_leading = r->leading, new_term = term != r->term;
 
     raft_leader(&r->raft, &leader, &address);
     catch_up(r);
-    if (r->leading && !r->caught_up && !r->barrier_busy)
-        gained(r);
-    if (leader == r->leader && term == r->term && leading == r->leading)
+    if (r->leading)
+        ask_barrier(r);
+    if (leader == r->leader && !new_term && leading == was_leading)
         return;
     if (leader != r->leader)
         log_info("leader", "raft_id=%llu term=%llu",
                  (unsigned long long)leader, (unsigned long long)term);
-    if (leader == 0)
+    /* Elections without a result go on counting from where it was lost. */
+    if (leader == 0 && r->leader != 0)
         r->leader_lost_ms = replica_now_ms(r);
     r->leader = leader;
     r->term = term;
-    if (leading != r->leading) {
-        r->leading = leading;
-        if (leading)
-            gained(r);
-        else
-            log_info("leader_lost", "term=%llu", (unsigned long long)term);
-    }
+    r->leading = leading;
+    if (leading && (!was_leading || new_term))
+        gained(r);
+    else if (was_leading && !leading)
+        log_info("leader_lost", "term=%llu", (unsigned long long)term);
     replica_leader_moved(r);
     r->events.changed(r->events.arg);
 }
@@ -250,7 +261,10 @@ void replica_status(struct replica *r, struct peer_status *out)
     out->term = r->term;
     out->leader = r->leader;
     out->applied = store_applied(r->st.store);
-    out->commit = raft_commit_index(&r->raft);
+    /* A new leader does not know yet how far the older terms were committed:
+     * it names no index before it does. */
+    out->commit = r->leading && !r->settled ? 0
+                                            : raft_commit_index(&r->raft);
     out->first_index = r->raft.trail.offset + 1;
     out->hash_index = r->hash_index;
     memcpy(out->hash, r->hash_at, sizeof out->hash);
@@ -291,6 +305,23 @@ void replica_stats(const struct replica *r, struct replica_stats *out)
 
 /* --- start and stop ------------------------------------------------------- */
 
+/* It fell while it bootstrapped: what is there may be half of it, and Raft
+ * has never run on it. */
+static enum err clear_unformed(struct replica *r, struct err_text *why)
+{
+    DIR *d = r->st.member->formed ? NULL : opendir(r->st.dir);
+    struct dirent *f;
+    enum err e = ERR_OK;
+
+    while (d != NULL && e == ERR_OK && (f = readdir(d)) != NULL)
+        if (f->d_name[0] != '.' && unlinkat(dirfd(d), f->d_name, 0) != 0)
+            e = err_set(why, ERR_IO, "%s/%s: %s", r->st.dir, f->d_name,
+                        strerror(errno));
+    if (d != NULL)
+        closedir(d);
+    return e;
+}
+
 static enum err bootstrap(struct replica *r, struct err_text *why)
 {
     struct member *m = r->st.member;
@@ -307,9 +338,7 @@ static enum err bootstrap(struct replica *r, struct err_text *why)
     if (rv == 0)
         rv = raft_bootstrap(&r->raft, &c);
     raft_configuration_close(&c);
-    /* It fell between bootstrapping and marking itself: the log holds just
-     * this configuration, since Raft has never run. */
-    if (rv != 0 && rv != RAFT_CANTBOOTSTRAP)
+    if (rv != 0)
         return err_set(why, ERR_IO, "bootstrap of the log in %s: %s",
                        r->st.dir, raft_strerror(rv));
     return member_form(m, why);
@@ -370,6 +399,9 @@ enum err replica_raft_start(struct replica *r, struct err_text *why)
     if (address == NULL)
         return err_set(why, ERR_CORRUPT, "%s does not list its own raft id",
                        r->st.member->path);
+    e = clear_unformed(r, why);
+    if (e != ERR_OK)
+        return e;
     r->fsm = fsm_new(r->st.store);
     r->raft_fsm.version = 1;
     r->raft_fsm.data = r;
@@ -444,9 +476,13 @@ static void on_close_timer(uv_timer_t *h)
     close_now(h->data);
 }
 
+/* Inside a callback of libraft: it must not be closed here. */
 static void on_transferred(struct raft_transfer *req)
 {
-    close_now(req->data);
+    struct replica *r = req->data;
+
+    if (r->raft_ready)
+        uv_timer_start(&r->close_timer, on_close_timer, 0, 0);
 }
 
 void replica_raft_close(struct replica *r)

@@ -141,6 +141,8 @@ void replica_snapshot_receive(struct raft_io *io, struct raft_message *m)
     struct err_text why;
 
     assert(r != NULL);
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT)
+        replica_tell_stored(r, m);
     if (m->type != RAFT_INSTALL_SNAPSHOT) {
         r->io_recv(io, m);
         return;

@@ -231,8 +231,26 @@ void store_begin(struct store *s)
 {
     if (s->open)
         return;
+    assert(!s->reading);
     STORE_DO(&s->d, STORE_Q_BEGIN, "");
     s->open = true;
+}
+
+void store_read_begin(struct store *s)
+{
+    assert(!s->reading);
+    if (s->open)
+        return;
+    STORE_DO(&s->d, STORE_Q_READ, "");
+    s->reading = true;
+}
+
+void store_read_end(struct store *s)
+{
+    if (!s->reading)
+        return;
+    STORE_DO(&s->d, STORE_Q_COMMIT, "");
+    s->reading = false;
 }
 
 static void write_head(struct store *s)

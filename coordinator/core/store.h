@@ -32,6 +32,10 @@ void store_close(struct store *s); /* flushes */
 /* --- transaction ------------------------------------------------------- */
 bool store_is_dirty(const struct store *s);  /* a transaction is open */
 void store_flush(struct store *s);           /* commits; no-op if clean */
+/* Reads in between share one transaction, which spares SQLite's locks around
+ * each. No writes in between; nothing happens while one is open anyway. */
+void store_read_begin(struct store *s);
+void store_read_end(struct store *s);
 /* Durable at or above index when it returns (synchronous=FULL commit); for
  * fsm.snapshot. */
 void store_sync(struct store *s, uint64_t index, uint64_t term);

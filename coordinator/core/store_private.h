@@ -20,6 +20,7 @@ struct sqlite3_stmt;
  * SET only where it changes (6.4), hence the variants of the update. */
 #define STORE_STATEMENTS(X)                                                  \
     X(BEGIN, "BEGIN IMMEDIATE")                                              \
+    X(READ, "BEGIN")                                                         \
     X(COMMIT, "COMMIT")                                                      \
     X(PAGES, "PRAGMA page_count")                                            \
     X(HEAD_PUT, "INSERT INTO fsm(k,v) VALUES(?1,?2) "                        \
@@ -199,6 +200,7 @@ struct store_origin {
 struct store {
     struct store_db d;
     bool open; /* a transaction is */
+    bool reading; /* one that only reads */
     uint64_t head[STORE_HEAD_COUNT];    /* the integers of table fsm */
     uint64_t written[STORE_HEAD_COUNT]; /* … as they are in the table */
     struct store_sum sum; /* pins, claims, copies, fails */

@@ -210,7 +210,7 @@ static void put_head(struct http_conn *c, const struct http_answer *answer,
     assert(n > 0 && (size_t)n < sizeof text);
     put(c, text, (size_t)n);
     const char *type = answer->type ? answer->type : "application/json";
-    if (*type && status != 204 && status != 304)
+    if (*type && status != 304)
         put_line(c, "Content-Type", type);
     if (length >= 0 && status != 204 && status != 304) {
         n = snprintf(text, sizeof text, "Content-Length: %lld\r\n",

@@ -1,0 +1,324 @@
+/* health, its graph, metrics and alerts; and version. */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/interrupt.h"
+#include "ctl/print.h"
+#include "ctl/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT = 512 };
+
+static const struct table_column host_columns[] = {
+    {"HOST", false}, {"READY", false}, {"REASON", false}, {NULL, false}};
+static const struct table_column version_columns[] = {
+    {"HOST", false}, {"VERSION", false}, {"ERROR", false}, {NULL, false}};
+static const struct table_column metric_columns[] = {
+    {"PEER", false},  {"METRIC", false}, {"VALUE", false},
+    {"EXPIRES", false}, {NULL, false}};
+static const struct table_column alert_columns[] = {
+    {"WHEN", false}, {"PEER", false}, {"METRIC", false}, {"VALUE", false},
+    {NULL, false}};
+static const struct table_column graph_columns[] = {
+    {"NODE", false}, {"PEER ID", false}, {"SEES NODES", true},
+    {"IPFS ID", false}, {"IPFS PEERS", true}, {NULL, false}};
+
+/* --- each host ---------------------------------------------------------- */
+
+struct each {
+    const char *target, *key; /* key: of the answer's text */
+    const char *json_key;     /* of our output */
+    bool ready;               /* show whether it answered well */
+    unsigned good;
+    enum err error;           /* of the first that failed */
+};
+
+static void put_json(struct json_writer *w, const struct each *x,
+                     const char *host, bool good, const char *text)
+{
+    json_object(w);
+    json_kv_text(w, "host", host);
+    if (x->ready)
+        json_kv_bool(w, "ready", good);
+    json_kv_text(w, good ? x->json_key : "error", text);
+    json_object_end(w);
+}
+
+static void put_row(struct table *t, const struct each *x, const char *host,
+                    bool good, const char *text)
+{
+    table_cell(t, host);
+    if (x->ready) {
+        table_cell(t, good ? "yes" : "no");
+        table_cell(t, good ? "" : text);
+    } else {
+        table_cell(t, good ? text : "");
+        table_cell(t, good ? "" : text);
+    }
+}
+
+/* Asks every host, into rows and JSON. */
+static enum err ask_each(struct ctl *c, struct each *x, struct table *t,
+                         struct json_writer *w)
+{
+    for (unsigned i = 0; i < c->hosts.n; i++) {
+        struct client_call q = {.method = "GET",
+                                .target = x->target,
+                                .only = true,
+                                .host = i};
+        struct err_text why = {""};
+        char text[TEXT] = "";
+        enum err e = client_call(&c->client, &q, &why);
+        struct json_value v;
+
+        if (interrupt_seen() != 0) {
+            buf_free(&q.body);
+            return ERR_CLOSED;
+        }
+        if (e == ERR_OK && json_parse(q.body.p, q.body.n, &v, NULL) ==
+                               ERR_OK)
+            (void)json_get_string(&v, x->key, text, sizeof text);
+        x->good += e == ERR_OK;
+        if (e != ERR_OK && x->error == ERR_OK)
+            x->error = e;
+        put_json(w, x, c->hosts.list[i].text, e == ERR_OK,
+                 e == ERR_OK ? text : why.text);
+        put_row(t, x, c->hosts.list[i].text, e == ERR_OK,
+                e == ERR_OK ? text : why.text);
+        buf_free(&q.body);
+    }
+    return ERR_OK;
+}
+
+enum err cmd_health(struct ctl *c, struct err_text *why)
+{
+    struct each x = {.target = "/readyz", .key = "reason",
+                     .json_key = "reason", .ready = true};
+    struct buf json = BUF_INIT;
+    struct json_writer w;
+    struct table t;
+    enum err e;
+
+    json_init(&w, &json);
+    json_array(&w);
+    table_init(&t, host_columns, stdout);
+    e = ask_each(c, &x, &t, &w);
+    if (e == ERR_OK && c->json) {
+        json_array_end(&w);
+        puts(buf_cstr(&json));
+    } else if (e == ERR_OK) {
+        table_end(&t);
+    }
+    table_drop(&t);
+    buf_free(&json);
+    if (e != ERR_OK || x.good > 0)
+        return e;
+    return err_set(why, ERR_NOT_READY, "no coordinator is ready");
+}
+
+enum err cmd_version(struct ctl *c, struct err_text *why)
+{
+    struct each x = {.target = "/version", .key = "version",
+                     .json_key = "version"};
+    struct buf json = BUF_INIT;
+    struct json_writer w;
+    struct table t;
+    enum err e;
+
+    json_init(&w, &json);
+    json_object(&w);
+    json_kv_text(&w, "client", PINFOLD_VERSION);
+    json_key(&w, "servers");
+    json_array(&w);
+    table_init(&t, version_columns, stdout);
+    e = ask_each(c, &x, &t, &w);
+    if (e == ERR_OK && c->json) {
+        json_array_end(&w);
+        json_object_end(&w);
+        puts(buf_cstr(&json));
+    } else if (e == ERR_OK) {
+        printf("pinfold %s\n", PINFOLD_VERSION);
+        table_end(&t);
+    }
+    table_drop(&t);
+    buf_free(&json);
+    if (e != ERR_OK || x.good > 0)
+        return e;
+    return err_set(why, x.error, "no coordinator answered");
+}
+
+/* --- metrics and alerts ------------------------------------------------- */
+
+static void cell(struct table *t, const struct json_value *v,
+                 const char *key)
+{
+    char text[TEXT] = "";
+
+    (void)json_get_string(v, key, text, sizeof text);
+    table_cell(t, text);
+}
+
+static void cell_value(struct table *t, const struct json_value *v)
+{
+    char name[TEXT] = "", text[TEXT] = "";
+    int64_t weight = 0;
+    struct json_value n;
+
+    (void)json_get_string(v, "name", name, sizeof name);
+    (void)json_get_string(v, "value", text, sizeof text);
+    if (json_get(v, "weight", &n))
+        (void)json_as_i64(&n, &weight);
+    if (weight > 0 && (strcmp(name, "freespace") == 0 ||
+                       strcmp(name, "reposize") == 0))
+        table_size(t, (uint64_t)weight);
+    else
+        table_cell(t, text);
+}
+
+static void row_metric(struct table *t, const struct json_value *v)
+{
+    char span[PRINT_TIME];
+    struct json_value n;
+    int64_t ns = 0, left;
+
+    cell(t, v, "peer");
+    cell(t, v, "name");
+    cell_value(t, v);
+    if (json_get(v, "expire", &n))
+        (void)json_as_i64(&n, &ns);
+    left = ns / 1000000 - print_now_ms();
+    if (left > 0)
+        table_cellf(t, "in %s", print_span((uint64_t)left, span));
+    else
+        table_cell(t, "expired");
+}
+
+static void row_alert(struct table *t, const struct json_value *v)
+{
+    char text[TEXT] = "", out[PRINT_TIME];
+
+    (void)json_get_string(v, "triggered_at", text, sizeof text);
+    table_cell(t, print_time(text, print_now_ms(), out));
+    cell(t, v, "peer");
+    cell(t, v, "name");
+    cell_value(t, v);
+}
+
+static enum err show_array(struct ctl *c, const char *target,
+                           const struct table_column *columns,
+                           void (*row)(struct table *t,
+                                       const struct json_value *v),
+                           struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value all, v;
+    enum err e = ask_value(c, "GET", target, &body, &all, why);
+
+    if (e == ERR_OK && all.type != JSON_ARRAY)
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no list");
+    if (e == ERR_OK && c->json) {
+        print_json(&all);
+    } else if (e == ERR_OK) {
+        struct span key;
+        struct table t;
+        size_t it = 0;
+
+        table_init(&t, columns, stdout);
+        while (json_next(&all, &it, &key, &v))
+            row(&t, &v);
+        table_end(&t);
+    }
+    buf_free(&body);
+    return e;
+}
+
+static void row_name(struct table *t, const struct json_value *v)
+{
+    char text[TEXT] = "";
+
+    (void)json_string(v, text, sizeof text);
+    table_cell(t, text);
+}
+
+enum err cmd_health_metrics(struct ctl *c, struct err_text *why)
+{
+    static const struct table_column names[] = {{"METRIC", false},
+                                                {NULL, false}};
+    struct target t;
+    enum err e;
+
+    if (c->cli.n_args == 0)
+        return show_array(c, "/monitor/metrics", names, row_name, why);
+    if (c->cli.args[0][0] == 0 || strchr(c->cli.args[0], '/') != NULL)
+        return err_set(why, ERR_USAGE, "'%.60s' is no name of a metric",
+                       c->cli.args[0]);
+    target_init(&t, "/monitor/metrics");
+    target_path(&t, c->cli.args[0]);
+    e = show_array(c, target_text(&t), metric_columns, row_metric, why);
+    target_close(&t);
+    return e;
+}
+
+enum err cmd_health_alerts(struct ctl *c, struct err_text *why)
+{
+    return show_array(c, "/health/alerts", alert_columns, row_alert, why);
+}
+
+/* --- graph -------------------------------------------------------------- */
+
+static void cell_count(struct table *t, const struct json_value *map,
+                       const char *key)
+{
+    struct json_value list, v;
+    struct span name;
+    size_t it = 0;
+    unsigned n = 0;
+
+    if (json_get(map, key, &list))
+        while (json_next(&list, &it, &name, &v))
+            n++;
+    table_cellf(t, "%u", n);
+}
+
+static void show_graph(const struct json_value *all)
+{
+    struct json_value links = {0}, names = {0}, ids = {0}, ipfs = {0}, v;
+    struct span key;
+    struct table t;
+    size_t it = 0;
+
+    table_init(&t, graph_columns, stdout);
+    (void)json_get(all, "id_to_peername", &names);
+    (void)json_get(all, "cluster_to_ipfs", &ids);
+    (void)json_get(all, "ipfs_links", &ipfs);
+    if (json_get(all, "cluster_links", &links))
+        while (json_next(&links, &it, &key, &v)) {
+            char peer[TEXT], id[TEXT] = "";
+
+            snprintf(peer, sizeof peer, "%.*s",
+                     key.n < TEXT ? (int)key.n : 0, (const char *)key.p);
+            cell(&t, &names, peer);
+            table_cell(&t, peer);
+            cell_count(&t, &links, peer);
+            (void)json_get_string(&ids, peer, id, sizeof id);
+            table_cell(&t, id);
+            cell_count(&t, &ipfs, id);
+        }
+    table_end(&t);
+}
+
+enum err cmd_health_graph(struct ctl *c, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    enum err e = ask_value(c, "GET", "/health/graph", &body, &v, why);
+
+    if (e == ERR_OK && c->json)
+        print_json(&v);
+    else if (e == ERR_OK)
+        show_graph(&v);
+    buf_free(&body);
+    return e;
+}

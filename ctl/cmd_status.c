@@ -1,0 +1,383 @@
+/* status: of the cluster, of single pins; and node ls. */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/pinview.h"
+#include "ctl/print.h"
+#include "ctl/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT = 600 };
+
+static const struct table_column coordinator_columns[] = {
+    {"COORDINATOR", false}, {"ROLE", false},    {"READY", false},
+    {"LINK", false},        {"APPLIED", true},  {"PEER ADDRESS", false},
+    {"API ADDRESS", false}, {NULL, false},
+};
+
+static const struct table_column node_columns[] = {
+    {"NODE", false},    {"STATE", false},    {"DAEMON", false},
+    {"COPIES", true},   {"QUEUE", true},     {"USED", true},
+    {"CAPACITY", true}, {"IN/s", true},      {"OUT/s", true},
+    {"SEEN", true},     {"REMARK", false},   {NULL, false},
+};
+
+static const struct table_column node_long_columns[] = {
+    {"NODE", false},  {"STATE", false},   {"PEER ID", false},
+    {"LABELS", false}, {"COPIES", true},  {"USED", true},
+    {"CAPACITY", true}, {"FREE", true},   {"IPFS VERSION", false},
+    {"AGENT", false}, {NULL, false},
+};
+
+static const struct table_column copy_columns[] = {
+    {"NODE", false},     {"STATE", false}, {"SINCE", false},
+    {"ATTEMPTS", true},  {"BYTES", true},  {"ERROR", false},
+    {NULL, false},
+};
+
+static const char *get_text(const struct json_value *v, const char *key,
+                            char out[TEXT])
+{
+    out[0] = 0;
+    (void)json_get_string(v, key, out, TEXT);
+    return out;
+}
+
+static uint64_t get_number(const struct json_value *v, const char *key)
+{
+    uint64_t n = 0;
+
+    (void)json_get_u64(v, key, &n);
+    return n;
+}
+
+static void cell_text(struct table *t, const struct json_value *v,
+                      const char *key)
+{
+    char text[TEXT];
+
+    table_cell(t, get_text(v, key, text));
+}
+
+static void cell_number(struct table *t, const struct json_value *v,
+                        const char *key)
+{
+    table_cellf(t, "%llu", (unsigned long long)get_number(v, key));
+}
+
+/* 0 stands for unknown. */
+static void cell_size(struct table *t, const struct json_value *v,
+                      const char *key)
+{
+    uint64_t n = get_number(v, key);
+
+    if (n == 0)
+        table_cell(t, "");
+    else
+        table_size(t, n);
+}
+
+static const char *yes_no(const struct json_value *v, const char *key,
+                          const char *yes, const char *no)
+{
+    bool is = false;
+
+    (void)json_get_bool(v, key, &is);
+    return is ? yes : no;
+}
+
+static void cell_labels(struct table *t, const struct json_value *node)
+{
+    struct json_value labels, value;
+    struct buf text = BUF_INIT;
+    struct span key;
+    size_t it = 0;
+
+    if (json_get(node, "labels", &labels) && labels.type == JSON_OBJECT)
+        while (json_next(&labels, &it, &key, &value))
+            buf_printf(&text, "%s%.*s=%.*s", text.n > 0 ? "," : "",
+                       (int)key.n, (const char *)key.p, (int)value.n,
+                       value.p);
+    table_cell(t, buf_cstr(&text));
+    buf_free(&text);
+}
+
+static void cell_seen(struct table *t, const struct json_value *node)
+{
+    char span[PRINT_TIME];
+    uint64_t ms;
+
+    if (json_get_u64(node, "last_beat_ms_ago", &ms))
+        table_cell(t, print_span(ms, span));
+    else
+        table_cell(t, "never");
+}
+
+/* --- the cluster -------------------------------------------------------- */
+
+static void show_coordinators(const struct json_value *all)
+{
+    struct json_value list, v;
+    struct table t;
+    struct span key;
+    size_t it = 0;
+
+    table_init(&t, coordinator_columns, stdout);
+    if (json_get(all, "coordinators", &list) && list.type == JSON_ARRAY)
+        while (json_next(&list, &it, &key, &v)) {
+            cell_text(&t, &v, "name");
+            cell_text(&t, &v, "role");
+            table_cell(&t, yes_no(&v, "ready", "yes", "no"));
+            table_cell(&t, yes_no(&v, "connected", "up", "down"));
+            cell_number(&t, &v, "applied");
+            cell_text(&t, &v, "peer_address");
+            cell_text(&t, &v, "http_address");
+        }
+    table_end(&t);
+}
+
+static void show_node(struct table *t, const struct json_value *v)
+{
+    char text[TEXT];
+    uint64_t orphans = get_number(v, "orphans");
+
+    cell_text(t, v, "name");
+    cell_text(t, v, "state");
+    cell_text(t, v, "daemon");
+    cell_number(t, v, "copies");
+    cell_number(t, v, "queue");
+    table_size(t, get_number(v, "used"));
+    cell_size(t, v, "capacity");
+    cell_size(t, v, "rate_in");
+    cell_size(t, v, "rate_out");
+    cell_seen(t, v);
+    get_text(v, "daemon_text", text);
+    if (text[0] != 0)
+        table_cell(t, text);
+    else if (orphans > 0)
+        table_cellf(t, "%llu orphans", (unsigned long long)orphans);
+    else
+        table_cell(t, "");
+}
+
+static bool nodes_of(const struct json_value *all, struct json_value *list)
+{
+    return json_get(all, "nodes", list) && list->type == JSON_ARRAY;
+}
+
+static void show_nodes(const struct json_value *all)
+{
+    struct json_value list, v;
+    struct table t;
+    struct span key;
+    size_t it = 0;
+
+    table_init(&t, node_columns, stdout);
+    if (nodes_of(all, &list))
+        while (json_next(&list, &it, &key, &v))
+            show_node(&t, &v);
+    table_end(&t);
+}
+
+/* The name that belongs to the leader's number. */
+static const char *leader_of(const struct json_value *all, char out[TEXT])
+{
+    struct json_value list, v;
+    struct span key;
+    size_t it = 0;
+    uint64_t id = get_number(all, "leader");
+
+    if (id != 0 && json_get(all, "coordinators", &list))
+        while (json_next(&list, &it, &key, &v))
+            if (get_number(&v, "raft_id") == id)
+                return get_text(&v, "name", out);
+    return NULL;
+}
+
+static void show_summary(struct ctl *c, const struct json_value *all)
+{
+    char text[TEXT], leader[TEXT];
+    struct json_value self;
+    const char *name = leader_of(all, leader);
+
+    print_field("PINS", "%llu",
+                (unsigned long long)get_number(all, "pins"));
+    if (name != NULL)
+        print_field("LEADER", "%s (term %llu, index %llu)", name,
+                    (unsigned long long)get_number(all, "term"),
+                    (unsigned long long)get_number(all, "commit"));
+    else
+        print_field("LEADER", "none");
+    if (!json_get(all, "coordinator", &self))
+        return;
+    print_field("ANSWERED BY", "%s at %s, version %s",
+                get_text(&self, "name", text),
+                c->hosts.list[c->client.at].text,
+                get_text(all, "version", leader));
+    if (strcmp(yes_no(&self, "ready", "", "no"), "no") == 0)
+        print_field("NOT READY", "%s", get_text(&self, "reason", text));
+}
+
+static enum err ask_cluster(struct ctl *c, struct buf *body,
+                            struct json_value *v, struct err_text *why)
+{
+    enum err e = ask_value(c, "GET", "/api/v1/status", body, v, why);
+
+    if (e == ERR_OK && v->type != JSON_OBJECT)
+        e = err_set(why, ERR_PROTOCOL,
+                    "malformed answer: not the status of a cluster");
+    return e;
+}
+
+static enum err cluster(struct ctl *c, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    enum err e = ask_cluster(c, &body, &v, why);
+
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        show_summary(c, &v);
+        putchar('\n');
+        show_coordinators(&v);
+        putchar('\n');
+        show_nodes(&v);
+    }
+    buf_free(&body);
+    return e;
+}
+
+static void show_node_long(struct table *t, const struct json_value *v)
+{
+    cell_text(t, v, "name");
+    cell_text(t, v, "state");
+    cell_text(t, v, "peer");
+    cell_labels(t, v);
+    cell_number(t, v, "copies");
+    table_size(t, get_number(v, "used"));
+    cell_size(t, v, "capacity");
+    cell_size(t, v, "free");
+    cell_text(t, v, "ipfs_version");
+    cell_text(t, v, "agent_version");
+}
+
+enum err cmd_node_ls(struct ctl *c, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v, list;
+    enum err e = ask_cluster(c, &body, &v, why);
+
+    if (e == ERR_OK && !nodes_of(&v, &list))
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no nodes");
+    if (e == ERR_OK && c->json) {
+        print_json(&list);
+    } else if (e == ERR_OK) {
+        struct span key;
+        struct table t;
+        size_t it = 0;
+
+        table_init(&t, node_long_columns, stdout);
+        while (json_next(&list, &it, &key, &v))
+            show_node_long(&t, &v);
+        table_end(&t);
+    }
+    buf_free(&body);
+    return e;
+}
+
+/* --- single pins -------------------------------------------------------- */
+
+static void show_copies(const struct pinview *p)
+{
+    struct pinview_node n;
+    char text[PRINT_TIME];
+    struct table t;
+    size_t it = 0;
+    int64_t now = print_now_ms();
+
+    print_field("CID", "%s", p->cid);
+    if (p->name[0] != 0)
+        print_field("NAME", "%s", p->name);
+    print_field("STATE", "%s, %u copies pinned", pinview_word(p),
+                p->count[PINVIEW_PINNED]);
+    table_init(&t, copy_columns, stdout);
+    while (pinview_next(p, &it, &n)) {
+        if (n.state == PINVIEW_REMOTE) /* not meant to hold it */
+            continue;
+        table_cell(&t, n.name);
+        table_cell(&t, pinview_text(n.state));
+        table_cell(&t, print_time(n.since, now, text));
+        table_cellf(&t, "%llu", (unsigned long long)n.attempts);
+        if (n.bytes > 0)
+            table_size(&t, n.bytes);
+        else
+            table_cell(&t, "");
+        table_cell(&t, n.error);
+    }
+    table_end(&t);
+}
+
+static enum err show_pin(struct ctl *c, const char *cid,
+                         struct print_list *list, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct pinview p;
+    struct target t;
+    int64_t created;
+    enum err e;
+
+    target_init(&t, "/pins");
+    target_path(&t, cid);
+    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    target_close(&t);
+    if (e == ERR_OK)
+        e = pinview_read(&v, &p, why);
+    if (e == ERR_OK) {
+        if (c->json)
+            print_list_item(list, &v);
+        else
+            show_copies(&p);
+        /* The server answers for a CID that it does not know, too. */
+        if (pinview_gone(&p) && !print_time_read(p.created, &created))
+            e = err_set(why, ERR_NOT_FOUND, "%s: not in the pinset", p.cid);
+    }
+    buf_free(&body);
+    return e;
+}
+
+enum err cmd_status(struct ctl *c, struct err_text *why)
+{
+    struct print_list list = {false};
+    enum err first = ERR_OK;
+
+    if (c->cli.n_args == 0)
+        return cluster(c, why);
+    for (unsigned i = 0; i < c->cli.n_args; i++) {
+        enum err e = ask_check(c->cli.args[i], false, why);
+
+        if (e != ERR_OK)
+            return e;
+    }
+    for (unsigned i = 0; i < c->cli.n_args; i++) {
+        struct err_text text = {""};
+        enum err e;
+
+        if (i > 0 && !c->json)
+            putchar('\n');
+        e = show_pin(c, c->cli.args[i], &list, &text);
+        if (e != ERR_OK && first == ERR_OK) {
+            first = e;
+            *why = text;
+        }
+        if (e != ERR_OK && e != ERR_NOT_FOUND)
+            return first;
+    }
+    if (c->json)
+        print_list_end(&list);
+    return first;
+}

@@ -1,0 +1,109 @@
+/* The tables of commands and options. */
+#include "ctl/commands.h"
+
+enum { FACTOR_LOW = -1, FACTOR_HIGH = 16, ANY = 1024 };
+
+#define END {NULL, 0, CLI_FLAG, NULL, NULL, 0, 0}
+#define FLAG(name, letter, help) {name, letter, CLI_FLAG, NULL, help, 0, 0}
+#define FACTOR(name, help)                                                   \
+    {name, 0, CLI_NUMBER, "N", help, FACTOR_LOW, FACTOR_HIGH}
+#define VALUE(name, letter, type, value, help)                               \
+    {name, letter, type, value, help, 0, 0}
+
+#define WAIT_OPTIONS(until)                                                  \
+    FLAG("wait", 'w', until),                                                \
+        VALUE("wait-timeout", 0, CLI_DURATION, "D",                          \
+              "give up waiting after this long (default 1h), exit 10")
+#define PLACE_OPTIONS                                                        \
+    VALUE("name", 'n', CLI_TEXT, "TEXT", "name of the pin"),                 \
+        FACTOR("replication", "copies: minimum and maximum; -1 = every "     \
+                              "node"),                                       \
+        FACTOR("min", "fewest copies"), FACTOR("max", "most copies"),        \
+        VALUE("expire-in", 0, CLI_DURATION, "D",                             \
+              "remove the pin after this long (90m, 30d)"),                  \
+        VALUE("meta", 'm', CLI_PAIR, "KEY=VALUE",                            \
+              "metadata of the pin; may repeat"),                            \
+        VALUE("allocate", 0, CLI_LIST, "PEER",                               \
+              "prefer these nodes (peer IDs); comma list, may repeat")
+
+static const struct cli_option no_options[] = {END};
+
+static const struct cli_option pin_add_options[] = {
+    PLACE_OPTIONS,
+    VALUE("mode", 0, CLI_CHOICE, "recursive|direct",
+          "what is pinned (default recursive)"),
+    WAIT_OPTIONS("wait until the minimum of copies is pinned"),
+    END,
+};
+
+static const struct cli_option pin_rm_options[] = {
+    WAIT_OPTIONS("wait until every node has let go"),
+    END,
+};
+
+static const struct cli_option pin_update_options[] = {
+    VALUE("name", 'n', CLI_TEXT, "TEXT", "name of the new pin"),
+    VALUE("expire-in", 0, CLI_DURATION, "D",
+          "remove the new pin after this long"),
+    WAIT_OPTIONS("wait until the minimum of copies is pinned"),
+    END,
+};
+
+static const struct cli_option pin_ls_options[] = {
+    VALUE("filter", 'f', CLI_TEXT, "STATUS,…",
+          "only pins with a copy in such a status (pinned, pin_error, "
+          "queued, error, …)"),
+    END,
+};
+
+static const struct cli_option add_options[] = {
+    FLAG("recursive", 'r', "add directories with all that is in them"),
+    FLAG("hidden", 'H', "do not leave out names that begin with '.'"),
+    PLACE_OPTIONS,
+    FLAG("wrap", 0, "put the files into a directory and pin that (so does "
+                    "more than one PATH)"),
+    {"cid-version", 0, CLI_NUMBER, "N", "0 or 1 (default 1)", 0, 1},
+    VALUE("chunker", 0, CLI_TEXT, "TEXT",
+          "how files are cut (default size-1048576)"),
+    FLAG("quiet", 'q', "print only the root's CID"),
+    WAIT_OPTIONS("wait until the minimum of copies is pinned"),
+    END,
+};
+
+const struct cli_option commands_global[] = {
+    VALUE("host", 0, CLI_TEXT, "ADDR,…",
+          "coordinators to ask (default 127.0.0.1:9094)"),
+    VALUE("output", 'o', CLI_CHOICE, "table|json",
+          "for people or for programs"),
+    VALUE("timeout", 0, CLI_DURATION, "D",
+          "longest time without an answer (default 30s; uploads 5m)"),
+    FLAG("help", 'h', "show this"),
+    END,
+};
+
+const struct cli_command commands_table[] = {
+    {"status", "[CID…]", "the cluster's coordinators and nodes, or the "
+     "state of pins", no_options, 0, ANY, cmd_status},
+    {"add", "PATH…", "upload files or directories and pin them",
+     add_options, 1, ANY, cmd_add},
+    {"pin add", "CID|/ipfs/PATH", "pin content that is on the network",
+     pin_add_options, 1, 1, cmd_pin_add},
+    {"pin rm", "CID…", "remove pins", pin_rm_options, 1, ANY, cmd_pin_rm},
+    {"pin update", "OLD NEW", "pin NEW with the options and nodes of OLD, "
+     "which stays", pin_update_options, 2, 2, cmd_pin_update},
+    {"pin ls", "[CID]", "list pins", pin_ls_options, 0, 1, cmd_pin_ls},
+    {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
+     cmd_recover},
+    {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},
+    {"health", "", "whether each host is ready; exit 7 if none is",
+     no_options, 0, 0, cmd_health},
+    {"health graph", "", "who is connected to whom", no_options, 0, 0,
+     cmd_health_graph},
+    {"health metrics", "[NAME]", "names of metrics, or the values of one",
+     no_options, 0, 1, cmd_health_metrics},
+    {"health alerts", "", "recent alerts, newest first", no_options, 0, 0,
+     cmd_health_alerts},
+    {"version", "", "versions of this program and of the hosts", no_options,
+     0, 0, cmd_version},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL},
+};

@@ -1,0 +1,26 @@
+/* The commands. Each prints its result; on failure why gets the text and
+ * the error the exit status. run_* functions in the cmd_*.c files.
+ */
+#ifndef PINFOLD_COMMANDS_H
+#define PINFOLD_COMMANDS_H
+
+#include "ctl/run.h"
+
+extern const struct cli_command commands_table[];
+extern const struct cli_option commands_global[];
+
+enum err cmd_status(struct ctl *c, struct err_text *why);
+enum err cmd_node_ls(struct ctl *c, struct err_text *why);
+enum err cmd_pin_add(struct ctl *c, struct err_text *why);
+enum err cmd_pin_rm(struct ctl *c, struct err_text *why);
+enum err cmd_pin_update(struct ctl *c, struct err_text *why);
+enum err cmd_pin_ls(struct ctl *c, struct err_text *why);
+enum err cmd_recover(struct ctl *c, struct err_text *why);
+enum err cmd_add(struct ctl *c, struct err_text *why);
+enum err cmd_health(struct ctl *c, struct err_text *why);
+enum err cmd_health_graph(struct ctl *c, struct err_text *why);
+enum err cmd_health_metrics(struct ctl *c, struct err_text *why);
+enum err cmd_health_alerts(struct ctl *c, struct err_text *why);
+enum err cmd_version(struct ctl *c, struct err_text *why);
+
+#endif

@@ -1,0 +1,99 @@
+/* A list of hosts: each form is brought to what addr_parse knows. */
+#include "ctl/hosts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ONE_MAX = 512 };
+
+/* "/ip4/127.0.0.1/tcp/9094" to "127.0.0.1:9094". */
+static bool from_multiaddr(const char *text, char out[ONE_MAX])
+{
+    char kind[8], host[ADDR_HOST_MAX + 1], port[8];
+    int end = 0;
+
+    if (sscanf(text, "/%7[a-z0-9]/%255[^/]/tcp/%7[0-9]%n", kind, host, port,
+               &end) != 3 ||
+        (text[end] != 0 && strcmp(text + end, "/http") != 0))
+        return false;
+    if (strcmp(kind, "ip6") == 0)
+        snprintf(out, ONE_MAX, "[%s]:%s", host, port);
+    else if (strcmp(kind, "ip4") == 0 || strcmp(kind, "dns") == 0 ||
+             strcmp(kind, "dns4") == 0 || strcmp(kind, "dns6") == 0)
+        snprintf(out, ONE_MAX, "%s:%s", host, port);
+    else
+        return false;
+    return true;
+}
+
+static enum err normalise(const char *text, char out[ONE_MAX],
+                          struct err_text *why)
+{
+    size_t n;
+
+    if (strncmp(text, "https://", 8) == 0)
+        return err_set(why, ERR_USAGE, "https is not supported");
+    if (strncmp(text, "/unix/", 6) == 0) {
+        snprintf(out, ONE_MAX, "unix:%s", text + 5);
+        return ERR_OK;
+    }
+    if (text[0] == '/') {
+        if (!from_multiaddr(text, out))
+            return err_set(why, ERR_USAGE,
+                           "not a multiaddr such as "
+                           "/ip4/127.0.0.1/tcp/9094");
+        return ERR_OK;
+    }
+    if (strncmp(text, "http://", 7) == 0)
+        text += 7;
+    n = strlen(text);
+    snprintf(out, ONE_MAX, "%s", text);
+    if (strncmp(out, "unix:", 5) != 0 && n > 0 && out[n - 1] == '/')
+        out[n - 1] = 0;
+    return ERR_OK;
+}
+
+static enum err parse_one(const char *text, struct host *h,
+                          struct err_text *why)
+{
+    char one[ONE_MAX];
+    enum err e = normalise(text, one, why);
+
+    if (e != ERR_OK)
+        return e;
+    if (addr_parse(one, HOSTS_PORT, &h->addr, why) != ERR_OK)
+        return ERR_USAGE;
+    if (!h->addr.is_unix && h->addr.port == 0)
+        return err_set(why, ERR_USAGE, "port 0");
+    addr_print(&h->addr, h->text);
+    return ERR_OK;
+}
+
+enum err hosts_parse(const char *text, struct hosts *out,
+                     struct err_text *why)
+{
+    char one[ONE_MAX];
+
+    out->n = 0;
+    for (const char *p = text;; p++) {
+        size_t n = strcspn(p, ",");
+        enum err e;
+
+        if (n == 0 || n >= sizeof one)
+            return err_set(why, ERR_USAGE, "host list '%.100s': %s", text,
+                           n == 0 ? "an empty entry" : "an entry too long");
+        if (out->n == HOSTS_MAX)
+            return err_set(why, ERR_USAGE, "more than %d hosts", HOSTS_MAX);
+        memcpy(one, p, n);
+        one[n] = 0;
+        e = parse_one(one, &out->list[out->n], why);
+        if (e != ERR_OK) {
+            err_prefix(why, "host '%.100s'", one);
+            return e;
+        }
+        out->n++;
+        p += n;
+        if (*p == 0)
+            return ERR_OK;
+    }
+}

@@ -1,0 +1,66 @@
+/* Options, hosts, the command, and the exit status. */
+#include "ctl/run.h"
+
+#include "ctl/commands.h"
+#include "ctl/interrupt.h"
+#include "ctl/print.h"
+#include "ctl/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As shells report a process that a signal ended. */
+enum { EXIT_SIGNAL = 128 };
+
+static enum err set_up(struct ctl *c, struct err_text *why)
+{
+    const char *hosts = cli_text(&c->cli, "host"), *output;
+    enum err e;
+
+    if (hosts == NULL)
+        hosts = getenv("PINFOLD_HOST");
+    if (hosts == NULL || hosts[0] == 0)
+        hosts = "127.0.0.1:9094";
+    e = hosts_parse(hosts, &c->hosts, why);
+    if (e != ERR_OK)
+        return e;
+    output = cli_text(&c->cli, "output");
+    c->json = output != NULL && strcmp(output, "json") == 0;
+    return client_init(&c->client, &c->hosts,
+                       (uint64_t)cli_number(&c->cli, "timeout", 0), why);
+}
+
+static int finish(enum err e, struct err_text *why)
+{
+    progress_clear();
+    if (interrupt_seen() != 0) {
+        fflush(stdout);
+        return EXIT_SIGNAL + interrupt_seen();
+    }
+    /* A reader that left early got what it wanted. */
+    if (print_failed() || fflush(stdout) != 0)
+        e = print_finish(why) ? ERR_OK : ERR_IO;
+    if (e != ERR_OK)
+        print_failure(why->text);
+    return err_exit_status(e);
+}
+
+int run_main(int argc, char **argv)
+{
+    static struct ctl c; /* large, and all of it starts as zero */
+    struct err_text why = {""};
+    enum err e;
+
+    interrupt_install();
+    e = cli_parse(&c.cli, commands_table, commands_global, argc, argv, &why);
+    if (e == ERR_OK && c.cli.help) {
+        cli_help(&c.cli, stdout);
+        return finish(ERR_OK, &why);
+    }
+    if (e == ERR_OK)
+        e = set_up(&c, &why);
+    if (e == ERR_OK)
+        e = c.cli.command->run(&c, &why);
+    client_close(&c.client);
+    return finish(e, &why);
+}

@@ -1,0 +1,547 @@
+"""The program pinfold: against scripted servers (failover, errors, cut
+streams, progress, memory), and against a real cluster."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from cluster import make_cid
+from process import clean_env, free_port, program, until
+
+CID = make_cid("one")
+PIN = {"replication_factor_min": 2, "replication_factor_max": 3,
+       "name": "n", "mode": "recursive", "metadata": {},
+       "expire_at": "0001-01-01T00:00:00Z", "cid": CID, "type": "pin",
+       "allocations": ["p1", "p2"], "timestamp": "2026-01-02T03:04:05Z"}
+
+
+def argv(*words):
+    return [program("ctl", "pinfold"), *words]
+
+
+def run(*words, env=None, timeout=60, **more):
+    return subprocess.run(argv(*words), env=clean_env(env), text=True,
+                          capture_output=True, timeout=timeout, check=False,
+                          **more)
+
+
+def status_of(*states, cid=CID):
+    return {"cid": cid, "name": "n", "allocations": [], "origins": [],
+            "created": "2026-01-02T03:04:05Z", "metadata": {},
+            "peer_map": {f"p{i}": {
+                "peername": f"node-{i}", "status": s, "attempt_count": 1,
+                "timestamp": "2026-01-02T03:04:05Z", "priority_pin": False,
+                "error": "disk full" if s == "pin_error" else ""}
+                for i, s in enumerate(states)}}
+
+
+def answer(status, body, kind="Error"):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return (f"HTTP/1.1 {status} {kind}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+
+def error(status, text):
+    return answer(status, {"code": status, "message": text})
+
+
+def stream(*items, trailer="", cut=False):
+    """A chunked stream; cut: the connection closes before the end."""
+    out = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTrailer: "
+           b"X-Stream-Error\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for item in items:
+        part = json.dumps(item).encode() + b"\n"
+        out += b"%x\r\n%s\r\n" % (len(part), part)
+    if not cut:
+        out += b"0\r\nX-Stream-Error: " + trailer.encode() + b"\r\n\r\n"
+    return out
+
+
+class Stub:
+    """Answers what reply(method, target) says: bytes, an iterable of bytes,
+    or None (closes without a word). Requests are kept."""
+
+    def __init__(self, reply):
+        self.reply, self.requests, self.bodies = reply, [], []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(peer,),
+                             daemon=True).start()
+
+    def _serve(self, peer):
+        with peer, peer.makefile("rwb") as f:
+            try:
+                while self._one(f):
+                    pass
+            except (OSError, ValueError):
+                pass
+
+    def _one(self, f):
+        line = f.readline().decode()
+        if not line:
+            return False
+        method, target, _ = line.split(" ")
+        heads = {}
+        while (line := f.readline().decode().strip()):
+            name, _, value = line.partition(":")
+            heads[name.lower()] = value.strip()
+        self.requests.append((method, target))
+        if "expect" in heads and self.reply(method, "expect") is None:
+            f.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            f.flush()
+        elif "expect" in heads:
+            f.write(self.reply(method, "expect"))
+            return False
+        if heads.get("transfer-encoding") == "chunked":
+            self.bodies.append(self._chunks(f))
+        made = self.reply(method, target)
+        if made is None:
+            return False
+        for part in [made] if isinstance(made, bytes) else made:
+            f.write(part)
+            f.flush()
+        return b"Content-Length" in made if isinstance(made, bytes) else False
+
+    @staticmethod
+    def _chunks(f):
+        out = b""
+        while (n := int(f.readline(), 16)) > 0:
+            out += f.read(n)
+            f.readline()
+        f.readline()
+        return out
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def stub():
+    made = []
+
+    def make(reply):
+        made.append(Stub(reply if callable(reply) else lambda *_: reply))
+        return made[-1]
+
+    yield make
+    for s in made:
+        s.close()
+
+
+# --- without a server -------------------------------------------------------
+
+@pytest.mark.parametrize("words, code, text", [
+    ([], 2, "no command"),
+    (["frob"], 2, "unknown command 'frob'"),
+    (["pin", "add", "--frob", CID], 2, "unknown option '--frob'"),
+    (["pin", "add", "nonsense"], 2, "invalid cid"),
+    (["pin", "add", "/ipfs"], 2, "no path such as"),
+    (["pin", "add", CID, "--min", "3", "--max", "2"], 2, "may not exceed"),
+    (["pin", "add", CID, "--allocate", "node-1"], 2, "--allocate 'node-1'"),
+    (["pin", "add", CID, "--expire-in", "10ms"], 2, "less than 1s"),
+    (["add", "/nowhere/at/all"], 3, "No such file"),
+    (["add", "/tmp"], 2, "is a directory (add -r)"),
+    (["--host", "a:b", "status"], 2, "host 'a:b'"),
+    (["--host", "127.0.0.1:1", "pin", "ls"], 7, "Connection refused"),
+])
+def test_refused_before_anything_is_sent(words, code, text):
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("pinfold: ") and text in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_and_environment(stub):
+    assert "pin update" in run("--help").stdout
+    s = stub(answer(200, {"version": "9"}))
+    done = run("version", env={"PINFOLD_HOST": f"http://{s.host}/"})
+    assert done.returncode == 0 and "9" in done.stdout
+
+
+# --- errors -----------------------------------------------------------------
+
+@pytest.mark.parametrize("status, text, code", [
+    (400, "error decoding Cid: x", 2), (401, "unauthorized", 6),
+    (403, "over quota: 5 of 4", 4), (403, "denied", 6),
+    (404, "pin is not part of the pinset", 3), (409, "conflict", 9),
+    (429, "rate limit exceeded", 8), (507, "no space left", 11),
+    (500, "not enough peers to allocate CID. Needed at least: 2", 9),
+    (500, "internal error", 1), (504, "timed out", 10),
+])
+def test_exit_codes(stub, status, text, code):
+    done = run("--host", stub(error(status, text)).host, "pin", "add", CID)
+    assert done.returncode == code
+    assert done.stderr == f"pinfold: {text}\n"
+
+
+@pytest.mark.parametrize("text, code", [("no leader", 5), ("busy", 8),
+                                        ("not ready: behind", 7)])
+def test_unavailable_is_repeated_until_the_deadline(stub, text, code):
+    s = stub(error(503, text))
+    done = run("--host", s.host, "--timeout", "800ms", "pin", "add", CID)
+    assert (done.returncode, done.stderr) == (code, f"pinfold: {text}\n")
+    assert len(s.requests) >= 2
+
+
+def test_control_characters_do_not_reach_the_terminal(stub):
+    done = run("--host", stub(error(404, "a\x1b[2Jb")).host, "pin", "rm",
+               CID)
+    assert "\x1b" not in done.stderr and "a?[2Jb" in done.stderr
+
+
+@pytest.mark.parametrize("reply", [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{]",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}",
+    b"SSH-2.0-OpenSSH\r\n",
+])
+def test_malformed_answers(stub, reply):
+    done = run("--host", stub(reply).host, "--timeout", "2s", "pin", "add",
+               CID)
+    assert done.returncode in (1, 7) and done.stderr.startswith("pinfold: ")
+    assert done.stdout == ""
+
+
+# --- failover ---------------------------------------------------------------
+
+def test_failover(stub):
+    silent = socket.create_server(("127.0.0.1", 0))  # accepts, says nothing
+    bad = stub(error(503, "no leader"))
+    lost = stub(None)
+    good = stub(answer(200, PIN))
+    hosts = ",".join([f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:1",
+                      bad.host, lost.host, good.host])
+    done = run("--host", hosts, "--timeout", "3s", "-o", "json", "pin", "add",
+               CID, "--name", "a b", "--meta", "k=v", "--min", "2")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == PIN
+    assert good.requests == [(
+        "POST", f"/pins/{CID}?replication-min=2&name=a%20b&meta-k=v")]
+    silent.close()
+
+
+def test_all_hosts_are_named(stub):
+    done = run("--host", f"127.0.0.1:1,{stub(None).host}", "pin", "ls")
+    assert done.returncode == 7
+    assert "127.0.0.1:1: Connection refused; " in done.stderr
+
+
+def test_removal_after_a_lost_answer_says_so(stub):
+    gone = stub(error(404, "pin is not part of the pinset"))
+    done = run("--host", f"{stub(None).host},{gone.host}", "pin", "rm", CID)
+    assert done.returncode == 3
+    assert "may have removed the pin" in done.stderr
+
+
+def test_silence_ends(stub):
+    quiet = socket.create_server(("127.0.0.1", 0))
+    begun = time.monotonic()
+    done = run("--host", f"127.0.0.1:{quiet.getsockname()[1]}", "--timeout",
+               "500ms", "pin", "ls")
+    assert done.returncode == 7 and time.monotonic() - begun < 5
+    assert "no answer within" in done.stderr
+    quiet.close()
+
+
+# --- lists ------------------------------------------------------------------
+
+def test_lists(stub):
+    s = stub(lambda m, t: stream(PIN, {**PIN, "name": "zwölf"}))
+    done = run("--host", s.host, "pin", "ls")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == 3
+    assert lines[0].startswith("CID") and lines[1].split()[:3] == [
+        CID, "2-3", "2"]
+    done = run("--host", s.host, "-o", "json", "pin", "ls")
+    assert json.loads(done.stdout) == [PIN, {**PIN, "name": "zwölf"}]
+    done = run("--host", stub(stream()).host, "-o", "json", "pin", "ls")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_filter(stub):
+    s = stub(lambda m, t: stream(status_of("pinned", "pin_error")))
+    done = run("--host", s.host, "pin", "ls", "--filter", "error")
+    assert done.stdout.splitlines()[1].split()[:3] == [CID, "error", "1"]
+    assert s.requests == [("GET", "/pins?filter=error")]
+
+
+@pytest.mark.parametrize("output", ["json", "table"])
+@pytest.mark.parametrize("more, text", [
+    ({"trailer": "one\r\nX-Stream-Error: database is busy"},
+     "pinfold: one; database is busy"),
+    ({"cut": True}, "cut off"),
+])
+def test_broken_lists_are_errors(stub, output, more, text):
+    s = stub(stream(PIN, PIN, **more))
+    done = run("--host", s.host, "-o", output, "pin", "ls")
+    assert done.returncode == 1 and text in done.stderr
+    assert done.stdout.count(CID) == 2 and len(s.requests) == 1
+    if output == "json":  # nobody may take it for complete
+        with pytest.raises(ValueError):
+            json.loads(done.stdout)
+
+
+def many(n):
+    def parts(method, target):
+        yield stream(cut=True)
+        for i in range(0, n, 100):
+            lines = b"".join(
+                json.dumps({**PIN, "cid": make_cid(k % 500),
+                            "name": f"pin {k}"}).encode() + b"\n"
+                for k in range(i, i + 100))
+            yield b"%x\r\n%s\r\n" % (len(lines), lines)
+        yield b"0\r\nX-Stream-Error: \r\n\r\n"
+    return parts
+
+
+def peak_kib(pid):
+    """The most memory that a process had, 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            found = re.search(r"VmHWM:\s+(\d+) kB", f.read())
+            return int(found.group(1)) if found else 0
+    except OSError:
+        return 0
+
+
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_long_lists_in_bounded_memory(stub, output, tmp_path):
+    s, most = stub(many(100000)), 0
+    with open(tmp_path / "out", "wb") as out:
+        child = subprocess.Popen(argv("--host", s.host, "-o", output, "pin",
+                                      "ls"), stdout=out, env=clean_env())
+        while child.poll() is None:
+            most = max(most, peak_kib(child.pid))
+            time.sleep(0.005)
+    text = (tmp_path / "out").read_text()
+    assert child.returncode == 0 and text.count("pin 99999") == 1
+    sanitized = b"libasan" in subprocess.run(
+        ["ldd", argv()[0]], capture_output=True, check=True).stdout
+    assert 0 < most < (200 if sanitized else 20) * 1024
+
+
+def test_a_reader_that_leaves_is_no_error(stub):
+    s = stub(many(20000))
+    child = subprocess.Popen(argv("--host", s.host, "pin", "ls"),
+                             stdout=subprocess.PIPE, env=clean_env(),
+                             stderr=subprocess.PIPE)
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.wait(20) == 0 and child.stderr.read() == b""
+
+
+def test_full_disk_is_an_error(stub):
+    with open("/dev/full", "wb") as out:
+        done = subprocess.run(
+            argv("--host", stub(many(1000)).host, "pin", "ls"), stdout=out,
+            stderr=subprocess.PIPE, env=clean_env(), check=False, timeout=20)
+    assert done.returncode == 1 and b"No space left" in done.stderr
+
+
+# --- waiting ----------------------------------------------------------------
+
+def sequence(*views):
+    left = list(views)
+
+    def reply(method, target):
+        if method == "GET":
+            return answer(200, left.pop(0) if len(left) > 1 else left[0])
+        return answer(200, PIN)
+    return reply
+
+
+def test_wait(stub):
+    s = stub(sequence(status_of("pin_queued", "remote", "pin_queued"),
+                      status_of("pinning", "remote", "pinned"),
+                      status_of("pinned", "remote", "pinned")))
+    done = run("--host", s.host, "pin", "add", CID, "--wait")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        f"{CID}: 0 of 2 copies pinned; node-0 pin_queued; node-2 pin_queued",
+        f"{CID}: 1 of 2 copies pinned; node-0 pinning",
+        f"{CID}: 2 of 2 copies pinned"]
+    s = stub(sequence(status_of("unpinning"), status_of("unpinned")))
+    done = run("--host", s.host, "pin", "rm", CID, "--wait")
+    assert done.returncode == 0 and f"removed {CID}" in done.stdout
+    assert done.stderr.splitlines()[-1].endswith("1 of 1 nodes have let go")
+
+
+def test_wait_outlasts_trouble_and_times_out(stub):
+    views = [error(503, "no leader"), None]
+
+    def reply(method, target):
+        if method == "POST":
+            return answer(200, PIN)
+        return views.pop() if views else answer(
+            200, status_of("pin_error", "pin_error"))
+
+    done = run("--host", stub(reply).host, "pin", "add", CID, "--wait",
+               "--wait-timeout", "1s", "--timeout", "200ms")
+    assert done.returncode == 10
+    assert "gave up waiting after 1s: 0 of 2 copies pinned" in done.stderr
+    assert "node-1 pin_error (disk full)" in done.stderr
+
+
+def test_interrupt(stub):
+    s = stub(sequence(status_of("pinning", "pinning")))
+    child = subprocess.Popen(
+        argv("--host", s.host, "pin", "add", CID, "--wait"), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
+    until(lambda: len(s.requests) > 3, 10, "it waits")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=5)
+    assert child.returncode == 130 and CID in out
+    assert err.splitlines() == [
+        f"{CID}: 0 of 2 copies pinned; node-0 pinning; node-1 pinning"]
+    quiet = socket.create_server(("127.0.0.1", 0))
+    child = subprocess.Popen(
+        argv("--host", f"127.0.0.1:{quiet.getsockname()[1]}", "pin", "ls"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
+    peer, _ = quiet.accept()
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(5) == 143 and child.stderr.read() == b""
+    peer.close()
+
+
+def test_live_line(stub):
+    s = stub(sequence(status_of("pinning", "pinning"),
+                      status_of("pinned", "pinned")))
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        argv("--host", s.host, "pin", "add", CID, "--wait"),
+        stdout=subprocess.DEVNULL, stderr=theirs, env=clean_env())
+    assert child.wait(20) == 0
+    os.close(theirs)
+    seen = b""
+    while select.select([ours], [], [], 1)[0]:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:
+            break
+    os.close(ours)
+    assert b"\n" not in seen and seen.endswith(b"\r\x1b[K")
+    assert b"copies pinned" in seen
+
+
+# --- uploads ----------------------------------------------------------------
+
+def added(method, target):
+    if target == "expect":
+        return None
+    return stream({"name": "a", "cid": make_cid(1), "bytes": 1},
+                  {"name": "d", "cid": CID, "bytes": 2})
+
+
+def test_upload(stub, tmp_path):
+    s = stub(added)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a b").write_bytes(b"x" * 300000)
+    path = str(tmp_path / "d")
+    done = run("--host", s.host, "add", "-r", path, "--name", "n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"added {make_cid(1)} a\nadded {CID} d\n"
+    assert s.requests[0][0] == "POST"
+    for part in ("cid-version=1", "raw-leaves=true", "name=n",
+                 "chunker=size-1048576", "wrap-with-directory=false"):
+        assert part in s.requests[0][1]
+    parts = re.findall(rb'filename="([^"]*)"\r\nContent-Type: (\S+)',
+                       s.bodies[0])
+    assert parts == [(b"d", b"application/x-directory"),
+                     (b"d%2Fa+b", b"application/octet-stream")]
+    assert b"x" * 300000 in s.bodies[0]
+    assert run("--host", s.host, "add", "-rq", path).stdout == CID + "\n"
+    done = run("--host", s.host, "-o", "json", "add", "-r", path)
+    assert [x["name"] for x in json.loads(done.stdout)] == ["a", "d"]
+
+
+def test_upload_refused_at_the_head_goes_to_the_next(stub, tmp_path):
+    (tmp_path / "f").write_bytes(b"x" * 100000)
+    busy = stub(error(503, "no leader"))
+    good = stub(added)
+    done = run("--host", f"{busy.host},{good.host}", "add",
+               str(tmp_path / "f"))
+    assert done.returncode == 0 and len(busy.requests) == 1
+    assert len(good.bodies) == 1
+
+
+def test_upload_is_not_repeated(stub, tmp_path):
+    (tmp_path / "f").write_bytes(b"x" * 100000)
+    first = stub(None)
+    other = stub(added)
+    done = run("--host", f"{first.host},{other.host}", "add",
+               str(tmp_path / "f"))
+    assert done.returncode == 7 and other.requests == []
+    assert "it was not repeated" in done.stderr
+
+
+def test_upload_that_fails_late(stub, tmp_path):
+    (tmp_path / "f").write_bytes(b"x")
+    text = "not enough peers to allocate CID. Needed at least: 2"
+
+    def reply(method, target):
+        return None if target == "expect" else stream(trailer=text)
+
+    done = run("--host", stub(reply).host, "add", str(tmp_path / "f"))
+    assert (done.returncode, done.stderr) == (9, f"pinfold: {text}\n")
+
+
+# --- health -----------------------------------------------------------------
+
+def test_health(stub):
+    bad = stub(answer(503, {"ready": False, "reason": "catching up"}))
+    good = stub(answer(200, {"reason": ""}))
+    done = run("--host", f"{bad.host},{good.host}", "health")
+    assert done.returncode == 0 and "catching up" in done.stdout
+    done = run("--host", f"{bad.host},127.0.0.1:1", "-o", "json", "health")
+    assert done.returncode == 7
+    assert json.loads(done.stdout) == [
+        {"host": bad.host, "ready": False, "error": "catching up"},
+        {"host": "127.0.0.1:1", "ready": False,
+         "error": "Connection refused"}]
+
+
+# --- a real cluster ---------------------------------------------------------
+
+def test_cluster(make_cluster, tmp_path):
+    c = make_cluster(coordinators=3, nodes=3)
+    hosts = ",".join(f"127.0.0.1:{x.http}" for x in c.coordinators)
+    env = {"PINFOLD_HOST": f"127.0.0.1:{free_port()},{hosts}"}
+    (tmp_path / "file").write_bytes(os.urandom(3 << 20))
+    done = run("add", "-q", "--wait", "--replication", "2", "--name", "one",
+               str(tmp_path / "file"), env=env)
+    assert done.returncode == 0, done.stderr
+    cid = done.stdout.strip()
+    assert len(c.holders(cid)) == 2
+    done = run("status", "-o", "json", env=env)
+    assert len(json.loads(done.stdout)["nodes"]) == 3
+    for words in (["status"], ["status", cid], ["node", "ls"], ["pin", "ls"],
+                  ["pin", "ls", cid], ["pin", "ls", "--filter", "pinned"],
+                  ["health"], ["health", "graph"], ["health", "metrics"],
+                  ["health", "metrics", "freespace"], ["health", "alerts"],
+                  ["version"], ["recover"], ["recover", cid]):
+        done = run(*words, env=env)
+        assert done.returncode == 0, (words, done.stderr)
+        print(done.stdout)
+    done = run("status", make_cid("unknown"), env=env)
+    assert done.returncode == 3 and "not in the pinset" in done.stderr
+    done = run("pin", "rm", cid, "--wait", env=env)
+    assert done.returncode == 0, done.stderr
+    assert c.holders(cid) == []
+    assert run("pin", "rm", cid, env=env).returncode == 3
+    assert run("pin", "ls", cid, env=env).returncode == 3
