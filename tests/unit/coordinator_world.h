@@ -230,7 +230,7 @@ UNUSED static void coord_publish(struct coord *c)
     c->sources = (struct view_sources){
         .store = c->store, .step = c->step, .replica = c->replica,
         .agents = c->agents, .peers = c->peers, .self = &c->self,
-        .unready = peers_forming_text(c->peers)};
+        .agents_addr = &c->agents_at, .unready = peers_forming_text(c->peers)};
     view_publish(&c->sources, &clock);
 }
 

@@ -65,7 +65,8 @@ static void test_answers(void **state)
     expect_reply(&reply, "200", "\r\nX-B: c  \td\r\n");
     send_get(fd, "GET /none");
     reply = receive(fd, "\r\n\r\n");
-    assert_false(has(&reply, "Content-"));
+    assert_false(has(&reply, "Content-Length"));
+    assert_true(has(&reply, "\r\nContent-Type: application/json\r\n"));
     expect_reply(&reply, "204", "204 No Content\r\n");
     send_get(fd, "GET /bare");
     reply = receive(fd, "{}\n");

@@ -495,6 +495,27 @@ static void changes(void **state)
     world_close(w);
 }
 
+static void reading(void **state)
+{
+    struct world *w = world_with(1);
+
+    (void)state;
+    store_flush(w->store);
+    store_read_begin(w->store);
+    assert_false(store_is_dirty(w->store));
+    assert_null(world_find(w, 1));
+    store_read_end(w->store);
+    put(w, 1, 1, 1);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED); /* it may write again */
+    store_read_begin(w->store); /* inside the one that writes: nothing */
+    assert_non_null(world_find(w, 1));
+    store_read_end(w->store);
+    assert_true(store_is_dirty(w->store));
+    store_flush(w->store);
+    world_close(w);
+}
+
 /* --- durability -------------------------------------------------------- */
 static void synced(void **state)
 {
@@ -627,6 +648,7 @@ int main(void)
         cmocka_unit_test(lists),
         cmocka_unit_test(scans),
         cmocka_unit_test(changes),
+        cmocka_unit_test(reading),
         cmocka_unit_test(synced),
         cmocka_unit_test(checkpoints),
         cmocka_unit_test(removed_nodes),
