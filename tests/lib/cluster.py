@@ -1,0 +1,285 @@
+"""A Pinfold cluster of real processes on loopback, for the system tests.
+
+Cluster starts coordinators, agents and IPFS daemons in one directory, each
+of them can be killed, stopped and restarted, and close() ends them all and
+complains about sanitizer reports and unclean exits. Nothing here sleeps to
+synchronise: until() polls with a deadline.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import subprocess
+import time
+
+from daemons import FakeDaemon, Kubo, TestNode
+from process import REPORT, Process, free_port, program, until
+from wire import request
+
+# Short limits, so that trouble shows within seconds.
+COORDINATOR_OPTIONS = {
+    "suspect-after": "2s", "down-after": "4s", "out-after": "6s",
+    "election-timeout": "500ms", "heartbeat": "100ms", "drain": "2s",
+}
+AGENT_OPTIONS = {
+    "beat": "300ms", "backoff": "500ms", "backoff-max": "2s",
+    "stall-timeout": "20s",
+}
+
+
+def make_cid(seed=None):
+    """A CIDv1 (raw, SHA-256) of content that nobody has."""
+    data = os.urandom(16) if seed is None else str(seed).encode()
+    raw = b"\x01\x55\x12\x20" + hashlib.sha256(data).digest()
+    return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+class Coordinator(Process):
+    def __init__(self, cluster, number):
+        self.number = number
+        self.http, self.peers, self.agents = (free_port() for _ in range(3))
+        self.data = os.path.join(cluster.folder, f"coordinator-{number}")
+        self.options = {}
+        super().__init__(f"coordinator-{number}", [], cluster.folder)
+
+    def set_options(self, members, options):
+        self.options = {
+            "data-dir": self.data, "name": f"coordinator-{self.number}",
+            "listen-http": f"127.0.0.1:{self.http}",
+            "listen-peers": f"127.0.0.1:{self.peers}",
+            "listen-agents": f"127.0.0.1:{self.agents}",
+            "members": members, **options}
+        self.argv = [program("coordinator", "pinfold-coordinator")]
+        for key, value in self.options.items():
+            self.argv += ["--" + key, str(value)]
+
+    def call(self, method, path, body=None, headers=None, timeout=20):
+        return request(self.http, method, path, body, headers, timeout)
+
+    def get(self, path, **more):
+        return self.call("GET", path, **more)
+
+    def post(self, path, **more):
+        return self.call("POST", path, **more)
+
+    def delete(self, path, **more):
+        return self.call("DELETE", path, **more)
+
+    def ready(self):
+        return self.alive() and self.get("/readyz", timeout=2).status == 200
+
+    def status(self):
+        return self.get("/api/v1/status", timeout=5).json()
+
+    def metric(self, name):
+        """The first value of a series in /metrics."""
+        for line in self.get("/metrics").text().split("\n"):
+            if re.match(name + r"[ {]", line):
+                return float(line.rsplit(" ", 1)[1])
+        raise KeyError(name)
+
+    def pins(self):
+        """CID -> allocation object, of the whole list."""
+        answer = self.get("/allocations", timeout=60)
+        assert answer.status == 200, answer
+        return {p["cid"]: p for p in answer.lines()}
+
+    def pin_states(self, cid):
+        """Node name -> status of one CID."""
+        answer = self.get(f"/pins/{cid}")
+        assert answer.status == 200, answer
+        return {v["peername"]: v["status"]
+                for v in answer.json()["peer_map"].values()}
+
+
+class Agent(Process):
+    def __init__(self, cluster, number, daemon, options):
+        self.number, self.daemon = number, daemon
+        self.data = os.path.join(cluster.folder, f"agent-{number}")
+        argv = [program("agent", "pinfold-agent")]
+        chosen = {
+            "data-dir": self.data, "name": f"node-{number}",
+            "coordinators": ",".join(f"127.0.0.1:{c.agents}"
+                                     for c in cluster.coordinators),
+            "kubo": f"127.0.0.1:{daemon.port}", **options}
+        for key, value in chosen.items():
+            argv += ["--" + key, str(value)]
+        super().__init__(f"agent-{number}", argv, cluster.folder)
+
+
+class Cluster:
+    """Coordinators, nodes (an agent and its daemon each), and their files.
+
+    daemon: "ipfs" (the test node, or Kubo named by PINFOLD_IPFS) or "fake".
+    """
+
+    def __init__(self, folder, coordinators=3, nodes=3, daemon="ipfs",
+                 options=None, agent_options=None):
+        self.folder = str(folder)
+        os.makedirs(self.folder, exist_ok=True)
+        self.kind = daemon
+        self.coordinators = [Coordinator(self, i + 1)
+                             for i in range(coordinators)]
+        members = ",".join(f"127.0.0.1:{c.peers}" for c in self.coordinators)
+        for c in self.coordinators:
+            c.set_options(members, {**COORDINATOR_OPTIONS, **(options or {})})
+        self.agent_options = {**AGENT_OPTIONS, **(agent_options or {})}
+        self.daemons, self.agents = [], []
+        self.key = os.path.join(self.folder, "swarm.key")
+        with open(self.key, "w", encoding="ascii") as f:
+            f.write("/key/swarm/psk/1.0.0/\n/base16/\n" +
+                    os.urandom(32).hex() + "\n")
+        for _ in range(nodes):
+            self._make_node()
+
+    def _make_node(self):
+        number = len(self.daemons) + 1
+        if self.kind == "fake":
+            daemon = FakeDaemon(self, number)
+        elif os.environ.get("PINFOLD_IPFS"):
+            daemon = Kubo(self, number, os.environ["PINFOLD_IPFS"])
+        else:
+            daemon = TestNode(self, number)
+        self.daemons.append(daemon)
+        self.agents.append(Agent(self, number, daemon, self.agent_options))
+        return daemon, self.agents[-1]
+
+    def add_node(self):
+        """One more node, started and connected; its agent."""
+        daemon, agent = self._make_node()
+        daemon.start()
+        daemon.wait()
+        self.connect_daemons()
+        agent.start()
+        return agent
+
+    @property
+    def processes(self):
+        return self.daemons + self.coordinators + self.agents
+
+    def start(self, seconds=60):
+        for p in self.daemons + self.coordinators:
+            p.start()
+        for d in self.daemons:
+            d.wait()
+        self.connect_daemons()
+        for a in self.agents:
+            a.start()
+        self.wait_ready(seconds)
+        return self
+
+    def connect_daemons(self):
+        """There is no routing in the tests' network: each must be told."""
+        for i, d in enumerate(self.daemons):
+            for other in self.daemons[:i]:
+                if d.alive() and other.alive():
+                    d.connect(other)
+
+    def wait_ready(self, seconds=60, nodes=None):
+        nodes = len(self.agents) if nodes is None else nodes
+        for c in self.coordinators:
+            if c.alive():
+                until(lambda c=c: c.ready(), seconds, f"{c.name} is ready")
+                until(lambda c=c: len(self.nodes_in("ready", c)) >= nodes,
+                      seconds, f"{c.name} sees {nodes} ready nodes")
+
+    def nodes_in(self, state, coordinator=None):
+        """Names of the nodes that a coordinator shows in one state."""
+        c = coordinator or self.any()
+        return [n["name"] for n in c.status()["nodes"]
+                if n["state"] == state and n["connected"] | (state != "ready")]
+
+    def any(self):
+        """A coordinator that serves."""
+        return until(lambda: next((c for c in self.coordinators
+                                   if not c.stopped and c.ready()), None),
+                     30, "a coordinator is ready")
+
+    def leader(self, seconds=20):
+        def look():
+            for c in self.coordinators:
+                if c.alive() and not c.stopped and c.ready() and \
+                        c.metric("pinfold_raft_leader") == 1:
+                    return c
+            return None
+
+        return until(look, seconds, "there is a leader")
+
+    def followers(self):
+        leader = self.leader()
+        return [c for c in self.coordinators if c is not leader]
+
+    def agent_of(self, name):
+        return next(a for a in self.agents if a.name.endswith(
+            "-" + name.rsplit("-", 1)[1]))
+
+    def holders(self, cid):
+        """Names of the nodes whose daemon holds the pin, asked directly."""
+        return sorted(f"node-{d.number}" for d in self.daemons
+                      if d.alive() and d.has(cid))
+
+    def wait_pinned(self, cid, copies, seconds=30, where=None):
+        """Until status and the daemons themselves agree on the copies."""
+        seen = {}
+
+        def look():
+            states = (where or self.any()).pin_states(cid)
+            pinned = sorted(n for n, s in states.items() if s == "pinned")
+            held = self.holders(cid)
+            seen.update(states=states, held=held)
+            return held if len(pinned) == copies and pinned == held else None
+
+        try:
+            return until(look, seconds, f"{cid} is pinned on {copies} nodes")
+        except AssertionError as e:
+            raise AssertionError(f"{e}; {seen}") from None
+
+    def same_everywhere(self, seconds=20):
+        """Until all coordinators stand at one index with one state hash."""
+        def look():
+            seen = {(s["applied"], s["state_hash"])
+                    for s in (c.status() for c in self.coordinators)}
+            return seen if len(seen) == 1 else None
+
+        until(look, seconds, "all coordinators have one state")
+
+    def logs(self, lines=25):
+        out = []
+        for p in self.processes:
+            text = p.log_text().splitlines()[-lines:]
+            out.append(f"--- {p.name} (pid {p.child and p.child.pid}, "
+                       f"exit {p.child and p.child.poll()})")
+            out += text
+        return "\n".join(out)
+
+    def kill_all(self):
+        for p in self.processes:
+            if p.alive():
+                p.resume()
+                p.kill9()
+
+    def close(self):
+        """Stops everything; returns what was wrong, as a list of texts."""
+        wrong = []
+        order = self.agents + self.coordinators + self.daemons
+        for p in order:
+            if p.alive():
+                p.resume()
+                p.child.terminate()
+        end = time.monotonic() + 30
+        for p in order:
+            if p.child is None or p.killed:
+                continue
+            try:
+                code = p.child.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                p.kill9()
+                wrong.append(f"{p.name} did not stop within 30 s")
+                continue
+            if code != 0 and p not in self.daemons:
+                wrong.append(f"{p.name} ended with {code}")
+        for p in self.coordinators + self.agents:
+            if m := REPORT.search(p.log_text()):
+                wrong.append(f"{p.name}: {m.group()} in its log")
+        return wrong

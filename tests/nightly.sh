@@ -1,0 +1,56 @@
+#!/bin/bash
+# What takes long: both compilers, the thread sanitizer, long fuzzing, many
+# more fault cycles. Closes like tests/run.sh; about two hours.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+JOBS=${PINFOLD_JOBS:-2}
+PASSED=0 FAILED=0 SKIPPED=0
+LOGS=build/log/nightly
+mkdir -p "$LOGS"
+
+# step NAME COMMAND...: one step counts as one test.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    if "$@" >"$LOGS/$name.log" 2>&1; then
+        PASSED=$((PASSED + 1))
+        echo "ok    $name ($((SECONDS - start)) s)"
+    else
+        FAILED=$((FAILED + 1))
+        echo "FAIL  $name ($((SECONDS - start)) s): $LOGS/$name.log"
+        tail -n 40 "$LOGS/$name.log"
+    fi
+}
+
+# suite NAME COMMAND...: its closing line is added to the sum.
+suite() {
+    local name=$1 counts
+    shift
+    "$@" 2>&1 | tee "$LOGS/$name.log"
+    counts=$(tail -n 1 "$LOGS/$name.log" | sed -n \
+        's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) .*/\1 \2 \3/p')
+    read -r a b c <<<"${counts:-0 1 0}"
+    PASSED=$((PASSED + a)) FAILED=$((FAILED + b)) SKIPPED=$((SKIPPED + c))
+}
+
+build_preset() {
+    cmake --preset "$1" && cmake --build "build/$1" -j "$JOBS"
+}
+
+unit_of() {
+    build_preset "$1" &&
+        ctest --test-dir "build/$1" -j "$JOBS" --output-on-failure
+}
+
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+suite run env PINFOLD_FUZZ_SECONDS="${PINFOLD_FUZZ_SECONDS:-300}" \
+    PINFOLD_NIGHTLY=1 tests/run.sh
+step gcc-release build_preset release
+step clang-units unit_of clang
+step tsan-units unit_of tsan
+suite tsan-system env PINFOLD_BUILD="$PWD/build/tsan" tests/run.sh \
+    --no-deps --only system
+echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+[ "$FAILED" -eq 0 ]

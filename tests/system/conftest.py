@@ -1,0 +1,53 @@
+"""Clusters for the system tests; logs are shown when a test fails."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from cluster import Cluster  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for made in item.funcargs.values():
+            if isinstance(made, Cluster):
+                report.sections.append(("cluster", made.logs()))
+        for made in getattr(item, "clusters", []):
+            report.sections.append(("cluster", made.logs()))
+
+
+def _finish(clusters):
+    wrong = [text for c in clusters for text in c.close()]
+    if wrong:
+        logs = "\n".join(c.logs(25) for c in clusters)
+        pytest.fail("\n".join(wrong) + "\n" + logs, pytrace=False)
+
+
+@pytest.fixture
+def make_cluster(tmp_path, request):
+    """make_cluster(coordinators=3, nodes=3, …): started and ready."""
+    request.node.clusters = made = []
+
+    def make(start=True, **more):
+        c = Cluster(tmp_path / f"cluster-{len(made)}", **more)
+        made.append(c)
+        return c.start() if start else c
+
+    yield make
+    _finish(made)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Three coordinators and three nodes, for all tests of a module."""
+    c = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        c.start()
+        yield c
+    finally:
+        _finish([c])

@@ -1,0 +1,395 @@
+"""Behaviour under trouble, with real processes that are killed."""
+
+import os
+import shutil
+import threading
+import time
+
+import pytest
+from cluster import make_cid, until
+from load import Load, pin_many
+
+CYCLES = 5 if os.environ.get("PINFOLD_NIGHTLY") else 1
+
+
+def have_all(cluster, cids, seconds=30):
+    """Each coordinator lists each of them, and all stand at one state."""
+    cluster.wait_ready(seconds, nodes=0)
+    cluster.same_everywhere(seconds)
+    for c in cluster.coordinators:
+        missing = set(cids) - set(c.pins())
+        assert not missing, f"{c.name} misses {len(missing)} of {len(cids)}"
+
+
+# --- coordinators ------------------------------------------------------------
+
+@pytest.mark.parametrize("cycle", range(CYCLES))
+def test_leader_killed_under_load(make_cluster, cycle):
+    cluster = make_cluster(daemon="fake")
+    load = Load(cluster).start()
+    until(lambda: load.count() >= 50, 20, "the load runs")
+    leader = cluster.leader()
+    since = time.monotonic()
+    leader.kill9()
+    until(lambda: load.count() and max(load.acknowledged.values()) >
+          since + 0.5, 10, "pins are accepted again")
+    before = load.count()
+    until(lambda: load.count() >= before + 100, 20, "the load goes on")
+    acknowledged = load.stop()
+    gap = load.longest_gap(since)
+    assert gap <= 3, f"no pin accepted for {gap:.2f} s"
+    leader.start()
+    have_all(cluster, acknowledged)
+
+
+def test_follower_killed_under_load(make_cluster):
+    cluster = make_cluster(daemon="fake")
+    load = Load(cluster).start()
+    until(lambda: load.count() >= 30, 20, "the load runs")
+    follower = cluster.followers()[0]
+    since = time.monotonic()
+    follower.kill9()
+    until(lambda: load.count() >= 150, 20, "the load goes on")
+    acknowledged = load.stop()
+    assert load.longest_gap(since) <= 1
+    follower.start()
+    have_all(cluster, acknowledged)
+
+
+class ListWatch(threading.Thread):
+    """Reads a coordinator's lists all the time; what a 200 brought must be
+    complete, whenever it came."""
+
+    def __init__(self, coordinator, cids):
+        super().__init__()
+        self.c, self.cids = coordinator, set(cids)
+        self.wrong, self.seen = [], {200: 0, 503: 0}
+        self.finished = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.finished.is_set():
+            for path in ("/allocations", "/pins"):
+                try:
+                    answer = self.c.get(path, timeout=5)
+                except OSError:
+                    continue
+                self.seen[answer.status] = self.seen.get(answer.status, 0) + 1
+                if answer.status == 200:
+                    got = {p["cid"] for p in answer.lines()}
+                    if self.cids - got and answer.complete:
+                        self.wrong.append((path, len(got)))
+                elif answer.status == 503:
+                    answer.message()
+
+    def stop(self):
+        self.finished.set()
+        self.join(20)
+        assert not self.wrong, f"{self.c.name} served {self.wrong[:3]}"
+        assert set(self.seen) == {200, 503}, self.seen
+        return self.seen
+
+
+@pytest.mark.parametrize("cycle", range(CYCLES))
+def test_all_killed_and_restarted(make_cluster, cycle):
+    cluster = make_cluster(daemon="fake")
+    cids = pin_many(cluster, 300)
+    for c in cluster.coordinators:
+        c.kill9()
+    watches = [ListWatch(c, cids) for c in cluster.coordinators]
+    # The first alone has a database full of pins, and must not show it.
+    first, *others = cluster.coordinators
+    first.start()
+    until(lambda: first.get("/livez").status == 200, 10, "the first is up")
+    until(lambda: watches[0].seen[503] >= 20, 20, "it refuses lists")
+    assert not first.ready() and watches[0].seen[200] == 0
+    assert first.get("/readyz").json()["reason"]
+    assert first.post(f"/pins/{make_cid()}").status == 503
+    for c in others:
+        c.start()
+    have_all(cluster, cids)
+    until(lambda: all(w.seen[200] >= 2 for w in watches), 20,
+          "all serve lists")
+    for watch in watches:
+        watch.stop()
+    more = pin_many(cluster, 20)
+    have_all(cluster, cids | more)
+
+
+def test_restart_in_turn(make_cluster):
+    """SIGTERM of each, one after the other, while pins are made."""
+    cluster = make_cluster(daemon="fake")
+    load = Load(cluster, rate=30).start()
+    for c in cluster.coordinators:
+        seen = load.count()
+        until(lambda n=seen: load.count() >= n + 20, 20, "the load runs")
+        assert c.terminate() == 0
+        c.start()
+        until(c.ready, 20, f"{c.name} is back")
+    acknowledged = load.stop()
+    have_all(cluster, acknowledged)
+
+
+def test_sent_twice_applies_once(make_cluster):
+    """The leader stands still while operations are on their way to it, so
+    their origins send them again; a late copy must not undo what came
+    after."""
+    cluster = make_cluster(daemon="fake")
+    kept, removed, wrong = [], [], []
+    stop = threading.Event()
+
+    def act(c, method, path):
+        while True:
+            try:
+                answer = c.call(method, path, timeout=15)
+            except OSError as e:
+                wrong.append(e)
+                return
+            if answer.status != 503:
+                break
+        # After an unknown outcome the second attempt may find it done.
+        if answer.status != 200 and not (method == "DELETE" and
+                                         answer.status == 404):
+            wrong.append(answer)
+
+    def client(c, number):
+        n = 0
+        while not stop.is_set():
+            cid, n = make_cid(), n + 1
+            act(c, "POST", f"/pins/{cid}?replication=2&name=first")
+            act(c, "POST", f"/pins/{cid}?replication=2&name=second")
+            if n % 2:
+                kept.append(cid)
+            else:
+                act(c, "DELETE", f"/pins/{cid}")
+                removed.append(cid)
+
+    followers = cluster.followers()
+    threads = [threading.Thread(target=client, args=(followers[i % 2], i))
+               for i in range(8)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(3):
+            done = len(kept)
+            until(lambda n=done: len(kept) > n + 10, 20, "the clients work")
+            leader = cluster.leader()
+            leader.pause()
+            until(lambda: any(c is not leader and
+                              c.metric("pinfold_raft_leader") == 1
+                              for c in cluster.coordinators
+                              if c is not leader), 15, "another leads")
+            leader.resume()
+    finally:
+        stop.set()
+        for t in threads:
+            t.join(40)
+    assert not wrong, wrong[:3]
+    cluster.wait_ready(20)
+    cluster.same_everywhere()
+    resent = sum(c.metric("pinfold_operations_resent_total")
+                 for c in cluster.coordinators)
+    assert resent > 0, "nothing was sent twice: the test shows nothing"
+    for c in cluster.coordinators:
+        pins = c.pins()
+        assert not set(removed) & set(pins)
+        assert {pins[cid]["name"] for cid in kept} == {"second"}
+
+
+def test_follower_catches_up(make_cluster):
+    cluster = make_cluster(daemon="fake")
+    follower = cluster.followers()[0]
+    follower.kill9()
+    cids = pin_many(cluster, 600, coordinators=[
+        c for c in cluster.coordinators if c is not follower])
+    follower.start()
+    have_all(cluster, cids)
+    assert follower.metric("pinfold_raft_lagging") == 0
+    assert follower.metric("pinfold_raft_installs_dropped_total") == 0
+
+
+def test_lag_beyond_the_log(make_cluster):
+    """Says so, serves nothing; and the way back of docs/operations.md."""
+    cluster = make_cluster(daemon="fake", options={"log-budget": "4M"})
+    follower = cluster.followers()[0]
+    others = [c for c in cluster.coordinators if c is not follower]
+    follower.kill9()
+    text = "&".join(f"meta-k{i}=" + "x" * 400 for i in range(20))
+    cids = pin_many(cluster, 1400, threads=4, query="replication=2&" + text,
+                    coordinators=others)
+    assert sum(c.metric("pinfold_raft_snapshots_total") for c in others) > 0
+    follower.start()
+    until(lambda: follower.metric("pinfold_raft_lagging") == 1, 20,
+          "it says that it lags")
+    assert "event=lagging" in follower.log_text()
+    ready = follower.get("/readyz")
+    assert ready.status == 503 and "lags" in ready.json()["reason"]
+    for path in ("/pins", "/allocations", "/pins/" + next(iter(cids))):
+        assert follower.get(path).status == 503
+    assert follower.post(f"/pins/{make_cid()}").status == 503
+    cids |= pin_many(cluster, 20, coordinators=others)  # no harm to them
+
+    assert follower.terminate() == 0
+    healthy = others[0]
+    assert healthy.terminate() == 0
+    for end in ("", "-wal", "-shm"):
+        path = os.path.join(follower.data, "state.db" + end)
+        if os.path.exists(path):
+            os.remove(path)
+        source = os.path.join(healthy.data, "state.db" + end)
+        if end != "-shm" and os.path.exists(source):
+            shutil.copy(source, path)
+    healthy.start()
+    follower.start()
+    have_all(cluster, cids, seconds=40)
+    assert follower.metric("pinfold_raft_lagging") == 0
+    have_all(cluster, cids | pin_many(cluster, 20))
+
+
+# --- nodes -------------------------------------------------------------------
+
+def state_of(cluster, name):
+    return next(n for n in cluster.any().status()["nodes"]
+                if n["name"] == name)
+
+
+class FewestCopies(threading.Thread):
+    """The fewest daemons that ever held a pin while it watched."""
+
+    def __init__(self, cluster, cid):
+        super().__init__()
+        self.cluster, self.cid, self.fewest = cluster, cid, 99
+        self.finished = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.finished.is_set():
+            try:
+                self.fewest = min(self.fewest,
+                                  len(self.cluster.holders(self.cid)))
+            except OSError:
+                pass  # a daemon was killed between two looks
+            self.finished.wait(0.05)
+
+    def stop(self):
+        self.finished.set()
+        self.join(10)
+        return self.fewest
+
+
+@pytest.mark.parametrize("victim", ["agent", "daemon"])
+def test_node_killed(make_cluster, victim):
+    cluster = make_cluster(nodes=4)
+    cid = cluster.daemons[0].add(os.urandom(100_000))
+    cluster.any().post(f"/pins/{cid}?replication=2")
+    name, stays = cluster.wait_pinned(cid, 2)
+    agent = cluster.agent_of(name)
+    killed = agent if victim == "agent" else agent.daemon
+    began = time.monotonic()
+    killed.kill9()
+    until(lambda: state_of(cluster, name)["state"] in ("suspect", "down"), 8,
+          f"{name} is suspect")
+    until(lambda: state_of(cluster, name)["state"] == "down", 15,
+          f"{name} is down")
+    assert time.monotonic() - began >= 3, "before its limit"
+    status = cluster.any().pin_states(cid)
+    assert status[name] == "cluster_error"
+
+    def elsewhere():
+        states = cluster.any().pin_states(cid)
+        return [n for n, s in states.items()
+                if s == "pinned" and n not in (name, stays)]
+
+    (new,) = until(elsewhere, 30, "a copy is made elsewhere")
+    assert cluster.agent_of(new).daemon.has(cid)
+    watch = FewestCopies(cluster, cid)
+    killed.start()
+    if victim == "daemon":
+        killed.wait()
+        cluster.connect_daemons()
+    until(lambda: state_of(cluster, name)["state"] == "ready", 30,
+          f"{name} is back")
+    cluster.wait_pinned(cid, 2, seconds=40)
+    assert watch.stop() >= 2, "a copy was given up too early"
+
+
+def test_surplus_waits_for_checks(make_cluster):
+    """A node returns while another has silently lost its copy: nothing is
+    released before that one has it again."""
+    cluster = make_cluster(nodes=3, daemon="fake")
+    cid = make_cid()
+    cluster.any().post(f"/pins/{cid}?replication=2")
+    name, other = cluster.wait_pinned(cid, 2)
+    agent = cluster.agent_of(name)
+    agent.kill9()
+    until(lambda: len(cluster.holders(cid)) == 3, 40, "a third copy")
+    until(lambda: list(cluster.any().pin_states(cid).values()).count(
+        "pinned") == 2, 20, "the copies are reported")
+    cluster.agent_of(other).daemon.lose(cid)
+    watch = FewestCopies(cluster, cid)
+    agent.start()
+    cluster.wait_pinned(cid, 2, seconds=40)
+    assert watch.stop() >= 2, "a copy was released on hearsay"
+
+
+def test_lost_pin_is_made_again(make_cluster):
+    cluster = make_cluster(agent_options={"recheck": "1s"})
+    cid = cluster.daemons[0].add(os.urandom(5000))
+    cluster.any().post(f"/pins/{cid}?replication=3")
+    cluster.wait_pinned(cid, 3)
+    cluster.daemons[1].unpin(cid)
+    until(lambda: cluster.daemons[1].has(cid), 20, "it is pinned again")
+    cluster.wait_pinned(cid, 3)
+
+
+def test_pin_lost_while_the_daemon_was_down(make_cluster):
+    """The listing when a daemon comes back finds it, without a recheck."""
+    cluster = make_cluster(daemon="fake")
+    cids = pin_many(cluster, 30, query="replication=3")
+    until(lambda: all(d.pins() >= cids for d in cluster.daemons), 30,
+          "all is pinned")
+    daemon = cluster.daemons[0]
+    daemon.kill9()
+    until(lambda: "event=daemon_down" in cluster.agents[0].log_text(), 10,
+          "the agent has seen it")
+    daemon.start()  # a fake daemon forgets everything
+    until(lambda: daemon.pins() >= cids, 30, "all is pinned again")
+
+
+def test_strangers_pins_are_left_alone(make_cluster):
+    cluster = make_cluster()
+    data = os.urandom(3000)
+    foreign = cluster.daemons[0].add(data, pin=True)
+    adopted = cluster.daemons[1].add(os.urandom(3000), pin=True)
+    k = cluster.any()
+    k.post(f"/pins/{adopted}?replication=3")
+    cluster.wait_pinned(adopted, 3)
+    k.delete(f"/pins/{adopted}")
+    until(lambda: cluster.holders(adopted) == ["node-2"], 20,
+          "only the pin that was there before stays")
+    agent = cluster.agents[0]
+    agent.terminate()
+    shutil.rmtree(agent.data)  # a new journal, a new key: full orders
+    agent.start()
+    until(lambda: "event=listed" in agent.log_text().rsplit(
+        "event=started", 1)[1], 20, "the agent has looked at all pins")
+    assert cluster.daemons[0].has(foreign)
+
+
+def test_journal_lost(make_cluster):
+    """An agent without its journal asks for all orders; no pin moves."""
+    cluster = make_cluster(daemon="fake")
+    cids = pin_many(cluster, 50, query="replication=3")
+    until(lambda: all(d.pins() >= cids for d in cluster.daemons), 30,
+          "all is pinned")
+    agent = cluster.agents[1]
+    agent.kill9()
+    before = agent.daemon.calls()
+    for name in os.listdir(agent.data):
+        if name.startswith("journal.db"):
+            os.remove(os.path.join(agent.data, name))
+    agent.start()
+    more = pin_many(cluster, 10, query="replication=3")
+    until(lambda: agent.daemon.pins() >= cids | more, 30, "new orders come")
+    after = agent.daemon.calls()
+    assert after["pin/rm"] == before["pin/rm"]
