@@ -4,13 +4,13 @@
  */
 #include "coordinator/agents_impl.h"
 
+#include "coordinator/now.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct report_wait {
     struct agents *agents;
@@ -258,14 +258,6 @@ static bool same_daemon(const struct daemon_id *x, const struct daemon_id *y)
     return true;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void on_beat(struct session *s, struct span frame)
 {
     struct agents *a = s->agents;
@@ -286,7 +278,7 @@ static void on_beat(struct session *s, struct span frame)
     buf_free(&k->frame);
     k->frame = copy;
     k->soft.beat = m.beat;
-    k->soft.beat_wall_ms = wall_ms();
+    k->soft.beat_wall_ms = now_wall_ms();
     a->stats.beats++;
     s->beaten = true;
     memcpy(s->held_history, m.beat.history, TYPES_HISTORY);

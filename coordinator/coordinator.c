@@ -10,6 +10,7 @@
 #include "coordinator/checkpoint.h"
 #include "coordinator/front.h"
 #include "coordinator/mailbox.h"
+#include "coordinator/now.h"
 #include "coordinator/peers.h"
 #include "coordinator/replica.h"
 #include "coordinator/upkeep.h"
@@ -27,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -63,20 +63,12 @@ struct coordinator {
     int status;
 };
 
-static uint64_t wall_now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void fill_clock(void *arg, struct step_clock *clock)
 {
     struct coordinator *c = arg;
 
     clock->now_ms = uv_now(&c->loop);
-    clock->wall_ms = wall_stamp(&c->wall, wall_now_ms());
+    clock->wall_ms = wall_stamp(&c->wall, now_wall_ms());
     clock->expiry_allowed = wall_expiry_allowed(&c->wall, clock->now_ms);
 }
 
@@ -84,7 +76,7 @@ static uint64_t stamp(void *arg)
 {
     struct coordinator *c = arg;
 
-    return wall_stamp(&c->wall, wall_now_ms());
+    return wall_stamp(&c->wall, now_wall_ms());
 }
 
 /* --- view --------------------------------------------------------------- */
@@ -108,7 +100,7 @@ static void broadcast_status(void *arg)
     struct coordinator *c = arg;
     struct peer_message m = {.kind = PEER_STATUS,
                              .status = {.role = PEER_STARTING,
-                                        .clock_ms = wall_now_ms()}};
+                                        .clock_ms = now_wall_ms()}};
 
     if (c->replica != NULL)
         replica_status(c->replica, &m.status);
@@ -137,7 +129,7 @@ static void on_changed(void *arg)
 
     fill_clock(c, &clock);
     if (leading && !c->was_leading &&
-        wall_taken_over(&c->wall, clock.now_ms, wall_now_ms(),
+        wall_taken_over(&c->wall, clock.now_ms, now_wall_ms(),
                         store_time_ms(c->store)))
         log_warn("time_jump", "log_time_ms=%llu text=%s",
                  (unsigned long long)store_time_ms(c->store),
@@ -261,7 +253,7 @@ static void leader_chores(struct coordinator *c)
     int64_t offsets[LIMIT_COORDINATORS];
     uint32_t n_offsets = 0;
     uint32_t n = peers_list(c->peers, others, LIMIT_COORDINATORS);
-    uint64_t now = uv_now(&c->loop), own = wall_now_ms();
+    uint64_t now = uv_now(&c->loop), own = now_wall_ms();
 
     for (uint32_t i = 0; i < n; i++) {
         uint64_t age = now - others[i].heard_ms;
@@ -299,7 +291,7 @@ static void slow_tick(struct coordinator *c)
 {
     uint64_t now = uv_now(&c->loop);
 
-    if (wall_look(&c->wall, now, wall_now_ms()))
+    if (wall_look(&c->wall, now, now_wall_ms()))
         log_warn("time_jump", "text=%s",
                  "the clock jumped: nothing expires for an hour");
     broadcast_status(c);

@@ -2,6 +2,7 @@
 #include "coordinator/front.h"
 
 #include "coordinator/api.h"
+#include "coordinator/now.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -10,7 +11,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SETTLE_MS = 5 };
 
@@ -112,14 +112,6 @@ static void run(void *arg)
     mailbox_post(f->st.core, &f->stopped);
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 enum err front_start(const struct front_settings *st, struct front **out,
                      struct err_text *why)
 {
@@ -136,7 +128,7 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.agents = st->agents;
     f->api.default_min = st->default_min;
     f->api.default_max = st->default_max;
-    f->api.started_ms = wall_ms();
+    f->api.started_ms = now_wall_ms();
     f->api.hub = stream_hub_new(&f->loop);
     f->api.hub_loop = &f->loop;
     f->api.server = http_new(&f->loop, api_http_ops(), NULL, &f->api);

@@ -440,6 +440,7 @@ enum err replica_start(const struct replica_settings *st,
     }
     uv_timer_init(st->loop, &r->tick);
     uv_prepare_init(st->loop, &r->prepare);
+    replica_lead_init(r);
     r->tick.data = r->prepare.data = r;
     uv_timer_start(&r->tick, on_tick, 100, 100);
     uv_prepare_start(&r->prepare, on_prepare);

@@ -18,6 +18,7 @@ enum {
     REPLICA_BULK_WAITING = 256,   /* above: larger entries */
     REPLICA_BULK_OPERATIONS = 256,
     REPLICA_GROUP_OPERATIONS = 256,
+    REPLICA_REPORT_MS = 5,        /* a report waits for company */
     REPLICA_STALE_TRIES = 3
 };
 
@@ -40,6 +41,7 @@ struct pending {
 struct lead_operation {
     struct lead_operation *next;
     uint64_t origin; /* raft id of who proposed it */
+    uint64_t added_ms;
     size_t n;
     uint8_t bytes[];
 };
@@ -75,6 +77,8 @@ struct replica {
     /* replica_lead.c */
     struct lead_operation *queue, **queue_tail;
     uint32_t n_queue, outstanding;
+    uint32_t n_reports;      /* of the queue */
+    uv_timer_t company;      /* runs while only reports wait */
     struct buf entry, operation;
     uint64_t full_said_ms;
 
@@ -131,6 +135,7 @@ void replica_not_proposed(struct replica *r, struct span entry, enum err e);
 /* false: the queue is full. Copies the bytes. */
 bool replica_lead_add(struct replica *r, uint64_t origin, const void *p,
                       size_t n);
+void replica_lead_init(struct replica *r);
 void replica_lead_pump(struct replica *r);
 void replica_lead_drop(struct replica *r); /* no longer leading */
 

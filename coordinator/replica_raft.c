@@ -458,6 +458,7 @@ static void on_raft_closed(struct raft *raft)
     fsm_free(r->fsm);
     close_handle(r, (uv_handle_t *)&r->idle);
     close_handle(r, (uv_handle_t *)&r->tick);
+    close_handle(r, (uv_handle_t *)&r->company);
     close_handle(r, (uv_handle_t *)&r->prepare);
     close_handle(r, (uv_handle_t *)&r->close_timer);
 }
