@@ -9,6 +9,7 @@
 #include "proto/mem.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,14 +145,16 @@ static bool labels_equal(const struct node *row,
     return true;
 }
 
-/* Another agent's name gets "-<id>" behind it: that is no difference. */
+/* Where another node has the name, "-<id>" stands behind it. */
 static bool name_equal(const struct node *row, struct span name)
 {
+    char suffix[16];
     size_t n = strlen(row->name);
 
     if (n < name.n || memcmp(row->name, name.p, name.n) != 0)
         return false;
-    return n == name.n || row->name[name.n] == '-';
+    snprintf(suffix, sizeof suffix, "-%u", row->id);
+    return n == name.n || strcmp(row->name + name.n, suffix) == 0;
 }
 
 static bool row_current(const struct node *row,
@@ -311,6 +314,15 @@ static void on_reported(void *arg, struct replica_result *r)
     free(w);
 }
 
+/* The state takes reports only of the journal that it knows; keep_row() sees
+ * to a session that is ahead of it. */
+static bool row_known(const struct session *s, uint64_t boot)
+{
+    const struct node *row = store_node(s->agents->st.store, s->node);
+
+    return row != NULL && row->boot == boot;
+}
+
 static void on_report(struct session *s, const struct message_report *r)
 {
     struct agents *a = s->agents;
@@ -318,8 +330,8 @@ static void on_report(struct session *s, const struct message_report *r)
     struct command c;
     enum err e;
 
-    if (!replica_leading(a->st.replica))
-        return; /* no TAKEN: it goes to the leader */
+    if (!replica_leading(a->st.replica) || !row_known(s, r->boot))
+        return; /* no TAKEN: it comes again, to whoever leads */
     if (s->reports == LIMIT_REPORTS_UNANSWERED) {
         log_warn("agent_reports", "node=%u text=%s", s->node,
                  "more reports than it may leave unanswered");
@@ -488,17 +500,28 @@ void agents_leader_changed(struct agents *a)
     }
 }
 
+/* Welcomed while this coordinator followed, or the row was lost on its way. */
+static void keep_row(struct session *s)
+{
+    const struct agents_settings *st = &s->agents->st;
+    const struct node *row = store_node(st->store, s->node);
+
+    if (st->replica != NULL && replica_leading(st->replica) && row != NULL &&
+        row->admin != ADMIN_REMOVED && !row_current(row, &s->hello))
+        wish_row(s, row);
+}
+
 void agents_tick(struct agents *a)
 {
     uint64_t now = agents_now_ms(a);
 
     for (struct session *s = a->sessions; s != NULL; s = s->next) {
         if (s->state == SESSION_NEW && now >= s->deadline_ms) {
-            s->state = SESSION_ENDED;
-            stream_close(s->stream);
+            agents_session_end(s);
         } else if (s->state == SESSION_WAITING && now >= s->deadline_ms) {
-            refuse(s, WELCOME_NOT_READY, "the node could not be enrolled "
-                   "in time");
+            refuse(s, WELCOME_NOT_READY, "not enrolled in time");
+        } else if (s->state == SESSION_OPEN) {
+            keep_row(s);
         }
     }
     if (a->st.replica != NULL)

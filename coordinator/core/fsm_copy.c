@@ -212,9 +212,13 @@ void fsm_report(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", report->node);
         return;
     }
-    if (report->boot != n->boot || report->seq <= n->seq) {
-        fsm_refuse(r, VERDICT_ALREADY, "report %llu of node %u was taken, "
-                   "or is of another journal",
+    if (report->boot != n->boot) {
+        fsm_refuse(r, VERDICT_DENIED, "report of node %u is of another "
+                   "journal", report->node);
+        return;
+    }
+    if (report->seq <= n->seq) {
+        fsm_refuse(r, VERDICT_ALREADY, "report %llu of node %u was taken",
                    (unsigned long long)report->seq, report->node);
         return;
     }

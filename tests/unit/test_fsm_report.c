@@ -63,7 +63,7 @@ static void taken_once(void **state)
     assert_int_equal(go(w), VERDICT_NOT_FOUND);
     report(w, 1, id, REPORT_PINNED);
     w->c->report.boot++;
-    assert_int_equal(go(w), VERDICT_ALREADY);
+    assert_int_equal(go(w), VERDICT_DENIED); /* not taken: no TAKEN */
     assert_int_equal(copy_of(w, id, 1)->state, COPY_QUEUED);
     assert_int_equal(reported(w, 1, id, REPORT_PINNED), VERDICT_ACCEPTED);
     w->report_seq[1]--;
