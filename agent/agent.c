@@ -68,6 +68,7 @@ void agent_pump(struct agent *a)
     else
         uv_timer_start(&a->work_timer, on_work_timer,
                        next > now ? next - now : 0, 0);
+    agent_gc_step(a);
     work_stats(a->work, &s);
     if (s.reports_waiting > 0 && link_report_room(a->link) &&
         !uv_is_active((uv_handle_t *)&a->report_timer))
@@ -286,6 +287,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
     a->link = link_new(&ls);
     a->daemon = daemon_new(&ds);
     a->uploads = uploads_new(a->hub, a->kubo);
+    agent_gc_init(a);
     return journal_reports(a->journal, on_stored_report, a->link, why);
 }
 
@@ -331,6 +333,7 @@ static void finish(struct agent *a)
     work_free(a->work);
     journal_close(a->journal);
     identity_close(&a->identity);
+    agent_gc_free(a);
     message_scratch_free(&a->scratch);
     buf_free(&a->frame);
     uv_walk(&a->loop, close_walk, NULL);

@@ -1,10 +1,11 @@
 /* Private to agent*.c: agent.c starts, stops and paces; agent_link.c is what
- * coordinators ask and are told.
+ * coordinators ask and are told; agent_gc.c collects the daemon's garbage.
  */
 #ifndef PINFOLD_AGENT_AGENT_IMPL_H
 #define PINFOLD_AGENT_AGENT_IMPL_H
 
 #include "agent/agent.h"
+#include "agent/core/leases.h"
 #include "agent/daemon.h"
 #include "agent/holders.h"
 #include "agent/journal.h"
@@ -28,6 +29,19 @@ enum {
     AGENT_PATH_SIZE = 4096
 };
 
+struct agent_gc {
+    enum { GC_IDLE, GC_DRAINING, GC_COLLECTING } state;
+    uint64_t session, id;  /* whom to answer */
+    uint64_t deadline_ms;
+    uv_timer_t timer;
+    struct kubo_call *call;
+    struct buf keys;       /* that went, as lines */
+    uint64_t total;
+    uint32_t listed;
+    bool late, cut;
+    struct leases leases;
+};
+
 struct agent {
     const struct agent_config *config;
     uv_loop_t loop;
@@ -44,6 +58,7 @@ struct agent {
     struct link *link;
     struct link_events link_events;
     struct uploads *uploads;
+    struct agent_gc gc;
     struct report_item items[AGENT_REPORT_ITEMS];
     struct message message;
     struct message_scratch scratch;
@@ -62,6 +77,13 @@ void agent_pump(struct agent *a);
 void agent_list_soon(struct agent *a, uint64_t ms);
 void agent_tag_known(struct agent *a, uint32_t tag);
 void agent_stop(struct agent *a, int status);
+
+/* agent_gc.c */
+void agent_gc_init(struct agent *a); /* uploads are there */
+void agent_gc_call(struct agent *a, uint64_t session,
+                   const struct message_call *c);
+void agent_gc_step(struct agent *a); /* after each change of the work */
+void agent_gc_free(struct agent *a);
 
 /* agent_link.c */
 void agent_link_events(struct agent *a, struct link_events *out);

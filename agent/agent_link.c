@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool commit(struct agent *a)
 {
@@ -102,6 +103,14 @@ static bool on_orders(void *arg, const struct message_orders *o)
     return true;
 }
 
+static void on_current(void *arg)
+{
+    struct agent *a = arg;
+
+    work_current(a->work);
+    agent_pump(a);
+}
+
 static void on_directory(void *arg, const struct directory_node *nodes,
                          uint32_t n)
 {
@@ -126,10 +135,22 @@ static void encode_report(struct agent *a, uint64_t seq, uint32_t n)
     assert(a->frame.n <= AGENT_REPORT_BYTES);
 }
 
+/* The state takes only higher numbers. Those of the clock are higher than all
+ * that were used since an old copy of the journal was made. */
+static uint64_t next_seq(const struct agent *a)
+{
+    uint64_t last = journal_head(a->journal)->seq, now_ms;
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return now_ms > last ? now_ms : last + 1;
+}
+
 void agent_on_report_timer(uv_timer_t *t)
 {
     struct agent *a = t->data;
-    uint64_t seq = journal_head(a->journal)->seq + 1;
+    uint64_t seq = next_seq(a);
     uint32_t n;
 
     if (a->stopping || !link_report_room(a->link))
@@ -220,6 +241,10 @@ static void on_checked(void *arg, const struct kubo_result *r)
     else
         answer(q, held ? ERR_OK : ERR_NOT_FOUND, held ? "" : "not pinned",
                "");
+    if (r->error == ERR_OK && !held && !q->late && !q->agent->stopping) {
+        work_missed(q->agent->work, &q->cid, agent_now_ms(q->agent));
+        agent_pump(q->agent);
+    }
     end_question(q);
 }
 
@@ -265,10 +290,15 @@ static void on_call(void *arg, uint64_t session,
                     const struct message_call *c)
 {
     struct agent *a = arg;
-    struct question *q = mem_alloc(sizeof *q);
+    struct question *q;
     struct err_text why;
     enum err e = ERR_OK;
 
+    if (c->kind == CALL_GC) {
+        agent_gc_call(a, session, c);
+        return;
+    }
+    q = mem_alloc(sizeof *q);
     q->agent = a;
     q->session = session;
     q->id = c->id;
@@ -302,5 +332,6 @@ static void on_open(void *arg, const struct addr *coordinator,
 void agent_link_events(struct agent *a, struct link_events *out)
 {
     *out = (struct link_events){a, on_hello, on_beat, on_welcome, on_orders,
-                                on_directory, on_taken, on_call, on_open};
+                                on_directory, on_taken, on_call, on_open,
+                                on_current};
 }

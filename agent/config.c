@@ -1,6 +1,7 @@
 /* Options of pinfold-agent. */
 #include "agent/config.h"
 
+#include "agent/kubo.h"
 #include "proto/limits.h"
 #include "proto/mem.h"
 
@@ -42,6 +43,9 @@ static const struct conf_option options[] = {
     {"recheck", CONF_MS, AT(recheck_ms), "6h", 1000,
      (uint64_t)HOUR * 24 * 30, NULL, false,
      "interval of the comparison with all pins of the daemon"},
+    {"gc-wait", CONF_MS, AT(gc_wait_ms), "5m", 100, (uint64_t)HOUR * 24, NULL,
+     false, "a garbage collection waits so long for pins under way, then "
+     "they are cut off and tried again after it"},
     {"beat", CONF_MS, AT(beat_ms), "5s", 100, 10000, NULL, false,
      "interval of the reports on this node's condition"},
     {"backoff", CONF_MS, AT(backoff_ms), "10s", 10, HOUR, NULL, false,
@@ -98,6 +102,7 @@ static enum err check_coordinators(struct agent_config *c,
 enum err agent_config_check(struct agent_config *c, struct err_text *why)
 {
     char host[LIMIT_NODE_NAME + 1] = "";
+    struct addr kubo;
     enum err e = check_coordinators(c, why);
 
     if (e == ERR_OK)
@@ -117,6 +122,10 @@ enum err agent_config_check(struct agent_config *c, struct err_text *why)
         c->kubo = agent_config_kubo_file();
     if (c->kubo == NULL)
         c->kubo = mem_text("127.0.0.1:5001");
+    if (kubo_address(c->kubo, &kubo, why) != ERR_OK) {
+        err_prefix(why, "kubo");
+        return ERR_INVALID;
+    }
     if (c->max_bytes == 0)
         c->max_bytes = UINT64_MAX;
     return ERR_OK;

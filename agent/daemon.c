@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-enum { VERSION_MAJOR = 0, VERSION_MINOR = 42, VERSION_WARN = 43,
+enum { VERSION_MAJOR = 0, VERSION_WARN = 43,
        MISSES_MAX = 2, RESERVE_PERCENT = 2 };
 
 struct daemon {
@@ -27,7 +27,7 @@ struct daemon {
     uint64_t in_total, out_total, in_rate, out_rate;
     uint64_t slow_due_ms;
     unsigned calls, misses;
-    bool path_asked, stopping;
+    bool path_asked, empty_put, empty_failed, stopping;
 };
 
 static void on_timer(uv_timer_t *t);
@@ -69,7 +69,7 @@ static void troubled(struct daemon *d, const struct kubo_result *r)
 
     if (d->stopping)
         return;
-    if (r->error == ERR_DENIED)
+    if (r->error == ERR_DENIED || r->error == ERR_VERSION)
         move(d, DAEMON_REFUSED, r->text);
     else if (up && r->error == ERR_TIMEOUT && ++d->misses < MISSES_MAX)
         set_text(d, ""); /* busy, perhaps */
@@ -151,6 +151,28 @@ static void on_sizes_again(void *arg, const struct kubo_result *r)
         take_sizes(d, r);
 }
 
+static void on_empty(void *arg, const struct kubo_result *r)
+{
+    struct daemon *d = arg;
+
+    if (ended(d))
+        return;
+    if (r->error != ERR_OK && !d->empty_failed)
+        log_warn("empty_block", "text=%s", r->text);
+    d->empty_failed = r->error != ERR_OK;
+    if (d->empty_failed)
+        d->empty_put = false; /* with the next check */
+}
+
+static void put_empty(struct daemon *d)
+{
+    if (d->empty_put)
+        return;
+    d->empty_put = true;
+    d->calls++;
+    (void)kubo_put_empty(d->st.kubo, on_empty, d);
+}
+
 /* --- coming up: version, id, sizes --- */
 
 static void ask_soft(struct daemon *d)
@@ -161,6 +183,7 @@ static void ask_soft(struct daemon *d)
     d->calls += 2;
     (void)kubo_repo_stat(k, true, on_sizes_again, d);
     (void)kubo_bandwidth(k, on_bandwidth, d);
+    put_empty(d);
     /* Without size-only every key is counted: only once, for the path. */
     if (d->st.local && !d->path_asked) {
         d->path_asked = true;
@@ -187,7 +210,7 @@ static void on_sizes(void *arg, const struct kubo_result *r)
         return;
     }
     take_sizes(d, r);
-    d->path_asked = false;
+    d->path_asked = d->empty_put = false;
     d->slow_due_ms = 0;
     move(d, DAEMON_UP, "");
     ask_soft(d);
@@ -210,16 +233,9 @@ static void on_id(void *arg, const struct kubo_result *r)
     (void)kubo_repo_stat(d->st.kubo, true, on_sizes, d);
 }
 
-static bool too_old(const struct kubo_result *r)
-{
-    return r->version.major == VERSION_MAJOR &&
-           r->version.minor < VERSION_MINOR;
-}
-
 static void on_version(void *arg, const struct kubo_result *r)
 {
     struct daemon *d = arg;
-    char text[LIMIT_REMARK + 1];
 
     if (ended(d))
         return;
@@ -229,13 +245,6 @@ static void on_version(void *arg, const struct kubo_result *r)
         return;
     }
     snprintf(d->version, sizeof d->version, "%s", r->version.version);
-    if (too_old(r)) {
-        snprintf(text, sizeof text, "the IPFS daemon has version %s; at "
-                 "least 0.42 is needed", d->version);
-        move(d, DAEMON_REFUSED, text);
-        arm(d, DAEMON_CHECK_MS);
-        return;
-    }
     if (r->version.major == VERSION_MAJOR &&
         r->version.minor < VERSION_WARN)
         log_warn("daemon_old", "version=%s text=%s", d->version,
@@ -280,6 +289,12 @@ void daemon_suspect(struct daemon *d)
 {
     if (d->state == DAEMON_UP && uv_is_active((uv_handle_t *)&d->timer))
         arm(d, 0);
+}
+
+void daemon_refill(struct daemon *d)
+{
+    d->empty_put = false;
+    daemon_suspect(d);
 }
 
 struct daemon *daemon_new(const struct daemon_settings *st)

@@ -35,6 +35,9 @@ void daemon_free(struct daemon *d);
 enum daemon_state daemon_now(const struct daemon *d);
 /* A call was cut off: look at once. */
 void daemon_suspect(struct daemon *d);
+/* The block without bytes may be gone (kubo_put_empty); it is put when the
+ * daemon comes up, and soon after this. */
+void daemon_refill(struct daemon *d);
 /* Adds what is known. owner_max: UINT64_MAX none; held: bytes of our pins.
  * The spans live until the daemon's next answer. */
 void daemon_beat(const struct daemon *d, uint64_t owner_max, uint64_t held,

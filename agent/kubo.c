@@ -179,8 +179,8 @@ static void lane_init(struct kubo_lane *lane, struct kubo *k, long kept,
                       connections);
 }
 
-static enum err read_address(const char *text, struct addr *out,
-                             struct err_text *why)
+enum err kubo_address(const char *text, struct addr *out,
+                      struct err_text *why)
 {
     static const char *const MULTI[] = {"/ip4/", "/ip6/", "/dns/", "/dns4/",
                                         "/dns6/", "/unix/"};
@@ -212,7 +212,7 @@ static enum err read_address(const char *text, struct addr *out,
 static enum err check(const struct kubo_settings *st, struct addr *a,
                       struct err_text *why)
 {
-    enum err e = read_address(st->address, a, why);
+    enum err e = kubo_address(st->address, a, why);
 
     if (e != ERR_OK)
         return e;

@@ -6,11 +6,12 @@
  * the call itself. Two multi handles: pins (their own connections, at most
  * `concurrent_pins`; the caller keeps within that) and control calls. No call
  * but a pin, an unpin, a listing, an upload and gc is without a total limit;
- * those have a stall limit. The agent never sends `timeout=`.
+ * those, gc apart, have a stall limit. The agent never sends `timeout=`.
  */
 #ifndef PINFOLD_AGENT_KUBO_H
 #define PINFOLD_AGENT_KUBO_H
 
+#include "proto/addr.h"
 #include "proto/buf.h"
 #include "proto/cid.h"
 #include "proto/err.h"
@@ -30,6 +31,10 @@ struct kubo_settings {
     unsigned concurrent_pins;
     uint64_t connect_ms, call_ms, stall_ms;
 };
+
+/* host, host:port, http://host:port, a multiaddr or unix:/path. */
+enum err kubo_address(const char *text, struct addr *out,
+                      struct err_text *why) ERR_CHECKED;
 
 enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
                   struct err_text *why) ERR_CHECKED;
@@ -139,6 +144,20 @@ struct kubo_call *kubo_unpin(struct kubo *k, const struct cid *c,
  * gives the new pin the name of the old one. */
 struct kubo_call *kubo_update(struct kubo *k, const struct cid *from,
                               const struct cid *to, kubo_cb cb, void *arg);
+/* block/put of the raw block without bytes, CIDv1 KUBO_EMPTY. No daemon sends
+ * a block of no bytes to another one, so what contains an empty file can only
+ * be pinned where it was put before. */
+#define KUBO_EMPTY                                                           \
+    "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+struct kubo_call *kubo_put_empty(struct kubo *k, kubo_cb cb, void *arg);
+/* repo/gc; row for each removed block, name "". It waits for every pin under
+ * way and every new pin waits for it, so the caller sees to it that there are
+ * none. No limit at all: the caller's deadline, and kubo_cancel. Not to be
+ * called again after a cancel: the daemon may still stand in that queue. */
+struct kubo_call *kubo_gc(struct kubo *k,
+                          void (*row)(void *arg, const struct cid *c,
+                                      const char *name),
+                          kubo_cb cb, void *arg);
 /* pin/ls stream of one type with names; row as it arrives. A CID that is
  * pinned under both spellings comes twice. */
 struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,

@@ -2,7 +2,7 @@
  * lines and trailer, keeps the time limits, and says whether it went well:
  * only with the object that must come last, no error in the trailer, and an
  * end that can be told from a cut. What lines mean: kubo_pins.c,
- * kubo_info.c, kubo_add.c; what texts mean: kubo_text.c.
+ * kubo_info.c, kubo_repo.c, kubo_add.c; what texts mean: kubo_text.c.
  */
 #include "agent/kubo_call.h"
 
@@ -40,9 +40,12 @@ const struct kubo_verb kubo_verbs[KIND_COUNT] = {
     [KIND_UPDATE] = {.path = "pin/update", .read = kubo_read_unpin,
                      .waits = true, .once = true},
     [KIND_LIST] = {.path = "pin/ls", .read = kubo_read_list, .waits = true,
-                   .bytes_count = true},
+                   .bytes_count = true, .rows = true},
     [KIND_ADD] = {.path = "add", .read = kubo_read_add, .waits = true,
                   .bytes_count = true, .once = true},
+    [KIND_EMPTY] = {.path = "block/put", .read = kubo_read_empty},
+    [KIND_GC] = {.path = "repo/gc", .read = kubo_read_gc, .waits = true,
+                 .once = true, .rows = true, .patient = true},
 };
 
 enum err kubo_read(const struct kubo_ask *ask, struct span line,
@@ -303,7 +306,7 @@ static void end_broken(struct kubo_call *c, CURLcode code)
 
 static void end_whole(struct kubo_call *c)
 {
-    bool list = c->ask.kind == KIND_LIST;
+    bool list = c->verb->rows;
 
     if (c->line.n > 0)
         take_line(c, span_buf(&c->line));
@@ -467,8 +470,9 @@ void kubo_call_start(struct kubo_call *c)
 
     uv_update_time(k->loop); /* limits count from now */
     moved(c);
-    uv_timer_start(&c->timer, on_limit,
-                   c->verb->waits ? k->stall_ms : k->call_ms, 0);
+    if (!c->verb->patient)
+        uv_timer_start(&c->timer, on_limit,
+                       c->verb->waits ? k->stall_ms : k->call_ms, 0);
     if (k->closing)
         kubo_call_refuse(c, ERR_CLOSED, "closed");
     else
@@ -520,9 +524,12 @@ static void make_spare(struct kubo_call *c)
         buf_free(&c->url);
     free(c->name);
     c->name = NULL;
-    if (c->feed) {
-        kubo_add_free(c);
+    if (c->feed || c->post_headers) {
+        if (c->feed)
+            kubo_add_free(c);
         curl_easy_reset(c->easy);
+        curl_slist_free_all(c->post_headers);
+        c->post_headers = NULL;
         set_up(c);
     }
     kubo_list_add(&k->spare, c);

@@ -1,7 +1,7 @@
 /* Private to agent/kubo*.c. kubo.c keeps the handles and the loop; kubo_call.c
  * runs one request and says how it ended; kubo_text.c knows the daemon's
- * texts; kubo_pins.c, kubo_info.c and kubo_add.c hold the endpoints: what is
- * sent, and a pure reader of one line of the answer.
+ * texts; kubo_pins.c, kubo_info.c, kubo_repo.c and kubo_add.c hold the
+ * endpoints: what is sent, and a pure reader of one line of the answer.
  */
 #ifndef PINFOLD_AGENT_KUBO_CALL_H
 #define PINFOLD_AGENT_KUBO_CALL_H
@@ -15,6 +15,7 @@ enum kubo_kind {
     KIND_VERSION, KIND_HEALTHY, KIND_ID, KIND_REPO_STAT, KIND_BANDWIDTH,
     KIND_PEERS, KIND_CONNECT, KIND_RESOLVE, KIND_DECLARED, KIND_MEASURED,
     KIND_LOOK, KIND_PIN, KIND_UNPIN, KIND_UPDATE, KIND_LIST, KIND_ADD,
+    KIND_EMPTY, KIND_GC,
     KIND_COUNT
 };
 
@@ -45,6 +46,8 @@ struct kubo_verb {
     bool waits;         /* no total limit: a stall limit, the pins' lane */
     bool bytes_count;   /* any byte is progress */
     bool once;          /* never sent twice without a look in between */
+    bool rows;          /* a stream: it may be empty */
+    bool patient;       /* no limit but its caller's */
 };
 extern const struct kubo_verb kubo_verbs[KIND_COUNT];
 
@@ -131,6 +134,7 @@ struct kubo_call {
     void (*row)(void *arg, const struct cid *c, const char *name);
     void *arg;
     struct kubo_feed *feed;
+    struct curl_slist *post_headers; /* of a body that is at hand */
 
     struct buf url, line, trailer;
     long status;
@@ -197,6 +201,14 @@ enum err kubo_read_list(const struct kubo_ask *, const struct json_value *,
                               struct err_text *);
 KUBO_INFO(X)
 #undef X
+
+/* kubo_repo.c */
+enum err kubo_read_empty(const struct kubo_ask *, const struct json_value *,
+                         struct kubo_seen *, struct kubo_result *,
+                         struct err_text *);
+enum err kubo_read_gc(const struct kubo_ask *, const struct json_value *,
+                      struct kubo_seen *, struct kubo_result *,
+                      struct err_text *);
 
 /* kubo_add.c */
 enum err kubo_read_add(const struct kubo_ask *, const struct json_value *,

@@ -41,6 +41,8 @@ struct link_events {
     void (*call)(void *arg, uint64_t session, const struct message_call *c);
     void (*open)(void *arg, const struct addr *coordinator,
                  const struct message_open *o);
+    /* The leader has no orders beyond those that are held. */
+    void (*current)(void *arg);
 };
 
 struct link_settings {

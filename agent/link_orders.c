@@ -110,6 +110,7 @@ static void on_orders(struct session *s, const struct message_orders *o)
     if (o->has_directory)
         ev->directory(ev->arg, o->directory, o->n_directory);
     if (o->n == 0 && !o->full && o->to == l->index) {
+        ev->current(ev->arg);
         link_report_send(l);
         return; /* nothing new: only an answer */
     }
@@ -121,6 +122,8 @@ static void on_orders(struct session *s, const struct message_orders *o)
         l->term = o->term;
     }
     l->index = o->to;
+    if (!o->more)
+        ev->current(ev->arg);
     if (o->n > 0 || o->full)
         link_session_beat(s); /* it asks for the next ones */
     link_report_send(l);

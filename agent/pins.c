@@ -8,19 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PREFIX_SIZE = 24, NAME_SIZE = 48 };
+enum { PREFIX_SIZE = 24, NAME_SIZE = 48, EMPTY_AGAIN_MS = 30000 };
 
 /* A wish under way: one call after the other. */
 struct op {
     struct op *next;
     struct pins *pins;
     struct kubo_call *call;
-    struct cid cid;
+    struct cid cid, from;     /* from: of an update */
     uint64_t pin, size;
     enum copy_want want;
     enum kubo_pin_type looking;
     enum work_found found;
     bool ours;
+    bool cancelled;
     bool dropped; /* the work list does not wait for it any more */
 };
 
@@ -30,6 +31,7 @@ struct pins {
     struct op *ops;
     char prefix[PREFIX_SIZE]; /* "pinfold:<tag>:" */
     struct kubo_call *listing;
+    uint64_t empty_ms;        /* the block without bytes was put last */
     bool list_dropped;
     uint64_t foreign_direct, foreign_seen; /* of the last listing, of this */
 };
@@ -231,19 +233,95 @@ static void connect_first(struct pins *p, const struct work_item *i)
     buf_free(&origins);
 }
 
+static void pin_plainly(struct op *o)
+{
+    struct pins *p = o->pins;
+    char name[NAME_SIZE];
+
+    snprintf(name, sizeof name, "%s%llu", p->prefix,
+             (unsigned long long)o->pin);
+    o->call = kubo_pin(p->st.kubo, &o->cid, o->want == COPY_RECURSIVE, name,
+                       on_progress, on_pinned, o);
+}
+
+/* Between two calls of one pin: is it at its end? */
+static bool step_ends(struct op *o, const struct kubo_result *r)
+{
+    struct kubo_result closed;
+
+    if (o->dropped) {
+        op_free(o);
+        return true;
+    }
+    if (r->error == ERR_UNREACHABLE || r->error == ERR_DENIED ||
+        r->error == ERR_CLOSED) {
+        pinned(o, r);
+        return true;
+    }
+    if (o->cancelled) { /* its result was there already */
+        memset(&closed, 0, sizeof closed);
+        closed.error = ERR_CLOSED;
+        pinned(o, &closed);
+        return true;
+    }
+    return false;
+}
+
+static void on_empty_put(void *arg, const struct kubo_result *r)
+{
+    if (!step_ends(arg, r))
+        pin_plainly(arg);
+}
+
+/* --- update --- */
+
+static void on_updated(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+
+    /* Refused: the old pin has gone meanwhile. */
+    if (!o->dropped && !o->cancelled && r->error == ERR_INVALID)
+        pin_plainly(o);
+    else
+        on_pinned(o, r);
+}
+
+/* The daemon gives the new pin the old one's name: that must be ours. */
+static void on_from_looked(void *arg, const struct kubo_result *r)
+{
+    struct op *o = arg;
+
+    if (step_ends(o, r))
+        return;
+    if (r->error == ERR_OK && r->look.type == KUBO_RECURSIVE &&
+        is_ours(o->pins, r->look.name))
+        o->call = kubo_update(o->pins->st.kubo, &o->from, &o->cid, on_updated,
+                              o);
+    else
+        pin_plainly(o);
+}
+
 static void wish_pin(void *arg, const struct work_item *i)
 {
     struct pins *p = arg;
     struct op *o = op_new(p, i);
-    char name[NAME_SIZE];
 
     assert(p->prefix[0] != '\0');
     o->size = 0;
+    o->from = i->from;
     connect_first(p, i);
-    snprintf(name, sizeof name, "%s%llu", p->prefix,
-             (unsigned long long)i->pin);
-    o->call = kubo_pin(p->st.kubo, &i->cid, i->want == COPY_RECURSIVE, name,
-                       on_progress, on_pinned, o);
+    if (i->from.n > 0) {
+        o->call = kubo_look(p->st.kubo, &o->from, KUBO_RECURSIVE,
+                            on_from_looked, o);
+    } else if (i->attempts > 0 &&
+               now_ms(p) >= p->empty_ms + EMPTY_AGAIN_MS) {
+        /* What stalled may have waited for the block that does not travel:
+         * a collection may have taken it. */
+        p->empty_ms = now_ms(p);
+        o->call = kubo_put_empty(p->st.kubo, on_empty_put, o);
+    } else {
+        pin_plainly(o);
+    }
 }
 
 static void on_unpinned(void *arg, const struct kubo_result *r)
@@ -273,8 +351,10 @@ static void wish_cancel(void *arg, uint64_t pin)
     struct pins *p = arg;
     struct op *o = find(p, pin);
 
-    if (o != NULL)
-        kubo_cancel(p->st.kubo, o->call);
+    if (o == NULL)
+        return;
+    o->cancelled = true;
+    kubo_cancel(p->st.kubo, o->call);
 }
 
 static void wish_keep(void *arg, const struct work_item *i)

@@ -1,5 +1,7 @@
 #include "agent/upload.h"
 
+#include "proto/cid.h"
+#include "proto/json.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -14,6 +16,8 @@ struct upload {
     struct kubo_call *call; /* NULL before the ticket is sent, and after */
     uint8_t ticket[MESSAGE_TICKET_BYTES];
     char *query, *content_type;
+    enum err refusal;       /* without a content_type: why, query the text */
+    char root[LIMIT_CID_TEXT]; /* the last Hash of the daemon's lines */
     struct buf out;
     bool dialling, body_ended, finished;
     bool waits_room;  /* the stream is paused until the daemon takes more */
@@ -26,6 +30,9 @@ struct uploads {
     struct upload *first;
     uint32_t n;
     bool stopping;
+    const char *refusing;
+    void (*stored)(void *arg, const struct cid *root);
+    void *arg;
     struct message_scratch scratch;
 };
 
@@ -170,6 +177,28 @@ static void on_room(void *arg)
     stream_resume(u->stream);
 }
 
+/* The root's line is the last one. */
+static void read_hash(struct upload *u, struct span line)
+{
+    struct json_value v;
+    char text[sizeof u->root];
+
+    if (json_parse(line.p, line.n, &v, NULL) == ERR_OK &&
+        json_get_string(&v, "Hash", text, sizeof text))
+        memcpy(u->root, text, sizeof text);
+}
+
+static void tell_stored(const struct upload *u)
+{
+    enum cid_form form;
+    struct cid root;
+    bool known = cid_parse(u->root, strlen(u->root), &root, &form, NULL) ==
+                 ERR_OK;
+
+    if (u->all->stored != NULL)
+        u->all->stored(u->all->arg, known ? &root : NULL);
+}
+
 static bool on_line(void *arg, struct span json)
 {
     struct upload *u = arg;
@@ -177,6 +206,7 @@ static bool on_line(void *arg, struct span json)
     struct buf line = BUF_INIT;
     bool room = true;
 
+    read_hash(u, json);
     if (u->stream == NULL || u->finished)
         return true;
     buf_add(&line, json.p, json.n);
@@ -199,10 +229,13 @@ static void on_added(void *arg, const struct kubo_result *r)
     struct upload *u = arg;
 
     u->call = NULL;
-    if (r->error == ERR_OK && !u->body_ended)
+    if (r->error == ERR_OK && !u->body_ended) {
         finish(u, ERR_PROTOCOL, "the daemon ended before the body did");
-    else
+    } else {
+        if (r->error == ERR_OK)
+            tell_stored(u);
         finish(u, r->error, r->text);
+    }
     maybe_free(u);
 }
 
@@ -299,7 +332,7 @@ static void on_connected(struct stream *stream, void *user, enum err e,
     memcpy(m.ticket.ticket, u->ticket, sizeof u->ticket);
     (void)send_message(u, &m);
     if (u->content_type == NULL)
-        finish(u, ERR_INVALID, u->query);
+        finish(u, u->refusal, u->query);
     else
         start_add(u);
 }
@@ -312,7 +345,15 @@ static void read_open(struct upload *u, const struct message_open *o)
     struct err_text why;
 
     memcpy(u->ticket, o->ticket, sizeof u->ticket);
-    if (upload_arguments(o->arguments, &query, &why) != ERR_OK) {
+    u->refusal = ERR_OK;
+    if (u->all->refusing != NULL)
+        u->refusal = err_set(&why, ERR_BUSY, "%s", u->all->refusing);
+    else if (u->all->n > UPLOADS_MAX)
+        u->refusal = err_set(&why, ERR_BUSY, "%d uploads to this node run "
+                             "already", UPLOADS_MAX);
+    if (u->refusal == ERR_OK)
+        u->refusal = upload_arguments(o->arguments, &query, &why);
+    if (u->refusal != ERR_OK) {
         u->query = mem_text(why.text);
     } else {
         u->query = mem_textn((const char *)query.p, query.n);
@@ -328,7 +369,7 @@ void uploads_open(struct uploads *all, const struct addr *coordinator,
     struct stream_settings st = {&events, NULL, 0, UPLOAD_QUEUE};
     struct upload *u;
 
-    if (all->stopping || all->n == UPLOADS_MAX) {
+    if (all->stopping || all->n >= UPLOADS_MAX + UPLOADS_REFUSED_MAX) {
         log_warn("upload_refused", "running=%u", all->n);
         return;
     }
@@ -347,6 +388,19 @@ void uploads_open(struct uploads *all, const struct addr *coordinator,
 uint32_t uploads_running(const struct uploads *u)
 {
     return u->n;
+}
+
+void uploads_watch(struct uploads *all,
+                   void (*stored)(void *arg, const struct cid *root),
+                   void *arg)
+{
+    all->stored = stored;
+    all->arg = arg;
+}
+
+void uploads_refuse(struct uploads *all, const char *reason)
+{
+    all->refusing = reason;
 }
 
 void uploads_stop(struct uploads *all)

@@ -17,16 +17,25 @@
 enum {
     UPLOAD_DIAL_MS = 10000,
     UPLOAD_QUEUE = 256 << 10,   /* bytes on their way back */
-    UPLOADS_MAX = 64
+    UPLOADS_MAX = 64,
+    UPLOADS_REFUSED_MAX = 448   /* on their way to be told so */
 };
 
 struct uploads;
 
 struct uploads *uploads_new(struct stream_hub *hub, struct kubo *kubo);
-/* More than UPLOADS_MAX: the ticket is left to expire. */
+/* More than UPLOADS_MAX: ERR_BUSY, over its data stream. Behind
+ * UPLOADS_REFUSED_MAX of those the ticket is left to expire. */
 void uploads_open(struct uploads *u, const struct addr *coordinator,
                   const struct message_open *o);
 uint32_t uploads_running(const struct uploads *u);
+/* Told of each that the daemon has stored; root NULL: not known. */
+void uploads_watch(struct uploads *u,
+                   void (*stored)(void *arg, const struct cid *root),
+                   void *arg);
+/* New ones fail with ERR_BUSY and that reason, which is borrowed; NULL: no
+ * longer. */
+void uploads_refuse(struct uploads *u, const char *reason);
 /* Ends all; they are gone once the hub and the daemon's client are closed. */
 void uploads_stop(struct uploads *u);
 void uploads_free(struct uploads *u);

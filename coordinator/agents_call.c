@@ -30,6 +30,7 @@ enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
         return ERR_BUSY;
     c = mem_alloc(sizeof *c);
     c->id = a->next_call;
+    c->kind = kind;
     c->session = s->id;
     /* The agent keeps the deadline; this is for an agent that does not. */
     c->deadline_ms = agents_now_ms(a) + timeout_ms + 1000;
@@ -88,6 +89,20 @@ static void end_calls(struct agents *a, uint64_t session, uint64_t now_ms,
 void agents_call_session_gone(struct session *s)
 {
     end_calls(s->agents, s->id, 0, ERR_UNREACHABLE);
+}
+
+void agents_end_collections(struct agents *a)
+{
+    struct call **at = &a->calls;
+
+    while (*at != NULL) {
+        if ((*at)->kind != CALL_GC) {
+            at = &(*at)->next;
+            continue;
+        }
+        finish(a, at, ERR_CLOSED, err_text(ERR_CLOSED), span_of(NULL, 0));
+        at = &a->calls;
+    }
 }
 
 /* --- data streams ------------------------------------------------------- */

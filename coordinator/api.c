@@ -28,6 +28,7 @@ static const struct api_route routes[] = {
     {"POST", "/pins/{}/recover", api_recover, API_READY},
     {"POST", "/pins/{}/{*}", api_pins_post_path, API_READY},
     {"DELETE", "/pins/{}/{*}", api_pins_delete_path, API_READY},
+    {"POST", "/ipfs/gc", api_gc, API_READY},
     {"GET", "/health", api_health, 0},
     {"GET", "/health/graph", api_health_graph, API_READY},
     {"GET", "/health/alerts", api_health_alerts, API_READY},

@@ -31,6 +31,7 @@ struct api {
     uint64_t started_ms;       /* wall clock */
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads;
+    bool collecting;           /* a POST /ipfs/gc is under way */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
 
@@ -131,6 +132,7 @@ void api_allocations_list(struct api_call *c, const struct http_head *h);
 void api_recover(struct api_call *c, const struct http_head *h);
 void api_recover_all(struct api_call *c, const struct http_head *h);
 void api_add(struct api_call *c, const struct http_head *h);
+void api_gc(struct api_call *c, const struct http_head *h);
 void api_id(struct api_call *c, const struct http_head *h);
 void api_version(struct api_call *c, const struct http_head *h);
 void api_peers(struct api_call *c, const struct http_head *h);

@@ -433,10 +433,29 @@ static void on_timer(uv_timer_t *t)
 
 /* --- the route ---------------------------------------------------------- */
 
+/* A boundary of 1 to 70 bytes (RFC 2046), in quotes or not; the daemon would
+ * refuse anything else too late. */
 static bool multipart(const struct http_str *type)
 {
-    return type != NULL && type->n > 20 && type->n < 512 &&
-           strncasecmp(type->p, "multipart/form-data;", 20) == 0;
+    char text[512];
+    const char *at;
+    size_t n;
+
+    if (type == NULL || type->n >= sizeof text ||
+        strncasecmp(type->p, "multipart/form-data;", 20) != 0)
+        return false;
+    memcpy(text, type->p, type->n);
+    text[type->n] = '\0';
+    at = strcasestr(text, "boundary=");
+    if (at == NULL)
+        return false;
+    at += strlen("boundary=");
+    if (*at == '"') {
+        n = strcspn(++at, "\"");
+        return at[n] == '"' && n > 0 && n <= 70;
+    }
+    n = strcspn(at, "; \t\"");
+    return at[n] != '"' && n > 0 && n <= 70;
 }
 
 /* The first connected node that the user named, else the home agent for

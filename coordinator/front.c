@@ -21,7 +21,7 @@ struct front {
     struct mailbox back;
     struct api api;
     uv_timer_t settle;
-    struct task stop, stopped;
+    struct task stop, hang_up, stopped;
     void (*done)(void *arg);
     void *done_arg;
 };
@@ -63,11 +63,23 @@ static void on_settle(uv_timer_t *t)
     stream_hub_close(f->api.hub, on_hub_closed, f);
 }
 
+/* Core loop. Nobody waits for what nodes would answer. */
+static void on_hang_up(struct task *t)
+{
+    struct front *f = (struct front *)((char *)t -
+                                       offsetof(struct front, hang_up));
+
+    agents_end_collections(*f->st.agents);
+}
+
 static void on_server_closed(void *app)
 {
     struct api *api = app;
     struct front *f = (struct front *)((char *)api -
                                        offsetof(struct front, api));
+
+    f->hang_up.run = on_hang_up;
+    mailbox_post(f->st.core, &f->hang_up);
 
     uv_timer_init(&f->loop, &f->settle);
     f->settle.data = f;

@@ -46,6 +46,7 @@ void work_load(struct work *w, const struct work_item *from)
 {
     struct item *i = work_item_new(w, from->pin, &from->cid);
 
+    w->unsure = true;
     i->idx = from->idx;
     i->reserved = from->reserved;
     i->priority = from->priority;
@@ -61,6 +62,11 @@ void work_load(struct work *w, const struct work_item *from)
     if (from->want == COPY_RELEASED ? from->seen != REPORT_GONE
                                     : from->seen != REPORT_PINNED)
         work_ready(w, i);
+}
+
+void work_current(struct work *w)
+{
+    w->unsure = false;
 }
 
 /* --- one order --- */

@@ -44,7 +44,9 @@ struct work_item {
 struct work_wishes {
     void *arg;
     /* The daemon. One wish a pin at a time; each is answered by the function
-     * of the same name below, or by work_daemon(false). */
+     * of the same name below, or by work_daemon(false). pin: `from` is there
+     * only if an update from it may be tried: at the first attempt, from
+     * what we pinned here recursively and still want. */
     void (*look)(void *arg, const struct work_item *i);
     void (*pin)(void *arg, const struct work_item *i);
     void (*unpin)(void *arg, const struct work_item *i, bool recursive);
@@ -65,8 +67,10 @@ struct work_limits {
 struct work *work_new(const struct work_limits *l,
                       const struct work_wishes *w);
 void work_free(struct work *w);
-/* From the journal at start. */
+/* From the journal at start. It may be an old copy: no release begins before
+ * work_current says that the orders held are the leader's newest. */
 void work_load(struct work *w, const struct work_item *i);
+void work_current(struct work *w);
 
 /* ORDERS that passed the fences (history, term, from). Full ones: items that
  * are not named become orphans; nothing is released. */
@@ -75,6 +79,8 @@ void work_orders(struct work *w, const struct message_orders *o,
 /* A full ORDERS comes in chunks; the last one ends it. */
 void work_orders_end(struct work *w, uint64_t now_ms);
 void work_daemon(struct work *w, bool up, uint64_t now_ms);
+/* true: no look, pin or unpin begins, what runs comes to its end. */
+void work_pause(struct work *w, bool on, uint64_t now_ms);
 
 void work_looked(struct work *w, uint64_t pin, enum err e,
                  enum work_found found, bool ours, uint64_t size,
@@ -92,6 +98,8 @@ void work_list_begin(struct work *w);
 void work_list_row(struct work *w, const struct cid *c, bool recursive,
                    bool ours);
 void work_list_end(struct work *w, bool complete, uint64_t now_ms);
+/* A look at the daemon did not find this CID: judged as by a listing. */
+void work_missed(struct work *w, const struct cid *c, uint64_t now_ms);
 void work_tick(struct work *w, uint64_t now_ms); /* back-offs, starts */
 uint64_t work_next_ms(const struct work *w);     /* when to tick next */
 

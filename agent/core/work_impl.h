@@ -82,7 +82,8 @@ struct work {
     struct buf texts;            /* of the reports moved out last */
     uint64_t wanted, wanted_xor, held_bytes, charged;
     uint64_t blocked, orphans, listed_orphans, now_ms;
-    bool daemon_up, full, listing;
+    bool daemon_up, paused, full, listing;
+    bool unsure; /* orders of the journal: others may be newer */
 };
 
 /* work_items.c */

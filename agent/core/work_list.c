@@ -53,6 +53,16 @@ void work_list_end(struct work *w, bool complete, uint64_t now_ms)
         }
 }
 
+void work_missed(struct work *w, const struct cid *c, uint64_t now_ms)
+{
+    w->now_ms = now_ms;
+    for (struct item *i = work_cid_first(w, c->bytes, c->n); i != NULL;
+         i = work_cid_next(i))
+        if (i->state == ITEM_SETTLED && i->held &&
+            i->want != COPY_RELEASED)
+            lost(w, i);
+}
+
 void work_stats(const struct work *w, struct work_stats *out)
 {
     out->items = w->n_items;

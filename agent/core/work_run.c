@@ -245,7 +245,7 @@ static struct item *next_hold(const struct work *w)
 
 static struct item *next_release(const struct work *w)
 {
-    return w->n_releases >= w->limits.concurrent_pins
+    return w->unsure || w->n_releases >= w->limits.concurrent_pins
                ? NULL
                : work_heap_first(w, HEAP_RELEASE);
 }
@@ -254,7 +254,7 @@ static void start(struct work *w)
 {
     struct item *i;
 
-    for (unsigned n = 0; n < STARTS_MAX && w->daemon_up; n++) {
+    for (unsigned n = 0; n < STARTS_MAX && w->daemon_up && !w->paused; n++) {
         if ((i = next_release(w)) != NULL) {
             start_item(w, i);
             continue;
@@ -285,7 +285,8 @@ uint64_t work_next_ms(const struct work *w)
     const struct item *timer = work_heap_first(w, HEAP_TIMER);
     uint64_t next = timer == NULL ? UINT64_MAX : timer->due_ms;
 
-    if (w->daemon_up && (next_release(w) != NULL || next_hold(w) != NULL))
+    if (w->daemon_up && !w->paused &&
+        (next_release(w) != NULL || next_hold(w) != NULL))
         return 0;
     for (uint32_t k = 0; k < w->n_busy; k++) {
         const struct job *j = w->busy[k]->job;
@@ -313,6 +314,12 @@ void work_daemon(struct work *w, bool up, uint64_t now_ms)
         work_list_end(w, false, now_ms);
 }
 
+void work_pause(struct work *w, bool on, uint64_t now_ms)
+{
+    w->now_ms = now_ms;
+    w->paused = on;
+}
+
 /* --- results --- */
 
 static struct item *busy_item(struct work *w, uint64_t pin,
@@ -334,6 +341,31 @@ static bool over_maximum(const struct work *w, uint64_t charged,
             more > w->limits.max_bytes - used);
 }
 
+/* What was looked at may have to wait for its next step. */
+static bool put_off(struct work *w, struct item *i)
+{
+    if (w->paused && end_call(w, i))
+        work_ready(w, i);
+    return w->paused;
+}
+
+/* An update shows no progress, so what failed once is pinned plainly. */
+static bool may_update(const struct work *w, const struct item *i,
+                       const struct cid *from)
+{
+    const struct item *o;
+
+    if (from->n == 0 || i->attempts > 0 || i->cuts > 0 ||
+        i->want != COPY_RECURSIVE)
+        return false;
+    for (o = work_cid_first(w, from->bytes, from->n); o != NULL;
+         o = work_cid_next(o))
+        if (o->held && !o->adopted && o->want == COPY_RECURSIVE &&
+            !work_is_busy(o))
+            return true;
+    return false;
+}
+
 static void try_pin(struct work *w, struct item *i)
 {
     struct work_item copy;
@@ -342,6 +374,8 @@ static void try_pin(struct work *w, struct item *i)
         work_item_held(w, i, false, 0);
         work_report_set(w, i, REPORT_LOST);
     }
+    if (put_off(w, i))
+        return;
     if (over_maximum(w, 0, i->reserved)) {
         if (end_call(w, i))
             fail(w, i, FAIL_OVER_LIMIT, "the node's maximum of bytes "
@@ -358,6 +392,8 @@ static void try_pin(struct work *w, struct item *i)
     i->job->charge = i->reserved;
     w->charged += i->reserved;
     work_item_fill(i, &copy);
+    if (!may_update(w, i, &copy.from))
+        copy.from.n = 0;
     w->wishes.pin(w->wishes.arg, &copy);
 }
 
@@ -372,6 +408,8 @@ static void looked_to_release(struct work *w, struct item *i,
             settle_gone(w, i);
         return;
     }
+    if (put_off(w, i))
+        return;
     i->state = ITEM_UNPINNING;
     work_item_fill(i, &copy);
     w->wishes.unpin(w->wishes.arg, &copy, found == WORK_FOUND_RECURSIVE);

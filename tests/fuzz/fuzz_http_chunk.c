@@ -41,6 +41,8 @@ static struct outcome decode(const char *p, size_t n, size_t piece)
     return o;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     char *p = malloc(n + 1);

@@ -28,6 +28,8 @@ static bool inside(struct http_str s, const char *p, int n)
     return s.p >= p && s.p + s.n <= p + n;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct http_head head, again;

@@ -112,10 +112,11 @@ class Cluster:
     """Coordinators, nodes (an agent and its daemon each), and their files.
 
     daemon: "ipfs" (the test node, or Kubo named by PINFOLD_IPFS) or "fake".
+    library_leaks: a library whose own leaks a test runs into.
     """
 
     def __init__(self, folder, coordinators=3, nodes=3, daemon="ipfs",
-                 options=None, agent_options=None):
+                 options=None, agent_options=None, library_leaks=None):
         self.folder = str(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.kind = daemon
@@ -124,6 +125,8 @@ class Cluster:
         members = ",".join(f"127.0.0.1:{c.peers}" for c in self.coordinators)
         for c in self.coordinators:
             c.set_options(members, {**COORDINATOR_OPTIONS, **(options or {})})
+        if library_leaks:
+            self._suppress(library_leaks)
         self.agent_options = {**AGENT_OPTIONS, **(agent_options or {})}
         self.daemons, self.agents = [], []
         self.key = os.path.join(self.folder, "swarm.key")
@@ -132,6 +135,15 @@ class Cluster:
                     os.urandom(32).hex() + "\n")
         for _ in range(nodes):
             self._make_node()
+
+    def _suppress(self, library):
+        """Leaks whose stack has that library are not the coordinators'."""
+        path = os.path.join(self.folder, "leaks")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"leak:{library}\n")
+        for c in self.coordinators:
+            c.env["LSAN_OPTIONS"] = \
+                f"suppressions={path}:print_suppressions=0"
 
     def _make_node(self):
         number = len(self.daemons) + 1

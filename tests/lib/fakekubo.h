@@ -23,6 +23,7 @@ enum {
 /* Endpoint, function, and whether a body is read. */
 #define FAKE_ENDPOINTS(X)                                                      \
     X("add", rpc_add, true)                                                    \
+    X("block/put", rpc_block_put, true)                                        \
     X("block/stat", rpc_block_stat, false)                                     \
     X("dag/stat", rpc_dag_stat, false)                                         \
     X("diag/healthy", rpc_healthy, false)                                      \

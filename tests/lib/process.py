@@ -72,11 +72,13 @@ class Process:
         self.name, self.argv, self.env = name, argv, clean_env(env)
         self.log = os.path.join(folder, name + ".log")
         self.child, self.killed, self.stopped = None, False, False
+        self.log_start = 0
 
     def start(self):
         assert not self.alive(), f"{self.name} runs already"
         self.killed = False
         with open(self.log, "ab") as out:
+            self.log_start = out.tell()
             self.child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env=self.env, preexec_fn=_die_with_parent)
@@ -118,9 +120,10 @@ class Process:
             self.terminate()
         self.start()
 
-    def log_text(self):
+    def log_text(self, since_start=False):
         try:
             with open(self.log, encoding="utf-8", errors="replace") as f:
+                f.seek(self.log_start if since_start else 0)
                 return f.read()
         except FileNotFoundError:
             return ""

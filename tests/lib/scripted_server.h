@@ -54,6 +54,7 @@ struct script_peer { /* a connection */
     struct script_reply reply;
     struct buf in;
     unsigned handles, left;
+    size_t sized;       /* bytes of a body that is not chunked */
     bool in_body, answered;
 };
 
@@ -133,6 +134,13 @@ static void script_answer(struct script_peer *p)
 /* Removes chunks from the front; true at the last one. */
 static bool script_body(struct script_peer *p)
 {
+    if (p->sized > 0) {
+        if (p->in.n < p->sized)
+            return false;
+        buf_add(&p->server->body, p->in.p, p->sized);
+        buf_drop(&p->in, p->sized);
+        return true;
+    }
     for (;;) {
         char *end = p->in.n ? memmem(p->in.p, p->in.n, "\r\n", 2) : NULL;
         size_t head, n;
@@ -155,6 +163,7 @@ static void script_head(struct script_peer *p, size_t n)
     struct script_server *s = p->server;
     unsigned i = s->requests < s->replies_n ? s->requests : s->replies_n - 1;
     char head[SCRIPT_HEAD];
+    const char *sized;
 
     assert(n < sizeof(head) && s->replies_n > 0);
     memcpy(head, p->in.p, n);
@@ -163,7 +172,10 @@ static void script_head(struct script_peer *p, size_t n)
         memcpy(s->heads[s->requests], head, n + 1);
     s->requests++;
     p->reply = s->replies[i];
-    p->in_body = strstr(head, "Transfer-Encoding: chunked") != NULL;
+    sized = strstr(head, "Content-Length: ");
+    p->sized = sized ? strtoul(sized + 16, NULL, 10) : 0;
+    p->in_body =
+        p->sized > 0 || strstr(head, "Transfer-Encoding: chunked") != NULL;
     p->answered = false;
     buf_drop(&p->in, n);
     if (!p->in_body || p->reply.early)

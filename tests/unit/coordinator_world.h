@@ -257,7 +257,7 @@ UNUSED static void coord_tick(uv_timer_t *t)
         step_tick(c->step, &clock);
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------- */
 
 UNUSED static void coord_log_quiet(void)
 {
@@ -405,7 +405,7 @@ UNUSED static void coord_loop_end(uv_loop_t *loop)
     assert_int_equal(uv_loop_close(loop), 0);
 }
 
-/* --- operations ------------------------------------------------------------- */
+/* --- operations ---------------------------------------------------------- */
 
 struct coord_answer {
     unsigned calls;

@@ -312,7 +312,8 @@ static void ids(void **state)
     view.home = 0;
     snprintf(view.self_addr, sizeof view.self_addr, ADDRESS);
     api_object_self_id(&view, &out);
-    expect("{\"id\":\"S\",\"addresses\":[\"" ADDRESS "\"],\"cluster_peers\":[\"S\","
+    expect("{\"id\":\"S\",\"addresses\":[\"" ADDRESS "\"],"
+           "\"cluster_peers\":[\"S\","
            "\"P1\",\"P2\",\"P3\"],\"cluster_peers_addresses\":[],"
            "\"version\":\"" PINFOLD_VERSION "\",\"commit\":\"\","
            "\"rpc_protocol_version\":\"/ipfscluster/1.0/rpc\","
@@ -341,7 +342,7 @@ static void times(void **state)
     assert_string_equal(t, "0001-01-01T00:00:00Z");
 }
 
-/* --- lines of add ---------------------------------------------------------- */
+/* --- lines of add -------------------------------------------------------- */
 
 #define KUBO                                                                  \
     "{\"Name\":\"d/a\",\"Bytes\":10}\n"                                       \

@@ -299,7 +299,7 @@ static void canonical_bytes(void **state)
 /* Any length, any number of leading zeros, against each other. */
 static void base58_round_trips(void **state)
 {
-    uint8_t bytes[LIMIT_CID], again[LIMIT_CID];
+    uint8_t bytes[LIMIT_CID] = {0}, again[LIMIT_CID];
     char text[LIMIT_CID_TEXT];
     uint32_t seed = 1;
 

@@ -524,6 +524,39 @@ static void sizes(void **state)
     world_free(w);
 }
 
+/* The body's one part has no bytes. */
+static void block_without_bytes(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct cid c = cid_of(RAW);
+
+    answer(w, 200, "{\"Key\":\"" KUBO_EMPTY "\",\"Size\":0}\n", NULL);
+    DO(w, kubo_put_empty(w->kubo, on_done, w));
+    IS(w, ERR_OK, "");
+    assert_non_null(strstr(w->server.heads[0],
+                           "POST /api/v0/block/put?cid-codec=raw"
+                           "&mhtype=sha2-256 HTTP/1.1\r\n"));
+    assert_non_null(strstr(w->server.heads[0],
+                           "Content-Type: multipart/form-data; boundary="));
+    assert_null(strstr(w->server.heads[0], "Expect"));
+    assert_non_null(memmem(w->server.body.p, w->server.body.n,
+                           "octet-stream\r\n\r\n\r\n--", 20));
+    /* its handle serves another call: nothing of it is left */
+    answer(w, 500, "{\"Message\":\"path is not pinned\"}", NULL);
+    DO(w, kubo_look(w->kubo, &c, KUBO_DIRECT, on_done, w));
+    IS(w, ERR_OK, "");
+    assert_null(strstr(w->server.heads[0], "Content-Type"));
+    assert_non_null(strstr(w->server.heads[0], "Content-Length: 0\r\n"));
+    answer(w, 200, "{\"Key\":\"" RAW "\",\"Size\":0}\n", NULL);
+    DO(w, kubo_put_empty(w->kubo, on_done, w));
+    IS(w, ERR_PROTOCOL, "another block");
+    answer(w, 404, "404 page not found", NULL);
+    DO(w, kubo_put_empty(w->kubo, on_done, w));
+    IS(w, ERR_PROTOCOL, "404");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +575,7 @@ int main(void)
         cmocka_unit_test(information),
         cmocka_unit_test(network),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(block_without_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

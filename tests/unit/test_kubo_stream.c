@@ -7,6 +7,8 @@ enum { ROWS = 10000, UPLOAD = 20 << 20, FRAME = 64 << 10 };
     "{\"Cid\":\"" RAW "\",\"Name\":\"pinfold:0a1b2c3d:77\","                   \
     "\"Type\":\"recursive\"}\n"
 
+#define GONE "{\"Key\":{\"/\":\"" RAW "\"}}\n"
+
 static const char *row_chunk(void)
 {
     static char text[256];
@@ -70,6 +72,59 @@ static void rows(void **state)
                  .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"});
     DO(w, kubo_list(w->kubo, KUBO_RECURSIVE, on_row, on_done, w));
     IS(w, ERR_PROTOCOL, "empty");
+    world_free(w);
+}
+
+static void garbage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *trailer;
+        unsigned rows;
+        uint64_t total;
+        enum err error;
+    } CASES[] = {
+        {"", NULL, 0, 0, ERR_OK}, /* nothing to remove */
+        {GONE GONE, NULL, 2, 2, ERR_OK},
+        {"{\"Key\":{\"/\":\"of the future\"}}\n" GONE, NULL, 1, 2, ERR_OK},
+        {GONE, "could not retrieve links", 1, 1, ERR_INTERNAL},
+        {GONE "{\"Error\":\"x\"}\n", NULL, 1, 1, ERR_PROTOCOL},
+    };
+    struct world *w = world_new(NULL);
+
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        w->rows = 0;
+        answer(w, 200, CASES[i].body, CASES[i].trailer);
+        DO(w, kubo_gc(w->kubo, on_row, on_done, w));
+        IS(w, CASES[i].error, "");
+        assert_int_equal(w->rows, CASES[i].rows);
+        if (w->r->error == ERR_OK)
+            assert_int_equal(w->r->list.rows, CASES[i].total);
+    }
+    assert_non_null(strstr(w->server.heads[0], "/api/v0/repo/gc HTTP"));
+    answer(w, 500, "{\"Message\":\"datastore closed\"}", NULL);
+    DO(w, kubo_gc(w->kubo, on_row, on_done, w));
+    IS(w, ERR_INTERNAL, "datastore closed");
+    world_free(w);
+}
+
+/* A listing stalls meanwhile; a collection waits for its caller, who is the
+ * one to end it, and it is sent once. */
+static void garbage_has_no_limit(void **state)
+{
+    (void)state;
+    struct world *w = world_hasty();
+    struct kubo_call *gc;
+
+    reply(w, (struct script_reply){.bytes = CHUNKED});
+    gc = kubo_gc(w->kubo, on_row, on_done, w);
+    DO(w, kubo_list(w->kubo, KUBO_DIRECT, on_row, on_done, w));
+    IS(w, ERR_TIMEOUT, "");
+    DO(w, kubo_list(w->kubo, KUBO_DIRECT, on_row, on_done, w));
+    IS(w, ERR_TIMEOUT, "");
+    DO(w, (kubo_cancel(w->kubo, gc), gc));
+    IS(w, ERR_CLOSED, "");
+    assert_int_equal(w->server.requests, 3);
     world_free(w);
 }
 
@@ -542,6 +597,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
+        cmocka_unit_test(garbage),
+        cmocka_unit_test(garbage_has_no_limit),
         cmocka_unit_test(rows_come_as_they_arrive),
         cmocka_unit_test(endless_line),
         cmocka_unit_test(cancel),

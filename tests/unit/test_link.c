@@ -43,7 +43,8 @@ struct world {
     struct link_events events;
     struct link_settings settings;
     struct link *link;
-    unsigned orders, tried, welcomes, calls, opens, directories;
+    unsigned orders, tried, welcomes, calls, opens, directories,
+        currents;
     uint64_t to, session, taken[SEEN];
     unsigned n_taken;
     uint32_t n_items;
@@ -207,6 +208,13 @@ static void on_open(void *arg, const struct addr *to,
     w->opens++;
 }
 
+static void on_current(void *arg)
+{
+    struct world *w = arg;
+
+    w->currents++;
+}
+
 /* --- world --- */
 
 static void on_guard(uv_timer_t *t)
@@ -244,7 +252,7 @@ static int set_up(void **state)
         listen_as(w, k);
     w->events = (struct link_events){w, on_hello, on_beat, on_welcome,
                                      on_orders, on_directory, on_taken,
-                                     on_call, on_open};
+                                     on_call, on_open, on_current};
     w->settings = (struct link_settings){
         .loop = &w->loop, .hub = w->hub, .coordinators = w->addrs,
         .n = COORDINATORS, .beat_ms = 60000, .resend_ms = 60000, .seed = 1,
@@ -449,6 +457,7 @@ static void test_full_orders_of_a_new_history_in_chunks(void **state)
     WAIT(w, w->c[0].beats == 2);
     assert_memory_equal(w->c[0].beat.history, history_b, TYPES_HISTORY);
     assert_int_equal(w->c[0].beat.index, 4);
+    assert_int_equal(w->currents, 0);
     memcpy(m.orders.history, history_b, TYPES_HISTORY);
     m.orders.term = 1;
     m.orders.leading = true;
@@ -456,6 +465,11 @@ static void test_full_orders_of_a_new_history_in_chunks(void **state)
     m.orders.to = 8;
     send_message(&w->c[0], &m); /* the rest, no items */
     WAIT(w, w->orders == 2);
+    assert_int_equal(w->currents, 1);
+    m.orders.from = 8;
+    send_message(&w->c[0], &m); /* only an answer */
+    WAIT(w, w->currents == 2);
+    assert_int_equal(w->orders, 2);
     orders(w, 1, 9, 8, 9, 1); /* of the old history */
     refused(w, 1);
 }

@@ -175,6 +175,21 @@ static void state_beside_it(void **state)
     assert_int_equal(member_check_state(&m, 7, &c, &why), ERR_CORRUPT);
 }
 
+static void key_beside_it(void **state)
+{
+    struct member m = {.raft_id = 6, .n_members = 2,
+                       .members = {{.raft_id = 5, .key = {5}},
+                                   {.raft_id = 6, .key = {6}}}};
+    struct err_text why;
+
+    (void)state;
+    assert_int_equal(member_check_key(&m, m.members[1].key, &why), ERR_OK);
+    assert_int_equal(member_check_key(&m, m.members[0].key, &why),
+                     ERR_CORRUPT);
+    m.n_members = 0;
+    assert_int_equal(member_check_key(&m, m.members[0].key, &why), ERR_OK);
+}
+
 static void folder_cannot_be_written(void **state)
 {
     struct member m;
@@ -194,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_files, setup, teardown),
         cmocka_unit_test_setup_teardown(members_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(state_beside_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(key_beside_it, setup, teardown),
         cmocka_unit_test_setup_teardown(folder_cannot_be_written, setup,
                                         teardown),
     };

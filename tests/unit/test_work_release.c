@@ -318,6 +318,26 @@ static void test_a_listing_finds_what_is_lost(void **state)
     world_free(w);
 }
 
+static void test_a_look_finds_what_is_lost(void **state)
+{
+    struct world *w = world_new();
+    struct cid c = world_cid(2);
+
+    (void)state;
+    world_order(w, 3, 2, COPY_RECURSIVE);
+    work_missed(w->work, &c, w->now); /* not pinned yet: nothing is lost */
+    world_settle(w);
+    world_expect(w, 3, REPORT_PINNED);
+    w->held[2].type = WORK_FOUND_NOTHING;
+    work_missed(w->work, &c, w->now);
+    work_tick(w->work, w->now);
+    world_expect(w, 3, REPORT_LOST);
+    world_settle(w);
+    world_expect(w, 3, REPORT_PINNED);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 static void test_pinned_during_a_listing_is_not_lost(void **state)
 {
     struct world *w = world_new();
@@ -398,6 +418,39 @@ static void test_a_restart_goes_on(void **state)
     world_free(w);
 }
 
+/* The journal may be an old copy: what it says was released may have been
+ * ordered again since. */
+static void test_a_release_of_the_journal_waits_for_the_leader(void **state)
+{
+    struct world *w = world_new();
+    struct work_item released, again;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_order(w, 6, 2, COPY_RECURSIVE);
+    world_settle(w);
+    work_daemon(w->work, false, w->now);
+    world_order(w, 5, 1, COPY_RELEASED);
+    released = w->kept;
+    world_order(w, 6, 2, COPY_RELEASED);
+    again = w->kept;
+    work_free(w->work);
+    world_open(w);
+    work_load(w->work, &released);
+    work_load(w->work, &again);
+    work_daemon(w->work, true, w->now);
+    world_settle(w);
+    assert_true(work_next_ms(w->work) > w->now);
+    assert_int_equal(w->unpins, 0);
+    world_order(w, 6, 2, COPY_RECURSIVE);
+    work_current(w->work);
+    world_settle(w);
+    assert_int_equal(w->unpins, 1);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 /* The state does not know of it: said again, after a look. */
 static void test_queued_in_the_state_is_reported_again(void **state)
 {
@@ -435,9 +488,11 @@ int main(void)
         cmocka_unit_test(test_another_history_reuses_numbers),
         cmocka_unit_test(test_an_older_order_changes_nothing),
         cmocka_unit_test(test_a_listing_finds_what_is_lost),
+        cmocka_unit_test(test_a_look_finds_what_is_lost),
         cmocka_unit_test(test_pinned_during_a_listing_is_not_lost),
         cmocka_unit_test(test_a_direct_row_does_not_prove_a_recursive_pin),
         cmocka_unit_test(test_orphans_are_counted),
+        cmocka_unit_test(test_a_release_of_the_journal_waits_for_the_leader),
         cmocka_unit_test(test_a_restart_goes_on),
         cmocka_unit_test(test_queued_in_the_state_is_reported_again),
     };

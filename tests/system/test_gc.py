@@ -1,0 +1,242 @@
+"""Garbage collection on order, pin updates, and the block that never
+travels."""
+
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from cluster import until
+from wire import multipart
+
+EMPTY = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+CTL = os.environ.get("PINFOLD_CLUSTER_CTL")
+
+
+def collect(c, query="", timeout=60):
+    answer = c.post("/ipfs/gc" + query, timeout=timeout)
+    assert answer.status == 200, answer
+    return {n["peername"]: n for n in answer.json()["peer_map"].values()}
+
+
+def keys(node):
+    return {k["key"] for k in node["keys"]}
+
+
+def raw_form(daemon, data):
+    """The key under which a collection names an unpinned raw block."""
+    headers, body = multipart({"file": data})
+    answer = daemon.rpc("block/put?cid-codec=raw", body, headers)
+    assert answer.status == 200, answer
+    return answer.json()["Key"]
+
+
+def has_block(daemon, cid):
+    return daemon.rpc(f"block/stat?arg={cid}&offline=true").status == 200
+
+
+def upload(c, files, query):
+    headers, body = multipart(files)
+    answer = c.post(f"/add?{query}", body=body, headers=headers, timeout=60)
+    assert answer.status == 200, answer
+    return answer.lines()[-1]["cid"]
+
+
+def test_removes_what_is_not_pinned(cluster):
+    c = cluster.any()
+    kept = upload(c, {"x": os.urandom(3000)},
+                  "cid-version=1&raw-leaves=true&replication=3")
+    cluster.wait_pinned(kept, 3)
+    collect(c)  # a new repository of Kubo's has garbage already
+    loose = [raw_form(d, os.urandom(50)) for d in cluster.daemons]
+    nodes = collect(c)
+    assert sorted(nodes) == ["node-1", "node-2", "node-3"]
+    for d, cid in zip(cluster.daemons, loose):
+        node = nodes[f"node-{d.number}"]
+        assert "error" not in node
+        assert keys(node) == {cid}
+        assert node["total"] == 1
+        assert not has_block(d, cid)
+        assert has_block(d, kept)
+    again = collect(c)
+    assert all(n["keys"] == [] and n["total"] == 0 for n in again.values())
+
+
+def test_only_the_home_node(cluster):
+    c = cluster.any()
+    loose = [raw_form(d, os.urandom(50)) for d in cluster.daemons]
+    nodes = collect(c, "?local=true")
+    assert len(nodes) == 1
+    gone = [x for d, x in zip(cluster.daemons, loose) if not has_block(d, x)]
+    assert gone == list(keys(next(iter(nodes.values()))))
+    collect(c)
+
+
+def test_many_keys_are_cut(cluster):
+    d = cluster.daemons[0]
+    d.add(os.urandom(1200 * 1024),
+          more="&chunker=size-1024&raw-leaves=true")
+    nodes = collect(cluster.any())
+    assert len(nodes["node-1"]["keys"]) == 1000
+    assert nodes["node-1"]["total"] >= 1200
+
+
+@pytest.mark.skipif(CTL is None, reason="PINFOLD_CLUSTER_CTL is not set")
+def test_the_references_client(cluster):
+    c = cluster.any()
+    loose = raw_form(cluster.daemons[0], os.urandom(50))
+    out = subprocess.run(
+        [CTL, "--host", f"/ip4/127.0.0.1/tcp/{c.http}", "ipfs", "gc"],
+        check=True, capture_output=True, text=True, timeout=60)
+    assert loose in out.stdout
+
+
+def test_the_empty_block_is_put_back(cluster):
+    c = cluster.any()
+    collect(c)
+    for d in cluster.daemons:
+        until(lambda d=d: has_block(d, EMPTY), 20,
+              f"{d.name} has the block without bytes")
+    files = {"d": None, "d/a": os.urandom(50), "d/empty": b""}
+    root = upload(c, files, "cid-version=1&raw-leaves=true&replication=3")
+    cluster.wait_pinned(root, 3)
+
+
+def test_a_stalled_pin_gets_the_empty_block(make_cluster):
+    cluster = make_cluster(agent_options={"stall-timeout": "2s"})
+    for d in cluster.daemons:
+        until(lambda d=d: has_block(d, EMPTY), 20, "it is there")
+        d.rpc(f"block/rm?arg={EMPTY}")
+    source = cluster.daemons[0]
+    headers, body = multipart({"e": b""})
+    answer = source.rpc("add?cid-version=1&raw-leaves=true&pin=false"
+                        "&wrap-with-directory=true", body, headers)
+    root = answer.lines()[-1]["Hash"]
+    cluster.daemons[1].rpc(f"block/rm?arg={EMPTY}")
+    cluster.daemons[2].rpc(f"block/rm?arg={EMPTY}")
+    assert cluster.any().post(f"/pins/{root}?replication=3").status == 200
+    cluster.wait_pinned(root, 3, seconds=60)
+
+
+def test_not_while_an_upload_could_lose_its_blocks(make_cluster):
+    cluster = make_cluster(nodes=1,
+                           options={"replication-min": 1,
+                                    "replication-max": 1})
+    c = cluster.any()
+    sent, ended = threading.Event(), threading.Event()
+    headers, body = multipart({"x": os.urandom(100000)})
+
+    def pieces():
+        yield body[:50000]
+        sent.set()
+        assert ended.wait(60)
+        yield body[50000:]
+
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        c.post("/add?replication=1", body=pieces(), headers=headers,
+               timeout=60)))
+    thread.start()
+    try:
+        assert sent.wait(20)
+        node = collect(c)["node-1"]
+    finally:
+        ended.set()
+        thread.join()
+    assert "upload" in node["error"] and node["keys"] == []
+    assert answers[0].status == 200, answers[0]
+    root = answers[0].lines()[-1]["cid"]
+    cluster.wait_pinned(root, 1)
+    assert "error" not in collect(c)["node-1"]
+
+
+def test_pins_under_way_end_first(make_cluster):
+    """What hangs is cut off after gc-wait, and goes on afterwards."""
+    cluster = make_cluster(agent_options={"gc-wait": "1s",
+                                          "stall-timeout": "60s"})
+    c = cluster.any()
+    source = cluster.daemons[0]
+    cid = source.add(os.urandom(2000), pin=True)
+    torn = source.add(os.urandom(5000),
+                      more="&chunker=size-1024&raw-leaves=true")
+    leaf = source.rpc(f"refs?arg={torn}").lines()[2]["Ref"]
+    source.rpc(f"block/rm?arg={leaf}")
+    assert c.post(f"/pins/{torn}?replication=3").status == 200
+    until(lambda: all(w["nodes"] > 0 for n in c.status()["nodes"]
+                      for w in n["work"] or [{"nodes": 0}]), 20,
+          "all look for the leaf")
+    loose = [raw_form(d, os.urandom(50)) for d in cluster.daemons]
+    nodes = collect(c)
+    for d, x in zip(cluster.daemons, loose):
+        assert x in keys(nodes[f"node-{d.number}"]), nodes
+    assert c.post(f"/pins/{cid}?replication=3").status == 200
+    cluster.wait_pinned(cid, 3)
+    assert "pinned" not in c.pin_states(torn).values()
+    for a in cluster.agents:
+        assert "gc_cuts" in a.log_text()
+
+
+def test_a_node_that_is_away(make_cluster):
+    cluster = make_cluster()
+    c = cluster.any()
+    cluster.agents[1].kill9()
+    until(lambda: "node-2" not in cluster.nodes_in("ready", c), 20,
+          "it is missed")
+    nodes = collect(c)
+    assert "error" in nodes["node-2"] and nodes["node-2"]["keys"] == []
+    assert "error" not in nodes["node-1"]
+    assert "error" not in nodes["node-3"]
+
+
+def test_a_stop_does_not_wait(make_cluster):
+    cluster = make_cluster(daemon="fake")
+    c = cluster.any()
+    for a in cluster.agents:
+        a.pause()  # it would answer within a day
+    failed = []
+
+    def call():
+        try:
+            failed.append(c.post("/ipfs/gc", timeout=60).status)
+        except OSError as e:
+            failed.append(e)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    time.sleep(0.5)
+    assert c.post("/ipfs/gc").status == 409
+    c.child.terminate()
+    assert c.child.wait(10) == 0  # before the nodes' silence is noticed
+    thread.join()
+
+
+# --- pin updates -------------------------------------------------------------
+
+def name_of(daemon, cid):
+    answer = daemon.rpc(f"pin/ls?arg={cid}&type=recursive&names=true")
+    if answer.status != 200:
+        return None
+    return next(iter(answer.json()["Keys"].values()))["Name"]
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_update(cluster, first):
+    c = cluster.any()
+    old, new = (cluster.daemons[0].add(os.urandom(3000),
+                                       more="&cid-version=1")
+                for _ in range(2))
+    assert c.post(f"/pins/{old}?replication=3").status == 200
+    cluster.wait_pinned(old, 3)
+    answer = c.post(f"/pins/{new}?pin-update={old}&replication=3")
+    assert answer.status == 200, answer
+    cluster.wait_pinned(new, 3)
+    for d in cluster.daemons:  # an update keeps the old pin's name
+        assert name_of(d, new) == name_of(d, old)
+        assert name_of(d, new).startswith("pinfold:")
+    gone, left = (old, new) if first == "old" else (new, old)
+    assert c.delete(f"/pins/{gone}").status == 200
+    until(lambda: cluster.holders(gone) == [], 30, "it is let go")
+    assert cluster.holders(left) == ["node-1", "node-2", "node-3"]
+    assert c.delete(f"/pins/{left}").status == 200
+    until(lambda: cluster.holders(left) == [], 30, "it is let go")

@@ -1,0 +1,211 @@
+/* Updates from an older pin, and pauses. */
+#include "tests/unit/work_world.h"
+
+static void order_from(struct world *w, uint64_t pin, unsigned cid,
+                       unsigned from)
+{
+    struct order_item i = world_item(w, pin, cid, COPY_RECURSIVE);
+
+    i.from = world_cid(from);
+    world_send(w, &i, 1, false);
+}
+
+/* The pin call that is under way. */
+static const struct wish *pinning(struct world *w)
+{
+    while (w->n_wishes > 0 && w->wishes[0].kind != WISH_PIN)
+        (void)world_answer(w);
+    assert_true(w->n_wishes > 0);
+    return &w->wishes[0];
+}
+
+static bool updates(struct world *w)
+{
+    struct cid one = world_cid(1);
+
+    return cid_equal(&pinning(w)->item.from, &one);
+}
+
+static void test_an_update_comes_from_what_we_hold(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    order_from(w, 6, 2, 1); /* not there */
+    assert_false(updates(w));
+    world_settle(w);
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    order_from(w, 7, 3, 1); /* being pinned */
+    (void)world_answer(w);
+    (void)world_answer(w);
+    assert_int_equal(w->wishes[1].item.pin, 7);
+    assert_int_equal(w->wishes[1].item.from.n, 0);
+    world_settle(w);
+    order_from(w, 8, 4, 1);
+    assert_true(updates(w));
+    world_settle(w);
+    world_reports(w);
+    assert_int_equal(w->n, 4);
+    world_free(w);
+}
+
+static void test_no_update_from_what_is_not_ours(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    w->held[1].type = WORK_FOUND_RECURSIVE; /* another one's */
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    order_from(w, 6, 2, 1);
+    assert_false(updates(w));
+    world_settle(w);
+    w->held[1].ours = true;
+    world_order(w, 5, 1, COPY_DIRECT);
+    world_settle(w);
+    order_from(w, 7, 3, 1); /* wanted as a block only */
+    assert_false(updates(w));
+    world_settle(w);
+    world_free(w);
+}
+
+static void test_no_update_from_what_is_let_go(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    work_pause(w->work, true, w->now);
+    world_order(w, 5, 1, COPY_RELEASED);
+    order_from(w, 6, 2, 1);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    assert_false(updates(w));
+    world_settle(w);
+    world_free(w);
+}
+
+/* An update shows no progress: it may have stalled for its size alone. */
+static void test_what_failed_is_pinned_plainly(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    w->held[2].pin_error = ERR_TIMEOUT;
+    order_from(w, 6, 2, 1);
+    assert_true(updates(w));
+    world_settle(w);
+    world_expect(w, 6, REPORT_FAILED);
+    w->held[2].pin_error = ERR_OK;
+    world_wait(w);
+    assert_int_equal(w->n_wishes, 1); /* a look first */
+    assert_int_equal(w->wishes[0].kind, WISH_LOOK);
+    assert_false(updates(w));
+    world_settle(w);
+    world_expect(w, 6, REPORT_PINNED);
+    world_free(w);
+}
+
+/* After an update the daemon's two pins have one name: ours. */
+static void test_releases_after_an_update(void **state)
+{
+    for (unsigned first = 1; first <= 2; first++) {
+        struct world *w = world_new();
+        unsigned other = 3 - first;
+
+        (void)state;
+        world_order(w, 1, 1, COPY_RECURSIVE);
+        world_settle(w);
+        order_from(w, 2, 2, 1);
+        assert_true(updates(w));
+        world_settle(w);
+        world_reports(w);
+        world_order(w, first, first, COPY_RELEASED);
+        world_settle(w);
+        world_expect(w, first, REPORT_GONE);
+        assert_int_equal(w->held[first].type, WORK_FOUND_NOTHING);
+        assert_int_equal(w->held[other].type, WORK_FOUND_RECURSIVE);
+        world_order(w, other, other, COPY_RELEASED);
+        world_settle(w);
+        world_expect(w, other, REPORT_GONE);
+        assert_int_equal(w->held[other].type, WORK_FOUND_NOTHING);
+        assert_int_equal(world_stats(w).held_bytes, 0);
+        world_free(w);
+    }
+}
+
+/* --- pause --- */
+
+static void test_a_pause_begins_nothing(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    work_pause(w->work, true, w->now);
+    world_order(w, 6, 2, COPY_RECURSIVE);
+    world_order(w, 5, 1, COPY_RELEASED);
+    assert_int_equal(w->n_wishes, 0);
+    assert_int_equal(work_next_ms(w->work), UINT64_MAX); /* no busy loop */
+    work_pause(w->work, false, w->now);
+    assert_int_equal(work_next_ms(w->work), 0);
+    work_tick(w->work, w->now);
+    world_settle(w);
+    world_reports(w);
+    assert_int_equal(w->n, 2);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
+/* A pin that runs ends; behind a look no pin and no unpin follows. */
+static void test_a_pause_lets_what_runs_end(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    world_order(w, 6, 2, COPY_RECURSIVE);
+    (void)world_answer(w);
+    world_order(w, 7, 3, COPY_RECURSIVE);
+    world_order(w, 5, 1, COPY_RELEASED);
+    assert_int_equal(w->n_wishes, 3); /* a pin, two looks */
+    assert_int_equal(w->pins, 2);
+    work_pause(w->work, true, w->now);
+    world_settle(w);
+    assert_int_equal(world_stats(w).busy, 0);
+    assert_int_equal(w->pins, 2);
+    assert_int_equal(w->unpins, 0);
+    world_expect(w, 6, REPORT_PINNED);
+    w->looks = 0;
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    world_settle(w);
+    assert_int_equal(w->looks, 2); /* again, before each */
+    assert_int_equal(w->pins, 3);
+    assert_int_equal(w->unpins, 1);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_update_comes_from_what_we_hold),
+        cmocka_unit_test(test_no_update_from_what_is_not_ours),
+        cmocka_unit_test(test_no_update_from_what_is_let_go),
+        cmocka_unit_test(test_what_failed_is_pinned_plainly),
+        cmocka_unit_test(test_releases_after_an_update),
+        cmocka_unit_test(test_a_pause_begins_nothing),
+        cmocka_unit_test(test_a_pause_lets_what_runs_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
