@@ -438,7 +438,10 @@ static enum err open_directory(struct coordinator *c, struct err_text *why)
     snprintf(c->store_path, sizeof c->store_path, "%s/state.db", dir);
     if (mkdir(c->raft_dir, 0700) != 0 && errno != EEXIST)
         return err_set(why, ERR_IO, "%s: %s", c->raft_dir, strerror(errno));
-    return member_open(dir, folder_has_files(c->raft_dir), &c->member, why);
+    e = member_open(dir, folder_has_files(c->raft_dir), &c->member, why);
+    if (e == ERR_OK)
+        e = member_check_key(&c->member, c->identity.key, why);
+    return e;
 }
 
 static void fill_self(struct coordinator *c)
@@ -576,7 +579,7 @@ int coordinator_run(const struct config *config)
     if ((e = start(c, &why)) != ERR_OK) {
         log_error("start_failed", "reason=%s text=%s", err_name(e),
                   why.text);
-        return err_exit_status(e);
+        _exit(err_exit_status(e)); /* half started: nothing to hand over */
     }
     log_info("started", "name=%s version=%s http=%s peers=%s agents=%s",
              config->name, PINFOLD_VERSION, config->listen_http,

@@ -188,6 +188,19 @@ enum err member_open(const char *data_dir, bool log_exists,
     return save(out, why);
 }
 
+enum err member_check_key(const struct member *m,
+                          const uint8_t key[TYPES_KEY], struct err_text *why)
+{
+    for (uint32_t i = 0; i < m->n_members; i++)
+        if (m->members[i].raft_id == m->raft_id &&
+            memcmp(m->members[i].key, key, TYPES_KEY) != 0)
+            return err_set(why, ERR_CORRUPT,
+                           "%s names another key than the one beside it: the "
+                           "other members would refuse it; restore the file "
+                           "key", m->path);
+    return ERR_OK;
+}
+
 enum err member_check_state(const struct member *m, uint64_t applied,
                             const struct cluster *c, struct err_text *why)
 {

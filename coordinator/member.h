@@ -26,6 +26,11 @@ struct member {
  * but no log; a log but no file or not formed. */
 enum err member_open(const char *data_dir, bool log_exists,
                      struct member *out, struct err_text *why) ERR_CHECKED;
+/* Whether the key is the one that the members were told (ERR_CORRUPT): the
+ * others refuse a member that shows another. */
+enum err member_check_key(const struct member *m,
+                          const uint8_t key[TYPES_KEY], struct err_text *why)
+    ERR_CHECKED;
 /* Whether the state beside it may be its own: one that is not empty under a
  * member that has not formed is left over from another life, and its entries
  * would be taken for applied. */

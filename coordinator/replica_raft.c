@@ -377,6 +377,12 @@ static enum err start_raft(struct replica *r, struct err_text *why)
 {
     int rv = raft_start(&r->raft);
 
+    /* Bootstrapping wrote 1; libraft takes missing files for a first start. */
+    if (rv == 0 && raft_current_term(&r->raft) == 0)
+        return err_set(why, ERR_CORRUPT,
+                       "%s has lost the files metadata1 and metadata2: this "
+                       "coordinator could vote twice; see \"A damaged log\" "
+                       "in docs/operations.md", r->st.dir);
     if (rv == 0)
         return ERR_OK;
     if (r->restore_why.text[0] != '\0')

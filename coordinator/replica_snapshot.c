@@ -148,7 +148,8 @@ void replica_snapshot_receive(struct raft_io *io, struct raft_message *m)
         return;
     }
     if (r->raft.legacy.snapshot_taking ||
-        r->raft.legacy.snapshot_pending != NULL) {
+        r->raft.legacy.snapshot_pending != NULL ||
+        r->raft.snapshot.installing) {
         drop_install(r, m);
         return;
     }

@@ -139,13 +139,6 @@ stop_matching() {
     note "stopped: ${names[*]}"
 }
 
-stop_all() {
-    step "stopping"
-    stop_matching agent
-    stop_matching coordinator
-    stop_matching ipfs
-}
-
 # --- ports -------------------------------------------------------------------
 
 # Whether a socket of this host listens on that port (state 0A).
@@ -194,7 +187,7 @@ choose_ports() {
     done
 }
 
-# list SUFFIX: addresses of all coordinators, separated by commas.
+# list SUFFIX: addresses of all coordinators, with commas.
 list() {
     local i out=""
     for ((i = 1; i <= COORDINATORS; i++)); do
@@ -248,8 +241,8 @@ download_kubo() {
             return 0
         fi
         note "refused: $url/$file has SHA-256 $got, not $sum"
+        rm -f "$STATE/$file"
     done
-    rm -f "$STATE/$file"
     return 1
 }
 
@@ -493,13 +486,15 @@ TEXT
 
 # --- main --------------------------------------------------------------------
 
+bad_usage() {
+    echo "quickstart: $*; see --help" >&2
+    exit 2
+}
+
 number() {
     case $2 in
     [1-9]) echo "$2" ;;
-    *)
-        echo "quickstart: $1 needs a number from 1 to 9" >&2
-        exit 2
-        ;;
+    *) bad_usage "$1 needs a number from 1 to 9" ;;
     esac
 }
 
@@ -554,10 +549,7 @@ while [ $# -gt 0 ]; do
         GIVEN=yes
         case $COORDINATORS in
         1 | 3 | 5) ;;
-        *)
-            echo "quickstart: --coordinators is 1, 3 or 5" >&2
-            exit 2
-            ;;
+        *) bad_usage "--coordinators is 1, 3 or 5" ;;
         esac
         shift
         ;;
@@ -567,21 +559,21 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    *)
-        usage >&2
-        exit 2
-        ;;
+    *) bad_usage "unknown option $1" ;;
     esac
     shift
 done
 
 if [ "$ACTION" != run ]; then
-    if [ ! -e "$STATE/$MARK" ]; then
+    [ -e "$STATE/$MARK" ] || {
         echo "nothing to do: there is no quick start in $STATE"
         exit 0
-    fi
+    }
     own_state
-    stop_all
+    step "stopping"
+    for part in agent coordinator ipfs; do
+        stop_matching "$part"
+    done
     if [ "$ACTION" = clean ]; then
         rm -rf "$STATE"
         note "removed: $STATE"

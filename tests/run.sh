@@ -72,7 +72,8 @@ run_unit() {
     if [ -z "$total" ]; then
         total=1 failed=1
     fi
-    [ "$failed" = 0 ] || tail -n 60 "$log"
+    [ "$failed" = 0 ] || grep -E -A25 'Failed  |Timeout  |^The following' \
+        "$log" | grep -v '^ *Start\|  Passed  '
     result unit $((total - failed)) "$failed" 0 $((SECONDS - start))
 }
 
@@ -175,50 +176,56 @@ run_system() {
     python_tests system tests/system
 }
 
-wanted="" quick=no deps=yes
-while [ $# -gt 0 ]; do
-    case $1 in
-    --quick) quick=yes ;;
-    --no-deps) deps=no ;;
-    --only)
-        case " $PARTS " in
-        *" ${2:-} "*) wanted="$wanted $2" ;;
+# Read to its end before it begins, so that it may be edited meanwhile.
+main() {
+    local wanted="" quick=no deps=yes part
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --quick) quick=yes ;;
+        --no-deps) deps=no ;;
+        --only)
+            case " $PARTS " in
+            *" ${2:-} "*) wanted="$wanted $2" ;;
+            *)
+                usage >&2
+                exit 2
+                ;;
+            esac
+            shift
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
         *)
             usage >&2
             exit 2
             ;;
         esac
         shift
-        ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *)
-        usage >&2
-        exit 2
-        ;;
-    esac
-    shift
-done
-[ -n "$wanted" ] || wanted=$PARTS
+    done
+    [ -n "$wanted" ] || wanted=$PARTS
 
-mkdir -p "$LOGS"
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:exitcode=99}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
-export PINFOLD_BUILD=${PINFOLD_BUILD:-$PWD/build/debug}
+    mkdir -p "$LOGS"
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:exitcode=99}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+    export PINFOLD_BUILD=${PINFOLD_BUILD:-$PWD/build/debug}
 
-for part in $wanted; do
-    if [ "$BROKEN" = yes ] && [ "$part" != tidy ]; then
-        result "$part" 0 0 1 0 "skipped: what it needs failed above"
-    elif [ "$part" = fuzz ] && [ "$quick" = yes ]; then
-        result fuzz 0 0 1 0 "skipped: --quick"
-    elif [ "$part" = deps ] && [ "$deps" = no ]; then
-        result deps 0 0 1 0 "skipped: --no-deps"
-    else
-        "run_$part"
-    fi
-done
+    for part in $wanted; do
+        if [ "$BROKEN" = yes ] && [ "$part" != tidy ]; then
+            result "$part" 0 0 1 0 "skipped: what it needs failed above"
+        elif [ "$part" = fuzz ] && [ "$quick" = yes ]; then
+            result fuzz 0 0 1 0 "skipped: --quick"
+        elif [ "$part" = deps ] && [ "$deps" = no ]; then
+            result deps 0 0 1 0 "skipped: --no-deps"
+        else
+            "run_$part"
+        fi
+    done
 
-echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
-[ "$FAILED" -eq 0 ]
+    echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    [ "$FAILED" -eq 0 ]
+}
+
+main "$@"
+exit

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { BUSY_MS = 10000 };
 
@@ -36,6 +37,8 @@ void store_db_die(struct store_db *d, const char *what)
 {
     fprintf(stderr, "database error: %s (%d): %s\n",
             sqlite3_errmsg(d->db), sqlite3_extended_errcode(d->db), what);
+    if ((sqlite3_extended_errcode(d->db) & 0xff) == SQLITE_FULL)
+        _exit(err_exit_status(ERR_NO_SPACE)); /* no core into a full disk */
     abort();
 }
 

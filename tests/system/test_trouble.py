@@ -210,7 +210,10 @@ def test_follower_catches_up(make_cluster):
 
 def test_lag_beyond_the_log(make_cluster):
     """Says so, serves nothing; and the way back of docs/operations.md."""
-    cluster = make_cluster(daemon="fake", options={"log-budget": "4M"})
+    # libraft 0.22.1, closed while it sends a snapshot to a follower that
+    # does not take it, forgets what it has read of it.
+    cluster = make_cluster(daemon="fake", options={"log-budget": "4M"},
+                           library_leaks="libraft.so.0")
     follower = cluster.followers()[0]
     others = [c for c in cluster.coordinators if c is not follower]
     follower.kill9()
@@ -350,7 +353,7 @@ def test_pin_lost_while_the_daemon_was_down(make_cluster):
           "all is pinned")
     daemon = cluster.daemons[0]
     daemon.kill9()
-    until(lambda: "event=daemon_down" in cluster.agents[0].log_text(), 10,
+    until(lambda: "event=daemon_not_up" in cluster.agents[0].log_text(), 10,
           "the agent has seen it")
     daemon.start()  # a fake daemon forgets everything
     until(lambda: daemon.pins() >= cids, 30, "all is pinned again")
@@ -371,8 +374,8 @@ def test_strangers_pins_are_left_alone(make_cluster):
     agent.terminate()
     shutil.rmtree(agent.data)  # a new journal, a new key: full orders
     agent.start()
-    until(lambda: "event=listed" in agent.log_text().rsplit(
-        "event=started", 1)[1], 20, "the agent has looked at all pins")
+    until(lambda: "event=listed" in agent.log_text(since_start=True), 20,
+          "the agent has looked at all pins")
     assert cluster.daemons[0].has(foreign)
 
 
