@@ -139,8 +139,17 @@ static void on_id_again(void *arg, const struct kubo_result *r)
 {
     struct daemon *d = arg;
 
-    if (!ended(d) && r->error == ERR_OK)
-        take_id(d, r);
+    if (ended(d) || r->error != ERR_OK)
+        return;
+    /* Restarted on another repository between two looks: what it held is
+     * not what this one holds. Coming up again lists it. */
+    if (d->state == DAEMON_UP && d->id.n != 0 &&
+        !peerid_equal(&d->id, &r->id.id)) {
+        move(d, DAEMON_DOWN, "another IPFS node answers at its address");
+        arm(d, DAEMON_RETRY_MS);
+        return;
+    }
+    take_id(d, r);
 }
 
 static void on_sizes_again(void *arg, const struct kubo_result *r)

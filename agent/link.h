@@ -17,8 +17,10 @@
 enum {
     LINK_SILENCE_MS = 15000,
     LINK_DIAL_MS = 5000,
-    LINK_RETRY_MS = 500,        /* first; doubled to 30 s, ± 20 % */
-    LINK_RETRY_MAX_MS = 30000,
+    LINK_RETRY_MS = 500,        /* first; doubled to 5 s, ± 20 %: a leader
+                                   that was away places nothing before its
+                                   agents are back */
+    LINK_RETRY_MAX_MS = 5000,
     LINK_NOT_READY_MS = 2000,   /* at most, while a coordinator starts */
     LINK_RESEND_MS = 5000,      /* a report without its TAKEN */
     LINK_BEAT_GAP_MS = 5        /* between two BEATs of a session */
