@@ -20,8 +20,10 @@
 /* Variables of the suite that are no option of the program at hand: programs
  * that share a machine share its environment. */
 static const char *const conf_foreign[] = {
-    "PINFOLD_IPFS", /* the daemon that scripts and system tests use */
-    "PINFOLD_HOST"  /* the coordinator that the command line talks to */
+    "PINFOLD_IPFS",  /* the daemon that scripts and system tests use */
+    "PINFOLD_HOST",  /* the coordinator that the command line talks to */
+    "PINFOLD_STATE", /* the quick start's folder */
+    "PINFOLD_CLUSTER_CTL" /* a peer that system tests use */
 };
 
 enum source { SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };

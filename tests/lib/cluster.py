@@ -79,6 +79,12 @@ class Coordinator(Process):
                 return float(line.rsplit(" ", 1)[1])
         raise KeyError(name)
 
+    def index(self):
+        """The log's index at which it answers reads now."""
+        answer = self.get(f"/pins?cids={make_cid('nobody')}")
+        assert answer.status == 200, answer
+        return int(answer.headers["x-pinfold-index"])
+
     def pins(self):
         """CID -> allocation object, of the whole list."""
         answer = self.get("/allocations", timeout=60)
@@ -248,11 +254,17 @@ class Cluster:
             raise AssertionError(f"{e}; {seen}") from None
 
     def same_everywhere(self, seconds=20):
-        """Until all coordinators stand at one index with one state hash."""
+        """Until all coordinators stand at one index with one state hash.
+
+        The status may be 100 ms old; the index that a read names is not, and
+        whoever acknowledged something has it by then.
+        """
         def look():
+            reads = {c.index() for c in self.coordinators}
             seen = {(s["applied"], s["state_hash"])
                     for s in (c.status() for c in self.coordinators)}
-            return seen if len(seen) == 1 else None
+            return len(reads) == 1 and len(seen) == 1 and \
+                next(iter(seen))[0] in reads
 
         until(look, seconds, "all coordinators have one state")
 
