@@ -32,17 +32,18 @@ class Answer:
                 (line.partition(":") for line in lines if line)}
 
     def _unchunk(self, rest):
-        self.body, self.complete = b"", False
-        while b"\r\n" in rest:
-            size, _, rest = rest.partition(b"\r\n")
-            n = int(size.split(b";")[0], 16)
+        parts, at, self.complete = [], 0, False
+        while (end := rest.find(b"\r\n", at)) >= 0:
+            n = int(rest[at:end].split(b";")[0], 16)
+            at = end + 2
             if n == 0:
-                lines = rest.decode("latin-1").split("\r\n")
+                lines = rest[at:].decode("latin-1").split("\r\n")
                 self.trailers = self._fields(lines)
                 self.complete = rest.endswith(b"\r\n")
-                return
-            self.body += rest[:n]
-            rest = rest[n + 2:]
+                break
+            parts.append(rest[at:at + n])
+            at += n + 2
+        self.body = b"".join(parts)
 
     def text(self):
         return self.body.decode()

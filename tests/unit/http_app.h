@@ -441,7 +441,8 @@ static inline int dial(const struct app *app)
 static inline void send_all(int fd, const void *p, size_t n)
 {
     for (size_t at = 0; at < n;) {
-        ssize_t k = send(fd, (const char *)p + at, n - at, MSG_NOSIGNAL);
+        ssize_t k = TEMP_FAILURE_RETRY(
+            send(fd, (const char *)p + at, n - at, MSG_NOSIGNAL));
         assert_true(k > 0);
         at += (size_t)k;
     }
@@ -477,7 +478,8 @@ static inline struct reply receive(int fd, const char *until)
             reply.p = realloc(reply.p, cap);
             assert_non_null(reply.p);
         }
-        ssize_t k = recv(fd, reply.p + reply.n, 65536, 0);
+        ssize_t k = TEMP_FAILURE_RETRY(
+            recv(fd, reply.p + reply.n, 65536, 0));
         reply.error = k < 0 ? errno : 0;
         if (k > 0)
             reply.n += (size_t)k;
