@@ -28,7 +28,6 @@ struct api {
     struct stream_hub *hub;    /* of the http loop */
     uv_loop_t *hub_loop;
     int32_t default_min, default_max;
-    uint64_t started_ms;       /* wall clock */
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads;
     bool collecting;           /* a POST /ipfs/gc is under way */

@@ -23,7 +23,7 @@ struct list {
     uint64_t after;       /* pin id */
     uint64_t index;       /* of the last batch */
     uint32_t mask, only;
-    bool only_todo, end, started, empty;
+    bool only_todo, end, started;
     /* cids= */
     struct cid *cids;
     enum cid_form *forms;
@@ -51,7 +51,6 @@ static struct list *list_new(struct api_call *c, enum list_kind kind)
     struct list *l = mem_alloc(sizeof *l);
 
     l->kind = kind;
-    l->empty = true;
     api_object_init(&l->object, c->view);
     c->state = l;
     c->state_free = list_free;

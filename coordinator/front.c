@@ -2,7 +2,6 @@
 #include "coordinator/front.h"
 
 #include "coordinator/api.h"
-#include "coordinator/now.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -140,7 +139,6 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.agents = st->agents;
     f->api.default_min = st->default_min;
     f->api.default_max = st->default_max;
-    f->api.started_ms = now_wall_ms();
     f->api.hub = stream_hub_new(&f->loop);
     f->api.hub_loop = &f->loop;
     f->api.server = http_new(&f->loop, api_http_ops(), NULL, &f->api);

@@ -89,7 +89,6 @@ struct replica {
     struct raft raft;
     struct raft_io io;
     struct raft_fsm raft_fsm;
-    struct raft_tracer tracer;
     int (*io_start)(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
                     raft_io_recv_cb recv);
     raft_io_recv_cb io_recv;

@@ -170,7 +170,6 @@ void view_publish(const struct view_sources *from,
     fill_address(v, from->agents_addr);
     v->wall_ms = clock->wall_ms;
     v->applied = store_applied(from->store);
-    v->log_time_ms = store_time_ms(from->store);
     v->cluster = *store_cluster(from->store);
     v->pins = store_pin_count(from->store);
     v->state_bytes = store_bytes(from->store);

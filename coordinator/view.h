@@ -40,7 +40,7 @@ struct view {
     struct coordinator_row self;
     char self_peer[LIMIT_PEER_ID_TEXT];
     char self_addr[LIMIT_MULTIADDR + 1]; /* for agents, /p2p/ included */
-    uint64_t wall_ms, log_time_ms;
+    uint64_t wall_ms;
     uint32_t n_nodes;
     struct view_node *nodes;    /* by node id */
     uint32_t n_peers;
