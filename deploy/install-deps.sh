@@ -18,6 +18,7 @@ usage: deploy/install-deps.sh [--tests] [--go]
   (nothing)  what the build needs: compiler, CMake, Ninja, libraries
   --go       Go too, which the IPFS test node needs
   --tests    --go, and clang with libFuzzer, cmocka, universal-ctags, pytest
+             with xdist
 TEXT
 }
 
@@ -284,7 +285,8 @@ install_go() {
 
 install_for_tests() {
     local clang runtime
-    install clang libcmocka-dev universal-ctags python3 python3-pytest
+    install clang libcmocka-dev universal-ctags python3 python3-pytest \
+        python3-pytest-xdist
     clang=$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
     runtime=libclang-rt-$clang-dev
     [ -n "$clang" ] || die "clang does not tell its version"

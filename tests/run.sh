@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 PARTS="deps build unit tidy ipfsnode fuzz system"
 JOBS=${PINFOLD_JOBS:-2}
+SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-3} # they wait more than they compute
 FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-10}
 LOGS=build/log
 PYTHON=/usr/bin/python3
@@ -24,6 +25,7 @@ environment:
   PINFOLD_CLUSTER_CTL     an ipfs-cluster-ctl for tests against the reference
   PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 10)
   PINFOLD_JOBS            parallel compilers and unit tests (default: 2)
+  PINFOLD_SYSTEM_JOBS     system tests side by side (default: 3)
 TEXT
 }
 
@@ -89,7 +91,7 @@ run_tidy() {
     python_tests tidy-self tests/tidy
 }
 
-# python_tests PART PATH...: pytest, counted from its report.
+# python_tests PART WORD...: pytest, counted from its report.
 python_tests() {
     local part=$1 start=$SECONDS counts report
     report=$LOGS/$1.xml
@@ -172,8 +174,10 @@ run_fuzz() {
         "$FUZZ_SECONDS s each"
 }
 
+# Tests that share a cluster stay together (tests/system/conftest.py).
 run_system() {
-    python_tests system tests/system
+    python_tests system -n "$SYSTEM_JOBS" --dist loadgroup \
+        tests/system
 }
 
 # Read to its end before it begins, so that it may be edited meanwhile.

@@ -14,13 +14,17 @@ BUILD = os.environ.get("PINFOLD_BUILD", os.path.join(ROOT, "build", "debug"))
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer"
                     r"|runtime error:|Assertion .* failed|assertion failed")
 
+# Processes that run tests side by side draw ports from ranges of their own.
+_WORKER = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or
+              0) % 8
+_PORTS = range(15000 + 2000 * _WORKER, 17000 + 2000 * _WORKER)
 _taken = set()
 
 
 def free_port():
     """A port that nobody listens on, outside the kernel's own range."""
     while True:
-        port = random.randrange(15000, 30000)
+        port = random.choice(_PORTS)
         if port in _taken:
             continue
         with socket.socket() as s:
