@@ -4,9 +4,11 @@ All speak Kubo's RPC, so a test asks them directly what they hold.
 """
 
 import base64
+import json
 import os
 import shutil
 import subprocess
+from urllib.parse import urlencode
 
 from process import Process, free_port, program, until
 from wire import multipart, request
@@ -171,8 +173,8 @@ class FakeDaemon(Daemon):
     def connect(self, other):
         pass
 
-    def ctl(self, path, method="POST"):
-        return request(self.port, method, "/ctl/" + path)
+    def ctl(self, path, method="POST", body=None):
+        return request(self.port, method, "/ctl/" + path, body)
 
     def calls(self):
         """Endpoint -> how often it was called."""
@@ -181,5 +183,28 @@ class FakeDaemon(Daemon):
     def lose(self, cid):
         assert self.ctl(f"lose?cid={cid}").json()["found"]
 
+    def lose_all(self):
+        return self.ctl("lose?all=true").json()["lost"]
+
     def pins(self):
         return {p["cid"] for p in self.ctl("pins", "GET").lines()}
+
+    def fault(self, endpoint, kind, body=b"", **more):
+        """One more fault (tests/lib/fakekubo_fault.h); body: what it sends,
+        an object as JSON."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode() + b"\n"
+        words = {k: str(v).lower() if isinstance(v, bool) else v
+                 for k, v in more.items()}
+        answer = self.ctl("fault?" + urlencode(
+            {"endpoint": endpoint, "kind": kind, **words}), body=body)
+        assert answer.status == 200, answer
+
+    def heal(self):
+        """No fault any more; what hangs is cut."""
+        assert self.ctl("fault/clear").status == 200
+
+    def hits(self):
+        """(CID, endpoint) -> requests that met a fault."""
+        return {(f["cid"], f["endpoint"]): f["hits"]
+                for f in self.ctl("fault", "GET").lines()}

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/lib/fakekubo.h"
+#include "tests/lib/fakekubo_fault.h"
 
 enum { CONNS = 2000 };
 
@@ -104,12 +104,14 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct fake *fake = handle->data;
     (void)number;
+    faults_clear(fake);
     if (fake->server)
         http_close(fake->server, NULL);
     fake->server = NULL;
 }
 
-static struct fake fake;
+static struct faults faults;
+static struct fake fake = {.faults = &faults};
 
 int main(int argc, char **argv)
 {

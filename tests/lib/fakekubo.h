@@ -1,7 +1,7 @@
 /* Private to the fake daemon. fakekubo.c starts it, fakekubo_call.c applies
  * Kubo's transport rules to a request and answers it, fakekubo_rpc.c holds
- * the endpoints, fakekubo_add.c the upload, fakekubo_ctl.c what tests steer.
- * One thread.
+ * the endpoints, fakekubo_add.c the upload, fakekubo_ctl.c what tests steer,
+ * fakekubo_fault.c and fakekubo_raw.c misbehaviour. One thread.
  */
 #ifndef PINFOLD_FAKEKUBO_H
 #define PINFOLD_FAKEKUBO_H
@@ -56,9 +56,12 @@ struct fake {
     uint64_t calls[FAKE_ENDPOINTS_N];
     char *peers[FAKE_PEERS]; /* multiaddrs with a /p2p/ part */
     unsigned peers_n;
+    uint64_t disk; /* bytes that fit, 0 = any; beyond: no space left */
+    struct faults *faults;
 };
 
 struct call;
+struct fault;
 struct upload;
 typedef void (*call_cb)(struct call *, struct http_request *);
 struct endpoint {
@@ -92,6 +95,9 @@ struct call {
     bool has_body, bad_body;
     struct buf body_args;
     struct upload *upload;
+    struct fault *fault; /* what happens to it, NULL nothing */
+    char *target;        /* path and query as they came, of a faulty one */
+    bool steers;         /* a control with a body */
 };
 
 /* fakekubo_call.c */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/mem.h"
-#include "tests/lib/fakekubo.h"
+#include "tests/lib/fakekubo_fault.h"
 
 #define SERVER                                                                 \
     {"Server", "fakekubo/" FAKEKUBO_VERSION},                                  \
@@ -219,6 +219,8 @@ static void maybe_free(struct call *c)
     upload_free(c);
     multipart_free(&c->body);
     buf_free(&c->body_args);
+    fault_drop(c->fault);
+    free(c->target);
     free(c->text);
     free(c);
 }
@@ -304,7 +306,7 @@ static void on_part_end(void *arg)
 {
     struct call *c = arg;
     struct http_request *r = http_find(c->fake->server, c->ticket);
-    if (r && c->endpoint->run == rpc_add)
+    if (r && c->endpoint->run == rpc_add && !c->fault)
         upload_part_end(c, r);
     else
         buf_byte(&c->body_args, '\n');
@@ -334,7 +336,7 @@ static void refuse_method(struct http_request *r, bool options)
 }
 
 /* What stands between a request and its command, in Kubo's order. */
-static void admit(struct call *c, struct http_request *r,
+static bool admit(struct call *c, struct http_request *r,
                   const struct http_head *head)
 {
     const char *timeout;
@@ -355,10 +357,27 @@ static void admit(struct call *c, struct http_request *r,
         if (timeout && !duration_valid(timeout)) {
             struct http_answer empty = {.status = 200, .type = ""};
             http_respond(r, &empty, "", 0);
-        } else if (c->endpoint->body) {
-            expect_body(c, r, head);
+            return false;
         }
+        if (c->endpoint->body)
+            expect_body(c, r, head);
+        return true;
     }
+    return false;
+}
+
+/* Only what passed admit() has an endpoint and is unanswered. */
+static void find_fault(struct call *c, struct http_request *r,
+                       const struct http_head *head)
+{
+    if (!c->fake->faults->first || http_header(head, "X-Faults"))
+        return;
+    c->fault = fault_find(c);
+    if (!c->fault)
+        return;
+    c->target = mem_textn(head->target.p, head->target.n);
+    if (fault_is_raw(c->fault) && (c->fault->early || c->fault->noread))
+        raw_take(c, r);
 }
 
 static void on_request(struct http_request *r, const struct http_head *head)
@@ -370,7 +389,8 @@ static void on_request(struct http_request *r, const struct http_head *head)
     c->holds = 1;
     r->user = c;
     if (!starts_with(head->path, "/ctl/")) {
-        admit(c, r, head);
+        if (admit(c, r, head))
+            find_fault(c, r, head);
     } else if (read_query(c, head->query)) {
         snprintf(path, sizeof path, "%.*s", (int)(head->path.n - 5),
                  head->path.p + 5);
@@ -385,7 +405,9 @@ static void on_body(struct http_request *r, const char *p, size_t n)
 {
     struct call *c = r->user;
     c->holds++;
-    if (c->has_body && !c->bad_body && !multipart_feed(&c->body, p, n))
+    if (c->steers)
+        buf_add(&c->body_args, p, n);
+    else if (c->has_body && !c->bad_body && !multipart_feed(&c->body, p, n))
         c->bad_body = true;
     release(c);
 }
@@ -399,8 +421,16 @@ static void run(struct call *c, struct http_request *r)
             if (strchr("\r\n", c->body_args.p[i]))
                 c->body_args.p[i] = 0;
     }
-    c->fake->calls[c->endpoint - fake_endpoints]++;
-    c->endpoint->run(c, r);
+    if (c->fault)
+        fault_apply(c);
+    if (c->fault && fault_is_raw(c->fault)) {
+        raw_take(c, r);
+    } else {
+        c->fake->calls[c->endpoint - fake_endpoints]++;
+        c->endpoint->run(c, r);
+        if (c->fault)
+            fault_after(c);
+    }
     release(c);
 }
 
@@ -423,19 +453,28 @@ static void on_timer(uv_timer_t *timer)
 static void on_body_end(struct http_request *r)
 {
     struct call *c = r->user;
+    uint64_t wait_ms = c->fake->latency_ms;
+    if (c->steers) {
+        c->holds++;
+        ctl_fault_add(c, r);
+        release(c);
+        return;
+    }
     if (!c->endpoint || c->started) {
         if (c->endpoint && c->endpoint->run == rpc_add)
             run(c, r); /* lines went out while the body came */
         return;
     }
-    if (c->fake->latency_ms == 0) {
+    if (c->fault && !fault_is_raw(c->fault))
+        wait_ms += fault_delay_ms(c->fault);
+    if (wait_ms == 0) {
         run(c, r);
         return;
     }
     c->timed = true;
     c->timer.data = c;
     uv_timer_init(&c->fake->loop, &c->timer);
-    uv_timer_start(&c->timer, on_timer, c->fake->latency_ms, 0);
+    uv_timer_start(&c->timer, on_timer, wait_ms, 0);
 }
 
 static void on_drain(struct http_request *r)

@@ -1,7 +1,8 @@
 /* What tests steer and look at behind the agent's back, under /ctl/. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "tests/lib/fakekubo.h"
+#include "tests/lib/fakekubo_fault.h"
 
 enum { LISTING_PIECE = 32 * 1024 };
 
@@ -93,12 +94,50 @@ static void change_pin(struct call *c, struct http_request *r, bool lose)
     send_buf(r, 200, &out);
 }
 
+/* As after a crash without a backup. */
+static void lose_all(struct call *c, struct http_request *r)
+{
+    struct pins *pins = &c->fake->pins;
+    struct buf out = BUF_INIT;
+    buf_printf(&out, "{\"lost\":%zu}\n", pins->n);
+    while (pins->first)
+        pins_remove(pins, pins->first);
+    send_buf(r, 200, &out);
+}
+
+/* bytes: what fits, 0 everything; max: StorageMax. */
+static void set_disk(struct call *c, struct http_request *r)
+{
+    const char *bytes = call_param(c, "bytes"), *max = call_param(c, "max");
+    struct buf out = BUF_INIT;
+    if (bytes)
+        c->fake->disk = strtoull(bytes, NULL, 10);
+    if (max)
+        c->fake->storage_max = strtoull(max, NULL, 10);
+    buf_text(&out, "{}\n");
+    send_buf(r, 200, &out);
+}
+
+static void clear_faults(struct call *c, struct http_request *r)
+{
+    struct buf out = BUF_INIT;
+    faults_clear(c->fake);
+    buf_text(&out, "{}\n");
+    send_buf(r, 200, &out);
+}
+
 static void set_down(struct call *c, struct http_request *r)
 {
     struct buf out = BUF_INIT;
     c->fake->down = call_flag(c, "on", true);
     buf_printf(&out, "{\"down\":%s}\n", c->fake->down ? "true" : "false");
     send_buf(r, 200, &out);
+}
+
+static void expect_fault(struct call *c, struct http_request *r)
+{
+    c->steers = true;
+    http_body_max(r, FAULT_BODY);
 }
 
 void ctl_run(struct call *c, struct http_request *r, const char *path,
@@ -108,12 +147,22 @@ void ctl_run(struct call *c, struct http_request *r, const char *path,
         send_stats(c, r);
     else if (strcmp(path, "pins") == 0 && !post)
         list_pins(c, r);
+    else if (strcmp(path, "lose") == 0 && post && call_flag(c, "all", false))
+        lose_all(c, r);
     else if (strcmp(path, "lose") == 0 && post)
         change_pin(c, r, true);
     else if (strcmp(path, "foreign") == 0 && post)
         change_pin(c, r, false);
     else if (strcmp(path, "down") == 0 && post)
         set_down(c, r);
+    else if (strcmp(path, "disk") == 0 && post)
+        set_disk(c, r);
+    else if (strcmp(path, "fault/clear") == 0 && post)
+        clear_faults(c, r);
+    else if (strcmp(path, "fault") == 0 && post)
+        expect_fault(c, r);
+    else if (strcmp(path, "fault") == 0)
+        ctl_fault_list(c, r);
     else
         call_plain(r, 404, "no such control, or another method\n");
 }

@@ -65,6 +65,12 @@ static bool add_one(struct call *c, struct http_request *r, const char *arg,
         call_fail(c, r, "pin: %s already pinned recursively", arg);
         return false;
     }
+    if (c->fake->disk && !pin &&
+        pins_size_of(&cid) + c->fake->pins.size_bytes > c->fake->disk) {
+        call_fail(c, r, "pin: write /data/blocks/put-1: no space left on "
+                        "device");
+        return false;
+    }
     /* Pinning again without a name erases the name, as in Kubo. */
     pin = pins_add(&c->fake->pins, &cid, form, recursive,
                    span_text(name ? name : ""), 0);
