@@ -113,8 +113,9 @@ static void on_listed(void *arg, bool complete)
     log_info("listed", "complete=%s items=%llu orphans=%llu",
              complete ? "yes" : "no", (unsigned long long)s.items,
              (unsigned long long)s.orphans);
-    agent_list_soon(a, complete ? a->config->recheck_ms
-                                : AGENT_LIST_RETRY_MS);
+    agent_list_soon(a, complete || a->config->recheck_ms < AGENT_LIST_RETRY_MS
+                           ? a->config->recheck_ms
+                           : AGENT_LIST_RETRY_MS);
 }
 
 /* --- daemon --- */
@@ -224,8 +225,8 @@ static enum err start_kubo(struct agent *a, struct err_text *why)
     struct kubo_settings st = {
         .loop = &a->loop, .address = c->kubo,
         .concurrent_pins = (unsigned)c->concurrent_pins,
-        .connect_ms = AGENT_CONNECT_MS, .call_ms = AGENT_CALL_MS,
-        .stall_ms = c->stall_ms};
+        .connect_ms = AGENT_CONNECT_MS, .call_ms = c->call_ms,
+        .stall_ms = c->stall_ms, .list_ms = AGENT_LIST_MS};
     char *authorization;
     enum err e = agent_config_authorization(c, &authorization, why);
 

@@ -22,7 +22,7 @@ enum {
     AGENT_REPORT_BYTES = 24 << 10, /* fits LIMIT_OPERATION */
     AGENT_LIST_RETRY_MS = 10000,
     AGENT_CONNECT_MS = 5000,
-    AGENT_CALL_MS = 15000,
+    AGENT_LIST_MS = 3600000,   /* all pins of a daemon are listed by then */
     AGENT_STOP_MS = 4500,
     AGENT_GOODBYE_MS = 2000,
     AGENT_CALLS_MAX = 64,      /* questions of coordinators at one time */

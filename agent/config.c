@@ -38,6 +38,9 @@ static const struct conf_option options[] = {
      "bytes that Pinfold may fill (default: no limit of its own)"},
     {"concurrent-pins", CONF_U64, AT(concurrent_pins), "10", 1, 256, NULL,
      false, "pins that the daemon works on at one time"},
+    {"call-timeout", CONF_MS, AT(call_ms), "15s", 1000, HOUR, NULL, false,
+     "a question to the IPFS daemon that is not answered within so long has "
+     "failed; two such checks in a row, and the daemon is down"},
     {"stall-timeout", CONF_MS, AT(stall_ms), "120s", 1000, HOUR, NULL, false,
      "a pin without progress for so long has failed for now"},
     {"recheck", CONF_MS, AT(recheck_ms), "6h", 1000,

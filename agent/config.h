@@ -13,7 +13,7 @@ struct agent_config {
     char *region, *zone, *rack, *labels;
     char *log_level, *log_format;
     uint64_t max_bytes, concurrent_pins;
-    uint64_t stall_ms, recheck_ms, gc_wait_ms, beat_ms, backoff_ms,
+    uint64_t call_ms, stall_ms, recheck_ms, gc_wait_ms, beat_ms, backoff_ms,
         backoff_max_ms;
     /* by agent_config_check */
     uint32_t n_addrs;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTROL_CONNECTIONS = 4, PORT_DEFAULT = 0 };
+enum { KEPT_CONNECTIONS = 4, PORT_DEFAULT = 0 };
 
 struct poll { /* a socket of libcurl's */
     uv_poll_t uv;
@@ -80,8 +80,8 @@ static void on_poll(uv_poll_t *h, int status, int events)
     struct poll *p = h->data;
     int flags = 0;
 
-    if (status < 0)
-        flags = CURL_CSELECT_ERR;
+    if (status < 0) /* reading or writing says what it is */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -159,8 +159,9 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-static void lane_init(struct kubo_lane *lane, struct kubo *k, long kept,
-                      long connections)
+/* There is no limit of connections: what waited for one would run into its
+ * time limit, and the daemon would seem to be down. */
+static void lane_init(struct kubo_lane *lane, struct kubo *k)
 {
     lane->kubo = k;
     uv_timer_init(k->loop, &lane->timer);
@@ -172,11 +173,8 @@ static void lane_init(struct kubo_lane *lane, struct kubo *k, long kept,
     curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
     curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
     curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
-    curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, kept);
-    /* 0: what waits for a connection would run into its stall limit, so the
-     * number of pins is their caller's to keep. */
-    curl_multi_setopt(lane->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                      connections);
+    curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS,
+                      (long)k->concurrent_pins + KEPT_CONNECTIONS);
 }
 
 enum err kubo_address(const char *text, struct addr *out,
@@ -251,7 +249,7 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     if (e != ERR_OK)
         return e;
     assert(st->concurrent_pins > 0 && st->connect_ms > 0);
-    assert(st->call_ms > 0 && st->stall_ms > 0);
+    assert(st->call_ms > 0 && st->stall_ms > 0 && st->list_ms > 0);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     k = mem_alloc(sizeof(*k));
     k->magic = KUBO_MAGIC;
@@ -266,14 +264,13 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     k->connect_ms = st->connect_ms;
     k->call_ms = st->call_ms;
     k->stall_ms = st->stall_ms;
+    k->list_ms = st->list_ms;
     add_headers(k, st->authorization);
     uv_idle_init(k->loop, &k->idle);
     k->idle.data = k;
     k->handles++;
-    lane_init(&k->lanes[KUBO_LANE_PINS], k, (long)st->concurrent_pins + 4,
-              0);
-    lane_init(&k->lanes[KUBO_LANE_CONTROL], k, CONTROL_CONNECTIONS,
-              CONTROL_CONNECTIONS);
+    for (int i = 0; i < KUBO_LANES; i++)
+        lane_init(&k->lanes[i], k);
     *out = k;
     return ERR_OK;
 }
@@ -372,7 +369,7 @@ static void settle(struct kubo *k)
         more = c != until;
         kubo_list_remove(c);
         kubo_call_settle(c);
-        while (k->spares > k->concurrent_pins + CONTROL_CONNECTIONS)
+        while (k->spares > k->concurrent_pins + KEPT_CONNECTIONS)
             spare_free(k, k->spare.first);
     }
     k->settling = false;

@@ -3,10 +3,12 @@
  * (core/work.c). Rules: specs of kubo.md section 1, in docs/architecture.md.
  *
  * Loop thread only. Every call ends in exactly one callback, never inside
- * the call itself. Two multi handles: pins (their own connections, at most
- * `concurrent_pins`; the caller keeps within that) and control calls. No call
- * but a pin, an unpin, a listing, an upload and gc is without a total limit;
- * those, gc apart, have a stall limit. The agent never sends `timeout=`.
+ * the call itself. Two multi handles: what may take long, and questions. None
+ * waits for another's connection, since its limit runs meanwhile: how many
+ * there are is the callers' to bound. A question has call_ms in all. A pin, an
+ * unpin, an update, a listing and an upload have to go on within stall_ms
+ * each time, a listing has to end within list_ms too; gc has its caller's
+ * limit. The agent never sends `timeout=`.
  */
 #ifndef PINFOLD_AGENT_KUBO_H
 #define PINFOLD_AGENT_KUBO_H
@@ -29,7 +31,7 @@ struct kubo_settings {
     const char *address;
     const char *authorization; /* value of the header, NULL none */
     unsigned concurrent_pins;
-    uint64_t connect_ms, call_ms, stall_ms;
+    uint64_t connect_ms, call_ms, stall_ms, list_ms;
 };
 
 /* host, host:port, http://host:port, a multiaddr or unix:/path. */
@@ -47,8 +49,13 @@ void kubo_cancel(struct kubo *k, struct kubo_call *c);
 
 /* The oldest release that is worked with, and the oldest without a warning */
 enum { KUBO_MINOR_MIN = 42, KUBO_MINOR_ADVISED = 43 };
-enum { KUBO_LINE = 1 << 20, KUBO_FEED = 256 << 10,
+/* Longest line of an answer, and answer that is no stream; lines of a pin in
+ * a second (the daemon sends two), beyond which the call ends. No content is
+ * larger than KUBO_SIZE_MAX bytes: a daemon that says so talks nonsense. */
+enum { KUBO_LINE = 1 << 20, KUBO_LINES_SECOND = 10000, KUBO_FEED = 256 << 10,
        KUBO_FEED_MAX = 4 << 20 };
+
+#define KUBO_SIZE_MAX (((uint64_t)1 << 48) - 1)
 
 enum kubo_pin_type { KUBO_NOT_PINNED, KUBO_DIRECT, KUBO_RECURSIVE };
 

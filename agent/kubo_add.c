@@ -15,11 +15,18 @@ enum err kubo_read_add(const struct kubo_ask *ask,
                        const struct json_value *v, struct kubo_seen *seen,
                        struct kubo_result *r, struct err_text *why)
 {
+    struct json_value hash;
+    uint64_t bytes = seen->bytes;
+
     (void)ask;
     (void)r;
     if (v->type != JSON_OBJECT)
         return err_set(why, ERR_PROTOCOL, "the answer is no object");
-    seen->last = true; /* which one is the root, only the caller knows */
+    /* Which one is the root, only the caller knows; the last has a hash. */
+    seen->last = json_get(v, "Hash", &hash) && hash.type == JSON_STRING;
+    (void)json_get_u64(v, "Bytes", &bytes);
+    seen->moved = seen->last || bytes != seen->bytes;
+    seen->bytes = bytes;
     return ERR_OK;
 }
 

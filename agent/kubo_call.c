@@ -34,15 +34,15 @@ const struct kubo_verb kubo_verbs[KIND_COUNT] = {
     [KIND_MEASURED] = {.path = "dag/stat", .read = kubo_read_measured},
     [KIND_LOOK] = {.path = "pin/ls", .read = kubo_read_look},
     [KIND_PIN] = {.path = "pin/add", .read = kubo_read_pin, .waits = true,
-                  .once = true},
+                  .once = true, .slow = true},
     [KIND_UNPIN] = {.path = "pin/rm", .read = kubo_read_unpin,
-                    .waits = true, .bytes_count = true},
+                    .waits = true},
     [KIND_UPDATE] = {.path = "pin/update", .read = kubo_read_unpin,
                      .waits = true, .once = true},
     [KIND_LIST] = {.path = "pin/ls", .read = kubo_read_list, .waits = true,
-                   .bytes_count = true, .rows = true},
+                   .rows = true},
     [KIND_ADD] = {.path = "add", .read = kubo_read_add, .waits = true,
-                  .bytes_count = true, .once = true},
+                  .once = true},
     [KIND_EMPTY] = {.path = "block/put", .read = kubo_read_empty},
     [KIND_GC] = {.path = "repo/gc", .read = kubo_read_gc, .waits = true,
                  .once = true, .rows = true, .patient = true},
@@ -103,7 +103,12 @@ static void on_limit(uv_timer_t *t)
         return;
     }
     quiet_ms = uv_now(k->loop) - c->moved_ms;
-    if (quiet_ms < k->stall_ms)
+    if (c->ask.kind == KIND_LIST &&
+        uv_now(k->loop) - c->begun_ms >= k->list_ms)
+        kubo_call_end(c, ERR_TIMEOUT, FAIL_DAEMON,
+                      "%s: no end within %" PRIu64 " ms", c->verb->path,
+                      k->list_ms);
+    else if (quiet_ms < k->stall_ms)
         uv_timer_start(t, on_limit, k->stall_ms - quiet_ms, 0);
     else
         kubo_call_end(c, ERR_TIMEOUT, FAIL_STALLED,
@@ -116,14 +121,34 @@ static void moved(struct kubo_call *c)
     c->moved_ms = uv_now(c->kubo->loop);
 }
 
+/* What is read for ever must not keep the loop from all the rest. */
+static bool floods(struct kubo_call *c)
+{
+    uint64_t now_ms = uv_now(c->kubo->loop);
+
+    if (!c->verb->slow)
+        return false;
+    if (now_ms - c->second_ms >= 1000) {
+        c->second_ms = now_ms;
+        c->lines = 0;
+    }
+    return ++c->lines > KUBO_LINES_SECOND;
+}
+
 static void take_line(struct kubo_call *c, struct span line)
 {
     struct err_text why = {""};
     enum err e;
 
+    if (c->ended)
+        return;
+    if (floods(c)) {
+        nonsense(c, "the answer is a flood of lines");
+        return;
+    }
     while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
         line.n--;
-    if (line.n == 0 || c->ended)
+    if (line.n == 0)
         return;
     e = kubo_read(&c->ask, line, &c->seen, &c->result, &why);
     if (e != ERR_OK) {
@@ -183,8 +208,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
         return CURL_WRITEFUNC_PAUSE;
     }
     c->body_bytes += n;
-    if (c->verb->bytes_count)
-        moved(c);
+    if (c->status == 200 && !c->verb->rows && !c->verb->slow && !c->feed &&
+        c->body_bytes > KUBO_LINE) {
+        nonsense(c, "the answer is too long");
+        return n + 1;
+    }
     if (c->status == 200)
         return kubo_call_take(c, p, n) ? n : n + 1;
     if (c->line.n < ERROR_BODY)
@@ -470,6 +498,8 @@ void kubo_call_start(struct kubo_call *c)
 
     uv_update_time(k->loop); /* limits count from now */
     moved(c);
+    c->begun_ms = c->second_ms = c->moved_ms;
+    c->lines = 0;
     if (!c->verb->patient)
         uv_timer_start(&c->timer, on_limit,
                        c->verb->waits ? k->stall_ms : k->call_ms, 0);

@@ -29,7 +29,8 @@ struct kubo_ask {
 /* What the lines said so far. */
 struct kubo_seen {
     bool last;          /* the object that must come last is the last */
-    bool moved;         /* this line brought a new value */
+    bool moved;         /* this line is progress */
+    uint64_t bytes;     /* of the file that an upload is at */
     bool row;           /* this line is a row: */
     struct cid row_cid;
     char row_name[256];
@@ -44,7 +45,7 @@ struct kubo_verb {
     const char *path;   /* below /api/v0/ */
     kubo_reader read;
     bool waits;         /* no total limit: a stall limit, the pins' lane */
-    bool bytes_count;   /* any byte is progress */
+    bool slow;          /* few lines a second; many are a flood */
     bool once;          /* never sent twice without a look in between */
     bool rows;          /* a stream: it may be empty */
     bool patient;       /* no limit but its caller's */
@@ -92,7 +93,7 @@ struct kubo {
     struct curl_slist *headers;
     char *authorization;
     unsigned concurrent_pins;
-    uint64_t connect_ms, call_ms, stall_ms;
+    uint64_t connect_ms, call_ms, stall_ms, list_ms;
     struct kubo_lane lanes[KUBO_LANES];
     uv_idle_t idle;     /* runs once something has to be settled */
     struct kubo_list running, ending, spare;
@@ -141,7 +142,9 @@ struct kubo_call {
     bool framed, streamed, sized;
     uint64_t size, body_bytes; /* size: X-Content-Length */
     unsigned sent;
-    uint64_t moved_ms;
+    uint64_t begun_ms, moved_ms;
+    uint64_t second_ms;  /* lines are counted since then */
+    unsigned lines;
     struct kubo_seen seen;
     bool added, ended, again;
     bool arrived;        /* curl is done with it; lines are held */

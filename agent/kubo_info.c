@@ -223,7 +223,8 @@ enum err kubo_read_declared(const struct kubo_ask *ask,
                             struct err_text *why)
 {
     (void)ask;
-    if (!json_get_u64(v, "CumulativeSize", &r->size.cumulative))
+    if (!json_get_u64(v, "CumulativeSize", &r->size.cumulative) ||
+        r->size.cumulative > KUBO_SIZE_MAX)
         return lacks(why, "CumulativeSize");
     seen->last = true;
     return ERR_OK;
@@ -241,7 +242,8 @@ enum err kubo_read_measured(const struct kubo_ask *ask,
     (void)ask;
     if (!json_get(v, "DagStats", &list) || list.type != JSON_ARRAY ||
         !json_next(&list, &it, &key, &x) ||
-        !json_get_u64(&x, "Size", &r->size.cumulative))
+        !json_get_u64(&x, "Size", &r->size.cumulative) ||
+        r->size.cumulative > KUBO_SIZE_MAX)
         return lacks(why, "Size");
     seen->last = true;
     return ERR_OK;

@@ -106,12 +106,17 @@ enum err kubo_read_pin(const struct kubo_ask *ask,
         seen->last = true;
         return ERR_OK;
     }
-    /* Both are left out while they are zero: {} is a sign of life only. */
+    /* Both are left out while they are zero: {} is a sign of life only. What
+     * falls, or goes to and fro, is no progress either. */
     (void)json_get_u64(v, "Progress", &nodes);
     (void)json_get_u64(v, "Bytes", &bytes);
-    seen->moved = nodes != r->pin.nodes || bytes != r->pin.bytes;
-    r->pin.nodes = nodes;
-    r->pin.bytes = bytes;
+    if (bytes > KUBO_SIZE_MAX)
+        return nonsense(why, "has an impossible number of bytes");
+    seen->moved = nodes > r->pin.nodes || bytes > r->pin.bytes;
+    if (nodes > r->pin.nodes)
+        r->pin.nodes = nodes;
+    if (bytes > r->pin.bytes)
+        r->pin.bytes = bytes;
     return ERR_OK;
 }
 
@@ -143,6 +148,7 @@ enum err kubo_read_list(const struct kubo_ask *ask,
     if (!json_get_string(v, "Type", type, sizeof(type)) ||
         strcmp(type, type_text(ask->type)) != 0)
         return nonsense(why, "has a row of another type of pin");
+    seen->moved = true;
     if (cid_parse(cid.p, cid.n, &seen->row_cid, &form, NULL) != ERR_OK)
         return ERR_OK;
     seen->row_name[0] = 0;

@@ -92,7 +92,8 @@ void work_pinned(struct work *w, uint64_t pin, enum err e, uint64_t size,
 void work_unpinned(struct work *w, uint64_t pin, enum err e,
                    enum fail_code code, const char *text, uint64_t now_ms);
 /* Full listing of the daemon: begin, each row, end (complete or not). A
- * wanted pin that a complete listing lacks is lost, reported, pinned again.
+ * wanted pin that a complete listing lacks is looked for; if it is not there,
+ * it is lost, reported, pinned again.
  * Rows of our name without an order are orphans. */
 void work_list_begin(struct work *w);
 void work_list_row(struct work *w, const struct cid *c, bool recursive,

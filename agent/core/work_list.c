@@ -1,6 +1,8 @@
 /* A full listing of the daemon's pins against what is thought to be there.
- * Only what was settled when the listing began is judged by it. Also what
- * others may know: figures, pins in work, whether a CID is held.
+ * Only what was settled when the listing began is judged by it, and what it
+ * lacks is looked for before it counts as lost: a listing can be short and
+ * seem whole. Also what others may know: figures, pins in work, whether a CID
+ * is held.
  */
 #include "agent/core/work_impl.h"
 
@@ -48,7 +50,7 @@ void work_list_end(struct work *w, bool complete, uint64_t now_ms)
         for (struct item *i = w->by_pin[b]; i != NULL; i = i->pin_next) {
             if (complete && i->expected && i->state == ITEM_SETTLED &&
                 i->held)
-                lost(w, i);
+                work_ready(w, i); /* try_pin: lost if it is not there */
             i->expected = false;
         }
 }

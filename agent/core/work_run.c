@@ -157,10 +157,11 @@ static bool end_call(struct work *w, struct item *i)
     return same;
 }
 
-/* Not the pin's fault, unless it happens again and again. */
-static void cut(struct work *w, struct item *i, enum err e, const char *text)
+/* Not the pin's fault, unless it happens again and again: a daemon that is
+ * gone, or denies everything, is found out by its checks meanwhile. */
+static void cut(struct work *w, struct item *i, const char *text)
 {
-    if (e != ERR_DENIED && ++i->cuts >= WORK_CUTS_MAX)
+    if (++i->cuts >= WORK_CUTS_MAX)
         fail(w, i, FAIL_DAEMON, text);
     else
         wait_for(w, i, WORK_CUT_MS);
@@ -175,7 +176,7 @@ static void call_failed(struct work *w, struct item *i, enum err e,
                         enum fail_code code, const char *text)
 {
     if (was_cut(e))
-        cut(w, i, e, text);
+        cut(w, i, text);
     else
         fail(w, i, code, text);
 }
@@ -372,6 +373,7 @@ static void try_pin(struct work *w, struct item *i)
 
     if (i->held) {
         work_item_held(w, i, false, 0);
+        i->adopted = false;
         work_report_set(w, i, REPORT_LOST);
     }
     if (put_off(w, i))

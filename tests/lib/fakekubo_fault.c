@@ -47,6 +47,8 @@ static bool names_cid(const struct call *c, const char *wanted)
     enum cid_form form;
     struct cid want, got;
     const char *arg;
+    if (strcmp(wanted, "-") == 0)
+        return call_arg(c, 0) == NULL;
     if (cid_parse(wanted, strlen(wanted), &want, &form, &why) != ERR_OK)
         return false;
     for (unsigned i = 0; (arg = call_arg(c, i)); i++)

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /* Short limits only where they are tested: the machine may be busy. */
-enum { STALL_MS = 400, CALL_MS = 600, PATIENT_MS = 15000, GIVE_UP_MS = 30000 };
+enum { STALL_MS = 400, CALL_MS = 600, LIST_MS = 1500, PATIENT_MS = 15000, GIVE_UP_MS = 30000 };
 
 /* Qm… and bafybei… of one dag-pb multihash; a raw one */
 #define V0 "QmP4yFA1Cx7WyCYQQVK99sdAdZWBumSBgnjGzh4AphkSXH"
@@ -25,6 +25,8 @@ enum { STALL_MS = 400, CALL_MS = 600, PATIENT_MS = 15000, GIVE_UP_MS = 30000 };
              "Trailer: X-Stream-Error\r\n"
 #define CHUNKED HEAD "X-Chunked-Output: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define END "0\r\n\r\n"
+#define DIRECT_ROW                                                             \
+    "56\r\n{\"Cid\":\"" RAW "\",\"Type\":\"direct\"}\n\r\n"
 
 struct world {
     uv_loop_t loop;
@@ -124,7 +126,8 @@ static void world_open(struct world *w, const char *address,
 {
     struct kubo_settings st = {
         &w->loop, address, authorization, 4, PATIENT_MS,
-        w->hasty ? CALL_MS : PATIENT_MS, w->hasty ? STALL_MS : PATIENT_MS};
+        w->hasty ? CALL_MS : PATIENT_MS, w->hasty ? STALL_MS : PATIENT_MS,
+        w->hasty ? LIST_MS : PATIENT_MS};
     struct err_text why;
     enum err e = kubo_new(&st, &w->kubo, &why);
 

@@ -192,13 +192,14 @@ static void pin(void **state)
     struct cid c = cid_of(V1);
 
     answer(w, 200, "{}\n{\"Progress\":1}\n{\"Progress\":1}\n"
-                   "{\"Progress\":3,\"Bytes\":18446744073709551615}\n{}\n"
+                   "{\"Progress\":3,\"Bytes\":281474976710655}\n{}\n"
                    "{\"Pins\":[\"" V0 "\"]}\n", NULL);
     DO(w, kubo_pin(w->kubo, &c, true, "pinfold:0a1b2c3d:7 \u00e9", on_progress,
                    on_done, w));
     IS(w, ERR_OK, "");
     assert_int_equal(w->progressed, 2);
-    assert_true(w->r->pin.bytes == UINT64_MAX && w->bytes == UINT64_MAX);
+    assert_true(w->r->pin.bytes == KUBO_SIZE_MAX);
+    assert_true(w->bytes == KUBO_SIZE_MAX);
     assert_int_equal(w->r->pin.nodes, 3);
     assert_non_null(strstr(w->server.heads[0],
                            "/pin/add?arg=" V0 "&recursive=true&progress=true"
@@ -312,6 +313,13 @@ static void stalls(void **state)
                                    .every_ms = 10});
     DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
     IS(w, ERR_TIMEOUT, "no progress");
+    forget(w); /* nor is to and fro */
+    reply(w, (struct script_reply){.bytes = CHUNKED, .repeat = 1 << 20,
+                                   .again = "1e\r\n{\"Progress\":1}\n"
+                                            "{\"Progress\":2}\n\r\n",
+                                   .every_ms = 10});
+    DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
+    IS(w, ERR_TIMEOUT, "no progress");
     forget(w);
     reply(w, (struct script_reply){0}); /* no answer at all */
     DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
@@ -341,12 +349,108 @@ static void slow_is_no_stall(void **state)
 
     forget(w);
     reply(w, (struct script_reply){
-                 .bytes = CHUNKED, .repeat = 50, .every_ms = 20,
-                 .again = "1\r\n \r\n"});
+                 .bytes = CHUNKED, .repeat = 40, .every_ms = 20,
+                 .again = DIRECT_ROW});
     uint64_t start = uv_now(&w->loop);
     DO(w, kubo_list(w->kubo, KUBO_DIRECT, on_row, on_done, w));
+    IS(w, ERR_TIMEOUT, "no "); /* progress; no end on a slow machine */
+    assert_true(uv_now(&w->loop) - start >= 40 * 20 + STALL_MS / 2);
+    world_free(w);
+}
+
+/* A listing that goes on ends all the same; one of which only blank lines
+ * come, does not go on. */
+static void a_listing_without_end(void **state)
+{
+    (void)state;
+    struct world *w = world_hasty();
+    struct cid c = cid_of(RAW);
+
+    forget(w);
+    reply(w, (struct script_reply){.bytes = CHUNKED, .repeat = 1 << 20,
+                                   .again = DIRECT_ROW, .every_ms = 5});
+    DO(w, kubo_list(w->kubo, KUBO_DIRECT, on_row, on_done, w));
+    IS(w, ERR_TIMEOUT, "no end within");
+    assert_true(w->rows > 0);
+    forget(w);
+    reply(w, (struct script_reply){.bytes = CHUNKED, .repeat = 1 << 20,
+                                   .again = "1\r\n\n\r\n", .every_ms = 5});
+    DO(w, kubo_list(w->kubo, KUBO_DIRECT, on_row, on_done, w));
     IS(w, ERR_TIMEOUT, "no progress");
-    assert_true(uv_now(&w->loop) - start >= 50 * 20 + STALL_MS / 2);
+    DO(w, kubo_unpin(w->kubo, &c, true, on_done, w));
+    IS(w, ERR_TIMEOUT, "no progress");
+    world_free(w);
+}
+
+/* What is sent faster than anyone can want it does not keep the loop busy
+ * until the stall limit. */
+static void floods(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct cid c = cid_of(RAW);
+    struct buf b = BUF_INIT;
+
+    for (int i = 0; i < KUBO_LINES_SECOND * 2; i++)
+        buf_text(&b, "3\r\n{}\n\r\n");
+    forget(w);
+    reply(w, (struct script_reply){.bytes = CHUNKED, .repeat = 1,
+                                   .again = buf_cstr(&b)});
+    DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
+    IS(w, ERR_PROTOCOL, "flood");
+    buf_reset(&b); /* {} is fine, so much is not */
+    for (int i = 0; i < 65; i++)
+        buf_printf(&b, "4000\r\n{}%*s\r\n", 0x4000 - 2, "\n");
+    forget(w);
+    reply(w, (struct script_reply){.bytes = CHUNKED, .repeat = 1,
+                                   .again = buf_cstr(&b)});
+    DO(w, kubo_healthy(w->kubo, on_done, w));
+    IS(w, ERR_PROTOCOL, "too long");
+    buf_free(&b);
+    world_free(w);
+}
+
+/* Sizes that lie. */
+static void impossible_sizes(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct cid c = cid_of(RAW);
+
+    answer(w, 200, "{\"Progress\":1,\"Bytes\":281474976710656}\n"
+                   "{\"Pins\":[\"" RAW "\"]}\n", NULL);
+    DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
+    IS(w, ERR_PROTOCOL, "impossible");
+    answer(w, 200, "{\"DagStats\":[{\"Size\":18446744073709551615}]}\n",
+           NULL);
+    DO(w, kubo_measured_size(w->kubo, &c, on_done, w));
+    IS(w, ERR_PROTOCOL, "Size");
+    answer(w, 200, "{\"DagStats\":[{\"Size\":-1}]}\n", NULL);
+    DO(w, kubo_measured_size(w->kubo, &c, on_done, w));
+    IS(w, ERR_PROTOCOL, "Size");
+    answer(w, 200, "{\"CumulativeSize\":18446744073709551615}\n", NULL);
+    DO(w, kubo_declared_size(w->kubo, &c, on_done, w));
+    IS(w, ERR_PROTOCOL, "Size");
+    world_free(w);
+}
+
+/* Six questions that nobody answers do not hold up the seventh. */
+static void questions_do_not_wait(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct cid c = cid_of(RAW);
+
+    forget(w);
+    for (int i = 0; i < 6; i++) {
+        reply(w, (struct script_reply){0});
+        kubo_look(w->kubo, &c, KUBO_DIRECT, on_done, w);
+    }
+    reply(w, (struct script_reply){
+                 .bytes = text_of(200, "{\"Version\":\"0.43.0\"}\n", NULL)});
+    WAIT(w, w->server.requests == 6);
+    DO(w, kubo_version(w->kubo, on_done, w));
+    IS(w, ERR_OK, "");
     world_free(w);
 }
 
@@ -423,7 +527,7 @@ static void addresses(void **state)
 
     uv_loop_init(&loop);
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-        struct kubo_settings st = {&loop, ROWS[i].text, NULL, 1, 1, 1, 1};
+        struct kubo_settings st = {&loop, ROWS[i].text, NULL, 1, 1, 1, 1, 1};
         struct err_text why = {""};
         struct kubo *k;
         enum err e = kubo_new(&st, &k, &why);
@@ -436,7 +540,8 @@ static void addresses(void **state)
             assert_true(why.text[0] != 0);
         uv_run(&loop, UV_RUN_DEFAULT);
     }
-    struct kubo_settings st = {&loop, "h:1", "Bearer a\r\nX: y", 1, 1, 1, 1};
+    struct kubo_settings st = {&loop, "h:1", "Bearer a\r\nX: y", 1, 1, 1, 1,
+                               1};
     struct kubo *k;
     assert_int_equal(kubo_new(&st, &k, NULL), ERR_INVALID);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -569,6 +674,10 @@ int main(void)
         cmocka_unit_test(kept_connection_dies),
         cmocka_unit_test(stalls),
         cmocka_unit_test(slow_is_no_stall),
+        cmocka_unit_test(a_listing_without_end),
+        cmocka_unit_test(floods),
+        cmocka_unit_test(impossible_sizes),
+        cmocka_unit_test(questions_do_not_wait),
         cmocka_unit_test(not_there),
         cmocka_unit_test(authorization),
         cmocka_unit_test(addresses),

@@ -311,10 +311,36 @@ static void test_a_listing_finds_what_is_lost(void **state)
     list(w, false, 100); /* cut off: proves nothing */
     assert_int_equal(w->n_wishes, 0);
     list(w, true, 100);
+    world_reports(w);
+    assert_int_equal(w->n, 0); /* a look will say */
+    assert_int_equal(w->n_wishes, 1);
+    world_answer(w);
     world_expect(w, 3, REPORT_LOST);
     world_settle(w);
     world_expect(w, 3, REPORT_PINNED);
     assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
+/* Two of five rows, and then what looks like the end. */
+static void test_a_short_listing_loses_nothing(void **state)
+{
+    struct world *w = world_new();
+    struct cid c = world_cid(0);
+
+    (void)state;
+    for (unsigned k = 0; k < 5; k++)
+        world_order(w, k + 1, k, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    work_list_begin(w->work);
+    work_list_row(w->work, &c, true, true);
+    work_list_end(w->work, true, w->now);
+    world_settle(w);
+    world_reports(w);
+    for (uint32_t k = 0; k < w->n; k++)
+        assert_int_equal(w->items[k].state, REPORT_PINNED);
+    assert_int_equal(w->pins, 5);
     world_free(w);
 }
 
@@ -363,6 +389,7 @@ static void test_a_direct_row_does_not_prove_a_recursive_pin(void **state)
     world_reports(w);
     w->held[1].type = WORK_FOUND_DIRECT;
     list(w, true, 100);
+    world_answer(w);
     world_expect(w, 5, REPORT_LOST);
     world_free(w);
 }
@@ -488,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_another_history_reuses_numbers),
         cmocka_unit_test(test_an_older_order_changes_nothing),
         cmocka_unit_test(test_a_listing_finds_what_is_lost),
+        cmocka_unit_test(test_a_short_listing_loses_nothing),
         cmocka_unit_test(test_a_look_finds_what_is_lost),
         cmocka_unit_test(test_pinned_during_a_listing_is_not_lost),
         cmocka_unit_test(test_a_direct_row_does_not_prove_a_recursive_pin),
