@@ -1,5 +1,6 @@
 /* Private to agent*.c: agent.c starts, stops and paces; agent_link.c is what
- * coordinators ask and are told; agent_gc.c collects the daemon's garbage.
+ * coordinators ask and are told; agent_gc.c collects the daemon's garbage;
+ * agent_orphans.c lists pins without an order.
  */
 #ifndef PINFOLD_AGENT_AGENT_IMPL_H
 #define PINFOLD_AGENT_AGENT_IMPL_H
@@ -42,6 +43,8 @@ struct agent_gc {
     struct leases leases;
 };
 
+struct listing;
+
 struct agent {
     const struct agent_config *config;
     uv_loop_t loop;
@@ -59,6 +62,7 @@ struct agent {
     struct link_events link_events;
     struct uploads *uploads;
     struct agent_gc gc;
+    struct listing *orphans; /* a page under way, or NULL */
     struct report_item items[AGENT_REPORT_ITEMS];
     struct message message;
     struct message_scratch scratch;
@@ -84,6 +88,10 @@ void agent_gc_call(struct agent *a, uint64_t session,
                    const struct message_call *c);
 void agent_gc_step(struct agent *a); /* after each change of the work */
 void agent_gc_free(struct agent *a);
+
+/* agent_orphans.c */
+void agent_orphans_call(struct agent *a, uint64_t session,
+                        const struct message_call *c);
 
 /* agent_link.c */
 void agent_link_events(struct agent *a, struct link_events *out);

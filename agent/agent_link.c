@@ -294,8 +294,9 @@ static void on_call(void *arg, uint64_t session,
     struct err_text why;
     enum err e = ERR_OK;
 
-    if (c->kind == CALL_GC) {
-        agent_gc_call(a, session, c);
+    if (c->kind == CALL_GC || c->kind == CALL_ORPHANS) {
+        (c->kind == CALL_GC ? agent_gc_call : agent_orphans_call)(a, session,
+                                                                  c);
         return;
     }
     q = mem_alloc(sizeof *q);

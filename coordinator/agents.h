@@ -57,9 +57,9 @@ enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
                      struct span argument, uint64_t timeout_ms,
                      agents_result_cb cb, void *arg) ERR_CHECKED;
 
-/* Ends those of CALL_GC with ERR_CLOSED: one may take a day, a stop may not.
- * The nodes go on. */
-void agents_end_collections(struct agents *a);
+/* Ends those of CALL_GC and CALL_ORPHANS with ERR_CLOSED: one may take a day,
+ * a stop may not. The nodes go on. */
+void agents_end_long_calls(struct agents *a);
 
 /* Opens a data stream: the agent dials back with the ticket within 30 s; the
  * stream is then moved to `hub` with these settings and `opened` runs there

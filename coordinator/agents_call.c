@@ -91,12 +91,12 @@ void agents_call_session_gone(struct session *s)
     end_calls(s->agents, s->id, 0, ERR_UNREACHABLE);
 }
 
-void agents_end_collections(struct agents *a)
+void agents_end_long_calls(struct agents *a)
 {
     struct call **at = &a->calls;
 
     while (*at != NULL) {
-        if ((*at)->kind != CALL_GC) {
+        if ((*at)->kind != CALL_GC && (*at)->kind != CALL_ORPHANS) {
             at = &(*at)->next;
             continue;
         }

@@ -39,6 +39,7 @@ static const struct api_route routes[] = {
     {"GET", "/readyz", api_readyz, 0},
     {"GET", "/metrics", api_metrics, 0},
     {"GET", "/api/v1/status", api_status, 0},
+    {"GET", "/api/v1/nodes/{}/orphans", api_orphans, API_READY},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

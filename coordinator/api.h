@@ -145,5 +145,6 @@ void api_livez(struct api_call *c, const struct http_head *h);
 void api_readyz(struct api_call *c, const struct http_head *h);
 void api_metrics(struct api_call *c, const struct http_head *h);
 void api_status(struct api_call *c, const struct http_head *h);
+void api_orphans(struct api_call *c, const struct http_head *h);
 
 #endif

@@ -95,6 +95,9 @@ const struct cli_command commands_table[] = {
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},
+    {"node orphans", "[NODE]", "pins under a cluster's name that no order "
+     "names, of a node (name or peer ID) or of all", no_options, 0, 1,
+     cmd_node_orphans},
     {"health", "", "whether each host is ready; exit 7 if none is",
      no_options, 0, 0, cmd_health},
     {"health graph", "", "who is connected to whom", no_options, 0, 0,

@@ -146,13 +146,16 @@ struct message_open { /* coordinator → agent: open a data stream */
     struct span content_type; /* of the body, with its boundary */
 };
 
-enum call_kind { CALL_CHECK = 1, CALL_RESOLVE = 2, CALL_GC = 3 };
+enum call_kind {
+    CALL_CHECK = 1, CALL_RESOLVE = 2, CALL_GC = 3, CALL_ORPHANS = 4
+};
 
 struct message_call { /* coordinator → agent */
     uint64_t id;
     enum call_kind kind;
     struct span argument;     /* check: canonical CID; resolve: a path; gc:
-                                 nothing */
+                                 nothing; orphans: canonical CID behind which
+                                 the page begins, or nothing */
     uint64_t timeout_ms;
 };
 
@@ -161,7 +164,8 @@ struct message_result { /* agent → coordinator */
     enum err error;           /* ERR_OK; check: ERR_NOT_FOUND = not held */
     struct span text;         /* of the error */
     struct span body;         /* resolve: the path; gc: lines, how many keys
-                                 went, then the first of them */
+                                 went, then the first of them; orphans: lines,
+                                 "more" or "end", then the page */
 };
 
 struct message_goodbye {

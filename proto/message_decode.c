@@ -188,7 +188,7 @@ static void get_call(struct decode *d, struct message_call *m)
 {
     m->id = decode_u64(d, "id", UINT64_MAX);
     m->kind = (enum call_kind)field_decode_range(d, "call kind", CALL_CHECK,
-                                                 CALL_GC);
+                                                 CALL_ORPHANS);
     m->argument = decode_bin(d, "argument", 0, LIMIT_CALL);
     m->timeout_ms = decode_u64(d, "timeout", UINT64_MAX);
 }

@@ -152,7 +152,7 @@ static void put_open(struct buf *b, const struct message_open *m)
 
 static void put_call(struct buf *b, const struct message_call *m)
 {
-    assert(m->kind >= CALL_CHECK && m->kind <= CALL_GC);
+    assert(m->kind >= CALL_CHECK && m->kind <= CALL_ORPHANS);
     encode_u64(b, m->id);
     encode_u64(b, m->kind);
     field_encode_bin(b, m->argument, LIMIT_CALL);

@@ -126,6 +126,8 @@ void work_stats(const struct work *w, struct work_stats *out);
 uint32_t work_busy(const struct work *w, struct beat_work *out,
                    uint32_t max);
 bool work_holds(const struct work *w, const struct cid *c);
+/* Is there an order about it, of whatever kind? */
+bool work_knows(const struct work *w, const struct cid *c);
 /* Does an order want only the block itself? */
 bool work_wants_direct(const struct work *w, const struct cid *c);
 

@@ -107,6 +107,11 @@ bool work_holds(const struct work *w, const struct cid *c)
     return false;
 }
 
+bool work_knows(const struct work *w, const struct cid *c)
+{
+    return work_cid_first(w, c->bytes, c->n) != NULL;
+}
+
 bool work_wants_direct(const struct work *w, const struct cid *c)
 {
     for (const struct item *i = work_cid_first(w, c->bytes, c->n);

@@ -164,31 +164,40 @@ static void test_entry(void **state)
     command_scratch_free(&scratch);
 }
 
-static void test_messages(void **state)
+static void golden_message(const struct message *m, const char *name)
 {
     struct message_scratch scratch = {.items = NULL};
-    struct wire_message *w = malloc(sizeof *w);
     struct message *got = malloc(sizeof *got);
     struct buf b = BUF_INIT, file = BUF_INIT;
+    struct span body;
 
-    (void)state;
-    for (int i = 0; i < WIRE_MESSAGES; i++) {
-        const char *name = message_kind_text(wire_messages[i]);
-        struct span body;
-        wire_message(w, wire_messages[i], true);
-        buf_reset(&b);
-        message_encode(&w->m, &b);
-        golden("message", name, span_buf(&b), &file);
-        body = span_of(file.p + FRAME_HEAD, file.n - FRAME_HEAD);
-        assert_int_equal(message_decode(body, got, &scratch, NULL), ERR_OK);
-        wire_same_message(&w->m, got);
-        write_seed("message", name, body);
-    }
-    free(w);
+    message_encode(m, &b);
+    golden("message", name, span_buf(&b), &file);
+    body = span_of(file.p + FRAME_HEAD, file.n - FRAME_HEAD);
+    assert_int_equal(message_decode(body, got, &scratch, NULL), ERR_OK);
+    wire_same_message(m, got);
+    write_seed("message", name, body);
     free(got);
     buf_free(&b);
     buf_free(&file);
     message_scratch_free(&scratch);
+}
+
+static void test_messages(void **state)
+{
+    struct wire_message *w = malloc(sizeof *w);
+    struct cid after = wire_cid(0x71, 3);
+
+    (void)state;
+    for (int i = 0; i < WIRE_MESSAGES; i++) {
+        wire_message(w, wire_messages[i], true);
+        golden_message(&w->m, message_kind_text(wire_messages[i]));
+    }
+    wire_message(w, MESSAGE_CALL, true);
+    w->m.call.kind = CALL_ORPHANS;
+    w->m.call.argument = span_of(after.bytes, after.n);
+    golden_message(&w->m, "call_orphans");
+    free(w);
 }
 
 static void test_peer_messages(void **state)

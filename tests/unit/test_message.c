@@ -139,7 +139,7 @@ static const struct wire_case cases[] = {
     {M(OPEN, 4), WIRE_BIN, 32769, "arguments: too large"},
     {M(OPEN, 5), WIRE_BIN, 32769, "content type: too large"},
     {M(CALL, 3), WIRE_U64, 0, "call kind: too small"},
-    {M(CALL, 3), WIRE_U64, CALL_GC + 1, "call kind: too large"},
+    {M(CALL, 3), WIRE_U64, CALL_ORPHANS + 1, "call kind: too large"},
     {M(CALL, 4), WIRE_BIN, 262144, NULL},
     {M(CALL, 4), WIRE_BIN, 262145, "argument: too large"},
     {M(RESULT, 3), WIRE_U64, ERR_COUNT - 1, NULL},
