@@ -2,8 +2,8 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "proto/log.h"
+#include "proto/process.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +20,10 @@ int main(int argc, char *argv[])
     int status;
 
     memset(&c, 0, sizeof c);
-    signal(SIGPIPE, SIG_IGN);
-    e = conf_load(agent_config_table(), &c, argc, argv, environ, &action,
-                  &why);
+    e = process_prepare(&why);
+    if (e == ERR_OK)
+        e = conf_load(agent_config_table(), &c, argc, argv, environ, &action,
+                      &why);
     if (e == ERR_OK && action == CONF_HELP) {
         struct buf b = BUF_INIT;
 

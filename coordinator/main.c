@@ -2,8 +2,8 @@
 #include "coordinator/config.h"
 #include "coordinator/coordinator.h"
 #include "proto/log.h"
+#include "proto/process.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
@@ -20,8 +20,10 @@ int main(int argc, char *argv[])
     int status;
 
     memset(&c, 0, sizeof c);
-    signal(SIGPIPE, SIG_IGN);
-    e = conf_load(config_table(), &c, argc, argv, environ, &action, &why);
+    e = process_prepare(&why);
+    if (e == ERR_OK)
+        e = conf_load(config_table(), &c, argc, argv, environ, &action,
+                      &why);
     if (e == ERR_OK && action == CONF_HELP) {
         struct buf b = BUF_INIT;
 

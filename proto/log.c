@@ -1,6 +1,8 @@
 /* One event, one line, one write(2): lines of several threads and processes
- * do not mix, without a lock. A line that would be longer than LINE_MAX_BYTES
- * is cut inside the value that does not fit, and says cut=true.
+ * do not mix. A line that would be longer than LINE_MAX_BYTES is cut inside
+ * the value that does not fit, and says cut=true. A reader that does not read
+ * costs the first line that finds no room a short wait; those behind it are
+ * dropped and counted.
  */
 #include "proto/log.h"
 
@@ -8,6 +10,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -21,7 +25,8 @@
 enum {
     LINE_MAX_BYTES = 4096, /* PIPE_BUF: the kernel does not split it */
     LINE_TAIL = 32,        /* kept for: quote, ,"cut":true and }\n */
-    KEY_MAX = 64
+    KEY_MAX = 64,
+    PATIENCE_MS = 100
 };
 
 static const struct {
@@ -36,6 +41,11 @@ static const struct {
 
 static atomic_int limit = LOG_INFO;
 static atomic_bool as_json, to_journal;
+
+/* Of threads, so that none takes the room that another has found. */
+static pthread_mutex_t sink = PTHREAD_MUTEX_INITIALIZER;
+static bool stuck;             /* under sink: the last line found no room */
+static unsigned long long lost; /* under sink: lines since then */
 
 struct line {
     char b[LINE_MAX_BYTES];
@@ -378,6 +388,70 @@ static void put_head(struct line *l, enum log_level level, const char *event)
     put_field(l, "event", 5, &v);
 }
 
+static void end_line(struct line *l)
+{
+    if (l->cut)
+        put_tail(l, l->json ? ",\"cut\":true" : " cut=true");
+    put_tail(l, l->json ? "}\n" : "\n");
+}
+
+static void begin_line(struct line *l, enum log_level level,
+                       const char *event)
+{
+    l->n = 0;
+    l->cut = false;
+    l->json = atomic_load(&as_json);
+    put_head(l, level, event);
+}
+
+/* A pipe that is writable has room for PIPE_BUF bytes, and a line has no
+ * more. Its flags are shared with other processes and stay as they are. */
+static bool has_room(void)
+{
+    struct pollfd p = {.fd = 2, .events = POLLOUT};
+    int n;
+
+    do {
+        n = poll(&p, 1, stuck ? 0 : PATIENCE_MS);
+    } while (n < 0 && errno == EINTR);
+    return n != 0;
+}
+
+/* A log that cannot be written must not stop the program. */
+static void write_line(const struct line *l)
+{
+    while (write(2, l->b, l->n) < 0 && errno == EINTR)
+        ;
+}
+
+static void tell_lost(void)
+{
+    struct value v = {.number = true};
+    struct line l;
+
+    begin_line(&l, LOG_WARN, "log_lost");
+    v.n = digits_of(lost, 10, v.b);
+    put_field(&l, "lines", 5, &v);
+    end_line(&l);
+    lost = 0;
+    write_line(&l);
+}
+
+static void deliver(const struct line *l)
+{
+    pthread_mutex_lock(&sink);
+    stuck = !has_room();
+    if (!stuck && lost > 0) {
+        tell_lost();
+        stuck = !has_room();
+    }
+    if (stuck)
+        lost++;
+    else
+        write_line(l);
+    pthread_mutex_unlock(&sink);
+}
+
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
     struct line l;
@@ -387,10 +461,7 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 
     if (!log_enabled(level))
         return;
-    l.n = 0;
-    l.cut = false;
-    l.json = atomic_load(&as_json);
-    put_head(&l, level, event);
+    begin_line(&l, level, event);
     va_start(ap, fmt);
     while (!l.cut) {
         const char *key = fmt += strspn(fmt, " ");
@@ -403,11 +474,7 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
         put_field(&l, key, n, &v);
     }
     va_end(ap);
-    if (l.cut)
-        put_tail(&l, l.json ? ",\"cut\":true" : " cut=true");
-    put_tail(&l, l.json ? "}\n" : "\n");
-    /* a log that cannot be written must not stop the program */
-    while (write(2, l.b, l.n) < 0 && errno == EINTR)
-        ;
+    end_line(&l);
+    deliver(&l);
     errno = saved;
 }
