@@ -4,7 +4,6 @@
  */
 #include "coordinator/agents_impl.h"
 
-#include "coordinator/now.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -281,7 +280,6 @@ static void on_beat(struct session *s, struct span frame)
     buf_free(&k->frame);
     k->frame = copy;
     k->soft.beat = m.beat;
-    k->soft.beat_wall_ms = now_wall_ms();
     a->stats.beats++;
     s->beaten = true;
     memcpy(s->held_history, m.beat.history, TYPES_HISTORY);
@@ -291,6 +289,7 @@ static void on_beat(struct session *s, struct span frame)
     if (s->unconfirmed && m.beat.index >= s->sent_to)
         s->unconfirmed = false;
     a->st.fill_clock(a->st.arg, &clock);
+    k->soft.beat_wall_ms = clock.wall_ms;
     step_beat(a->st.step, s->node, &k->soft.beat, &clock);
     agents_orders_answer(s);
 }

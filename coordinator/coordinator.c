@@ -8,6 +8,7 @@
 
 #include "coordinator/agents.h"
 #include "coordinator/checkpoint.h"
+#include "coordinator/clocks.h"
 #include "coordinator/front.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/now.h"
@@ -15,7 +16,6 @@
 #include "coordinator/replica.h"
 #include "coordinator/upkeep.h"
 #include "coordinator/view.h"
-#include "coordinator/wall.h"
 #include "proto/identity.h"
 #include "proto/log.h"
 #include "proto/mem.h"
@@ -30,10 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    TICK_MS = 100, SLOW_TICKS = 10, PATH_SIZE = 4096,
-    CLOCK_FRESH_MS = 10000
-};
+enum { TICK_MS = 100, SLOW_TICKS = 10, PATH_SIZE = 4096 };
 
 struct coordinator {
     const struct config *config;
@@ -53,7 +50,7 @@ struct coordinator {
     struct replica *replica;
     struct front *front;
     struct checkpoint *checkpoint;
-    struct wall wall;
+    struct clocks clocks;
     struct replica_events replica_events;
     struct peers_events peers_events;
     char raft_dir[PATH_SIZE], store_path[PATH_SIZE];
@@ -63,20 +60,23 @@ struct coordinator {
     int status;
 };
 
-static void fill_clock(void *arg, struct step_clock *clock)
-{
-    struct coordinator *c = arg;
-
-    clock->now_ms = uv_now(&c->loop);
-    clock->wall_ms = wall_stamp(&c->wall, now_wall_ms());
-    clock->expiry_allowed = wall_expiry_allowed(&c->wall, clock->now_ms);
-}
-
 static uint64_t stamp(void *arg)
 {
     struct coordinator *c = arg;
 
-    return wall_stamp(&c->wall, now_wall_ms());
+    return clocks_stamp(&c->clocks, c->store);
+}
+
+static void fill_clock(void *arg, struct step_clock *clock)
+{
+    struct coordinator *c = arg;
+
+    clocks_fill(&c->clocks, c->store, uv_now(&c->loop), clock);
+}
+
+static void compare_clocks(struct coordinator *c)
+{
+    clocks_compare(&c->clocks, c->store, c->peers, uv_now(&c->loop));
 }
 
 /* --- view --------------------------------------------------------------- */
@@ -99,11 +99,12 @@ static void broadcast_status(void *arg)
 {
     struct coordinator *c = arg;
     struct peer_message m = {.kind = PEER_STATUS,
-                             .status = {.role = PEER_STARTING,
-                                        .clock_ms = now_wall_ms()}};
+                             .status = {.role = PEER_STARTING}};
 
     if (c->replica != NULL)
         replica_status(c->replica, &m.status);
+    /* The own clock: a median of medians would feed itself. */
+    m.status.clock_ms = now_wall_ms();
     peers_broadcast(c->peers, &m);
 }
 
@@ -128,13 +129,8 @@ static void on_changed(void *arg)
     bool leading = replica_leading(c->replica);
 
     fill_clock(c, &clock);
-    if (leading && !c->was_leading &&
-        wall_taken_over(&c->wall, clock.now_ms, now_wall_ms(),
-                        store_time_ms(c->store)))
-        log_warn("time_jump", "log_time_ms=%llu text=%s",
-                 (unsigned long long)store_time_ms(c->store),
-                 "the log is far behind the clock: nothing expires for an "
-                 "hour");
+    if (leading && !c->was_leading)
+        clocks_taken_over(&c->clocks, c->store);
     c->was_leading = leading;
     fill_clock(c, &clock);
     step_leader(c->step, leading, &clock);
@@ -220,6 +216,7 @@ static void on_status(void *arg, uint64_t from, const struct peer_status *s)
 {
     struct coordinator *c = arg;
 
+    compare_clocks(c);
     if (c->replica == NULL)
         return;
     replica_status_heard(c->replica, from, s);
@@ -250,21 +247,11 @@ static void on_refused(void *arg, uint64_t from,
 static void leader_chores(struct coordinator *c)
 {
     struct peers_view others[LIMIT_COORDINATORS];
-    int64_t offsets[LIMIT_COORDINATORS];
-    uint32_t n_offsets = 0;
     uint32_t n = peers_list(c->peers, others, LIMIT_COORDINATORS);
-    uint64_t now = uv_now(&c->loop), own = now_wall_ms();
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t age = now - others[i].heard_ms;
-
-        if (others[i].heard_ms != 0 && age < CLOCK_FRESH_MS)
-            offsets[n_offsets++] =
-                (int64_t)(others[i].status.clock_ms + age - own);
+    for (uint32_t i = 0; i < n; i++)
         if (others[i].connected)
             upkeep_row(c->replica, c->store, &others[i].row);
-    }
-    wall_others(&c->wall, offsets, n_offsets);
     upkeep_row(c->replica, c->store, &c->self);
     upkeep_cluster(c->replica, c->store, c->member.cluster);
 }
@@ -291,9 +278,7 @@ static void slow_tick(struct coordinator *c)
 {
     uint64_t now = uv_now(&c->loop);
 
-    if (wall_look(&c->wall, now, now_wall_ms()))
-        log_warn("time_jump", "text=%s",
-                 "the clock jumped: nothing expires for an hour");
+    compare_clocks(c);
     broadcast_status(c);
     if (c->replica != NULL)
         leader_chores(c);
@@ -542,6 +527,7 @@ static void start_loop(struct coordinator *c)
 {
     static const int signums[2] = {SIGTERM, SIGINT};
 
+    compare_clocks(c);
     uv_timer_init(&c->loop, &c->tick);
     c->tick.data = c;
     uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);

@@ -7,5 +7,7 @@
 #include <stdint.h>
 
 uint64_t now_wall_ms(void);
+/* Counts while the machine sleeps too, as the wall clock does. */
+uint64_t now_boot_ms(void);
 
 #endif

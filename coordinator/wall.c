@@ -17,6 +17,11 @@ bool wall_look(struct wall *w, uint64_t mono_ms, uint64_t own_ms)
     bool jumped = w->started && (jump > WALL_JUMP_MS ||
                                  jump < -(int64_t)WALL_JUMP_MS);
 
+    /* A wall clock runs at the monotonic one's pace; what differs is a step,
+     * or slewing. */
+    if (w->started)
+        for (uint32_t i = 0; i < w->n; i++)
+            w->offsets[i] -= jump;
     w->started = true;
     w->mono_ms = mono_ms;
     w->own_ms = own_ms;
@@ -49,12 +54,16 @@ static int ascending(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-uint64_t wall_stamp(const struct wall *w, uint64_t own_ms)
+uint64_t wall_stamp(const struct wall *w, uint64_t own_ms,
+                    uint64_t log_time_ms)
 {
     int64_t all[LIMIT_COORDINATORS + 1];
     int64_t median;
     uint32_t n = w->n + 1;
 
+    if (w->n == 0 && !w->alone && log_time_ms != 0 &&
+        distance(own_ms, log_time_ms) > (int64_t)WALL_BEHIND_MS)
+        return log_time_ms;
     memcpy(all, w->offsets, w->n * sizeof *all);
     all[w->n] = 0; /* our own */
     qsort(all, n, sizeof *all, ascending);

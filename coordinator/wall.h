@@ -19,20 +19,26 @@ enum {
 
 struct wall {
     bool started;
+    bool alone;                 /* no other voter exists */
     uint64_t mono_ms, own_ms;   /* at the last look */
     uint64_t paused_until_ms;   /* monotonic */
     uint32_t n;
     int64_t offsets[LIMIT_COORDINATORS]; /* other voters' clock − ours */
 };
 
-/* Looks at both clocks; true if it met a jump. */
+/* Looks at both clocks, before each use of the own one: what was learned of
+ * the others' clocks stays true when the own one is set. True if it met a
+ * jump that pauses expiry. */
 bool wall_look(struct wall *w, uint64_t mono_ms, uint64_t own_ms);
 /* The others' clocks as offsets to ours, newest known. */
 void wall_others(struct wall *w, const int64_t *offsets, uint32_t n);
 /* Leadership was gained over a state of that log time; true if it pauses. */
 bool wall_taken_over(struct wall *w, uint64_t mono_ms, uint64_t own_ms,
                      uint64_t log_time_ms);
-uint64_t wall_stamp(const struct wall *w, uint64_t own_ms);
+/* log_time_ms is what is stamped already (0: nothing). Until another voter
+ * was heard, an own clock far ahead of it is not trusted. */
+uint64_t wall_stamp(const struct wall *w, uint64_t own_ms,
+                    uint64_t log_time_ms);
 bool wall_expiry_allowed(const struct wall *w, uint64_t mono_ms);
 
 #endif

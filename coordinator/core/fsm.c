@@ -303,6 +303,7 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
         return e;
     f->index = index;
     f->now_ms = store_time_ms(f->store);
+    f->stamp_ms = entry.time_ms;
     if (f->now_ms < entry.time_ms)
         f->now_ms = entry.time_ms;
     assert(entry.n <= LIMIT_ENTRY_OPERATIONS);

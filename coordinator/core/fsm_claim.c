@@ -35,7 +35,7 @@ static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
                    "replication factors %d and %d: both must be -1, or "
                    "1 <= minimum <= maximum <= %d", t->rmin, t->rmax,
                    LIMIT_REPLICAS);
-    else if (t->expires_ms != 0 && t->expires_ms < f->now_ms)
+    else if (t->expires_ms != 0 && t->expires_ms < f->stamp_ms)
         fsm_refuse(r, VERDICT_INVALID,
                    "pin.ExpireAt set before current time");
     else if (t->expires_ms > INT64_MAX)
@@ -304,7 +304,7 @@ void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
     f->budget -= c->expire.n;
     for (uint32_t k = 0; k < c->expire.n; k++) {
         if (!fsm_load(f, c->expire.pins[k]) || f->before.expires_ms == 0
-            || f->before.expires_ms > f->now_ms)
+            || f->before.expires_ms > f->stamp_ms)
             continue;
         release(f, REASON_EXPIRED);
         r->verdict = VERDICT_ACCEPTED;

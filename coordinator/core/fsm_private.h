@@ -16,7 +16,8 @@ struct fsm {
     struct pin before, after; /* of the pin in work */
     struct pin from;          /* pin update */
     struct buf meta;
-    uint64_t index, now_ms;   /* of the entry */
+    uint64_t index, now_ms;   /* of the entry: its log time, never back */
+    uint64_t stamp_ms;        /* the leader's clock: back when it was set */
     /* Order rows of one node that operations on many pins may still write in
      * this entry: ORDERS are cut between indexes, so one entry must fit in
      * one of them. Each operation on one pin has its row set aside. */

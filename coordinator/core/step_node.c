@@ -215,8 +215,12 @@ static enum node_health judge_health(const struct step *s,
     case HEALTH_DOWN:
         if (is_fresh(s, e, c->now_ms))
             return HEALTH_UP;
-        /* A new leader gives it time to be heard first. */
-        if (silent >= s->limits.suspect_ms && stamp_ms >= n->changed_ms &&
+        if (silent >= s->limits.down_ms + s->limits.out_ms)
+            return HEALTH_OUT;
+        /* A new leader gives it time to be heard first, and believes no
+         * clock that was set lately. */
+        if (c->expiry_allowed && silent >= s->limits.suspect_ms &&
+            stamp_ms >= n->changed_ms &&
             stamp_ms - n->changed_ms >= s->limits.out_ms)
             return HEALTH_OUT;
         return HEALTH_DOWN;

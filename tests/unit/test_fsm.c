@@ -142,9 +142,22 @@ static void log_time(void **state)
     assert_int_equal(w->last.time_ms, 2000000);
     assert_int_equal(w->pin.created_ms, 2000000);
     assert_int_equal(store_time_ms(w->store), 2000000);
-    put(w, 2, 1, 1)->expires_ms = 1900000;
+    /* A log time that ran ahead decides nothing about expiry. */
+    put(w, 2, 1, 1)->expires_ms = 1400000;
     on(w, 1);
     assert_int_equal(go(w), VERDICT_INVALID);
+    put(w, 2, 1, 1)->expires_ms = 1900000;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    op(w, COMMAND_EXPIRE)->expire.n = 1;
+    w->c->expire.pins[0] = world_find(w, 2)->id;
+    (void)go(w);
+    assert_int_not_equal(world_find(w, 2)->org, 0);
+    w->time_ms = 1900000;
+    op(w, COMMAND_EXPIRE)->expire.n = 1;
+    w->c->expire.pins[0] = world_find(w, 2)->id;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(world_find(w, 2)->org, 0);
     world_close(w);
 }
 

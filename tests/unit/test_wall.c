@@ -71,12 +71,43 @@ static void median(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct wall w = {0};
+        struct wall w = {.alone = cases[i].n == 0};
 
         wall_others(&w, cases[i].offsets, cases[i].n);
-        assert_int_equal((int64_t)wall_stamp(&w, NOW),
+        assert_int_equal((int64_t)wall_stamp(&w, NOW, 1),
                          (int64_t)NOW + cases[i].stamped);
     }
+}
+
+/* The others' clocks are learned once a second; the own one may be set in
+ * between, and no entry may be stamped with it. */
+static void set_between_two_comparisons(void **state)
+{
+    static const int64_t none[2];
+    const uint64_t year = (uint64_t)365 * 86400000;
+    struct wall w = {0};
+
+    (void)state;
+    assert_false(wall_look(&w, 1000, NOW));
+    wall_others(&w, none, 2);
+    assert_true(wall_look(&w, 1010, NOW + 10 + year));
+    assert_int_equal(wall_stamp(&w, NOW + 10 + year, NOW), NOW + 10);
+    assert_true(wall_look(&w, 1020, NOW + 20));
+    assert_int_equal(wall_stamp(&w, NOW + 20, NOW), NOW + 20);
+    assert_false(wall_expiry_allowed(&w, 1020));
+}
+
+static void others_not_heard_yet(void **state)
+{
+    struct wall w = {0};
+
+    (void)state;
+    assert_int_equal(wall_stamp(&w, NOW, 0), NOW); /* an empty log */
+    assert_int_equal(wall_stamp(&w, NOW, NOW - WALL_BEHIND_MS), NOW);
+    assert_int_equal(wall_stamp(&w, NOW, NOW - WALL_BEHIND_MS - 1),
+                     NOW - WALL_BEHIND_MS - 1);
+    w.alone = true;
+    assert_int_equal(wall_stamp(&w, NOW, 5), NOW);
 }
 
 int main(void)
@@ -86,6 +117,8 @@ int main(void)
         cmocka_unit_test(a_long_pause_is_no_jump),
         cmocka_unit_test(taken_over),
         cmocka_unit_test(median),
+        cmocka_unit_test(set_between_two_comparisons),
+        cmocka_unit_test(others_not_heard_yet),
     };
 
     return cmocka_run_group_tests_name("wall", tests, NULL, NULL);

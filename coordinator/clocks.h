@@ -1,0 +1,26 @@
+/* The clocks of this coordinator and of the other voters, read and compared
+ * for wall.h: what is stamped, and whether things may expire. Core loop.
+ */
+#ifndef PINFOLD_CLOCKS_H
+#define PINFOLD_CLOCKS_H
+
+#include "coordinator/core/step.h"
+#include "coordinator/core/store.h"
+#include "coordinator/peers.h"
+#include "coordinator/wall.h"
+
+struct clocks {
+    struct wall wall;
+    uint64_t jumps; /* times that expiry was paused */
+};
+
+/* The time that a leader puts into an entry now. */
+uint64_t clocks_stamp(struct clocks *c, const struct store *s);
+void clocks_fill(struct clocks *c, const struct store *s, uint64_t loop_ms,
+                 struct step_clock *out);
+/* With what the others said last, which is at most some seconds old. */
+void clocks_compare(struct clocks *c, const struct store *s,
+                    const struct peers *p, uint64_t loop_ms);
+void clocks_taken_over(struct clocks *c, const struct store *s);
+
+#endif
