@@ -211,11 +211,14 @@ static void on_stored_item(void *arg, const struct work_item *i)
 static enum err open_directory(struct agent *a, struct err_text *why)
 {
     char path[AGENT_PATH_SIZE];
-    enum err e = identity_open(a->config->data_dir, &a->identity, why);
+    const char *dir = a->config->data_dir;
+    enum err e = identity_not_of(dir, "member", "a coordinator's", why);
 
+    if (e == ERR_OK)
+        e = identity_open(dir, &a->identity, why);
     if (e != ERR_OK)
         return e;
-    snprintf(path, sizeof path, "%s/journal.db", a->config->data_dir);
+    snprintf(path, sizeof path, "%s/journal.db", dir);
     return journal_open(path, &a->journal, why);
 }
 

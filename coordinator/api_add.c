@@ -512,6 +512,11 @@ void api_add(struct api_call *c, const struct http_head *h)
         api_error(c, 503, "too many uploads");
         return;
     }
+    if (c->view->refuses_claims) {
+        api_error(c, err_http_status(ERR_NO_SPACE), "%s",
+                  err_text(ERR_NO_SPACE));
+        return;
+    }
     u = mem_alloc(sizeof *u);
     u->command = api_command(COMMAND_CLAIM_PUT);
     if (!prepare(c, u)) {

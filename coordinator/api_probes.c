@@ -33,6 +33,7 @@ void api_readyz(struct api_call *c, const struct http_head *h)
     json_kv_u64(&w, "applied", c->view->applied);
     json_kv_u64(&w, "commit", c->view->commit);
     json_kv_u64(&w, "leader", c->view->leader);
+    json_kv_text(&w, "disk", c->view->disk_low ? "low" : "ok");
     json_object_end(&w);
     buf_byte(&b, '\n');
     api_json(c, c->view->ready ? 200 : 503, &b);
@@ -139,6 +140,14 @@ static void operation_series(struct buf *b, const struct view *v)
     one(b, "pinfold_state_bytes", "gauge", "size of the database",
         v->state_bytes);
     one(b, "pinfold_wal_bytes", "gauge", "bytes in its WAL", v->wal_bytes);
+    one(b, "pinfold_disk_free_bytes", "gauge",
+        "free bytes on the disk of the data directory", v->disk_free);
+    one(b, "pinfold_disk_low", "gauge", "1 below --min-free", v->disk_low);
+    one(b, "pinfold_claims_refused", "gauge",
+        "1 while no new claims are taken, for want of disk space",
+        v->refuses_claims);
+    one(b, "pinfold_time_jumps_total", "counter",
+        "times that expiry was paused because of a clock", v->time_jumps);
 }
 
 static void agent_series(struct buf *b, const struct view *v)
@@ -413,6 +422,9 @@ void api_status(struct api_call *c, const struct http_head *h)
     json_kv_u64(&w, "commit", v->commit);
     hex_kv(&w, "state_hash", v->hash, sizeof v->hash);
     json_kv_u64(&w, "pins", v->pins);
+    json_kv_u64(&w, "disk_free", v->disk_free);
+    json_kv_bool(&w, "disk_low", v->disk_low);
+    json_kv_bool(&w, "claims_refused", v->refuses_claims);
     status_coordinators(&w, v);
     json_key(&w, "nodes");
     json_array(&w);

@@ -46,6 +46,9 @@ static const struct conf_option options[] = {
      (uint64_t)16 << 30, NULL, false,
      "memory for the Raft log; a coordinator that misses more needs the "
      "operator"},
+    {"min-free", CONF_BYTES, AT(min_free), "256M", 0, (uint64_t)1 << 40, NULL,
+     false, "free bytes of the data directory's disk below which no new "
+     "claims are taken; 0: no mark"},
     {"drain", CONF_MS, AT(drain_ms), "30s", 0, 600000, NULL, false,
      "time for open requests at SIGTERM"},
     {"log-level", CONF_CHOICE, AT(log_level), "info", 0, 0,
@@ -98,6 +101,30 @@ static enum err check_http(const char *list, struct err_text *why)
     return ERR_OK;
 }
 
+/* Two listeners on one address: the second would fail with less to say. */
+static enum err check_distinct(const struct config *c, struct err_text *why)
+{
+    const char *lists[] = {c->listen_http, c->listen_peers,
+                           c->listen_agents};
+    struct addr seen[16], a;
+    char text[ADDR_TEXT_MAX];
+    size_t n = 0;
+
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < conf_list_count(lists[k]); i++) {
+            if (n == sizeof seen / sizeof seen[0] ||
+                !conf_list_entry(lists[k], i, text, sizeof text) ||
+                addr_parse(text, 0, &a, why) != ERR_OK)
+                return ERR_INVALID;
+            for (size_t j = 0; j < n; j++)
+                if (addr_equal(&seen[j], &a) && (a.is_unix || a.port != 0))
+                    return err_set(why, ERR_INVALID, "two listeners have "
+                                   "the address %s", text);
+            seen[n++] = a;
+        }
+    return ERR_OK;
+}
+
 enum err config_check(struct config *c, struct err_text *why)
 {
     enum err e;
@@ -116,6 +143,8 @@ enum err config_check(struct config *c, struct err_text *why)
         e = check_loopback("listen-peers", c->listen_peers, why);
     if (e == ERR_OK)
         e = check_loopback("listen-agents", c->listen_agents, why);
+    if (e == ERR_OK)
+        e = check_distinct(c, why);
     if (e != ERR_OK)
         return e;
     if (c->name == NULL) {

@@ -13,7 +13,7 @@ struct config {
     uint64_t replication_min, replication_max;
     uint64_t suspect_ms, down_ms, out_ms;
     uint64_t election_ms, heartbeat_ms, log_budget;
-    uint64_t drain_ms;
+    uint64_t drain_ms, min_free;
 };
 
 const struct conf_table *config_table(void);

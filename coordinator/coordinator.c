@@ -9,6 +9,7 @@
 #include "coordinator/agents.h"
 #include "coordinator/checkpoint.h"
 #include "coordinator/clocks.h"
+#include "coordinator/disk.h"
 #include "coordinator/front.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/now.h"
@@ -51,6 +52,7 @@ struct coordinator {
     struct front *front;
     struct checkpoint *checkpoint;
     struct clocks clocks;
+    struct disk disk;
     struct replica_events replica_events;
     struct peers_events peers_events;
     char raft_dir[PATH_SIZE], store_path[PATH_SIZE];
@@ -88,7 +90,8 @@ static void publish(struct coordinator *c)
         .store = c->store, .step = c->step, .replica = c->replica,
         .agents = c->agents, .peers = c->peers, .self = &c->self,
         .agents_addr = &c->agents_addr, .home_name = c->config->home_agent,
-        .unready = peers_forming_text(c->peers)};
+        .unready = peers_forming_text(c->peers),
+        .disk = &c->disk, .time_jumps = c->clocks.jumps};
 
     fill_clock(c, &clock);
     view_publish(&from, &clock);
@@ -244,11 +247,12 @@ static void on_refused(void *arg, uint64_t from,
 
 /* --- ticks -------------------------------------------------------------- */
 
-static void leader_chores(struct coordinator *c)
+static void chores(struct coordinator *c)
 {
     struct peers_view others[LIMIT_COORDINATORS];
     uint32_t n = peers_list(c->peers, others, LIMIT_COORDINATORS);
 
+    replica_room(c->replica, c->disk.low, others, n);
     for (uint32_t i = 0; i < n; i++)
         if (others[i].connected)
             upkeep_row(c->replica, c->store, &others[i].row);
@@ -279,9 +283,10 @@ static void slow_tick(struct coordinator *c)
     uint64_t now = uv_now(&c->loop);
 
     compare_clocks(c);
+    disk_look(&c->disk);
     broadcast_status(c);
     if (c->replica != NULL)
-        leader_chores(c);
+        chores(c);
     agents_tick(c->agents);
     checkpoint_tick(c->checkpoint, now);
     c->view_dirty = true;
@@ -415,8 +420,10 @@ static bool folder_has_files(const char *path)
 static enum err open_directory(struct coordinator *c, struct err_text *why)
 {
     const char *dir = c->config->data_dir;
-    enum err e = identity_open(dir, &c->identity, why);
+    enum err e = identity_not_of(dir, "journal.db", "an agent's", why);
 
+    if (e == ERR_OK)
+        e = identity_open(dir, &c->identity, why);
     if (e != ERR_OK)
         return e;
     snprintf(c->raft_dir, sizeof c->raft_dir, "%s/raft", dir);
@@ -512,6 +519,9 @@ static enum err start(struct coordinator *c, struct err_text *why)
                                store_cluster(c->store), why);
     if (e != ERR_OK)
         return e;
+    c->disk.dir = c->config->data_dir;
+    c->disk.min_free = c->config->min_free;
+    disk_look(&c->disk);
     fill_self(c);
     wire(c);
     e = start_links(c, why);

@@ -4,6 +4,7 @@
 #include "coordinator/api.h"
 #include "proto/log.h"
 #include "proto/mem.h"
+#include "proto/process.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -127,9 +128,13 @@ enum err front_start(const struct front_settings *st, struct front **out,
                      struct err_text *why)
 {
     struct front *f = mem_alloc(sizeof *f);
+    struct http_limits limits = http_limits_default();
+    uint64_t most = process_descriptors() / 2; /* the rest for all else */
     enum err e = ERR_OK;
     int rv;
 
+    if (limits.conns > most)
+        limits.conns = (unsigned)most;
     f->st = *st;
     uv_loop_init(&f->loop);
     mailbox_init(&f->back, &f->loop);
@@ -141,7 +146,8 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.default_max = st->default_max;
     f->api.hub = stream_hub_new(&f->loop);
     f->api.hub_loop = &f->loop;
-    f->api.server = http_new(&f->loop, api_http_ops(), NULL, &f->api);
+    f->api.server = http_new(&f->loop, api_http_ops(), &limits,
+                             &f->api);
     for (uint32_t i = 0; i < st->n_listen && e == ERR_OK; i++)
         e = listen_one(f, &st->listen[i], why);
     if (e == ERR_OK)

@@ -367,14 +367,9 @@ static void on_timer(uv_timer_t *h)
     peers_raft_closed(p);
     if (p->closing)
         return;
+    peers_listen_again(p);
     dial(p);
     try_forming(p);
-}
-
-static void on_connection(uv_stream_t *s, int status)
-{
-    if (status == 0)
-        peers_conn_accept(s->data, s);
 }
 
 uint32_t peers_list(const struct peers *p, struct peers_view *out,
@@ -438,27 +433,27 @@ static enum err parse_members(struct peers *p, struct err_text *why)
     return ERR_OK;
 }
 
-static enum err listen_at(struct peers *p, struct err_text *why)
+/* From the first agreement on the list on disk counts: the Raft configuration
+ * was made of it. */
+static void take_members(struct peers *p)
 {
-    struct sockaddr_storage sa;
+    const struct member *m = p->st.member;
     char text[ADDR_TEXT_MAX];
-    const char *host = strcmp(p->st.listen.host, "localhost") == 0
-                           ? "127.0.0.1" : p->st.listen.host;
-    int rv = uv_ip4_addr(host, p->st.listen.port, (struct sockaddr_in *)&sa);
+    bool differs = conf_list_count(p->st.members) != m->n_members;
 
-    if (rv < 0)
-        rv = uv_ip6_addr(host, p->st.listen.port, (struct sockaddr_in6 *)&sa);
-    addr_print(&p->st.listen, text);
-    uv_tcp_init(p->st.loop, &p->listener);
-    p->listener.data = p;
-    if (rv == 0)
-        rv = uv_tcp_bind(&p->listener, (const struct sockaddr *)&sa, 0);
-    if (rv == 0)
-        rv = uv_listen((uv_stream_t *)&p->listener, 64, on_connection);
-    if (rv < 0)
-        return err_set(why, rv == UV_EADDRINUSE ? ERR_IN_USE : ERR_IO,
-                       "listen-peers %s: %s", text, uv_strerror(rv));
-    return ERR_OK;
+    for (uint32_t i = 0; i < m->n_members; i++) {
+        struct peers_target *t = &p->targets[p->n_targets++];
+
+        if (addr_parse(m->members[i].address, 0, &t->addr, NULL) != ERR_OK)
+            differs = true; /* nobody is reached there: it says so */
+        t->self = m->members[i].raft_id == m->raft_id;
+    }
+    for (size_t i = 0; !differs && i < m->n_members; i++)
+        differs = !conf_list_entry(p->st.members, i, text, sizeof text) ||
+                  target_at(p, text) == NULL;
+    if (differs)
+        log_warn("members_ignored", "text=%s", "the option members names "
+                 "others than the data directory, whose list counts");
 }
 
 enum err peers_new(const struct peers_settings *st, struct peers **out,
@@ -471,14 +466,15 @@ enum err peers_new(const struct peers_settings *st, struct peers **out,
     p->events = *st->events;
     p->agreed = st->member->n_members > 0;
     peers_raft_init(p);
-    e = parse_members(p, why);
+    if (p->agreed)
+        take_members(p);
+    e = p->agreed ? ERR_OK : parse_members(p, why);
+    if (e == ERR_OK)
+        e = peers_listen(p, why);
     if (e != ERR_OK) {
         free(p);
         return e;
     }
-    e = listen_at(p, why);
-    if (e != ERR_OK)
-        return e; /* the handle lives until the process exits with why */
     uv_timer_init(st->loop, &p->timer);
     p->timer.data = p;
     uv_timer_start(&p->timer, on_timer, 1, 50);
@@ -514,6 +510,7 @@ void peers_close(struct peers *p, void (*done)(void *arg), void *arg)
 {
     struct peers_conn *c, *next;
 
+    peers_listen_stop(p);
     p->closing = true;
     p->done = done;
     p->done_arg = arg;

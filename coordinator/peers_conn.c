@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct write {
     uv_write_t req;
@@ -284,7 +285,7 @@ static void on_connected(uv_connect_t *req, int status)
         start_reading(c);
 }
 
-static int to_sockaddr(const struct addr *a, struct sockaddr_storage *out)
+int peers_sockaddr(const struct addr *a, struct sockaddr_storage *out)
 {
     const char *host = strcmp(a->host, "localhost") == 0 ? "127.0.0.1"
                                                          : a->host;
@@ -304,7 +305,7 @@ struct peers_conn *peers_conn_dial(struct peers *p, const struct addr *to,
     c->role = role;
     c->dialled = true;
     c->connect.data = c;
-    rv = to_sockaddr(to, &sa);
+    rv = peers_sockaddr(to, &sa);
     if (rv == 0)
         rv = uv_tcp_connect(&c->connect, c->tcp,
                             (const struct sockaddr *)&sa, on_connected);
@@ -313,16 +314,19 @@ struct peers_conn *peers_conn_dial(struct peers *p, const struct addr *to,
     return c;
 }
 
-void peers_conn_accept(struct peers *p, uv_stream_t *listener)
+void peers_conn_accept(struct peers *p, int fd)
 {
     struct peers_conn *c = conn_new(p, CONN_PREFACE);
 
     expect(c, CONN_PREFACE, FRAME_PREFACE);
-    if (uv_accept(listener, (uv_stream_t *)c->tcp) < 0 ||
-        p->n_conns > PEERS_CONNS_MAX || p->closing)
+    if (uv_tcp_open(c->tcp, fd) < 0) {
+        close(fd);
+        peers_conn_close(c, "cannot be watched");
+    } else if (p->n_conns > PEERS_CONNS_MAX || p->closing) {
         peers_conn_close(c, "too many connections");
-    else
+    } else {
         start_reading(c);
+    }
 }
 
 void peers_conn_expire(struct peers *p)

@@ -68,7 +68,10 @@ struct peers_target {
 struct peers {
     struct peers_settings st;
     struct peers_events events;
-    uv_tcp_t listener;
+    uv_poll_t listener;
+    int listen_fd;
+    bool accept_failing;     /* and said so */
+    uint64_t accept_at_ms;   /* again, after a pause; 0: accepting */
     uv_timer_t timer;
     struct peers_conn *conns;
     uint32_t n_conns;
@@ -93,10 +96,17 @@ uint64_t peers_now_ms(const struct peers *p);
 /* peers_conn.c. A connection ends by conn_close; its memory goes later. */
 struct peers_conn *peers_conn_dial(struct peers *p, const struct addr *to,
                                    enum frame_role role);
-void peers_conn_accept(struct peers *p, uv_stream_t *listener);
+void peers_conn_accept(struct peers *p, int fd); /* owns it */
 bool peers_conn_send(struct peers_conn *c, struct span bytes);
 void peers_conn_close(struct peers_conn *c, const char *why);
 void peers_conn_expire(struct peers *p); /* deadlines */
+
+int peers_sockaddr(const struct addr *a, struct sockaddr_storage *out);
+
+/* peers_listen.c */
+enum err peers_listen(struct peers *p, struct err_text *why) ERR_CHECKED;
+void peers_listen_again(struct peers *p); /* after a pause */
+void peers_listen_stop(struct peers *p);
 
 /* peers.c */
 void peers_hello_encode(struct peers *p, struct buf *out);

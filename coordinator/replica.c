@@ -90,6 +90,8 @@ enum err replica_propose(struct replica *r, struct command *c, replica_cb cb,
 
     if (r->closing || !r->raft_ready)
         return ERR_NOT_READY;
+    if (c->kind == COMMAND_CLAIM_PUT && r->refuse_claims)
+        return ERR_NO_SPACE;
     if (r->n_pending == LIMIT_OPERATIONS_WAITING || !number(r, &seq))
         return ERR_BUSY;
     stamp(r, c, seq);

@@ -78,6 +78,13 @@ void replica_status_heard(struct replica *r, uint64_t from,
                           const struct peer_status *s);
 void replica_status(struct replica *r, struct peer_status *out);
 
+/* Each second: whether the own disk is low, and what the others said.
+ * Decides whether new claims are taken, and who leads. */
+struct peers_view;
+void replica_room(struct replica *r, bool low,
+                  const struct peers_view *others, uint32_t n);
+bool replica_refuses_claims(const struct replica *r);
+
 bool replica_leading(const struct replica *r);
 uint64_t replica_leader(const struct replica *r); /* raft id, 0 unknown */
 uint64_t replica_term(const struct replica *r);

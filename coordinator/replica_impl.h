@@ -107,6 +107,11 @@ struct replica {
     void *done_arg;
     struct err_text restore_why;
 
+    /* replica_room.c */
+    bool disk_low, refuse_claims, handing_over;
+    uint64_t handed_over_ms;
+    struct raft_transfer handover;
+
     /* standing */
     bool leading, caught_up;
     bool settled; /* leading, and all of the older terms is applied */
@@ -151,6 +156,9 @@ void replica_raft_watch(struct replica *r); /* role, leader, readiness */
 enum err replica_raft_start(struct replica *r, struct err_text *why);
 void replica_raft_close(struct replica *r);
 void replica_freed(struct replica *r);
+
+/* replica_room.c: of the leader, by its STATUS */
+void replica_room_heard(struct replica *r, enum peer_disk disk);
 
 /* replica_snapshot.c */
 int replica_snapshot_take(struct raft_fsm *fsm, struct raft_buffer *bufs[],

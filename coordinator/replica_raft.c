@@ -218,6 +218,7 @@ void replica_status_heard(struct replica *r, uint64_t from,
     if (from != r->leader || s->role != PEER_LEADER || s->term != r->term)
         return;
     r->leader_commit = s->commit;
+    replica_room_heard(r, s->disk);
     if (r->target == 0)
         r->target = s->commit;
     catch_up(r);
@@ -270,6 +271,9 @@ void replica_status(struct replica *r, struct peer_status *out)
     memcpy(out->hash, r->hash_at, sizeof out->hash);
     out->clock_ms = r->events.wall_ms(r->events.arg);
     out->ready = replica_unready(r) == NULL;
+    out->disk = r->leading && r->refuse_claims ? PEER_DISK_REFUSING
+                : r->disk_low                  ? PEER_DISK_LOW
+                                               : PEER_DISK_OK;
 }
 
 bool replica_leading(const struct replica *r)

@@ -137,6 +137,7 @@ static void fill_standing(struct view *v, const struct view_sources *from)
         v->commit = replica_commit(from->replica);
         unready = replica_unready(from->replica);
         replica_stats(from->replica, &v->replica);
+        v->refuses_claims = replica_refuses_claims(from->replica);
     } else if (unready == NULL || unready[0] == '\0') {
         unready = "the other members were not met yet";
     }
@@ -174,6 +175,9 @@ void view_publish(const struct view_sources *from,
     v->pins = store_pin_count(from->store);
     v->state_bytes = store_bytes(from->store);
     v->wal_bytes = store_wal_bytes(from->store);
+    v->disk_free = from->disk->free;
+    v->disk_low = from->disk->low;
+    v->time_jumps = from->time_jumps;
     store_hash(from->store, v->hash);
     fill_standing(v, from);
     fill_nodes(v, from, clock);

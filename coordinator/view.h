@@ -7,6 +7,7 @@
 #define PINFOLD_VIEW_H
 
 #include "coordinator/agents.h"
+#include "coordinator/disk.h"
 #include "coordinator/peers.h"
 #include "coordinator/replica.h"
 
@@ -47,6 +48,9 @@ struct view {
     struct peers_view peers[LIMIT_COORDINATORS];
     uint32_t home;              /* node id of the home agent, 0 none */
     uint64_t pins, state_bytes, wal_bytes;
+    uint64_t disk_free, time_jumps;
+    bool disk_low;
+    bool refuses_claims;        /* the disks of too many are low */
     uint8_t hash[STORE_HASH];
     struct replica_stats replica;
     struct agents_stats agents;
@@ -63,6 +67,8 @@ struct view_sources {
     const struct addr *agents_addr; /* where agents are taken */
     const char *home_name;      /* configured home agent, or NULL */
     const char *unready;        /* before the replica started; borrowed */
+    const struct disk *disk;
+    uint64_t time_jumps;
 };
 
 /* Core loop. */

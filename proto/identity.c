@@ -267,6 +267,12 @@ static enum err load_key(const char *path, uint8_t seed[SEED],
                     (unsigned)(st.st_mode & 07777));
         goto out;
     }
+    if (st.st_uid != geteuid()) {
+        e = err_set(why, ERR_DENIED, "%s: belongs to user %u, and this "
+                    "process runs as %u", path, (unsigned)st.st_uid,
+                    (unsigned)geteuid());
+        goto out;
+    }
     e = read_up_to(fd, path, text, sizeof text, &n, why);
     if (e != ERR_OK)
         goto out;
@@ -336,6 +342,20 @@ enum err identity_open(const char *data_dir, struct identity *out,
         e = read_key(data_dir, out, why);
     if (e != ERR_OK)
         identity_close(out);
+    return e;
+}
+
+enum err identity_not_of(const char *data_dir, const char *file,
+                         const char *whose, struct err_text *why)
+{
+    char *path = path_join(data_dir, file);
+    struct stat st;
+    enum err e = ERR_OK;
+
+    if (lstat(path, &st) == 0)
+        e = err_set(why, ERR_INVALID, "%s: the data directory is %s", path,
+                    whose);
+    free(path);
     return e;
 }
 

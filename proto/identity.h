@@ -21,11 +21,15 @@ struct identity {
 
 /* Makes the directory (0700) if it is missing, takes the lock (ERR_LOCKED
  * names the directory), loads or makes the key. Refuses a key file that
- * others can read or write (ERR_DENIED) or that is damaged (ERR_CORRUPT).
+ * others can read or write or that is another user's (ERR_DENIED) or that is damaged (ERR_CORRUPT).
  * A new key is on disk (file and directory synced) before this returns. */
 enum err identity_open(const char *data_dir, struct identity *out,
                        struct err_text *why) ERR_CHECKED;
 void identity_close(struct identity *id);
+/* Refuses, before anything is written there, a directory with the given file
+ * of another program: "an agent's". */
+enum err identity_not_of(const char *data_dir, const char *file,
+                         const char *whose, struct err_text *why) ERR_CHECKED;
 
 /* Reads a small text file whole (ERR_NOT_FOUND if missing, ERR_TOO_LARGE over
  * max bytes); replaces one atomically, mode 0600: temporary file (path.new),

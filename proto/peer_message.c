@@ -18,7 +18,7 @@ enum { KINDS = PEER_REFUSED + 1 };
 /* kind and version: 2 before the body */
 static const struct field_kind kinds[KINDS] = {
     [PEER_HELLO] = {"HELLO", 1, 2 + 6},
-    [PEER_STATUS] = {"STATUS", 1, 2 + 10},
+    [PEER_STATUS] = {"STATUS", 1, 2 + 11},
     [PEER_FORWARD] = {"FORWARD", 1, 2 + 1},
     [PEER_REFUSED] = {"REFUSED", 1, 2 + 5},
 };
@@ -53,7 +53,7 @@ static void put_hello(struct buf *b, const struct peer_hello *m)
 
 static void put_status(struct buf *b, const struct peer_status *m)
 {
-    assert(m->role <= PEER_STARTING);
+    assert(m->role <= PEER_STARTING && m->disk <= PEER_DISK_REFUSING);
     encode_u64(b, m->role);
     encode_u64(b, m->term);
     encode_u64(b, m->leader);
@@ -64,6 +64,7 @@ static void put_status(struct buf *b, const struct peer_status *m)
     encode_bin(b, m->hash, sizeof m->hash);
     encode_u64(b, m->clock_ms);
     encode_bool(b, m->ready);
+    encode_u64(b, m->disk);
 }
 
 static void put_forward(struct buf *b, const struct peer_forward *m)
@@ -140,6 +141,7 @@ static void get_status(struct decode *d, struct peer_status *m)
     field_decode_bytes(d, "hash", m->hash, sizeof m->hash);
     m->clock_ms = decode_u64(d, "clock", UINT64_MAX);
     m->ready = decode_bool(d, "ready");
+    m->disk = (enum peer_disk)decode_u64(d, "disk", PEER_DISK_REFUSING);
 }
 
 /* Operations that this binary can read, one span each. */

@@ -33,6 +33,9 @@ struct peer_hello {
 
 enum peer_role { PEER_FOLLOWER, PEER_CANDIDATE, PEER_LEADER, PEER_STARTING };
 
+/* REFUSING: a leader that takes no new claims, whatever its own disk. */
+enum peer_disk { PEER_DISK_OK, PEER_DISK_LOW, PEER_DISK_REFUSING };
+
 struct peer_status { /* each second */
     enum peer_role role;
     uint64_t term, leader;
@@ -41,6 +44,7 @@ struct peer_status { /* each second */
     uint8_t hash[16];    /* state hash there */
     uint64_t clock_ms;
     bool ready;
+    enum peer_disk disk;
 };
 
 /* Operations of one origin, encoded (command.h), for the leader. */

@@ -224,10 +224,12 @@ UNUSED static void coord_refused(void *arg, uint64_t from,
 
 UNUSED static void coord_publish(struct coord *c)
 {
+    static const struct disk disk = {.free = 1 << 30};
     struct step_clock clock;
 
     coord_clock(c, &clock);
     c->sources = (struct view_sources){
+        .disk = &disk,
         .store = c->store, .step = c->step, .replica = c->replica,
         .agents = c->agents, .peers = c->peers, .self = &c->self,
         .agents_addr = &c->agents_at, .unready = peers_forming_text(c->peers)};

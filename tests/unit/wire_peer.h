@@ -42,6 +42,7 @@ static inline void wire_peer_status(struct peer_status *m)
     wire_fill(m->hash, sizeof m->hash, 80);
     m->clock_ms = 1700000000000;
     m->ready = true;
+    m->disk = PEER_DISK_REFUSING;
 }
 
 static inline void wire_peer(struct wire_peer *w, enum peer_kind kind,
@@ -102,6 +103,7 @@ static inline void wire_same_peer_status(const struct peer_status *a,
     SAME_BYTES(hash);
     SAME(clock_ms);
     SAME(ready);
+    SAME(disk);
 }
 
 static inline void wire_same_peer(const struct peer_message *a,
