@@ -62,6 +62,14 @@ static void retry_later(struct session *s)
     link_arm(l);
 }
 
+static void say_once(struct session *s, const char *text)
+{
+    if (strcmp(s->said, text) == 0)
+        return;
+    snprintf(s->said, sizeof s->said, "%s", text);
+    log_warn("coordinator_unreachable", "address=%s text=%s", s->text, text);
+}
+
 static void on_close(struct stream *stream, void *user, enum err e,
                      const char *text)
 {
@@ -71,6 +79,8 @@ static void on_close(struct stream *stream, void *user, enum err e,
     if (s->state == SESSION_OPEN)
         log_info("coordinator_session_end", "address=%s reason=%s text=%s",
                  s->text, err_name(e), text);
+    else if (s->state == SESSION_GREETED && !s->link->closing)
+        say_once(s, text); /* nobody there who knows how to answer */
     if (s->state != SESSION_ENDING)
         gone(s);
     retry_later(s);
@@ -88,14 +98,6 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
 static const struct stream_events events = {on_frame, NULL, on_close};
 
 /* --- dialling --- */
-
-static void say_once(struct session *s, const char *text)
-{
-    if (strcmp(s->said, text) == 0)
-        return;
-    snprintf(s->said, sizeof s->said, "%s", text);
-    log_warn("coordinator_unreachable", "address=%s text=%s", s->text, text);
-}
 
 static void greet(struct session *s)
 {

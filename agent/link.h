@@ -22,6 +22,7 @@ enum {
                                    agents are back */
     LINK_RETRY_MAX_MS = 5000,
     LINK_NOT_READY_MS = 2000,   /* at most, while a coordinator starts */
+    LINK_DUPLICATE_MS = 15000,  /* a refusal as a duplicate counts so long */
     LINK_RESEND_MS = 5000,      /* a report without its TAKEN */
     LINK_BEAT_GAP_MS = 5        /* between two BEATs of a session */
 };

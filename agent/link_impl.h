@@ -24,6 +24,7 @@ struct session {
     uint64_t number;     /* of this connection, never reused */
     uint32_t failures;   /* in a row */
     bool starting;       /* it answered that it is not ready */
+    uint64_t duplicate_ms; /* it refused us as a duplicate; 0: not so */
     uint64_t retry_ms, beat_due_ms, beat_ms;
     char said[256];      /* what was logged last about it */
 };

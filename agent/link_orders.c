@@ -11,6 +11,36 @@
 
 /* --- WELCOME --- */
 
+/* Two agents with one key (a copied data directory) must not each hold some
+ * of the coordinators. A coordinator sees only its own sessions, so the
+ * agents themselves yield: who has none takes none while another coordinator
+ * has the other agent, and who is refused by more than it has gives up. */
+static uint32_t taken_elsewhere(const struct link *l)
+{
+    uint64_t now = link_now_ms(l);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < l->st.n; i++)
+        n += l->sessions[i].duplicate_ms != 0 &&
+             now - l->sessions[i].duplicate_ms < LINK_DUPLICATE_MS;
+    return n;
+}
+
+static void yield_if_outvoted(struct link *l)
+{
+    uint32_t elsewhere = taken_elsewhere(l);
+
+    if (l->stats.open == 0 || elsewhere < l->stats.open ||
+        (elsewhere == l->stats.open && l->leader != NULL))
+        return;
+    log_warn("duplicate_node", "sessions=%u elsewhere=%u text=%s",
+             (unsigned)l->stats.open, elsewhere, "another agent with this "
+             "key has more of the coordinators");
+    for (uint32_t i = 0; i < l->st.n; i++)
+        if (l->sessions[i].state == SESSION_OPEN)
+            link_end(&l->sessions[i]);
+}
+
 static void refused(struct session *s, const struct message_welcome *w)
 {
     char text[sizeof s->said];
@@ -23,6 +53,10 @@ static void refused(struct session *s, const struct message_welcome *w)
         log_warn("coordinator_refuses", "address=%s text=%s", s->text, text);
     }
     link_end(s);
+    if (w->code == WELCOME_DUPLICATE) {
+        s->duplicate_ms = link_now_ms(s->link);
+        yield_if_outvoted(s->link);
+    }
 }
 
 static void on_welcome(struct session *s, const struct message_welcome *w)
@@ -31,6 +65,11 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
 
     if (w->code != WELCOME_OK) {
         refused(s, w);
+        return;
+    }
+    s->duplicate_ms = 0;
+    if (l->stats.open == 0 && taken_elsewhere(l) > 0) {
+        link_end(s); /* and asks again, when the others have let go too */
         return;
     }
     s->state = SESSION_OPEN;
