@@ -129,12 +129,14 @@ enum err front_start(const struct front_settings *st, struct front **out,
 {
     struct front *f = mem_alloc(sizeof *f);
     struct http_limits limits = http_limits_default();
-    uint64_t most = process_descriptors() / 2; /* the rest for all else */
+    uint64_t most = process_descriptors() - PROCESS_DESCRIPTORS_KEPT;
     enum err e = ERR_OK;
     int rv;
 
-    if (limits.conns > most)
-        limits.conns = (unsigned)most;
+    if (limits.descriptors > most)
+        limits.descriptors = (unsigned)most;
+    if (limits.conns > most / 2) /* the rest is for all else */
+        limits.conns = (unsigned)(most / 2);
     f->st = *st;
     uv_loop_init(&f->loop);
     mailbox_init(&f->back, &f->loop);

@@ -5,6 +5,7 @@
 #include "coordinator/peers_impl.h"
 
 #include "proto/log.h"
+#include "proto/process.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,7 +40,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int fd = accept4(p->listen_fd, NULL, NULL,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd >= 0) {
+        if (fd >= 0 && process_descriptors_low()) {
+            close(fd);
+            pause_accepting(p, EMFILE);
+            return;
+        } else if (fd >= 0) {
             p->accept_failing = false;
             peers_conn_accept(p, fd);
         } else if (errno == EAGAIN) {

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FULL_SAID_MS = 10000 };
 
@@ -163,6 +164,19 @@ static void refused(struct replica *r, int rv, uint32_t n)
     r->stats.refused += n;
 }
 
+/* Refused before the library touched anything: the buffer is still ours. All
+ * else leaves an entry in one of its two indexes of the log and not in the
+ * other, and the buffer freed; what is on disk is whole, so the way on is a
+ * new start. */
+static void check_untouched(struct replica *r, int rv)
+{
+    if (rv == RAFT_NOTLEADER || rv == RAFT_NOSPACE)
+        return;
+    log_error("raft_failed", "reason=%s text=%s", raft_strerror(rv),
+              raft_errmsg(&r->raft));
+    _exit(err_exit_status(ERR_IO));
+}
+
 static bool propose(struct replica *r, uint32_t n)
 {
     struct lead_entry *e;
@@ -182,6 +196,7 @@ static bool propose(struct replica *r, uint32_t n)
     rv = raft_apply(&r->raft, &e->apply, &b, 1, on_applied);
     replica_tell_proposed(r, rv == 0);
     if (rv != 0) {
+        check_untouched(r, rv);
         raft_free(b.base);
         free(e);
         refused(r, rv, n);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static enum err open_standard_streams(struct err_text *why)
 {
@@ -35,6 +36,16 @@ uint64_t process_descriptors(void)
     if (getrlimit(RLIMIT_NOFILE, &l) != 0)
         return PROCESS_DESCRIPTORS_MIN;
     return l.rlim_cur;
+}
+
+bool process_descriptors_low(void)
+{
+    int fd = fcntl(2, F_DUPFD_CLOEXEC, 0); /* the lowest free one */
+
+    if (fd < 0)
+        return true;
+    close(fd);
+    return (uint64_t)fd + PROCESS_DESCRIPTORS_KEPT >= process_descriptors();
 }
 
 enum err process_prepare(struct err_text *why)

@@ -5,6 +5,7 @@
 
 #include "proto/log.h"
 #include "proto/mem.h"
+#include "proto/process.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -180,6 +181,10 @@ static void on_accepted(void *owner, int result, size_t count)
             nng_stream_free(nng_aio_get_output(l->accept.aio, 0));
         free_listener(l);
         return;
+    }
+    if (result == 0 && process_descriptors_low()) {
+        nng_stream_free(nng_aio_get_output(l->accept.aio, 0));
+        result = NNG_ENOFILES;
     }
     if (result == 0) {
         l->failing = false;

@@ -16,6 +16,7 @@ struct http_limits http_limits_default(void)
 {
     return (struct http_limits){
         .conns = HTTP_CONNS,
+        .descriptors = HTTP_DESCRIPTORS,
         .conns_per_ip = HTTP_CONNS_PER_IP,
         .head_ms = HTTP_HEAD_MS,
         .idle_ms = HTTP_IDLE_MS,

@@ -52,6 +52,7 @@ struct http_ops {
 /* What a configuration may change; see http_limits_default(). */
 struct http_limits {
     unsigned conns;           /* beyond: closed without an answer */
+    unsigned descriptors;     /* likewise: a number of one at or above it */
     unsigned conns_per_ip;    /* 0 = none; IPv6 by /64; not unix sockets */
     unsigned head_ms;         /* to a complete head */
     unsigned idle_ms;         /* between requests, and for a half-closed peer */

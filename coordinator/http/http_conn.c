@@ -67,7 +67,8 @@ void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
 {
     struct http_peer *peer = from ? http_peers_add(&s->peers, from) : NULL;
     unsigned most = s->limits.conns_per_ip;
-    if (s->n >= s->limits.conns || (peer && most && peer->n > most)) {
+    if (s->n >= s->limits.conns || (unsigned)fd >= s->limits.descriptors ||
+        (peer && most && peer->n > most)) {
         if (peer)
             http_peers_drop(&s->peers, peer);
         close(fd);

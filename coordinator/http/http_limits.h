@@ -31,6 +31,7 @@ enum {
 
 enum {
     HTTP_CONNS = 4000,
+    HTTP_DESCRIPTORS = 1 << 20,
     HTTP_CONNS_PER_IP = 0, /* no limit */
     HTTP_HEAD_MS = 10 * 1000,
     HTTP_IDLE_MS = 60 * 1000,
