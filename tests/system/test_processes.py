@@ -1,0 +1,381 @@
+"""Starting: orders, addresses, directories, keys and options that are wrong.
+Each gets a message that names the thing and a status, or is tried again."""
+
+import http.server
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+from cluster import Cluster, make_cid, until
+from process import Process, clean_env, free_port, program
+from smalldisk import SmallDisk
+
+SEED = int(os.environ.get("PINFOLD_SEED", random.randrange(1 << 31)))
+COORDINATOR = program("coordinator", "pinfold-coordinator")
+AGENT = program("agent", "pinfold-agent")
+
+
+def argv(binary, data, **options):
+    """A command whose addresses nobody else has."""
+    words = {"data-dir": data}
+    if binary == COORDINATOR:
+        for name in ("http", "peers", "agents"):
+            words["listen-" + name] = f"127.0.0.1:{free_port()}"
+    else:
+        words["coordinators"] = f"127.0.0.1:{free_port()}"
+    words.update({k.replace("_", "-"): v for k, v in options.items()})
+    return [binary] + [x for k, v in words.items() for x in ("--" + k, v)]
+
+
+def run_all(cases, seconds=30):
+    """Runs [(name, argv, …)] at one time; name -> (status, standard error).
+    None of them may go on running."""
+    children = {name: subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, errors="replace", env=clean_env())
+        for name, words, *_ in cases}
+    out = {}
+    for name, child in children.items():
+        try:
+            _, text = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            _, text = child.communicate()
+            text += "\n(it went on running)"
+        out[name] = child.returncode, text
+    return out
+
+
+def check_all(cases, seconds=30):
+    """Each case is (name, argv, status, part of the message)."""
+    done = run_all(cases, seconds)
+    wrong = [f"{name}: {done[name]}, not {status} and {part!r}"
+             for name, _, status, part in cases
+             if done[name][0] != status or part not in done[name][1] or
+             "Sanitizer" in done[name][1]]
+    assert not wrong, "\n".join(wrong)
+
+
+# --- order -------------------------------------------------------------------
+
+def test_started_in_any_order(make_cluster):
+    """Agents before all they talk to; each coordinator alone for a while."""
+    cluster = make_cluster(start=False, nodes=2, daemon="fake")
+    order = cluster.daemons + cluster.coordinators + cluster.agents
+    random.Random(SEED).shuffle(order)
+    print(f"seed {SEED}: {[p.name for p in order]}")
+    for p in order:
+        p.start()
+        if p in cluster.coordinators:
+            until(lambda p=p: p.get("/livez").status == 200, 20,
+                  f"{p.name} lives")
+            others = [c for c in cluster.coordinators if c.alive()]
+            if len(others) < 3:
+                answer = p.get("/readyz")
+                assert answer.status == 503 and answer.json()["reason"]
+                assert p.post(f"/pins/{make_cid()}").status == 503
+    cluster.wait_ready(40)
+    cid = make_cid()
+    assert cluster.any().post(f"/pins/{cid}?replication=2").status == 200
+    cluster.wait_pinned(cid, 2)
+
+
+# --- addresses ---------------------------------------------------------------
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """Some other program that speaks HTTP."""
+
+    def do_GET(self):
+        self.send_error(404)
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    c = Cluster(tmp_path_factory.mktemp("small"), coordinators=1, nodes=1,
+                daemon="fake")
+    try:
+        c.start()
+        yield c
+    finally:
+        wrong = c.close()
+        assert not wrong, "\n".join(wrong) + c.logs()
+
+
+def test_wrong_addresses(small, tmp_path):
+    """Agents go on trying and say once what is wrong; nobody is harmed."""
+    c = small.coordinators[0]
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    mute = socket.create_server(("127.0.0.1", 0))  # accepts, says nothing
+    good, daemon = f"127.0.0.1:{c.agents}", small.daemons[0].port
+    down = "event=daemon_not_up"
+    away = "event=coordinator_unreachable"
+    cases = {  # coordinators, daemon's port, what the log must say
+        "nobody": (free_port(), daemon, away),
+        "http": (c.http, daemon, away),
+        "peers": (c.peers, daemon, away),
+        "web": (web.server_address[1], daemon, away),
+        "mute": (mute.getsockname()[1], daemon, None),
+        "daemon-nobody": (c.agents, free_port(), down),
+        "daemon-http": (c.agents, c.http, down),
+        "daemon-agents": (c.agents, c.agents, down),
+        "daemon-web": (c.agents, web.server_address[1], down),
+        "daemon-mute": (c.agents, mute.getsockname()[1], None),
+    }
+    agents = {}
+    for name, (port, kubo, _) in cases.items():
+        agents[name] = Process(
+            "wrong-" + name, argv(AGENT, str(tmp_path / name), name=name,
+                                  coordinators=f"127.0.0.1:{port}",
+                                  kubo=f"127.0.0.1:{kubo}", beat="300ms"),
+            str(tmp_path))
+        agents[name].start()
+    try:
+        for name, (_, _, part) in cases.items():
+            if part:
+                until(lambda n=name, p=part: p in agents[n].log_text(), 20,
+                      f"agent {name} says {part}")
+        cid = make_cid()
+        assert c.post(f"/pins/{cid}?replication=1").status == 200
+        assert small.wait_pinned(cid, 1) == ["node-1"]
+        nodes = {n["name"]: n for n in c.status()["nodes"]}
+        assert all(n.startswith(("node-", "daemon-")) for n in nodes), nodes
+        assert all(n["state"] != "ready" for name, n in nodes.items()
+                   if name != "node-1")
+        assert good
+    finally:
+        codes = {name: a.terminate() for name, a in agents.items()
+                 if a.alive()}
+        web.shutdown()
+        mute.close()
+    assert codes == dict.fromkeys(cases, 0)
+    assert all("Sanitizer" not in a.log_text() for a in agents.values())
+    for name, a in agents.items():
+        lines = len(a.log_text().splitlines())
+        assert lines < 40, f"agent {name} floods its log: {lines} lines"
+
+
+def test_busy_ports_and_names(small, tmp_path):
+    c = small.coordinators[0]
+    busy = [("peers", c.peers), ("agents", c.agents), ("http", c.http)]
+    cases = [(f"busy {name}", argv(
+        COORDINATOR, str(tmp_path / name),
+        **{"listen_" + name: f"127.0.0.1:{port}"}), 1, str(port))
+        for name, port in busy]
+    for binary, options in ((COORDINATOR, "listen_http"),
+                            (COORDINATOR, "listen_peers"),
+                            (COORDINATOR, "listen_agents"),
+                            (AGENT, "coordinators")):
+        cases.append((f"name {options}", argv(
+            binary, str(tmp_path / "n"),
+            **{options: "name.invalid:9094"}), 2, "name.invalid"))
+    check_all(cases)
+    assert c.ready()
+
+
+def test_ipv6_loopback(tmp_path):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as e:
+        pytest.skip(f"no IPv6 loopback: {e}")
+    c = Cluster(tmp_path, coordinators=1, nodes=1, daemon="fake")
+    for p in (c.coordinators[0], c.agents[0]):
+        p.argv = [w.replace("127.0.0.1", "[::1]")
+                  if i and p.argv[i - 1] != "--kubo" else w
+                  for i, w in enumerate(p.argv)]
+    c.coordinators[0].argv += ["--listen-http",
+                               f"127.0.0.1:{c.coordinators[0].http},"
+                               f"[::1]:{free_port()}"]
+    at = c.coordinators[0].argv.index("--listen-http")
+    del c.coordinators[0].argv[at:at + 2]
+    try:
+        c.start()
+        cid = make_cid()
+        assert c.any().post(f"/pins/{cid}?replication=1").status == 200
+        c.wait_pinned(cid, 1)
+    finally:
+        wrong = c.close()
+    assert not wrong, wrong
+
+
+# --- data directories and keys -----------------------------------------------
+
+KEY = "ab" * 32 + "\n"
+
+
+def spoil(folder, how):
+    """A data directory whose key is not as it should be."""
+    os.makedirs(folder)
+    key = os.path.join(folder, "key")
+    if how == "directory":
+        os.mkdir(key)
+        return
+    if how == "loop":
+        os.symlink("key", key)
+        return
+    text = {"truncated": KEY[:40], "garbage": "x" * 64 + "\n", "empty": "",
+            "longer": KEY + "\n"}.get(how, KEY)
+    with open(key, "w", encoding="ascii") as f:
+        f.write(text)
+    os.chmod(key, 0o644 if how == "open" else 0o600)
+    if how == "owner":
+        os.chown(key, 65534, 65534)
+
+
+def test_keys(tmp_path):
+    cases = []
+    for binary in (COORDINATOR, AGENT):
+        for how, status in (("truncated", 65), ("garbage", 65),
+                            ("empty", 65), ("longer", 65),
+                            ("directory", 65), ("loop", 6), ("open", 6),
+                            ("owner", 6)):
+            if how == "owner" and os.getuid() != 0:
+                continue  # only root can make it
+            folder = str(tmp_path / f"{os.path.basename(binary)}-{how}")
+            spoil(folder, how)
+            cases.append((folder, argv(binary, folder), status,
+                          os.path.join(folder, "key")))
+    check_all(cases)
+    for folder, *_ in cases:  # nothing was made beside the key, or of it
+        assert sorted(os.listdir(folder)) == ["key", "lock"], folder
+
+
+def as_nobody(words):
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+            "--", *words]
+
+
+def test_directories(small, tmp_path):
+    """A file, a directory of the other program, of another user, missing."""
+    c, a = small.coordinators[0], small.agents[0]
+    plain = tmp_path / "file"
+    plain.write_text("data")
+    copies = {}
+    for p in (c, a):
+        copies[p] = str(tmp_path / ("copy-of-" + p.name))
+        shutil.copytree(p.data, copies[p])
+        os.remove(os.path.join(copies[p], "lock"))
+    cases = []
+    for binary in (COORDINATOR, AGENT):
+        who = os.path.basename(binary)
+        cases += [
+            (who + " file", argv(binary, str(plain)), 2, "not a directory"),
+            (who + " below a file", argv(binary, str(plain / "x")), 1,
+             str(plain / "x")),
+            (who + " no parent", argv(binary, str(tmp_path / "a" / "b")), 3,
+             str(tmp_path / "a" / "b")),
+        ]
+    cases += [("agent's", argv(COORDINATOR, copies[a]), 2, "an agent's"),
+              ("coordinator's", argv(AGENT, copies[c]), 2,
+               "a coordinator's")]
+    if os.getuid() == 0 and shutil.which("setpriv"):
+        locked = tmp_path / "of-root"
+        locked.mkdir(mode=0o700)
+        os.chmod(tmp_path, 0o755)
+        cases += [(os.path.basename(b) + " other user",
+                   as_nobody(argv(b, str(locked))), 6, str(locked))
+                  for b in (COORDINATOR, AGENT)
+                  if as_nobody_may_run(b)]
+    check_all(cases)
+    assert not os.path.exists(os.path.join(copies[a], "member"))
+    assert not os.path.exists(os.path.join(copies[c], "journal.db"))
+    assert plain.read_text() == "data"
+
+
+def as_nobody_may_run(binary):
+    """Whether that user reaches the programs at all (a build below /root)."""
+    return subprocess.run(as_nobody([binary, "--version"]), check=False,
+                          capture_output=True, env=clean_env()
+                          ).returncode == 0
+
+
+def test_read_only_directory(tmp_path):
+    cases, disks = [], []
+    for binary in (COORDINATOR, AGENT):
+        folder = str(tmp_path / os.path.basename(binary))
+        disks.append(SmallDisk(folder, 4))
+        disks[-1].remount("ro")
+        p = Process("ro", argv(binary, folder), str(tmp_path))
+        disks[-1].carry(p)
+        cases.append((folder, p.argv, 6, folder))
+    try:
+        check_all(cases)
+    finally:
+        for d in disks:
+            d.close()
+
+
+def test_another_clusters_directories(make_cluster, tmp_path):
+    """An agent that moves to another cluster harms no pin of the first; a
+    coordinator keeps the members of its directory, whatever the option says,
+    and one without its log does not come back."""
+    first = make_cluster(coordinators=1, nodes=1, daemon="fake")
+    cid = make_cid()
+    assert first.any().post(f"/pins/{cid}?replication=1").status == 200
+    first.wait_pinned(cid, 1)
+    second = make_cluster(coordinators=1, nodes=1, daemon="fake")
+    agent, c = first.agents[0], first.coordinators[0]
+    at = agent.argv.index("--coordinators") + 1
+    home = agent.argv[at]
+    assert agent.terminate() == 0
+    agent.argv[at] = f"127.0.0.1:{second.coordinators[0].agents}"
+    agent.start()
+    until(lambda: len(second.nodes_in("ready")) == 2, 20, "it is enrolled")
+    until(lambda: "event=listed" in agent.log_text(since_start=True), 20,
+          "it has looked at all pins")
+    assert first.daemons[0].has(cid), "a foreign cluster unpinned it"
+    assert agent.terminate() == 0
+    agent.argv[at] = home
+    agent.start()
+    # Meanwhile its coordinator is told of other members.
+    assert c.terminate() == 0
+    m = c.argv.index("--members") + 1
+    alone = c.argv[m]
+    c.argv[m] = alone + f",127.0.0.1:{second.coordinators[0].peers}"
+    c.start()
+    first.wait_ready(20)
+    assert "event=members_ignored" in c.log_text(since_start=True)
+    first.wait_pinned(cid, 1)
+    c.argv[m] = alone
+    assert second.any().ready()
+    with open(os.path.join(c.data, "member"), encoding="utf-8") as f:
+        assert len(json.load(f)["members"]) == 1
+
+
+# --- options -----------------------------------------------------------------
+
+def test_contradictions(tmp_path):
+    port = free_port()
+    at, other = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
+    coordinator = [
+        ({"members": other}, "own listen-peers"),
+        ({"listen_peers": at, "members": f"{at},{other},{at}"}, "twice"),
+        ({"listen_peers": at, "listen_agents": at}, "two listeners"),
+        ({"listen_http": f"{at},{at}"}, "two listeners"),
+        ({"listen_http": f"{other},{at}", "listen_peers": at},
+         "two listeners"),
+        ({"replication_min": "3", "replication_max": "2"},
+         "replication-min"),
+        ({"suspect_after": "5s", "down_after": "5s"}, "suspect-after"),
+        ({"heartbeat": "400ms", "election_timeout": "1s"},
+         "election-timeout"),
+        ({"min_free": "-1"}, "min-free"), ({"min_free": "2T"}, "min-free"),
+    ]
+    agent = [({"coordinators": f"{at},{at}"}, "twice"),
+             ({"backoff": "2h"}, "backoff"),
+             ({"labels": "region=a", "region": "b"}, "region")]
+    cases = [(f"{binary} {options}",
+              argv(binary, str(tmp_path / str(part)), **options), 2, part)
+             for binary, table in ((COORDINATOR, coordinator), (AGENT, agent))
+             for options, part in table]
+    check_all(cases)
