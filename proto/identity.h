@@ -21,8 +21,9 @@ struct identity {
 
 /* Makes the directory (0700) if it is missing, takes the lock (ERR_LOCKED
  * names the directory), loads or makes the key. Refuses a key file that
- * others can read or write or that is another user's (ERR_DENIED) or that is damaged (ERR_CORRUPT).
- * A new key is on disk (file and directory synced) before this returns. */
+ * others can read or write or that is another user's (ERR_DENIED) or that is
+ * damaged (ERR_CORRUPT). A new key is on disk (file and directory synced)
+ * before this returns. */
 enum err identity_open(const char *data_dir, struct identity *out,
                        struct err_text *why) ERR_CHECKED;
 void identity_close(struct identity *id);
