@@ -9,6 +9,7 @@
 #include "proto/mem.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -259,11 +260,33 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 
 /* --- opening ------------------------------------------------------------ */
 
+/* What is not acknowledged for PEERS_SILENCE_MS, data or a probe of an idle
+ * connection, ends it, libraft's too. TCP by itself would wait ever longer
+ * between two attempts, up to 120 s, and go on like that for a quarter of an
+ * hour, so that a member would stay away for long after its network is back.
+ */
+static void bound_silence(struct peers_conn *c)
+{
+    unsigned patience_ms = PEERS_SILENCE_MS;
+    int interval_s = 1;
+    uv_os_fd_t fd;
+
+    uv_tcp_nodelay(c->tcp, 1);
+    if (uv_tcp_keepalive(c->tcp, 1, PEERS_SILENCE_MS / 1000) < 0 ||
+        uv_fileno((uv_handle_t *)c->tcp, &fd) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
+                   sizeof interval_s) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms,
+                   sizeof patience_ms) != 0)
+        log_warn("peer_timeout_not_set", "raft_id=%llu",
+                 (unsigned long long)c->raft_id);
+}
+
 static void start_reading(struct peers_conn *c)
 {
     int rv;
 
-    uv_tcp_nodelay(c->tcp, 1);
+    bound_silence(c);
     rv = uv_read_start((uv_stream_t *)c->tcp, on_alloc, on_read);
     if (rv < 0)
         peers_conn_close(c, uv_strerror(rv));

@@ -11,7 +11,7 @@
 
 enum {
     PEERS_HANDSHAKE_MS = 5000,
-    PEERS_SILENCE_MS = 5000,    /* STATUS comes each second */
+    PEERS_SILENCE_MS = 5000,    /* STATUS comes each second; also TCP's */
     PEERS_REDIAL_MS = 200,      /* doubled to the maximum, ± 50 % */
     PEERS_REDIAL_MAX_MS = 2000,
     PEERS_CONNS_MAX = 64        /* accepted; beyond: closed at once */

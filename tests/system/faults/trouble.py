@@ -69,7 +69,8 @@ class World:
 
     def close(self):
         """What was wrong, as texts."""
-        self.books.stop()
+        if self.books.count():
+            self.books.stop()
         wrong = self.cluster.close()
         self.network.close()
         return wrong
