@@ -40,6 +40,9 @@ static uint32_t fill_directory(struct agents *a, uint32_t self)
     return n;
 }
 
+/* Before a new leader is settled its state may be older than what an agent
+ * got from the leader before: full orders from it would take the agent back
+ * to what is no longer wanted. */
 static void fill_common(struct session *s, struct message *m)
 {
     struct agents *a = s->agents;
@@ -48,7 +51,7 @@ static void fill_common(struct session *s, struct message *m)
     m->kind = MESSAGE_ORDERS;
     m->orders.term = st->replica == NULL ? 0 : replica_term(st->replica);
     m->orders.leader = st->replica == NULL ? 0 : replica_leader(st->replica);
-    m->orders.leading = st->replica != NULL && replica_leading(st->replica) &&
+    m->orders.leading = st->replica != NULL && replica_settled(st->replica) &&
                         replica_unready(st->replica) == NULL;
 }
 

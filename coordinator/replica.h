@@ -86,6 +86,8 @@ void replica_room(struct replica *r, bool low,
 bool replica_refuses_claims(const struct replica *r);
 
 bool replica_leading(const struct replica *r);
+/* Leads, and everything that older terms committed is applied here. */
+bool replica_settled(const struct replica *r);
 uint64_t replica_leader(const struct replica *r); /* raft id, 0 unknown */
 uint64_t replica_term(const struct replica *r);
 uint64_t replica_commit(const struct replica *r);

@@ -281,6 +281,11 @@ bool replica_leading(const struct replica *r)
     return r->leading;
 }
 
+bool replica_settled(const struct replica *r)
+{
+    return r->leading && r->settled;
+}
+
 uint64_t replica_leader(const struct replica *r)
 {
     return r->leader;

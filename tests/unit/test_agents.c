@@ -382,6 +382,32 @@ static void follower_sends_no_items(void **state)
     coord_end(c);
 }
 
+/* It leads, but has not applied all that older terms committed: its state may
+ * be older than what agents hold, and full orders would take them back. */
+static void unsettled_leader_sends_no_items(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client k;
+
+    (void)state;
+    coord_ready(c);
+    join(&k, c, 7);
+    (void)coord_do(c, coord_claim(1, 1, 1));
+    c->replica->barrier_busy = true; /* as if the barrier were on its way */
+    c->replica->settled = false;
+    k.index = store_applied(c->store) + 1; /* of the leader before */
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 1);
+    assert_false(k.m.orders.leading || k.m.orders.full);
+    assert_int_equal(k.m.orders.n, 0);
+    c->replica->barrier_busy = false;
+    /* settled, it tells at once */
+    COORD_WAIT(&loop, k.m.orders.leading && k.m.orders.full);
+    assert_true(replica_settled(c->replica));
+    leave(&k);
+    coord_end(c);
+}
+
 static void reported_and_taken(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -700,6 +726,7 @@ int main(void)
         cmocka_unit_test(first_frame_must_be_hello),
         cmocka_unit_test(one_chunk_at_a_time),
         cmocka_unit_test(follower_sends_no_items),
+        cmocka_unit_test(unsettled_leader_sends_no_items),
         cmocka_unit_test(reported_and_taken),
         cmocka_unit_test(too_many_reports),
         cmocka_unit_test(report_of_a_session_that_ended),
