@@ -290,37 +290,51 @@ static const char *role_text(enum peer_role role)
     return "?";
 }
 
-static void status_row(struct json_writer *w,
-                       const struct coordinator_row *row,
-                       const char *address, bool connected, const char *role,
-                       uint64_t applied, bool ready)
+/* What is known of another coordinator is what its last STATUS said. */
+static void status_row(struct json_writer *w, const struct peers_view *p,
+                       const char *role, uint64_t newest)
 {
+    const struct peer_status *s = &p->status;
+
     json_object(w);
-    json_kv_text(w, "name", row->name);
-    json_kv_u64(w, "raft_id", row->raft_id);
-    json_kv_text(w, "peer_address", address);
-    json_kv_text(w, "http_address", row->http_address);
-    json_kv_bool(w, "connected", connected);
+    json_kv_text(w, "name", p->row.name);
+    json_kv_u64(w, "raft_id", p->row.raft_id);
+    json_kv_text(w, "peer_address", p->address);
+    json_kv_text(w, "http_address", p->row.http_address);
+    json_kv_bool(w, "connected", p->connected);
     json_kv_text(w, "role", role);
-    json_kv_u64(w, "applied", applied);
-    json_kv_bool(w, "ready", ready);
+    json_kv_u64(w, "leader", s->leader);
+    json_kv_u64(w, "term", s->term);
+    json_kv_u64(w, "applied", s->applied);
+    json_kv_u64(w, "commit", s->commit);
+    json_kv_u64(w, "lag", newest > s->applied ? newest - s->applied : 0);
+    json_kv_u64(w, "silent_ms", p->silent_ms);
+    json_kv_bool(w, "ready", p->connected && s->ready);
     json_object_end(w);
 }
 
 static void status_coordinators(struct json_writer *w, const struct view *v)
 {
+    struct peers_view self = {.connected = true, .row = v->self};
+    uint64_t newest = v->commit;
+
+    memcpy(self.address, v->self.peer_address, sizeof self.address);
+    self.status = (struct peer_status){
+        .role = v->leading ? PEER_LEADER : PEER_FOLLOWER,
+        .term = v->term, .leader = v->leader, .applied = v->applied,
+        .commit = v->commit, .ready = v->ready};
+    for (uint32_t i = 0; i < v->n_peers; i++)
+        if (v->peers[i].status.commit > newest)
+            newest = v->peers[i].status.commit;
     json_key(w, "coordinators");
     json_array(w);
-    status_row(w, &v->self, v->self.peer_address, true,
-               v->leading ? "leader" : "follower", v->applied, v->ready);
+    status_row(w, &self, role_text(self.status.role), newest);
     for (uint32_t i = 0; i < v->n_peers; i++)
-        status_row(w, &v->peers[i].row, v->peers[i].address,
-                   v->peers[i].connected,
+        status_row(w, &v->peers[i],
                    v->peers[i].connected
                        ? role_text(v->peers[i].status.role)
                        : "unreachable",
-                   v->peers[i].status.applied,
-                   v->peers[i].connected && v->peers[i].status.ready);
+                   newest);
     json_array_end(w);
 }
 

@@ -385,8 +385,11 @@ uint32_t peers_list(const struct peers *p, struct peers_view *out,
         memset(&out[n], 0, sizeof out[n]);
         out[n].raft_id = t->heard ? t->row.raft_id : 0;
         addr_print(&t->addr, out[n].address);
-        out[n].connected = t->out != NULL && t->out->state == CONN_OPEN;
         out[n].heard_ms = t->status_ms;
+        out[n].silent_ms = peers_now_ms(p) - t->status_ms;
+        out[n].connected = t->out != NULL && t->out->state == CONN_OPEN &&
+                           (t->status_ms == 0 ||
+                            out[n].silent_ms < PEERS_SILENCE_MS);
         out[n].status = t->status;
         out[n].row = t->row;
         n++;

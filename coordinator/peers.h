@@ -57,8 +57,9 @@ struct raft_uv_transport *peers_transport(struct peers *p);
 struct peers_view { /* for status pages */
     uint64_t raft_id;       /* 0: never heard */
     char address[LIMIT_ADDRESS + 1];
-    bool connected;
-    uint64_t heard_ms;      /* loop time of the last STATUS */
+    bool connected;         /* linked, and its STATUS came lately */
+    uint64_t heard_ms;      /* loop time of the last STATUS, 0 never */
+    uint64_t silent_ms;     /* since then */
     struct peer_status status;
     struct coordinator_row row;
 };

@@ -14,8 +14,8 @@ enum { TEXT = 600 };
 
 static const struct table_column coordinator_columns[] = {
     {"COORDINATOR", false}, {"ROLE", false},    {"READY", false},
-    {"LINK", false},        {"APPLIED", true},  {"PEER ADDRESS", false},
-    {"API ADDRESS", false}, {NULL, false},
+    {"LINK", false},        {"APPLIED", true},  {"LAG", true},
+    {"PEER ADDRESS", false}, {"API ADDRESS", false}, {NULL, false},
 };
 
 static const struct table_column node_columns[] = {
@@ -133,6 +133,7 @@ static void show_coordinators(const struct json_value *all)
             table_cell(&t, yes_no(&v, "ready", "yes", "no"));
             table_cell(&t, yes_no(&v, "connected", "up", "down"));
             cell_number(&t, &v, "applied");
+            cell_number(&t, &v, "lag");
             cell_text(&t, &v, "peer_address");
             cell_text(&t, &v, "http_address");
         }

@@ -308,7 +308,7 @@ BY_PLACE = re.compile(
     r"|(proto|coordinator|agent|ctl|coordinator/core|agent/core)/\w+\.c"
     r"|tests/unit/test_\w+\.c|tests/fuzz/fuzz_\w+\.c|tests/fuzz/corpus/.*"
     r"|tests/golden/\w+\.hex|tests/ipfsnode/\w+\.go|tests/ipfsnode/go\.\w+"
-    r"|tests/(system|tidy)/(test_\w+|conftest)\.py)$")
+    r"|tests/(system|system/faults|tidy)/(test_\w+|conftest)\.py)$")
 
 
 def check_dead(tree):

@@ -43,7 +43,8 @@ class Report:
 
 def fail(world, report, cycle, wrong):
     """wrong: (CID or '', text)"""
-    lines = [f"seed {world.seed}, cycle {cycle}: {len(wrong)} wrong"]
+    lines = [f"seed {world.seed}, cycle {cycle}, after {world.fault}: "
+             f"{len(wrong)} wrong"]
     known = {i.cid: i for i in world.books.all()}
     for cid, text in wrong[:5]:
         lines.append(f"{cid}: {text}")
@@ -104,6 +105,7 @@ def test_rolling_trouble(tmp_path):
         end = time.monotonic() + SECONDS
         faults = sequence(world.chance, not world.unconnected)
         for cycle, (name, act, _) in enumerate(faults, 1):
+            world.fault = name
             gap, needless = run_cycle(world, name, act)
             report.rows.append((cycle, name, gap))
             report.needless += [(cycle, name)] * needless

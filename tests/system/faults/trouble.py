@@ -25,7 +25,7 @@ class World:
         self.foreign = {}
         self.books = Books(self.cluster, seed, make=self._make(daemon))
         self.down, self.paused = [], []
-        self.cut = False
+        self.cut, self.fault = False, None
 
     def _wire(self):
         c = self.cluster
@@ -246,26 +246,31 @@ def misplaced(world, values):
     return wrong
 
 
-def complete(world, seconds=60):
-    """The whole check, with the clients held and the books settled."""
-    values = {c: v for c, v in world.books.values().items() if v}
-    seen, end = [], time.monotonic() + seconds
-    while True:
-        try:
-            seen = misplaced(world, values)
-        except OSError as e:
-            seen = [("", repr(e))]
-        if not seen or time.monotonic() > end:
-            break
-        time.sleep(0.2)
+def misreported(world, values):
+    """What the coordinators say wrong about copies now."""
+    wrong = []
     for c in world.cluster.coordinators:
         states = {x["cid"]: x["peer_map"] for x in c.get("/pins").lines()}
         for cid, (_, copies) in values.items():
             pinned = [p for p in states.get(cid, {}).values()
                       if p["status"] == "pinned"]
-            if len(pinned) != copies and not seen:
-                seen.append((cid, f"{c.name} shows {len(pinned)} of {copies} "
-                                  "copies as pinned"))
-        seen += [(cid, f"{c.name} shows it")
-                 for cid in set(states) - set(values)]
-    return seen
+            if len(pinned) != copies:
+                wrong.append((cid, f"{c.name} shows {len(pinned)} of "
+                                   f"{copies} copies as pinned"))
+        wrong += [(cid, f"{c.name} shows it still")
+                  for cid in set(states) - set(values)]
+    return wrong
+
+
+def complete(world, seconds=60):
+    """The whole check, with the clients held and the books settled."""
+    values = {c: v for c, v in world.books.values().items() if v}
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            seen = misplaced(world, values) or misreported(world, values)
+        except OSError as e:
+            seen = [("", repr(e))]
+        if not seen or time.monotonic() > end:
+            return seen
+        time.sleep(0.2)
