@@ -92,6 +92,17 @@ static void begin_close(struct stream *s, enum err reason)
     stream_todo(s);
 }
 
+/* Who only connects and goes, as a probe of a port does, is not named. */
+static void say_refused(struct stream *s, enum err reason)
+{
+    uint64_t n;
+    if (reason == ERR_CLOSED && s->in.n == 0)
+        return;
+    if (log_pace_due(&s->listener->refused, uv_now(s->hub->loop), &n))
+        log_warn("connections_refused", "port=%u count=%llu peer=%s error=%s",
+                 s->listener->port, (unsigned long long)n, s->peer, s->text);
+}
+
 void stream_fail(struct stream *s, enum err reason, const char *fmt, ...)
 {
     if (s->closing)
@@ -101,8 +112,7 @@ void stream_fail(struct stream *s, enum err reason, const char *fmt, ...)
     vsnprintf(s->text, sizeof s->text, fmt, ap);
     va_end(ap);
     if (s->listener != NULL)
-        log_debug("connection_refused", "peer=%s error=%s", s->peer,
-                  s->text);
+        say_refused(s, reason);
     begin_close(s, reason);
 }
 
@@ -203,9 +213,21 @@ static void deliver(struct stream *s)
         if (have - FRAME_HEAD < length)
             return;
         s->taken += FRAME_HEAD + (size_t)length;
+        s->frame_ms = 0;
         s->settings.events->on_frame(s, s->settings.user,
                                      span_of(p + FRAME_HEAD, length));
     }
+}
+
+/* Single bytes keep a connection from being silent, but not for ever. */
+static void watch_frame(struct stream *s)
+{
+    if (s->paused || s->in.n == s->taken)
+        s->frame_ms = 0;
+    else if (s->frame_ms == 0)
+        s->frame_ms = uv_now(s->hub->loop);
+    if (s->frame_ms != 0)
+        stream_arm(s->hub, s->frame_ms + STREAM_FRAME_MS);
 }
 
 /* After the frames that had come: an end is not seen before them. */
@@ -236,6 +258,7 @@ static void work(struct stream *s)
         deliver(s);
     if (s->move != NULL)
         return;
+    watch_frame(s);
     judge_end(s);
     if (s->closing)
         return;
@@ -335,6 +358,9 @@ uint64_t stream_deadline(const struct stream *s)
             STREAM_QUIET_MS;
     else if (s->settings.silence_ms != 0 && !s->paused && !s->finishing)
         silent = s->heard_ms + s->settings.silence_ms;
+    if (s->frame_ms != 0 && !s->finishing &&
+        s->frame_ms + STREAM_FRAME_MS < at)
+        at = s->frame_ms + STREAM_FRAME_MS;
     return silent < at ? silent : at;
 }
 
@@ -348,6 +374,10 @@ void stream_overdue(struct stream *s)
     else if (s->listener != NULL)
         stream_fail(s, ERR_TIMEOUT, "no preface within %d s",
                     STREAM_PREFACE_MS / 1000);
+    else if (s->frame_ms != 0 && s->frame_ms + STREAM_FRAME_MS <=
+                                     uv_now(s->hub->loop))
+        stream_fail(s, ERR_TIMEOUT, "no whole frame within %d s",
+                    STREAM_FRAME_MS / 1000);
     else
         stream_fail(s, ERR_TIMEOUT, "nothing received for %llu ms",
                     (unsigned long long)s->settings.silence_ms);

@@ -9,7 +9,9 @@
  *
  * A stream ends by exactly one on_close, after which its memory is gone:
  * stream_close only asks for it. Errors of the peer (bad preface, length
- * over LIMIT_FRAME, silence) close it with the reason.
+ * over LIMIT_FRAME, silence, a frame that takes over 60 s) close it with the
+ * reason. Connections refused before they were accepted are logged, one line
+ * each ten seconds.
  */
 #ifndef PINFOLD_STREAM_H
 #define PINFOLD_STREAM_H

@@ -9,12 +9,14 @@
 #ifndef PINFOLD_STREAM_IMPL_H
 #define PINFOLD_STREAM_IMPL_H
 
+#include "proto/log_pace.h"
 #include "proto/stream.h"
 
 #include <nng/nng.h>
 
 enum {
     STREAM_PREFACE_MS = 10000, /* an accepted connection, until its preface */
+    STREAM_FRAME_MS = 60000,   /* a frame, from its first byte to its last */
     STREAM_FINISH_MS = 5000,   /* stream_finish */
     STREAM_QUIET_MS = 200,     /* … after the last byte, either way */
     STREAM_DYING_MS = 1000,    /* sending failed; what came is still read */
@@ -58,6 +60,7 @@ struct stream {
     struct stream_listener *listener; /* while it has no preface */
     struct stream_move *move;
     uint64_t heard_ms, sent_ms;
+    uint64_t frame_ms; /* when the incomplete frame began; 0: none */
     uint64_t deadline_ms; /* 0: none */
     int recv_result, send_result; /* how nng ended them for good */
     bool queued; /* on the list of things to do */
@@ -91,6 +94,7 @@ struct stream_listener {
     unsigned max_pending, pending;
     uint64_t retry_ms; /* 0: accepting */
     bool failing, closing;
+    struct log_pace refused;
     void (*accepted)(struct stream *s, void *user, enum frame_role role);
     void *user;
 };

@@ -19,8 +19,8 @@ TEXT = (".c", ".h", ".py", ".sh", ".go", ".txt", ".md", ".json", ".cmake",
 SKIPPED_DIRS = {".git", "__pycache__", ".pytest_cache"}
 
 # Pieces of proto that know nothing of pins, CIDs or nodes.
-BASE = re.compile(r"^proto/(addr|buf|conf(_\w+)?|err|json(_\w+)?|log|mem|prng)"
-                  r"\.[ch]$")
+BASE = re.compile(r"^proto/(addr|buf|conf(_\w+)?|err|json(_\w+)?|log(_\w+)?|mem"
+                  r"|prng)\.[ch]$")
 
 OWNERS = {  # header: files that may include it
     r"sqlite3\.h": r"coordinator/core/store\w*\.[ch]|agent/journal\.c"
