@@ -1,6 +1,5 @@
 /* Sessions of agents: who is on the line, what its last BEAT said, and its
- * reports on their way into the log. Nothing of a session is acted on before
- * its node's row is in the state.
+ * reports on their way into the log.
  */
 #include "coordinator/agents_impl.h"
 
@@ -39,7 +38,7 @@ struct session *agents_session_of(struct agents *a, uint32_t node)
     return s != NULL && s->state == SESSION_OPEN ? s : NULL;
 }
 
-static struct agent_node *node_at(struct agents *a, uint32_t id)
+struct agent_node *agents_node_at(struct agents *a, uint32_t id)
 {
     if (id >= a->n_nodes) {
         uint32_t n = id + 64;
@@ -81,171 +80,17 @@ void agents_session_end(struct session *s)
     stream_finish(s->stream);
 }
 
-/* --- HELLO -------------------------------------------------------------- */
-
-static void refuse(struct session *s, enum welcome_code code,
-                   const char *text)
+void agents_refuse(struct agents *a, struct stream *stream, const char *text)
 {
-    struct message m;
+    char peer[ADDR_TEXT_MAX];
+    uint64_t n;
 
-    memset(&m.welcome, 0, sizeof m.welcome);
-    m.kind = MESSAGE_WELCOME;
-    m.welcome.code = code;
-    m.welcome.text = span_text(text);
-    m.welcome.raft_id = s->agents->st.self->raft_id;
-    m.welcome.name = span_text(s->agents->st.self->name);
-    s->agents->stats.refused++;
-    (void)agents_send(s, &m);
-    agents_session_end(s);
-}
-
-static void welcome(struct session *s, const struct node *row)
-{
-    struct agents *a = s->agents;
-    const struct cluster *c = store_cluster(a->st.store);
-    struct agent_node *k = node_at(a, row->id);
-    struct message m;
-    struct step_clock clock;
-
-    s->state = SESSION_OPEN;
-    s->node = row->id;
-    k->session = s;
-    k->soft.connected = true;
-    memset(k->soft.version, 0, sizeof k->soft.version);
-    memcpy(k->soft.version, s->hello.version.p,
-           s->hello.version.n < sizeof k->soft.version
-               ? s->hello.version.n
-               : sizeof k->soft.version - 1);
-    memset(&m.welcome, 0, sizeof m.welcome);
-    m.kind = MESSAGE_WELCOME;
-    m.welcome.code = WELCOME_OK;
-    m.welcome.raft_id = a->st.self->raft_id;
-    m.welcome.name = span_text(a->st.self->name);
-    m.welcome.node = row->id;
-    memcpy(m.welcome.history, c->history, TYPES_HISTORY);
-    m.welcome.pin_tag = c->pin_tag;
-    m.welcome.leader = replica_leader(a->st.replica);
-    m.welcome.term = replica_term(a->st.replica);
-    (void)agents_send(s, &m);
-    a->st.fill_clock(a->st.arg, &clock);
-    step_session(a->st.step, row->id, true, &clock);
-    log_info("agent_session", "node=%u name=%s", row->id, row->name);
-}
-
-static bool labels_equal(const struct node *row,
-                         const struct message_hello *h)
-{
-    if (row->n_labels != h->n_labels)
-        return false;
-    for (uint32_t i = 0; i < row->n_labels; i++)
-        if (strcmp(row->labels[i].key, h->labels[i].key) != 0 ||
-            strcmp(row->labels[i].value, h->labels[i].value) != 0)
-            return false;
-    return true;
-}
-
-/* Where another node has the name, "-<id>" stands behind it. */
-static bool name_equal(const struct node *row, struct span name)
-{
-    char suffix[16];
-    size_t n = strlen(row->name);
-
-    if (n < name.n || memcmp(row->name, name.p, name.n) != 0)
-        return false;
-    snprintf(suffix, sizeof suffix, "-%u", row->id);
-    return n == name.n || strcmp(row->name + name.n, suffix) == 0;
-}
-
-static bool row_current(const struct node *row,
-                        const struct message_hello *h)
-{
-    return row->boot == h->boot && labels_equal(row, h) &&
-           name_equal(row, h->name);
-}
-
-static void wish_row(struct session *s, const struct node *row)
-{
-    const struct message_hello *h = &s->hello;
-    struct command c;
-
-    memset(&c, 0, sizeof c);
-    c.kind = COMMAND_NODE_PUT;
-    c.actor = PRINCIPAL_LOCAL;
-    c.org = ORG_DEFAULT;
-    memcpy(c.node_put.key, h->key, TYPES_KEY);
-    memcpy(c.node_put.name, h->name.p, h->name.n);
-    c.node_put.n_labels = h->n_labels;
-    memcpy(c.node_put.labels, h->labels, sizeof h->labels);
-    c.node_put.capacity = h->capacity != 0 || row == NULL ? h->capacity
-                                                          : row->capacity;
-    c.node_put.boot = h->boot;
-    (void)replica_wish(s->agents->st.replica, &c);
-}
-
-/* Welcomes a session whose row is there; a leader makes the row. Followers
- * wait for it: it comes by the log. */
-static void try_welcome(struct session *s, bool wish)
-{
-    struct agents *a = s->agents;
-    const struct node *row = store_node_by_key(a->st.store, s->hello.key);
-    bool leading = replica_leading(a->st.replica);
-
-    if (row != NULL && row->admin == ADMIN_REMOVED) {
-        refuse(s, WELCOME_REFUSED, "this node was removed");
-        return;
+    if (log_pace_due(&a->refused, agents_now_ms(a), &n)) {
+        stream_peer_text(stream, peer);
+        log_warn("agents_refused", "count=%llu peer=%s text=%s",
+                 (unsigned long long)n, peer, text);
     }
-    if (row != NULL && (row_current(row, &s->hello) || !leading)) {
-        welcome(s, row);
-        return;
-    }
-    if (wish && leading)
-        wish_row(s, row);
-}
-
-static bool duplicate(struct session *s)
-{
-    for (struct session *o = s->agents->sessions; o != NULL; o = o->next)
-        if (o != s && (o->state == SESSION_OPEN ||
-                       o->state == SESSION_WAITING) &&
-            memcmp(o->hello.key, s->hello.key, TYPES_KEY) == 0)
-            return true;
-    return false;
-}
-
-static void on_hello(struct session *s, struct span frame)
-{
-    struct agents *a = s->agents;
-    struct message m;
-    struct err_text why;
-    uint32_t n;
-
-    /* The session keeps the frame that its HELLO points into. */
-    buf_add(&s->hello_frame, frame.p, frame.n);
-    if (message_decode(span_buf(&s->hello_frame), &m, &a->scratch, &why) !=
-            ERR_OK || m.kind != MESSAGE_HELLO) {
-        stream_close(s->stream);
-        return;
-    }
-    s->hello = m.hello;
-    a->stats.hellos++;
-    if (a->st.replica == NULL || replica_unready(a->st.replica) != NULL) {
-        refuse(s, WELCOME_NOT_READY, "this coordinator is not ready");
-        return;
-    }
-    if (duplicate(s)) {
-        refuse(s, WELCOME_DUPLICATE, "duplicate node: a session with this "
-               "key is open");
-        return;
-    }
-    (void)store_nodes(a->st.store, &n);
-    if (n >= LIMIT_NODES &&
-        store_node_by_key(a->st.store, s->hello.key) == NULL) {
-        refuse(s, WELCOME_FULL, "the cluster has as many nodes as it may");
-        return;
-    }
-    s->state = SESSION_WAITING;
-    s->deadline_ms = agents_now_ms(a) + AGENTS_HELLO_MS;
-    try_welcome(s, true);
+    stream_close(stream);
 }
 
 /* --- BEAT and REPORT ---------------------------------------------------- */
@@ -313,8 +158,8 @@ static void on_reported(void *arg, struct replica_result *r)
     free(w);
 }
 
-/* The state takes reports only of the journal that it knows; keep_row() sees
- * to a session that is ahead of it. */
+/* The state takes reports only of the journal that it knows; a session that is
+ * ahead of it is seen to by agents_hello_keep(). */
 static bool row_known(const struct session *s, uint64_t boot)
 {
     const struct node *row = store_node(s->agents->st.store, s->node);
@@ -368,6 +213,7 @@ static void on_report(struct session *s, const struct message_report *r)
 static void on_open_frame(struct session *s, struct span frame)
 {
     struct agents *a = s->agents;
+    struct stream *stream = s->stream;
     struct message m;
     struct err_text why;
 
@@ -385,7 +231,7 @@ static void on_open_frame(struct session *s, struct span frame)
     else if (m.kind == MESSAGE_GOODBYE)
         agents_session_end(s);
     else
-        stream_close(s->stream);
+        agents_refuse(a, stream, "a message that no agent sends");
 }
 
 /* --- streams ------------------------------------------------------------ */
@@ -395,11 +241,11 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
     struct session *s = user;
 
     if (s->state == SESSION_NEW)
-        on_hello(s, frame);
+        agents_hello(s, frame);
     else if (s->state == SESSION_OPEN)
         on_open_frame(s, frame);
     else if (s->state == SESSION_WAITING)
-        stream_close(stream); /* nothing may come before WELCOME */
+        agents_refuse(s->agents, stream, "a message before WELCOME");
 }
 
 static void on_close(struct stream *stream, void *user, enum err e,
@@ -432,6 +278,22 @@ static void on_close(struct stream *stream, void *user, enum err e,
 static const struct stream_events session_events = {on_frame, NULL,
                                                     on_close};
 
+/* An honest agent says HELLO at once, so the oldest session without one is
+ * the least likely to be missed. The list has the newest first. */
+static bool make_room(struct agents *a)
+{
+    struct session *oldest = NULL;
+
+    for (struct session *s = a->sessions; s != NULL; s = s->next)
+        if (s->state == SESSION_NEW)
+            oldest = s;
+    if (oldest == NULL)
+        return false;
+    oldest->state = SESSION_ENDED;
+    agents_refuse(a, oldest->stream, "too many sessions without HELLO");
+    return true;
+}
+
 static void on_accepted(struct stream *stream, void *user,
                         enum frame_role role)
 {
@@ -444,8 +306,11 @@ static void on_accepted(struct stream *stream, void *user,
         agents_data_accept(a, stream);
         return;
     }
-    if (role != FRAME_AGENT || a->stats.sessions >= 2 * LIMIT_NODES) {
-        stream_close(stream);
+    if (role != FRAME_AGENT ||
+        (a->stats.sessions >= AGENTS_SESSIONS_MAX && !make_room(a))) {
+        agents_refuse(a, stream, role != FRAME_AGENT
+                                     ? "this port is for agents"
+                                     : "too many sessions");
         return;
     }
     s = mem_alloc(sizeof *s);
@@ -462,17 +327,6 @@ static void on_accepted(struct stream *stream, void *user,
 
 /* --- what happens elsewhere --------------------------------------------- */
 
-static void welcome_waiting(struct agents *a, bool wish)
-{
-    struct session *s, *next;
-
-    for (s = a->sessions; s != NULL; s = next) {
-        next = s->next;
-        if (s->state == SESSION_WAITING)
-            try_welcome(s, wish);
-    }
-}
-
 void agents_committed(struct agents *a)
 {
     const struct store_changes *c = store_changes(a->st.store);
@@ -480,7 +334,7 @@ void agents_committed(struct agents *a)
     if (a->st.replica == NULL)
         return;
     if (c->nodes)
-        welcome_waiting(a, false);
+        agents_hello_waiting(a, false);
     if (!c->any_orders || !replica_leading(a->st.replica))
         return;
     for (struct session *s = a->sessions; s != NULL; s = s->next)
@@ -499,17 +353,6 @@ void agents_leader_changed(struct agents *a)
     }
 }
 
-/* Welcomed while this coordinator followed, or the row was lost on its way. */
-static void keep_row(struct session *s)
-{
-    const struct agents_settings *st = &s->agents->st;
-    const struct node *row = store_node(st->store, s->node);
-
-    if (st->replica != NULL && replica_leading(st->replica) && row != NULL &&
-        row->admin != ADMIN_REMOVED && !row_current(row, &s->hello))
-        wish_row(s, row);
-}
-
 void agents_tick(struct agents *a)
 {
     uint64_t now = agents_now_ms(a);
@@ -518,13 +361,13 @@ void agents_tick(struct agents *a)
         if (s->state == SESSION_NEW && now >= s->deadline_ms) {
             agents_session_end(s);
         } else if (s->state == SESSION_WAITING && now >= s->deadline_ms) {
-            refuse(s, WELCOME_NOT_READY, "not enrolled in time");
+            agents_hello_refuse(s, WELCOME_NOT_READY, "not enrolled in time");
         } else if (s->state == SESSION_OPEN) {
-            keep_row(s);
+            agents_hello_keep(s);
         }
     }
     if (a->st.replica != NULL)
-        welcome_waiting(a, true);
+        agents_hello_waiting(a, true);
     agents_call_tick(a, now);
 }
 

@@ -245,7 +245,7 @@ static void on_ticket(struct data_stream *d, const struct message_ticket *t)
                                      LIMIT_AGENT_SEND_QUEUE};
 
     if (p == NULL) {
-        stream_close(stream);
+        agents_refuse(a, stream, "unknown ticket");
         return;
     }
     unlink_open(a, p);
@@ -265,7 +265,7 @@ static void on_data_frame(struct stream *s, void *user, struct span frame)
         m.kind == MESSAGE_TICKET)
         on_ticket(d, &m.ticket);
     else
-        stream_close(s);
+        agents_refuse(d->agents, s, "first message is no TICKET");
 }
 
 static void on_data_close(struct stream *s, void *user, enum err e,
@@ -283,20 +283,36 @@ static void on_data_close(struct stream *s, void *user, enum err e,
 static const struct stream_events data_events = {on_data_frame, NULL,
                                                  on_data_close};
 
+/* A node's ticket comes with its preface, so the oldest stream that lacks
+ * one makes room. The list has the newest first. */
+static void make_room(struct agents *a)
+{
+    struct data_stream *oldest = NULL;
+
+    for (struct data_stream *d = a->data; d != NULL; d = d->next)
+        if (!d->ended)
+            oldest = d;
+    if (oldest == NULL)
+        return;
+    oldest->ended = true;
+    agents_refuse(a, oldest->stream, "too many streams without a ticket");
+}
+
 void agents_data_accept(struct agents *a, struct stream *stream)
 {
     struct data_stream *d = mem_alloc(sizeof *d);
     struct stream_settings st = {&data_events, d, AGENTS_HELLO_MS,
                                  LIMIT_AGENT_SEND_QUEUE};
 
+    if (a->n_data >= AGENTS_PENDING_MAX)
+        make_room(a);
     d->agents = a;
     d->stream = stream;
     d->deadline_ms = agents_now_ms(a) + AGENTS_HELLO_MS;
     d->next = a->data;
     a->data = d;
     stream_configure(stream, &st);
-    if (++a->n_data > AGENTS_PENDING_MAX)
-        stream_close(stream);
+    a->n_data++;
 }
 
 void agents_call_tick(struct agents *a, uint64_t now_ms)

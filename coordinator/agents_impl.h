@@ -1,11 +1,13 @@
-/* Private to agents*.c: agents.c is sessions (HELLO, BEAT, REPORT),
- * agents_orders.c what leaves for them, agents_call.c questions and tickets.
+/* Private to agents*.c: agents.c is sessions (BEAT, REPORT), agents_hello.c
+ * how they begin, agents_orders.c what leaves for them, agents_call.c questions
+ * and tickets.
  */
 #ifndef PINFOLD_AGENTS_IMPL_H
 #define PINFOLD_AGENTS_IMPL_H
 
 #include "coordinator/agents.h"
 #include "coordinator/core/orders.h"
+#include "proto/log_pace.h"
 
 enum {
     AGENTS_SILENCE_MS = 15000,
@@ -13,7 +15,9 @@ enum {
     AGENTS_UNCONFIRMED_MS = 10000,
     AGENTS_TICKET_MS = 30000,
     AGENTS_CALLS_MAX = 1024,
-    AGENTS_PENDING_MAX = 256,   /* connections without a preface */
+    AGENTS_PENDING_MAX = 256,   /* connections without a preface; data streams
+                                   without a ticket; the oldest makes room */
+    AGENTS_SESSIONS_MAX = 2 * LIMIT_NODES,
     AGENTS_DIRECTORY_ADDRS = 4, /* of a node, named to the others */
     AGENTS_DIRECTORY_BYTES = 256 << 10 /* beside the orders in a frame */
 };
@@ -73,7 +77,7 @@ struct data_stream {
     struct agents *agents;
     struct stream *stream;
     uint64_t deadline_ms;
-    struct open *open;        /* once its ticket matched */
+    bool ended;               /* its stream is closing */
 };
 
 struct agents {
@@ -94,6 +98,7 @@ struct agents {
     struct buf out;
     struct directory_node *directory_nodes;
     struct agents_stats stats;
+    struct log_pace refused;
 };
 
 uint64_t agents_now_ms(const struct agents *a);
@@ -101,6 +106,19 @@ struct session *agents_session(struct agents *a, uint64_t id);
 struct session *agents_session_of(struct agents *a, uint32_t node);
 bool agents_send(struct session *s, const struct message *m);
 void agents_session_end(struct session *s);
+/* Closes it, and says so without flooding the log. */
+void agents_refuse(struct agents *a, struct stream *stream,
+                   const char *text);
+
+struct agent_node *agents_node_at(struct agents *a, uint32_t id);
+
+/* agents_hello.c */
+void agents_hello(struct session *s, struct span frame);
+void agents_hello_refuse(struct session *s, enum welcome_code code,
+                         const char *text);
+/* Welcomes those whose row has come; wish: makes the missing ones too. */
+void agents_hello_waiting(struct agents *a, bool wish);
+void agents_hello_keep(struct session *s); /* its row as it said */
 
 /* agents_orders.c: an answer to a BEAT, or a push when something changed. */
 void agents_orders_answer(struct session *s);
