@@ -32,8 +32,11 @@ static void gone(struct session *s)
 {
     struct link *l = s->link;
 
-    if (s->state == SESSION_OPEN)
+    if (s->state == SESSION_OPEN) {
         l->stats.open--;
+        s->flaps = link_now_ms(l) - s->open_ms >= LINK_STEADY_MS
+                       ? 0 : s->flaps + 1;
+    }
     if (l->leader == s)
         l->leader = NULL;
     l->stats.leader_known = l->leader != NULL;
@@ -62,25 +65,18 @@ static void retry_later(struct session *s)
     link_arm(l);
 }
 
-static void say_once(struct session *s, const char *text)
-{
-    if (strcmp(s->said, text) == 0)
-        return;
-    snprintf(s->said, sizeof s->said, "%s", text);
-    log_warn("coordinator_unreachable", "address=%s text=%s", s->text, text);
-}
-
 static void on_close(struct stream *stream, void *user, enum err e,
                      const char *text)
 {
     struct session *s = user;
 
     (void)stream;
-    if (s->state == SESSION_OPEN)
+    if (s->state == SESSION_OPEN && s->told)
         log_info("coordinator_session_end", "address=%s reason=%s text=%s",
                  s->text, err_name(e), text);
     else if (s->state == SESSION_GREETED && !s->link->closing)
-        say_once(s, text); /* nobody there who knows how to answer */
+        /* nobody there who knows how to answer */
+        link_say(s, "coordinator_unreachable", text);
     if (s->state != SESSION_ENDING)
         gone(s);
     retry_later(s);
@@ -98,6 +94,17 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
 static const struct stream_events events = {on_frame, NULL, on_close};
 
 /* --- dialling --- */
+
+void link_say(struct session *s, const char *event, const char *text)
+{
+    char cut[sizeof s->said];
+
+    snprintf(cut, sizeof cut, "%s", text);
+    if (strcmp(s->said, cut) == 0)
+        return;
+    memcpy(s->said, cut, sizeof cut);
+    log_warn(event, "address=%s text=%s", s->text, text);
+}
 
 static void greet(struct session *s)
 {
@@ -121,7 +128,7 @@ static void on_connected(struct stream *stream, void *user, enum err e,
     (void)e;
     if (stream == NULL) {
         if (!l->closing)
-            say_once(s, text);
+            link_say(s, "coordinator_unreachable", text);
         s->starting = false;
         retry_later(s);
         return;
@@ -129,6 +136,8 @@ static void on_connected(struct stream *stream, void *user, enum err e,
     s->stream = stream;
     s->number = ++l->next_number;
     s->state = SESSION_GREETED;
+    s->welcome_due_ms = link_now_ms(l) + LINK_WELCOME_MS;
+    link_arm(l);
     if (l->closing)
         link_end(s);
     else
@@ -154,6 +163,10 @@ static void send_beat(struct session *s)
     struct message *m = &l->message;
     uint64_t now = link_now_ms(l);
 
+    if (!s->told && now - s->open_ms >= LINK_STEADY_MS) {
+        s->told = true;
+        log_info("coordinator_session", "address=%s", s->text);
+    }
     memset(&m->beat, 0, sizeof m->beat);
     m->kind = MESSAGE_BEAT;
     l->st.events->beat(l->st.events->arg, &m->beat);
@@ -183,6 +196,13 @@ void link_beat_soon(struct link *l)
 
 /* --- time --- */
 
+/* Something listens there, and may even send bytes; a coordinator answers. */
+static void unanswered(struct session *s)
+{
+    link_say(s, "coordinator_unreachable", "no answer to HELLO");
+    link_end(s);
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct link *l = t->data;
@@ -197,6 +217,8 @@ static void on_timer(uv_timer_t *t)
             dial(s);
         else if (s->state == SESSION_OPEN && now >= s->beat_due_ms)
             send_beat(s);
+        else if (s->state == SESSION_GREETED && now >= s->welcome_due_ms)
+            unanswered(s);
     }
     link_report_send(l);
     link_arm(l);
@@ -216,6 +238,8 @@ void link_arm(struct link *l)
             due = s->retry_ms;
         if (s->state == SESSION_OPEN && s->beat_due_ms < due)
             due = s->beat_due_ms;
+        if (s->state == SESSION_GREETED && s->welcome_due_ms < due)
+            due = s->welcome_due_ms;
     }
     if (due == UINT64_MAX)
         uv_timer_stop(&l->timer);

@@ -17,6 +17,11 @@
 enum {
     LINK_SILENCE_MS = 15000,
     LINK_DIAL_MS = 5000,
+    LINK_WELCOME_MS = 15000,    /* after the HELLO; a coordinator takes up to
+                                   10 s to enrol a node */
+    LINK_STEADY_MS = 2000,      /* one that ends before is a failure, though
+                                   it was welcomed */
+    LINK_FLAPS_TOLD = 3,        /* in a row, of which each is logged */
     LINK_RETRY_MS = 500,        /* first; doubled to 5 s, ± 20 %: a leader
                                    that was away places nothing before its
                                    agents are back */

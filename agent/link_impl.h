@@ -26,6 +26,10 @@ struct session {
     bool starting;       /* it answered that it is not ready */
     uint64_t duplicate_ms; /* it refused us as a duplicate; 0: not so */
     uint64_t retry_ms, beat_due_ms, beat_ms;
+    uint64_t welcome_due_ms; /* while greeted */
+    uint64_t open_ms;        /* since when it is open */
+    uint32_t flaps;          /* welcomed and over at once, in a row */
+    bool told;               /* that it is open was logged */
     char said[256];      /* what was logged last about it */
 };
 
@@ -58,6 +62,8 @@ bool link_send(struct session *s, const struct message *m);
 void link_arm(struct link *l);
 void link_end(struct session *s);       /* closes it, tries again later */
 void link_session_beat(struct session *s); /* soon */
+/* The same reason again and again is logged once. */
+void link_say(struct session *s, const char *event, const char *text);
 
 /* link_orders.c */
 void link_frame(struct session *s, struct span frame);

@@ -48,10 +48,7 @@ static void refused(struct session *s, const struct message_welcome *w)
     snprintf(text, sizeof text, "%.*s", (int)w->text.n,
              (const char *)w->text.p);
     s->starting = w->code == WELCOME_NOT_READY;
-    if (strcmp(text, s->said) != 0) {
-        snprintf(s->said, sizeof s->said, "%s", text);
-        log_warn("coordinator_refuses", "address=%s text=%s", s->text, text);
-    }
+    link_say(s, "coordinator_refuses", text);
     link_end(s);
     if (w->code == WELCOME_DUPLICATE) {
         s->duplicate_ms = link_now_ms(s->link);
@@ -73,15 +70,20 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
         return;
     }
     s->state = SESSION_OPEN;
-    s->failures = 0;
+    s->open_ms = link_now_ms(l);
     s->starting = false;
-    s->said[0] = '\0';
     l->stats.open++;
     if (memcmp(w->history, l->history, TYPES_HISTORY) == 0 &&
         w->term > l->term)
         l->term = w->term;
-    log_info("coordinator_session", "address=%s name=%.*s node=%u", s->text,
-             (int)w->name.n, (const char *)w->name.p, w->node);
+    if (s->flaps == 0) {
+        s->failures = 0;
+        s->said[0] = '\0';
+    }
+    s->told = s->flaps < LINK_FLAPS_TOLD;
+    if (s->told)
+        log_info("coordinator_session", "address=%s name=%.*s node=%u",
+                 s->text, (int)w->name.n, (const char *)w->name.p, w->node);
     l->st.events->welcome(l->st.events->arg, w);
     link_session_beat(s);
 }
@@ -172,7 +174,7 @@ static void on_orders(struct session *s, const struct message_orders *o)
 
 static void bad(struct session *s, const char *text)
 {
-    log_warn("coordinator_message", "address=%s text=%s", s->text, text);
+    link_say(s, "coordinator_message", text);
     link_end(s);
 }
 
