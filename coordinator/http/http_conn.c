@@ -47,6 +47,8 @@ static void link_conn(struct http_server *s, struct http_conn *c)
     c->next = s->conns;
     if (s->conns)
         s->conns->prev = c;
+    else
+        s->oldest = c;
     s->conns = c;
     s->n++;
     s->handles++;
@@ -60,15 +62,31 @@ static void unlink_conn(struct http_server *s, struct http_conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    else
+        s->oldest = c->prev;
     s->n--;
+}
+
+/* Who waits for nothing yields to who may: the oldest connection without a
+ * request, be it between two or in the middle of a head. */
+static bool make_room(struct http_server *s)
+{
+    struct http_conn *c = s->oldest;
+    while (c && (c->live || c->in_state != HTTP_IN_HEAD ||
+                 http_out_pending(c) > 0))
+        c = c->prev;
+    if (c)
+        http_conn_close(c);
+    return c != NULL;
 }
 
 void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
 {
     struct http_peer *peer = from ? http_peers_add(&s->peers, from) : NULL;
     unsigned most = s->limits.conns_per_ip;
-    if (s->n >= s->limits.conns || (unsigned)fd >= s->limits.descriptors ||
-        (peer && most && peer->n > most)) {
+    bool full = s->n >= s->limits.conns ||
+                (unsigned)fd >= s->limits.descriptors;
+    if ((peer && most && peer->n > most) || (full && !make_room(s))) {
         if (peer)
             http_peers_drop(&s->peers, peer);
         close(fd);

@@ -79,7 +79,7 @@ struct http_server {
     struct http_limits limits;
     void *app;
 
-    struct http_conn *conns;
+    struct http_conn *conns, *oldest; /* the newest first */
     unsigned n;
     struct http_peers peers;
     struct http_conn **slots;

@@ -351,31 +351,67 @@ static void test_connections(void **state)
     struct app *app;
     struct reply reply;
     (void)state;
-    for (int per_ip = 0; per_ip < 2; per_ip++) {
-        limits.conns = per_ip ? 100 : 3;
-        limits.conns_per_ip = per_ip ? 3 : 0;
-        app = app_start(&limits);
-        int fds[4];
-        for (int i = 0; i < 4; i++) {
-            fds[i] = dial(app);
-            send_get(fds[i], "GET /e");
-            reply = receive(fds[i], "}\n");
-            if (i == 3)
-                assert_int_equal(reply.n, 0);
-            else
-                assert_true(has(&reply, "{\"body\":0}\n"));
-            free(reply.p);
-        }
-        close(fds[0]); /* makes room for one */
-        wait_connections(app, 2);
-        fds[0] = dial(app);
-        send_get(fds[0], "GET /e");
-        reply = receive(fds[0], "}\n");
-        expect_reply(&reply, "200", "{\"body\":0}\n");
-        for (int i = 0; i < 4; i++)
-            close(fds[i]);
-        app_stop(app);
+    limits.conns = 100;
+    limits.conns_per_ip = 3;
+    app = app_start(&limits);
+    int fds[4];
+    for (int i = 0; i < 4; i++) {
+        fds[i] = dial(app);
+        send_get(fds[i], "GET /e");
+        reply = receive(fds[i], "}\n");
+        if (i == 3)
+            assert_int_equal(reply.n, 0);
+        else
+            assert_true(has(&reply, "{\"body\":0}\n"));
+        free(reply.p);
     }
+    close(fds[0]); /* makes room for one */
+    wait_connections(app, 2);
+    fds[0] = dial(app);
+    send_get(fds[0], "GET /e");
+    reply = receive(fds[0], "}\n");
+    expect_reply(&reply, "200", "{\"body\":0}\n");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    app_stop(app);
+}
+
+/* Of those without a request the oldest makes room: silent, in the middle of
+ * a head, between two requests; one that waits for its answer does not. */
+static void test_idle_make_room(void **state)
+{
+    struct http_limits limits = patient();
+    struct app *app;
+    struct reply reply;
+    int fds[4];
+    (void)state;
+    limits.conns = 4;
+    app = app_start(&limits);
+    for (int i = 0; i < 4; i++)
+        fds[i] = dial(app);
+    send_text(fds[0], "POST /upload HTTP/1.1\r\nHost: a\r\n"
+                      "Content-Length: 2\r\n\r\na");
+    send_text(fds[2], "GET /e HT");
+    send_get(fds[3], "GET /e");
+    reply = receive(fds[3], "}\n");
+    expect_reply(&reply, "200", "{\"body\":0}\n");
+    for (int i = 1; i < 4; i++) {
+        int fd = dial(app);
+        send_get(fd, "GET /e");
+        reply = receive(fd, "}\n");
+        expect_reply(&reply, "200", "{\"body\":0}\n");
+        reply = receive(fds[i], "}\n");
+        assert_int_equal(reply.n, 0); /* closed */
+        free(reply.p);
+        close(fds[i]);
+        fds[i] = fd;
+    }
+    send_text(fds[0], "b");
+    reply = receive(fds[0], "}\n");
+    expect_reply(&reply, "200", "{\"body\":2}\n");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    app_stop(app);
 }
 
 /* Without descriptors the loop rests, and goes on when there are some. */
@@ -544,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_pipelined_hold),
         cmocka_unit_test(test_body_size),
         cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_idle_make_room),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_linger),
