@@ -77,9 +77,11 @@ static const struct peer_member *member_find(const struct peer_member *m,
     return NULL;
 }
 
-static void remember(struct peers_target *t, const struct peer_hello *h)
+static void remember(struct peers_target *t, const struct peer_hello *h,
+                     uint64_t now_ms)
 {
     t->heard = true;
+    t->spoke_ms = now_ms;
     t->row = h->self;
     t->formed = h->formed;
     memcpy(t->cluster, h->cluster, sizeof t->cluster);
@@ -135,7 +137,7 @@ bool peers_hello_take(struct peers *p, struct peers_conn *c,
         return false;
     }
     if (t != NULL && !t->self) {
-        remember(t, h);
+        remember(t, h, peers_now_ms(p));
         t->redial_at_ms = 0; /* it is there: the link to it need not wait */
     }
     if (c->role == FRAME_RAFT && c->dialled) {
@@ -313,7 +315,7 @@ void peers_message(struct peers *p, struct peers_conn *c, struct span frame)
         t = target_of(p, c->raft_id);
         if (t != NULL) {
             t->status = m.status;
-            t->status_ms = peers_now_ms(p);
+            t->status_ms = t->spoke_ms = peers_now_ms(p);
         }
         p->events.status(p->events.arg, c->raft_id, &m.status);
         break;

@@ -6,7 +6,10 @@
  * Each coordinator dials every other one for its own role-4 messages and
  * listens on the links that the others dialled. A link is dialled again after
  * 200 ms to 2 s (jitter). A send queue beyond LIMIT_PEER_SEND_QUEUE closes
- * the link.
+ * the link; so does a coordinator that says nothing for ten seconds, and one
+ * that does not take what is sent. Of two links that one coordinator dialled
+ * the newer counts. At most 64 connections are accepted at a time, and those
+ * that have not said HELLO yield to newer ones.
  */
 #ifndef PINFOLD_PEERS_H
 #define PINFOLD_PEERS_H

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct write {
@@ -33,7 +34,7 @@ static struct peers_conn *conn_new(struct peers *p, enum conn_state state)
     c->peers = p;
     c->state = state;
     c->deadline_ms = peers_now_ms(p) + PEERS_HANDSHAKE_MS;
-    c->tcp = raft_malloc(sizeof *c->tcp);
+    c->tcp = raft_malloc(sizeof(struct peers_socket));
     assert(c->tcp != NULL);
     uv_tcp_init(p->st.loop, c->tcp);
     c->tcp->data = c;
@@ -67,10 +68,25 @@ static void on_closed(uv_handle_t *h)
     raft_free(h);
 }
 
+/* Who only connects and goes, as a probe of a port does, is not named. */
+static void say_refused(struct peers_conn *c, const char *why)
+{
+    uint64_t n;
+
+    if (c->dialled || c->state == CONN_OPEN || c->peers->closing ||
+        (c->state == CONN_PREFACE && c->have == 0))
+        return;
+    if (log_pace_due(&c->peers->refused, peers_now_ms(c->peers), &n))
+        log_warn("peers_refused", "count=%llu reason=%s",
+                 (unsigned long long)n, why);
+}
+
 void peers_conn_close(struct peers_conn *c, const char *why)
 {
     if (c->state == CONN_CLOSING)
         return;
+    if (why != NULL)
+        say_refused(c, why);
     if (why != NULL && c->raft_id != 0)
         log_debug("peer_closed", "raft_id=%llu role=%d reason=%s",
                   (unsigned long long)c->raft_id, (int)c->role, why);
@@ -146,7 +162,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *b)
 
     (void)hint;
     if (c->state == CONN_OPEN)
-        *b = uv_buf_init((char *)c->chunk, sizeof c->chunk);
+        *b = uv_buf_init((char *)c->peers->chunk, sizeof c->peers->chunk);
     else if (c->state == CONN_HELLO)
         *b = uv_buf_init((char *)c->hello.p + c->have, c->want - c->have);
     else
@@ -162,6 +178,19 @@ static void opened(struct peers_conn *c)
         peers_raft_opened(c->peers, c);
         /* The socket is libraft's now. */
         conn_free(c);
+    }
+}
+
+/* A coordinator dials one link of its own at a time: the newest is it. */
+static void supersede(struct peers_conn *c)
+{
+    struct peers_conn *x, *next;
+
+    for (x = c->peers->conns; x != NULL; x = next) {
+        next = x->next;
+        if (x != c && !x->dialled && x->state == CONN_OPEN &&
+            x->role == c->role && x->raft_id == c->raft_id)
+            peers_conn_close(x, "a newer link took its place");
     }
 }
 
@@ -185,8 +214,10 @@ static void on_hello(struct peers_conn *c)
         peers_conn_close(c, reason);
         return;
     }
-    if (!c->dialled)
+    if (!c->dialled) {
+        supersede(c);
         send_hello(c);
+    }
     if (c->state != CONN_CLOSING)
         opened(c);
 }
@@ -226,7 +257,7 @@ static void read_frames(struct peers_conn *c, size_t n)
     bool have;
 
     c->deadline_ms = peers_now_ms(c->peers) + PEERS_SILENCE_MS;
-    frame_reader_add(&c->reader, c->chunk, n);
+    frame_reader_add(&c->reader, c->peers->chunk, n);
     while (c->state == CONN_OPEN) {
         if (frame_reader_next(&c->reader, &frame, &have, &why) != ERR_OK) {
             peers_conn_close(c, why.text);
@@ -337,19 +368,52 @@ struct peers_conn *peers_conn_dial(struct peers *p, const struct addr *to,
     return c;
 }
 
+/* An honest peer says HELLO at once, and an honest one whose link goes dials
+ * again: the oldest is the least likely to be missed. Newest first is the
+ * order of the list. */
+static void make_room(struct peers *p)
+{
+    struct peers_conn *unknown = NULL, *known = NULL;
+    unsigned n = 0;
+
+    for (struct peers_conn *c = p->conns; c != NULL; c = c->next) {
+        if (c->dialled || c->state == CONN_CLOSING)
+            continue;
+        n++;
+        if (c->state == CONN_OPEN)
+            known = c;
+        else
+            unknown = c;
+    }
+    if (n >= PEERS_CONNS_MAX)
+        peers_conn_close(unknown != NULL ? unknown : known,
+                         "too many connections");
+}
+
 void peers_conn_accept(struct peers *p, int fd)
 {
-    struct peers_conn *c = conn_new(p, CONN_PREFACE);
+    struct peers_conn *c;
 
+    make_room(p);
+    c = conn_new(p, CONN_PREFACE);
     expect(c, CONN_PREFACE, FRAME_PREFACE);
     if (uv_tcp_open(c->tcp, fd) < 0) {
         close(fd);
         peers_conn_close(c, "cannot be watched");
-    } else if (p->n_conns > PEERS_CONNS_MAX || p->closing) {
-        peers_conn_close(c, "too many connections");
+    } else if (p->closing) {
+        peers_conn_close(c, NULL);
     } else {
         start_reading(c);
     }
+}
+
+/* A link that only sends hears nothing: the other side's own link brings its
+ * STATUS, and its HELLO when it was cut off. */
+static bool deaf(const struct peers_conn *c, uint64_t now)
+{
+    const struct peers_target *t = c->target;
+
+    return t != NULL && now - t->spoke_ms >= PEERS_DEAF_MS;
 }
 
 void peers_conn_expire(struct peers *p)
@@ -359,11 +423,8 @@ void peers_conn_expire(struct peers *p)
 
     for (c = p->conns; c != NULL; c = next) {
         next = c->next;
-        if (now < c->deadline_ms || c->state == CONN_CLOSING)
-            continue;
-        /* A link that only sends hears nothing: the other side's own link
-         * brings its STATUS. */
-        if (c->state == CONN_OPEN && c->dialled)
+        if (now < c->deadline_ms || c->state == CONN_CLOSING ||
+            (c->state == CONN_OPEN && c->dialled && !deaf(c, now)))
             continue;
         peers_conn_close(c, c->state == CONN_OPEN ? "silent"
                                                   : "handshake timed out");

@@ -8,13 +8,17 @@
 #include "coordinator/peers.h"
 #include "coordinator/raft_library.h"
 #include "proto/frame.h"
+#include "proto/log_pace.h"
 
 enum {
     PEERS_HANDSHAKE_MS = 5000,
     PEERS_SILENCE_MS = 5000,    /* STATUS comes each second; also TCP's */
+    PEERS_DEAF_MS = 10000,      /* a link that only sends: nothing came from
+                                    there by any other */
     PEERS_REDIAL_MS = 200,      /* doubled to the maximum, ± 50 % */
     PEERS_REDIAL_MAX_MS = 2000,
-    PEERS_CONNS_MAX = 64        /* accepted; beyond: closed at once */
+    PEERS_CONNS_MAX = 64        /* accepted; the oldest without HELLO makes
+                                   room */
 };
 
 enum conn_state {
@@ -28,10 +32,29 @@ enum conn_state {
 
 struct peers_target;
 
+/* Watches what libraft reads from a socket that it took (peers_guard.c). */
+struct peers_guard {
+    struct peers_guard *next; /* of the peers */
+    struct peers *peers;
+    uint64_t raft_id;
+    uv_alloc_cb alloc;        /* libraft's */
+    uv_read_cb read;
+    unsigned step;
+    const uint8_t *base, *head; /* of this step, and of the head */
+    size_t want, have, payload;
+    uint8_t type;
+};
+
+/* One piece of memory by raft_malloc: libraft frees what it took. */
+struct peers_socket {
+    uv_tcp_t tcp;             /* first */
+    struct peers_guard guard;
+};
+
 struct peers_conn {
     struct peers_conn *next;
     struct peers *peers;
-    uv_tcp_t *tcp;           /* by raft_malloc: libraft frees it */
+    uv_tcp_t *tcp;           /* of a peers_socket */
     uv_connect_t connect;
     enum conn_state state;
     enum frame_role role;
@@ -45,7 +68,6 @@ struct peers_conn {
     uint32_t want, have;     /* bytes of the present step */
     struct buf hello;
     struct frame_reader reader;
-    uint8_t chunk[65536];
 };
 
 /* A member as it was listed by address, and what was heard of it. */
@@ -62,6 +84,7 @@ struct peers_target {
     uint32_t n_members;
     struct peer_member members[LIMIT_COORDINATORS];
     uint64_t status_ms;
+    uint64_t spoke_ms;       /* the last thing heard from there, any link */
     struct peer_status status;
 };
 
@@ -79,6 +102,8 @@ struct peers {
     uint32_t n_targets;
     struct peer_scratch scratch;
     struct buf out;
+    uint8_t chunk[65536];    /* of the frames that are being read */
+    struct log_pace refused;
     bool agreed, closing;
     char text[256];          /* why it has not formed */
     uint64_t complained_ms;
@@ -88,6 +113,7 @@ struct peers {
 
     struct raft_uv_transport transport;
     raft_uv_accept_cb accept;
+    struct peers_guard *guards;
     raft_uv_transport_close_cb raft_closed;
 };
 
@@ -121,5 +147,25 @@ void peers_raft_init(struct peers *p);
 void peers_raft_opened(struct peers *p, struct peers_conn *c);
 void peers_raft_failed(struct peers *p, struct peers_conn *c);
 void peers_raft_closed(struct peers *p); /* from the timer */
+
+/* peers_guard.c: stands between libraft and a socket that it took and reads.
+ * libraft believes what a message says of its own lengths: memory of any size,
+ * reads beyond the message, a crash. A message that is not exactly what 0.22.1
+ * writes, or is larger than LIMIT_RAFT_MESSAGE, ends the connection before
+ * libraft sees it. */
+void peers_guard_start(struct peers *p, uv_stream_t *stream,
+                       uint64_t raft_id);
+void peers_guard_close(struct peers *p); /* libraft closes the sockets */
+
+/* peers_raft_check.c: pure. Little-endian, as libraft writes. */
+enum { PEERS_RAFT_PREAMBLE = 16, PEERS_RAFT_HEAD_MAX = 1 << 20 };
+/* The 16 bytes before each message: the length of its head; 0 if refused. */
+size_t peers_raft_preamble(const uint8_t p[PEERS_RAFT_PREAMBLE]);
+/* The head of a message of that type: false if refused. *payload: bytes that
+ * follow. */
+bool peers_raft_head(uint8_t type, const uint8_t *p, size_t n,
+                     size_t *payload);
+bool peers_raft_payload(uint8_t type, const uint8_t *head,
+                        const uint8_t *p, size_t n);
 
 #endif

@@ -52,6 +52,7 @@ static void transport_close(struct raft_uv_transport *t,
     struct peers_conn *c, *next;
 
     p->accept = NULL;
+    peers_guard_close(p);
     for (c = p->conns; c != NULL; c = next) {
         next = c->next;
         if (c->role == FRAME_RAFT && c->state != CONN_CLOSING)
@@ -96,8 +97,11 @@ void peers_raft_opened(struct peers *p, struct peers_conn *c)
     for (uint32_t i = 0; i < p->st.member->n_members; i++) {
         const struct peer_member *m = &p->st.member->members[i];
 
-        if (m->raft_id == c->raft_id)
-            p->accept(&p->transport, m->raft_id, m->address, stream);
+        if (m->raft_id != c->raft_id)
+            continue;
+        p->accept(&p->transport, m->raft_id, m->address, stream);
+        if (!uv_is_closing((uv_handle_t *)stream))
+            peers_guard_start(p, stream, m->raft_id);
     }
 }
 

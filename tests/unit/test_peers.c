@@ -369,6 +369,166 @@ static void early_stranger_is_closed(void **state)
     end(c, 2);
 }
 
+static unsigned conns_accepted(const struct coord *c)
+{
+    unsigned n = 0;
+
+    for (struct peers_conn *x = c->peers->conns; x != NULL; x = x->next)
+        n += !x->dialled && x->state != CONN_CLOSING;
+    return n;
+}
+
+/* As many silent connections as there may be: a coordinator gets in. */
+static void the_silent_make_room(void **state)
+{
+    struct coord *c[2];
+    int fd[PEERS_CONNS_MAX + 8];
+    enum { N = sizeof fd / sizeof fd[0] };
+
+    (void)state;
+    make(c, 2);
+    coord_open(c[0]);
+    for (unsigned i = 0; i < N; i++) {
+        fd[i] = dial_raw(c[0]);
+        if (i % 2 == 0)
+            (void)!write(fd[i], "PINFOLD\x04", 8);
+        uv_run(&loop, UV_RUN_NOWAIT); /* else the backlog is full */
+    }
+    COORD_WAIT(&loop, conns_accepted(c[0]) == PEERS_CONNS_MAX);
+    coord_open(c[1]);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    assert_true(conns_accepted(c[0]) <= PEERS_CONNS_MAX);
+    wait_closed(fd[0]);
+    for (unsigned i = 1; i < N; i++)
+        close(fd[i]);
+    end(c, 2);
+}
+
+/* Every link of one member but the newest is closed, Raft's too. */
+static void the_newest_link_counts(void **state)
+{
+    struct coord *c[2];
+    struct buf b = BUF_INIT;
+    char bytes[1024];
+
+    (void)state;
+    make(c, 2);
+    coord_open(c[0]);
+    coord_open(c[1]);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    for (enum frame_role role = FRAME_RAFT; role <= FRAME_PEER; role++) {
+        int old = dial_raw(c[0]), now;
+
+        buf_reset(&b);
+        put_hello(c[0], &b, role, c[1]->member.raft_id, c[1]->self.key,
+                  c[0]->member.cluster);
+        (void)!write(old, b.p, b.n);
+        COORD_WAIT(&loop, recv(old, bytes, sizeof bytes, 0) > 0);
+        now = dial_raw(c[0]);
+        (void)!write(now, b.p, b.n);
+        wait_closed(old);
+        close(now);
+    }
+    buf_free(&b);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    end(c, 2);
+}
+
+/* Its links accept bytes and send none: a host that is gone, a stopped
+ * process. */
+static void a_deaf_link_is_dialled_again(void **state)
+{
+    struct coord *c[2];
+    struct peers_target *t;
+    const struct peers_conn *old;
+
+    (void)state;
+    make(c, 2);
+    coord_open(c[0]);
+    coord_open(c[1]);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    t = &c[0]->peers->targets[1];
+    COORD_WAIT(&loop, t->out != NULL && t->out->state == CONN_OPEN);
+    old = t->out;
+    spin(300);
+    assert_ptr_equal(t->out, old); /* not while it speaks */
+    assert_true(uv_now(&loop) - t->spoke_ms < PEERS_DEAF_MS);
+    t->out->deadline_ms = uv_now(&loop);
+    t->spoke_ms = uv_now(&loop) - PEERS_DEAF_MS;
+    COORD_WAIT(&loop, t->out != old);
+    COORD_WAIT(&loop, t->out != NULL && t->out->state == CONN_OPEN);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    end(c, 2);
+}
+
+/* --- messages of Raft ----------------------------------------------------- */
+
+static void put_word(struct buf *b, uint64_t v)
+{
+    for (unsigned k = 0; k < 8; k++)
+        buf_byte(b, (uint8_t)(v >> (8 * k)));
+}
+
+/* A message of words; the first is the type, the second the head's length. */
+static void put_words(struct buf *b, const uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put_word(b, words[i]);
+}
+
+/* Each was believed by libraft: memory of any size, reads beyond what came,
+ * a pointer that is NULL. Terms are 0, so that a good one changes nothing. */
+static void hostile_raft_messages(void **state)
+{
+    static const struct {
+        size_t n;
+        uint64_t words[12];
+    } bad[] = {
+        {2, {0, 40}},                    /* unknown types */
+        {2, {7, 40}},
+        {2, {1, 0}},                     /* no head, a huge one, a short one */
+        {2, {1, 1ULL << 40}},
+        {2, {1, UINT64_MAX}},
+        {5, {3, 24, 0, 0, 0}},
+        {7, {2, 40, 0, 0, 0, 0, 0}},
+        {8, {1, 48, 0, 0, 0, 0, 1, 0}},  /* entries that are not there */
+        {8, {1, 48, 0, 0, 0, 0, 1ULL << 60, 0}},
+        {8, {1, 48, 0, 0, 0, 0, 0xffffffff, 0}},
+        {10, {1, 64, 0, 0, 0, 0, 1, 0, 9, 0}}, /* type of an entry */
+        {10, {1, 64, 0, 0, 0, 0, 1, 0, 1ULL | 7ULL << 32, 0}}, /* odd */
+        {10, {1, 64, 0, 0, 0, 0, 1, 0, 1ULL | 0xfffffff8ULL << 32, 0}},
+        {11, {1, 64, 0, 0, 0, 0, 1, 0, 3ULL | 8ULL << 32, 0, 0}}, /* conf. */
+        {9, {5, 56, 0, 0, 0, 0, 1ULL << 50, 0, 0}},
+        {11, {5, 72, 0, 0, 0, 0, 16, 1ULL | 0xffULL << 8, 0, 8, 0}},
+        {11, {5, 72, 0, 0, 0, 0, 16, 1, 0, 1ULL << 40, 0}},
+    };
+    struct coord *c[2];
+    struct buf b = BUF_INIT;
+    char bytes[1024];
+
+    (void)state;
+    make(c, 2);
+    coord_open(c[0]);
+    coord_open(c[1]);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int fd = dial_raw(c[0]);
+
+        buf_reset(&b);
+        put_hello(c[0], &b, FRAME_RAFT, c[1]->member.raft_id,
+                  c[1]->self.key, c[0]->member.cluster);
+        put_words(&b, (const uint64_t[]){4, 24, 0, 0, 0}, 5); /* good */
+        put_words(&b, bad[i].words, bad[i].n);
+        (void)!write(fd, b.p, b.n);
+        COORD_WAIT(&loop, recv(fd, bytes, sizeof bytes, MSG_PEEK) != -1);
+        wait_closed(fd);
+    }
+    buf_free(&b);
+    COORD_WAIT(&loop, all_ready(c, 2));
+    (void)coord_do(leader(c, 2), coord_node_put(1));
+    end(c, 2);
+}
+
 static void silent_handshake_ends(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -488,6 +648,10 @@ int main(void)
         cmocka_unit_test(wrong_key_and_cluster),
         cmocka_unit_test(early_stranger_is_closed),
         cmocka_unit_test(silent_handshake_ends),
+        cmocka_unit_test(the_silent_make_room),
+        cmocka_unit_test(the_newest_link_counts),
+        cmocka_unit_test(a_deaf_link_is_dialled_again),
+        cmocka_unit_test(hostile_raft_messages),
         cmocka_unit_test(many_are_forwarded),
         cmocka_unit_test(deposed_leader_refuses),
         cmocka_unit_test(unsettled_leader_names_no_index),
