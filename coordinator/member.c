@@ -108,7 +108,7 @@ static bool parse_members(const struct json_value *v, struct member *m)
     return true;
 }
 
-static enum err parse(struct span text, struct member *m,
+enum err member_parse(struct span text, struct member *m,
                       struct err_text *why)
 {
     struct json_value v;
@@ -173,7 +173,7 @@ enum err member_open(const char *data_dir, bool log_exists,
     e = identity_read_file(out->path, MEMBER_FILE_MAX, &b, why);
     existed = e == ERR_OK;
     if (e == ERR_OK)
-        e = parse(span_buf(&b), out, why);
+        e = member_parse(span_buf(&b), out, why);
     else if (e == ERR_NOT_FOUND)
         e = ERR_OK;
     buf_free(&b);

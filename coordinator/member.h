@@ -47,4 +47,8 @@ enum err member_form(struct member *m, struct err_text *why) ERR_CHECKED;
 void member_cluster_id(const struct peer_member *members, uint32_t n,
                        uint8_t out[TYPES_CLUSTER]);
 
+/* The text of a file; out is empty but for its path. */
+enum err member_parse(struct span text, struct member *out,
+                      struct err_text *why) ERR_CHECKED;
+
 #endif

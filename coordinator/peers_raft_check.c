@@ -85,7 +85,8 @@ static bool append_good(const uint8_t *p, size_t n, size_t *payload)
         uint8_t type = entry[WORD];
         uint32_t bytes = entry_bytes(entry);
 
-        if (type < RAFT_COMMAND || type > RAFT_CHANGE || bytes % WORD != 0 ||
+        if (type < RAFT_COMMAND || type > RAFT_CHANGE || bytes == 0 ||
+            bytes % WORD != 0 ||
             bytes > LIMIT_RAFT_MESSAGE - *payload)
             return false;
         *payload += bytes;

@@ -66,7 +66,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 
         status = 0;
         for (const char *d = blank == NULL ? p : blank + 1;
-             d < p + length && *d >= '0' && *d <= '9'; d++)
+             d < p + length && status < 1000 && *d >= '0' && *d <= '9'; d++)
             status = status * 10 + (*d - '0');
         t->call->status = status >= 200 ? status : 0; /* 100: go on */
     }

@@ -97,6 +97,8 @@ static enum err parse_host(const char *text, struct addr *a,
     a->host[n] = 0;
     if (!is_name(a->host))
         return err_set(why, ERR_INVALID, "bad host name");
+    if (strcmp(a->host, "unix") == 0) /* with a port it reads as a path */
+        return err_set(why, ERR_INVALID, "a host cannot be called unix");
     if (strspn(a->host, "0123456789.") == n &&
         inet_pton(AF_INET, a->host, &ip) != 1)
         return err_set(why, ERR_INVALID, "bad IPv4 address '%.50s'",

@@ -72,6 +72,7 @@ static void test_bad(void **state)
         "a:b:80", "[::1]", "[::1]80", "[::1]:", "[::1", "[]:80", "[::1]x:80",
         "[127.0.0.1]:80", "[::1%lo]:80", "a b:80", "a/b:80", "http://a:80",
         "b\xC3\xA4r:80", "a\n:80", "unix:", "unix:relative", "unix:@abstract",
+        "unix", "unix:80",
     };
 
     (void)state;

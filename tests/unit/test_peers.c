@@ -454,8 +454,11 @@ static void a_deaf_link_is_dialled_again(void **state)
     assert_ptr_equal(t->out, old); /* not while it speaks */
     assert_true(uv_now(&loop) - t->spoke_ms < PEERS_DEAF_MS);
     t->out->deadline_ms = uv_now(&loop);
+    peers_conn_expire(c[0]->peers);
+    assert_ptr_equal(t->out, old);
     t->spoke_ms = uv_now(&loop) - PEERS_DEAF_MS;
-    COORD_WAIT(&loop, t->out != old);
+    peers_conn_expire(c[0]->peers);
+    assert_null(t->out);
     COORD_WAIT(&loop, t->out != NULL && t->out->state == CONN_OPEN);
     COORD_WAIT(&loop, all_ready(c, 2));
     end(c, 2);
@@ -498,6 +501,7 @@ static void hostile_raft_messages(void **state)
         {10, {1, 64, 0, 0, 0, 0, 1, 0, 1ULL | 7ULL << 32, 0}}, /* odd */
         {10, {1, 64, 0, 0, 0, 0, 1, 0, 1ULL | 0xfffffff8ULL << 32, 0}},
         {11, {1, 64, 0, 0, 0, 0, 1, 0, 3ULL | 8ULL << 32, 0, 0}}, /* conf. */
+        {10, {1, 64, 0, 0, 0, 0, 1, 0, 3, 0}}, /* an empty one */
         {9, {5, 56, 0, 0, 0, 0, 1ULL << 50, 0, 0}},
         {11, {5, 72, 0, 0, 0, 0, 16, 1ULL | 0xffULL << 8, 0, 8, 0}},
         {11, {5, 72, 0, 0, 0, 0, 16, 1, 0, 1ULL << 40, 0}},
