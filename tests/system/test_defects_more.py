@@ -124,9 +124,13 @@ def test_d6_lost_nodes_are_acted_on(network, make_cluster):
               f"{d.name} holds them")
     end_trouble(cluster, network)
     cluster.wait_ready(40)
-    until(lambda: all_placed(cluster), 60, "surplus copies are given up")
-    assert {len(p["allocations"]) for p in cluster.any().pins().values()} \
-        == {2}
+
+    def two_each():
+        pins = cluster.any().pins().values()
+        return {len(p["allocations"]) for p in pins} == {2} and \
+            all_placed(cluster)
+
+    until(two_each, 60, "surplus copies are given up")
 
 
 # --- D7 ----------------------------------------------------------------------
