@@ -343,13 +343,17 @@ static void tear_down_end(struct kubo *k)
         done(arg);
 }
 
-static void wake_uploads(struct kubo *k)
+static void wake(struct kubo *k)
 {
     struct kubo_call *c, *next;
 
     for (c = k->running.first; c; c = next) {
         next = c->next;
-        if (c->feed && c->feed->wake)
+        if (c->ended)
+            continue; /* meanwhile, by another's callback */
+        if (c->yielded)
+            kubo_call_read_on(c);
+        else if (c->feed && c->feed->wake)
             kubo_add_wake(c);
     }
 }
@@ -385,7 +389,7 @@ static void on_idle(uv_idle_t *h)
     struct kubo *k = h->data;
 
     uv_idle_stop(h);
-    wake_uploads(k);
+    wake(k);
     settle(k);
 }
 

@@ -168,6 +168,12 @@ void kubo_add_refused(struct kubo_call *c)
         wake(c);
 }
 
+void kubo_add_yield(struct kubo_call *c)
+{
+    c->feed->read_paused = true;
+    wake(c);
+}
+
 static void give_out(struct kubo_call *c)
 {
     struct buf rest = c->feed->rest;

@@ -18,6 +18,7 @@
 enum {
     ERROR_BODY = 64 << 10, /* kept of the body of an error */
     TRAILER = 4 << 10,     /* kept of an error in the trailer */
+    TURN = 64 << 10,       /* read of one answer in one turn of the loop */
     KEEP_LINE = 64 << 10   /* memory that a spare call keeps */
 };
 
@@ -195,6 +196,30 @@ bool kubo_call_take(struct kubo_call *c, const char *p, size_t n)
     return !c->ended;
 }
 
+/* libcurl reads a connection for as long as there is anything to read: a
+ * large listing, or an answer without end, would keep the loop from all else.
+ * True: it has had its share of this turn. */
+static bool share_is_used(struct kubo_call *c, size_t n)
+{
+    if (c->turn_bytes < TURN) {
+        c->turn_bytes += n;
+        return false;
+    }
+    c->turn_bytes = 0;
+    if (c->feed)
+        kubo_add_yield(c);
+    else
+        c->yielded = true;
+    kubo_settle_soon(c->kubo);
+    return true;
+}
+
+void kubo_call_read_on(struct kubo_call *c)
+{
+    c->yielded = false;
+    (void)curl_easy_pause(c->easy, CURLPAUSE_CONT);
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct kubo_call *c = arg;
@@ -207,6 +232,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
         c->feed->read_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
+    if (share_is_used(c, n))
+        return CURL_WRITEFUNC_PAUSE;
     c->body_bytes += n;
     if (c->status == 200 && !c->verb->rows && !c->verb->slow && !c->feed &&
         c->body_bytes > KUBO_LINE) {
@@ -382,6 +409,8 @@ static void reset(struct kubo_call *c)
     c->framed = c->streamed = c->sized = false;
     c->body_bytes = 0;
     c->sent = 0;
+    c->turn_bytes = 0;
+    c->yielded = false;
     c->ended = c->again = c->arrived = false;
     c->curl_text[0] = 0;
     memset(&c->seen, 0, sizeof(c->seen));

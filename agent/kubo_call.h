@@ -145,6 +145,8 @@ struct kubo_call {
     uint64_t begun_ms, moved_ms;
     uint64_t second_ms;  /* lines are counted since then */
     unsigned lines;
+    size_t turn_bytes;
+    bool yielded;        /* the rest is read in the next turn of the loop */
     struct kubo_seen seen;
     bool added, ended, again;
     bool arrived;        /* curl is done with it; lines are held */
@@ -175,6 +177,7 @@ void kubo_call_end(struct kubo_call *c, enum err e, enum fail_code code,
     __attribute__((format(printf, 4, 5)));
 void kubo_call_done(struct kubo_call *c, CURLcode code); /* curl's word */
 void kubo_call_settle(struct kubo_call *c); /* ended: callback, or again */
+void kubo_call_read_on(struct kubo_call *c); /* yielded */
 /* False: the call ended. */
 bool kubo_call_take(struct kubo_call *c, const char *p, size_t n);
 
@@ -219,6 +222,7 @@ enum err kubo_read_add(const struct kubo_ask *, const struct json_value *,
                        struct err_text *);
 void kubo_add_setup(struct kubo_call *c);   /* options of the easy handle */
 void kubo_add_refused(struct kubo_call *c); /* status >= 400: stop sending */
+void kubo_add_yield(struct kubo_call *c);   /* reads on in the next turn */
 void kubo_add_wake(struct kubo_call *c);    /* from the loop */
 void kubo_add_free(struct kubo_call *c);
 

@@ -208,3 +208,7 @@ class FakeDaemon(Daemon):
         """(CID, endpoint) -> requests that met a fault."""
         return {(f["cid"], f["endpoint"]): f["hits"]
                 for f in self.ctl("fault", "GET").lines()}
+
+    def hits_in_order(self):
+        """Requests that met each fault, in the order in which they came."""
+        return [f["hits"] for f in self.ctl("fault", "GET").lines()]

@@ -1,7 +1,8 @@
 /* Misbehaviour on command. A fault names an endpoint ("*": all), perhaps a
  * CID ("-": no argument), and what happens to such a request:
- * fakekubo_fault.c keeps and finds faults, fakekubo_raw.c takes a connection out of the HTTP server's
- * hands and does with it what no server would. One thread.
+ * fakekubo_fault.c keeps and finds faults, fakekubo_raw.c takes a connection
+ * out of the HTTP server's hands and does with it what no server would. One
+ * thread.
  *
  *   POST /ctl/fault?endpoint=pin/add&kind=freeze&…   one more; body: bytes
  *   POST /ctl/fault/clear                            none, stalled ones cut

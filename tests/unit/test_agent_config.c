@@ -52,6 +52,7 @@ static void test_defaults(void **state)
     assert_true(c.max_bytes == UINT64_MAX);
     assert_int_equal(c.concurrent_pins, 10);
     assert_int_equal(c.stall_ms, 120000);
+    assert_int_equal(c.call_ms, 15000);
     assert_int_equal(c.backoff_ms, 10000);
     assert_true(agent_config_kubo_is_local(&c));
     conf_free(agent_config_table(), &c);

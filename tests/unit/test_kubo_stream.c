@@ -142,6 +142,33 @@ static void rows_come_as_they_arrive(void **state)
     world_free(w);
 }
 
+/* However fast they come: the loop has its turn in between. */
+static void rows_in_turns(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    unsigned most = 0;
+    struct buf b = BUF_INIT;
+
+    buf_text(&b, CHUNKED);
+    for (int i = 0; i < 100000; i++)
+        buf_text(&b, row_chunk());
+    buf_text(&b, END "\r\n");
+    reply(w, (struct script_reply){.bytes = buf_cstr(&b)});
+    kubo_list(w->kubo, KUBO_RECURSIVE, on_row, on_done, w);
+    while (w->done == 0) {
+        unsigned before = w->rows;
+
+        uv_run(&w->loop, UV_RUN_ONCE);
+        most = w->rows - before > most ? w->rows - before : most;
+    }
+    IS(w, ERR_OK, "");
+    assert_int_equal(w->rows, 100000);
+    assert_in_range(most * strlen(ROW), 1, 256 << 10);
+    buf_free(&b);
+    world_free(w);
+}
+
 /* A line that never ends costs no more than its limit. */
 static void endless_line(void **state)
 {
@@ -595,6 +622,7 @@ static void feeding_gives_out_no_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_in_turns),
         cmocka_unit_test(rows),
         cmocka_unit_test(garbage),
         cmocka_unit_test(garbage_has_no_limit),
