@@ -1,0 +1,122 @@
+"""Uploads into an IPFS daemon that misbehaves, and one whose garbage
+collection does not end."""
+
+import os
+import threading
+import time
+
+import pytest
+from cluster import Cluster, make_cid
+from process import until
+from wire import multipart
+
+OPTIONS = {"replication-min": 1, "replication-max": 1}
+AGENT = {"stall-timeout": "1s", "call-timeout": "2s", "backoff": "300ms",
+         "backoff-max": "1s"}
+LINE = {"Name": "x", "Hash": make_cid("line"), "Size": "9"}
+LARGE = 3 << 20
+
+# kind, arguments, body, bytes of the upload, part of the error
+FAULTS = [
+    ("answer", {"status": 500}, {"Message": "disk I/O", "Code": 0}, 9,
+     "disk I/O"),
+    ("answer", {"status": 500, "early": True}, b"no\n", LARGE, "no"),
+    ("answer", {"status": 403}, b"403 - Forbidden\n", 9, "403 - Forbidden"),
+    ("answer", {"trailer": "no space left on device"}, LINE, 9,
+     "no space left on device"),
+    ("answer", {"trailer": "it broke", "early": True}, LINE, LARGE,
+     "it broke"),
+    ("answer", {}, b"nonsense\n", 9, "no JSON"),
+    ("answer", {}, b"", 9, "empty answer"),
+    ("answer", {}, {"Name": "x"}, 9, "makes no sense"),
+    ("answer", {}, {"Name": "x", "Hash": "nonsense"}, 9, ""),
+    ("answer", {"early": True}, LINE, LARGE, ""),
+    ("close", {}, b"", 9, "Empty reply"),
+    ("close", {"early": True}, b"", LARGE, ""),
+    ("reset", {"early": True}, b"", LARGE, ""),
+    ("torn", {}, LINE, 9, "outstanding read data"),
+    ("short", {}, LINE, 9, "bytes remaining"),
+    ("stall", {}, b"", 9, "no progress"),
+    ("stall", {"noread": True}, b"", LARGE, "no progress"),
+    ("body", {}, LINE, 9, "no progress"),
+    ("repeat", {"every": 20}, {}, 9, "makes no sense"),
+    ("repeat", {"every": 0}, {}, 9, "makes no sense"),
+    ("repeat", {"every": 20}, b"\n", 9, "no progress"),
+    ("repeat", {"every": 20}, {"Name": "x", "Bytes": 5}, 9, "no progress"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    c = Cluster(tmp_path_factory.mktemp("add"), coordinators=1, nodes=1,
+                daemon="fake", options=OPTIONS, agent_options=AGENT)
+    try:
+        yield c.start()
+    finally:
+        wrong = c.close()
+        assert not wrong, "\n".join(wrong)
+
+
+def upload(c, size=9, query=""):
+    headers, body = multipart({"x": os.urandom(size)})
+    return c.post("/add" + query, body=body, headers=headers, timeout=20)
+
+
+def error_of(answer):
+    """Of an answer, or of the trailer of one that had begun."""
+    if answer.status >= 400:
+        return answer.message()
+    assert answer.complete, answer
+    return answer.trailers["x-stream-error"]
+
+
+def test_a_collection_that_hangs(cluster, request):
+    """Nothing is begun behind it; it ends, with an error, and all goes on."""
+    request.node.clusters = [cluster]
+    c, daemon = cluster.coordinators[0], cluster.daemons[0]
+    daemon.fault("repo/gc", "stall")
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(c.post("/ipfs/gc", timeout=60)))
+    thread.start()
+    try:
+        until(lambda: daemon.hits()["", "repo/gc"] == 1, 20, "it has begun")
+        cid, before = make_cid(), daemon.calls()["pin/add"]
+        assert c.post(f"/pins/{cid}").status == 200
+        refused = upload(c)
+        assert "collects garbage" in error_of(refused), refused
+        assert list(c.pin_states(cid).values()) != ["pinned"]
+        assert daemon.calls()["pin/add"] == before
+    finally:
+        daemon.heal()
+        thread.join()
+    (node,) = answers[0].json()["peer_map"].values()
+    assert "repo/gc" in node["error"] and node["keys"] == [], node
+    cluster.wait_pinned(cid, 1)
+
+
+@pytest.mark.parametrize("query", ["", "?stream-channels=false"])
+def test_uploads(cluster, request, query):
+    request.node.clusters = [cluster]
+    c, daemon = cluster.coordinators[0], cluster.daemons[0]
+    pins, held = c.pins(), daemon.pins()
+    wrong = []
+    for kind, more, body, size, text in FAULTS:
+        if query and "no progress" in text:
+            continue  # once is enough
+        daemon.fault("add", kind, body, **more)
+        begin = time.monotonic()
+        try:
+            error = error_of(upload(c, size, query))
+            if text not in error:
+                wrong.append((kind, more, error))
+        except (OSError, KeyError, ValueError, AssertionError) as e:
+            wrong.append((kind, more, body[:40] if isinstance(body, bytes)
+                          else body, repr(e), time.monotonic() - begin))
+        daemon.heal()
+    assert not wrong, "\n".join(map(str, wrong))
+    assert c.pins() == pins and daemon.pins() == held
+    answer = upload(c, LARGE, query)
+    assert answer.status == 200 and "x-stream-error" not in answer.trailers
+    added = answer.json()[-1] if query else answer.lines()[-1]
+    cluster.wait_pinned(added["cid"], 1)
