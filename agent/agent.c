@@ -24,11 +24,12 @@ uint64_t agent_now_ms(const struct agent *a)
 
 /* --- work --- */
 
-/* Nothing is begun before the names of our pins are known. */
-static void tell_work(struct agent *a)
+/* Nothing is begun before the names of our pins are known, and nothing more
+ * of what another cluster wanted. */
+void agent_tell_work(struct agent *a)
 {
     bool up = daemon_now(a->daemon) == DAEMON_UP &&
-              journal_head(a->journal)->has_tag;
+              journal_head(a->journal)->has_tag && !a->moved;
 
     if (up == a->working)
         return;
@@ -46,7 +47,7 @@ static void tell_work(struct agent *a)
 void agent_tag_known(struct agent *a, uint32_t tag)
 {
     pins_set_tag(a->pins, tag);
-    tell_work(a);
+    agent_tell_work(a);
 }
 
 static void on_work_timer(uv_timer_t *t)
@@ -70,7 +71,8 @@ void agent_pump(struct agent *a)
                        next > now ? next - now : 0, 0);
     agent_gc_step(a);
     work_stats(a->work, &s);
-    if (s.reports_waiting > 0 && link_report_room(a->link) &&
+    if (s.reports_waiting > 0 && !a->full_orders &&
+        link_report_room(a->link) &&
         !uv_is_active((uv_handle_t *)&a->report_timer))
         uv_timer_start(&a->report_timer, agent_on_report_timer,
                        AGENT_GATHER_MS, 0);
@@ -127,7 +129,7 @@ static void on_daemon_changed(void *arg, enum daemon_state state)
     (void)state;
     if (a->stopping)
         return;
-    tell_work(a);
+    agent_tell_work(a);
     link_beat_soon(a->link);
 }
 
@@ -278,6 +280,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
     struct link_settings ls = {
         .loop = &a->loop, .hub = a->hub, .coordinators = c->addrs,
         .n = c->n_addrs, .beat_ms = c->beat_ms, .resend_ms = LINK_RESEND_MS,
+        .older_term_ms = LINK_OLDER_TERM_MS,
         .seed = hash_random_u64(),
         .boot = head->boot, .index = head->index,
         .events = &a->link_events};

@@ -71,6 +71,7 @@ struct agent {
     uint32_t node;         /* as the last WELCOME said */
     unsigned calls;        /* of coordinators, unanswered */
     bool full_orders;      /* are coming in */
+    bool moved;            /* to another cluster, whose orders are due */
     bool working, stopping, kubo_closed, hub_closing;
     int status;
 };
@@ -78,6 +79,7 @@ struct agent {
 uint64_t agent_now_ms(const struct agent *a);
 /* After anything that may let work go on. */
 void agent_pump(struct agent *a);
+void agent_tell_work(struct agent *a); /* after a fact that it hangs on */
 void agent_list_soon(struct agent *a, uint64_t ms);
 void agent_tag_known(struct agent *a, uint32_t tag);
 void agent_stop(struct agent *a, int status);

@@ -25,6 +25,8 @@ static bool commit(struct agent *a)
     return false;
 }
 
+static const uint8_t no_history[TYPES_HISTORY];
+
 /* --- HELLO, BEAT --- */
 
 static void on_hello(void *arg, struct message_hello *h)
@@ -60,32 +62,97 @@ static void on_beat(void *arg, struct message_beat *b)
     daemon_beat(a->daemon, a->config->max_bytes, s.held_bytes, b);
 }
 
+/* Until the full ORDERS of another history have come nothing is done: what
+ * is held are the other cluster's orders, and the names are not theirs. */
 static void on_welcome(void *arg, const struct message_welcome *w)
 {
     struct agent *a = arg;
     const struct journal_head *head = journal_head(a->journal);
 
     a->node = w->node;
-    if (head->has_tag && head->tag == w->pin_tag)
-        return;
-    /* With another history the pins of the old one stay, under their names;
-     * the leader's full ORDERS say what is wanted now. */
-    journal_begin(a->journal);
-    journal_tag(a->journal, w->pin_tag);
-    if (commit(a))
-        agent_tag_known(a, w->pin_tag);
+    a->moved = head->has_tag && memcmp(head->history, no_history,
+                                       TYPES_HISTORY) != 0 &&
+               memcmp(head->history, w->history, TYPES_HISTORY) != 0;
+    if (a->moved)
+        log_warn("other_cluster", "tag=%08x held=%08x text=%s",
+                 (unsigned)w->pin_tag, (unsigned)head->tag,
+                 "the pins of the cluster that this node comes from stay");
+    if (!a->moved && (!head->has_tag || head->tag != w->pin_tag)) {
+        journal_begin(a->journal);
+        journal_tag(a->journal, w->pin_tag);
+        if (commit(a))
+            agent_tag_known(a, w->pin_tag);
+    }
+    agent_tell_work(a);
 }
 
 /* --- ORDERS --- */
 
-static bool on_orders(void *arg, const struct message_orders *o)
+static void on_void_report(void *arg, uint64_t seq, struct span frame)
+{
+    struct agent *a = arg;
+    struct message *m = &a->message;
+
+    (void)seq;
+    if (message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
+                       m, &a->scratch, NULL) == ERR_OK &&
+        m->kind == MESSAGE_REPORT)
+        work_report_again(a->work, m->report.items, m->report.n);
+}
+
+/* Full ORDERS may be those of a state that was restored from a copy, in which
+ * a number means another pin: what was to be reported about the old orders is
+ * said again about the new ones, if they are about the same. */
+static enum err void_reports(struct agent *a, struct err_text *why)
+{
+    enum err e = journal_reports(a->journal, on_void_report, a, why);
+
+    journal_reports_drop(a->journal);
+    return e;
+}
+
+/* What is held is of another history: its numbers mean nothing any more. */
+static void begin_history(struct agent *a, uint32_t pin_tag)
+{
+    work_forget_all(a->work);
+    journal_reports_drop(a->journal);
+    journal_tag(a->journal, pin_tag);
+    pins_set_tag(a->pins, pin_tag);
+    a->moved = false;
+}
+
+static enum err begin_full(struct agent *a, const struct message_orders *o,
+                           uint32_t pin_tag, struct err_text *why)
+{
+    a->full_orders = true;
+    if (memcmp(journal_head(a->journal)->history, o->history,
+               TYPES_HISTORY) == 0)
+        return void_reports(a, why);
+    begin_history(a, pin_tag);
+    return ERR_OK;
+}
+
+static void full_orders_end(struct agent *a)
+{
+    a->full_orders = false;
+    log_info("full_orders", "to=%llu",
+             (unsigned long long)journal_head(a->journal)->index);
+    agent_list_soon(a, 0); /* what has no order now is an orphan */
+}
+
+static bool on_orders(void *arg, const struct message_orders *o,
+                      uint32_t pin_tag)
 {
     struct agent *a = arg;
     uint64_t now = agent_now_ms(a);
+    struct err_text why;
 
     journal_begin(a->journal);
-    if (o->full)
-        a->full_orders = true;
+    if (o->full && begin_full(a, o, pin_tag, &why) != ERR_OK) {
+        log_error("journal_failed", "text=%s", why.text);
+        agent_stop(a, err_exit_status(ERR_IO));
+        return false;
+    }
     work_orders(a->work, o, now);
     for (uint32_t i = 0; i < o->n; i++)
         journal_origins(a->journal, o->items[i].pin, o->items[i].origins);
@@ -94,11 +161,9 @@ static bool on_orders(void *arg, const struct message_orders *o)
     journal_held(a->journal, o->history, o->to);
     if (!commit(a))
         return false;
-    if (!o->more && a->full_orders) {
-        a->full_orders = false;
-        log_info("full_orders", "to=%llu", (unsigned long long)o->to);
-        agent_list_soon(a, 0); /* what has no order now is an orphan */
-    }
+    agent_tell_work(a);
+    if (!o->more && a->full_orders)
+        full_orders_end(a);
     agent_pump(a);
     return true;
 }
@@ -107,6 +172,13 @@ static void on_current(void *arg)
 {
     struct agent *a = arg;
 
+    if (a->full_orders) { /* what was still to come has gone meanwhile */
+        journal_begin(a->journal);
+        work_orders_end(a->work, agent_now_ms(a));
+        if (!commit(a))
+            return;
+        full_orders_end(a);
+    }
     work_current(a->work);
     agent_pump(a);
 }
@@ -153,7 +225,8 @@ void agent_on_report_timer(uv_timer_t *t)
     uint64_t seq = next_seq(a);
     uint32_t n;
 
-    if (a->stopping || !link_report_room(a->link))
+    /* Not about orders that the full ones have not come to yet. */
+    if (a->stopping || a->full_orders || !link_report_room(a->link))
         return;
     journal_begin(a->journal);
     n = work_reports(a->work, a->items, AGENT_REPORT_ITEMS);

@@ -1,5 +1,6 @@
 #include "agent/journal.h"
 
+#include "proto/frame.h"
 #include "proto/hash.h"
 #include "proto/log.h"
 #include "proto/mem.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +19,7 @@ enum { FORM = 1, PATH_SIZE = 4200 };
 
 enum statement {
     BEGIN, COMMIT, ROLLBACK, HEAD, TAG, KEEP, FORGET, REPORT, SEQ, TAKEN,
-    ORIGINS_PUT, ORIGINS_DROP, ORIGINS_GET, STATEMENTS
+    REPORTS_DROP, ORIGINS_PUT, ORIGINS_DROP, ORIGINS_GET, STATEMENTS
 };
 
 static const char *const statement_sql[STATEMENTS] = {
@@ -33,6 +35,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [REPORT] = "INSERT INTO reports (seq, frame) VALUES (?1, ?2)",
     [SEQ] = "UPDATE head SET seq = ?1",
     [TAKEN] = "DELETE FROM reports WHERE seq = ?1",
+    [REPORTS_DROP] = "DELETE FROM reports",
     [ORIGINS_PUT] = "INSERT OR REPLACE INTO origins VALUES (?1, ?2)",
     [ORIGINS_DROP] = "DELETE FROM origins WHERE pin = ?1",
     [ORIGINS_GET] = "SELECT list FROM origins WHERE pin = ?1",
@@ -213,14 +216,62 @@ static void ignore_item(void *arg, const struct work_item *i)
     (void)i;
 }
 
+/* What a coordinator could not read would be sent for ever. */
+struct report_check {
+    const struct journal *journal;
+    struct message_scratch scratch;
+    struct message message;
+    bool bad;
+};
+
+static void check_report(void *arg, uint64_t seq, struct span frame)
+{
+    struct report_check *c = arg;
+    const struct message_report *r = &c->message.report;
+    uint32_t length;
+
+    if (frame.n <= FRAME_HEAD ||
+        frame_length(frame.p, &length, NULL) != ERR_OK ||
+        length != frame.n - FRAME_HEAD ||
+        message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
+                       &c->message, &c->scratch, NULL) != ERR_OK ||
+        c->message.kind != MESSAGE_REPORT ||
+        r->boot != c->journal->head.boot || r->seq != seq ||
+        seq > c->journal->head.seq)
+        c->bad = true;
+}
+
+static enum err check_reports(struct journal *j, struct err_text *why)
+{
+    struct report_check *c = mem_alloc(sizeof *c);
+    enum err e;
+
+    c->journal = j;
+    e = journal_reports(j, check_report, c, why);
+    if (e == ERR_OK && c->bad)
+        e = err_set(why, ERR_CORRUPT, "journal: a damaged report");
+    message_scratch_free(&c->scratch);
+    free(c);
+    return e;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static enum err try_open(const char *path, struct journal *j,
                          struct err_text *why)
 {
-    uint64_t form = 0;
+    uint64_t form = 0, tables = 0;
     int rc = sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE |
                              SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     enum err e;
 
+    if (rc != SQLITE_OK && is_directory(path))
+        return err_set(why, ERR_CORRUPT, "journal: a directory");
     if (rc != SQLITE_OK)
         return sql_error(j->db, rc, path, why);
     sqlite3_busy_timeout(j->db, 1000);
@@ -232,6 +283,11 @@ static enum err try_open(const char *path, struct journal *j,
     if (e == ERR_OK)
         e = one_number(j->db, "PRAGMA user_version", &form, why);
     if (e == ERR_OK && form == 0)
+        e = one_number(j->db, "SELECT count(*) FROM sqlite_master", &tables,
+                       why);
+    if (e == ERR_OK && tables > 0)
+        e = err_set(why, ERR_CORRUPT, "journal: a file of something else");
+    else if (e == ERR_OK && form == 0)
         e = make(j, why);
     else if (e == ERR_OK && form != FORM)
         e = err_set(why, ERR_CORRUPT, "journal: of another form (%llu)",
@@ -240,7 +296,9 @@ static enum err try_open(const char *path, struct journal *j,
         e = read_head(j, why);
     if (e == ERR_OK)
         e = prepare_all(j, why);
-    return e == ERR_OK ? journal_items(j, ignore_item, NULL, why) : e;
+    if (e == ERR_OK)
+        e = journal_items(j, ignore_item, NULL, why);
+    return e == ERR_OK ? check_reports(j, why) : e;
 }
 
 static void close_database(struct journal *j)
@@ -258,7 +316,12 @@ static enum err move_aside(const char *path, struct err_text *why)
     static const char *const tails[] = {"", "-wal", "-shm"};
     char from[PATH_SIZE], to[PATH_SIZE];
     long long now = (long long)time(NULL);
+    struct stat st;
 
+    do /* two within a second */
+        snprintf(to, sizeof to, "%s.damaged-%lld", path, now++);
+    while (lstat(to, &st) == 0);
+    now--;
     for (unsigned k = 0; k < 3; k++) {
         snprintf(from, sizeof from, "%s%s", path, tails[k]);
         snprintf(to, sizeof to, "%s.damaged-%lld%s", path, now, tails[k]);
@@ -493,6 +556,12 @@ void journal_taken(struct journal *j, uint64_t seq)
     assert(j->open);
     bind_u64(j->statements[TAKEN], 1, seq);
     run(j, TAKEN);
+}
+
+void journal_reports_drop(struct journal *j)
+{
+    assert(j->open);
+    run(j, REPORTS_DROP);
 }
 
 void journal_origins(struct journal *j, uint64_t pin, struct span origins)

@@ -53,6 +53,7 @@ void journal_forget(struct journal *j, uint64_t pin); /* origins too */
 /* seq must be above that of the head. */
 void journal_report(struct journal *j, uint64_t seq, struct span frame);
 void journal_taken(struct journal *j, uint64_t seq);
+void journal_reports_drop(struct journal *j); /* all that are there */
 
 /* Addresses that a user named for a pin: msgpack as in the order, empty
  * removes them. Reading needs no transaction; an error reads as none. */

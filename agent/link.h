@@ -29,6 +29,9 @@ enum {
     LINK_NOT_READY_MS = 2000,   /* at most, while a coordinator starts */
     LINK_DUPLICATE_MS = 15000,  /* a refusal as a duplicate counts so long */
     LINK_RESEND_MS = 5000,      /* a report without its TAKEN */
+    LINK_OLDER_TERM_MS = 15000, /* a leader that was replaced has given up
+                                   by then: at most 5 s, and its followers'
+                                   patience */
     LINK_BEAT_GAP_MS = 5        /* between two BEATs of a session */
 };
 
@@ -40,8 +43,11 @@ struct link_events {
     void (*hello)(void *arg, struct message_hello *h);
     void (*beat)(void *arg, struct message_beat *b);
     void (*welcome)(void *arg, const struct message_welcome *w);
-    /* They passed the fences. true: stored, what is held is now theirs. */
-    bool (*orders)(void *arg, const struct message_orders *o);
+    /* They passed the fences. true: stored, what is held is now theirs; and
+     * full ones make an end of the reports that wait for their TAKEN.
+     * pin_tag: of the cluster that they come from. */
+    bool (*orders)(void *arg, const struct message_orders *o,
+                   uint32_t pin_tag);
     void (*directory)(void *arg, const struct directory_node *nodes,
                       uint32_t n);
     void (*taken)(void *arg, uint64_t seq, struct span frame);
@@ -58,7 +64,7 @@ struct link_settings {
     struct stream_hub *hub;
     const struct addr *coordinators;
     uint32_t n;
-    uint64_t beat_ms, resend_ms, seed;
+    uint64_t beat_ms, resend_ms, older_term_ms, seed;
     uint64_t boot;
     uint8_t history[TYPES_HISTORY]; /* held, zeros: none */
     uint64_t index;

@@ -25,6 +25,9 @@ struct session {
     uint32_t failures;   /* in a row */
     bool starting;       /* it answered that it is not ready */
     uint64_t duplicate_ms; /* it refused us as a duplicate; 0: not so */
+    uint8_t history[TYPES_HISTORY]; /* of its WELCOME; with its pin tag */
+    uint32_t pin_tag;
+    uint64_t older_ms;   /* it leads in an older term since; 0: no */
     uint64_t retry_ms, beat_due_ms, beat_ms;
     uint64_t welcome_due_ms; /* while greeted */
     uint64_t open_ms;        /* since when it is open */

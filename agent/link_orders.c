@@ -56,6 +56,32 @@ static void refused(struct session *s, const struct message_welcome *w)
     }
 }
 
+static bool holds(const struct session *s)
+{
+    return memcmp(s->history, s->link->history, TYPES_HISTORY) == 0;
+}
+
+/* Two clusters in one list would pull the orders to and fro: who has those
+ * that are held stays, and ends the others. */
+static bool one_cluster(struct session *s)
+{
+    struct link *l = s->link;
+    static const char text[] = "it belongs to another cluster than the "
+                               "others of the list";
+
+    for (uint32_t i = 0; i < l->st.n; i++) {
+        struct session *o = &l->sessions[i];
+
+        if (o == s || o->state != SESSION_OPEN || holds(o) == holds(s))
+            continue;
+        link_say(holds(o) ? s : o, "coordinator_refused", text);
+        link_end(holds(o) ? s : o);
+        if (holds(o))
+            return false;
+    }
+    return true;
+}
+
 static void on_welcome(struct session *s, const struct message_welcome *w)
 {
     struct link *l = s->link;
@@ -64,6 +90,10 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
         refused(s, w);
         return;
     }
+    memcpy(s->history, w->history, TYPES_HISTORY);
+    s->pin_tag = w->pin_tag;
+    if (!one_cluster(s))
+        return;
     s->duplicate_ms = 0;
     if (l->stats.open == 0 && taken_elsewhere(l) > 0) {
         link_end(s); /* and asks again, when the others have let go too */
@@ -71,6 +101,7 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
     }
     s->state = SESSION_OPEN;
     s->open_ms = link_now_ms(l);
+    s->older_ms = 0;
     s->starting = false;
     l->stats.open++;
     if (memcmp(w->history, l->history, TYPES_HISTORY) == 0 &&
@@ -90,25 +121,51 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
 
 /* --- ORDERS --- */
 
+/* A leader of an older term gives up soon. One that does not, while none of
+ * a newer term is heard, leads a state that was restored from a copy. */
+static void outlived(struct session *s, const struct message_orders *o)
+{
+    struct link *l = s->link;
+    uint64_t now = link_now_ms(l);
+
+    if (s->older_ms == 0 || (l->leader != NULL && l->leader != s))
+        s->older_ms = now;
+    if (now - s->older_ms < l->st.older_term_ms)
+        return;
+    log_warn("older_term", "address=%s term=%llu held=%llu text=%s", s->text,
+             (unsigned long long)o->term, (unsigned long long)l->term,
+             "the coordinators were restored from an older copy");
+    l->term = o->term;
+    s->older_ms = 0;
+}
+
 /* Terms count within one history: after a restore they begin anew. */
 static void learn_leader(struct session *s, const struct message_orders *o)
 {
     struct link *l = s->link;
     bool same = memcmp(o->history, l->history, TYPES_HISTORY) == 0;
 
-    if (same && o->term < l->term) {
+    if (same && o->term < l->term && o->leading)
+        outlived(s, o);
+    /* Reports are about pins of the history that is held: no other leader
+     * gets them, nor one that has orders to send first. */
+    if (!same || o->term < l->term) {
         if (l->leader == s)
             l->leader = NULL;
+        l->stats.leader_known = l->leader != NULL;
         return;
     }
-    if (same && o->term > l->term) {
+    if (o->term > l->term) {
         l->term = o->term;
         l->leader = NULL;
     }
-    if (o->leading)
+    if (o->leading) {
         l->leader = s;
-    else if (l->leader == s)
+        for (uint32_t i = 0; i < l->st.n; i++)
+            l->sessions[i].older_ms = 0;
+    } else if (l->leader == s) {
         l->leader = NULL;
+    }
     l->stats.leader_known = l->leader != NULL;
 }
 
@@ -155,12 +212,16 @@ static void on_orders(struct session *s, const struct message_orders *o)
         link_report_send(l);
         return; /* nothing new: only an answer */
     }
-    if (!ev->orders(ev->arg, o))
+    if (!ev->orders(ev->arg, o, s->pin_tag))
         return;
     l->stats.orders++;
+    if (o->full)
+        link_reports_free(l);
     if (memcmp(o->history, l->history, TYPES_HISTORY) != 0) {
         memcpy(l->history, o->history, TYPES_HISTORY);
         l->term = o->term;
+        memcpy(s->history, o->history, TYPES_HISTORY);
+        learn_leader(s, o);
     }
     l->index = o->to;
     if (!o->more)

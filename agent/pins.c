@@ -357,6 +357,14 @@ static void wish_cancel(void *arg, uint64_t pin)
     kubo_cancel(p->st.kubo, o->call);
 }
 
+static void wish_abandon(void *arg, uint64_t pin)
+{
+    struct op *o = find(arg, pin);
+
+    if (o != NULL)
+        op_drop(o);
+}
+
 static void wish_keep(void *arg, const struct work_item *i)
 {
     struct pins *p = arg;
@@ -374,7 +382,8 @@ static void wish_forget(void *arg, uint64_t pin)
 void pins_wishes(struct pins *p, struct work_wishes *out)
 {
     *out = (struct work_wishes){p, wish_look, wish_pin, wish_unpin,
-                                wish_cancel, wish_keep, wish_forget};
+                                wish_cancel, wish_abandon, wish_keep,
+                                wish_forget};
 }
 
 /* --- listing --- */

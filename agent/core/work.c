@@ -105,18 +105,33 @@ static void resting_ordered(struct work *w, struct item *i, bool changed,
     work_ready(w, i);
 }
 
+static void remove_at_once(struct work *w, struct item *i)
+{
+    if (i->job != NULL) {
+        w->wishes.abandon(w->wishes.arg, i->pin);
+        work_end_call(w, i);
+    }
+    work_item_remove(w, i);
+}
+
+void work_forget_all(struct work *w)
+{
+    for (uint64_t b = 0; b < w->n_buckets; b++)
+        while (w->by_pin[b] != NULL) {
+            w->wishes.forget(w->wishes.arg, w->by_pin[b]->pin);
+            remove_at_once(w, w->by_pin[b]);
+        }
+    assert(w->n_items == 0 && w->n_busy == 0 && w->held_bytes == 0);
+}
+
 static void take_order(struct work *w, const struct order_item *o)
 {
     struct item *i = work_item_find(w, o->pin);
     bool fresh = i == NULL, changed, newer;
 
     if (i != NULL && !work_cid_is(i, o->cid.bytes, o->cid.n)) {
-        /* Another history: this number meant something else. */
-        if (i->job != NULL) {
-            work_stop(w, i);
-            work_end_call(w, i);
-        }
-        work_item_remove(w, i);
+        /* The number meant something else in the state that was. */
+        remove_at_once(w, i);
         i = NULL;
         fresh = true;
     }

@@ -51,6 +51,8 @@ struct work_wishes {
     void (*pin)(void *arg, const struct work_item *i);
     void (*unpin)(void *arg, const struct work_item *i, bool recursive);
     void (*cancel)(void *arg, uint64_t pin);
+    /* Ends a call whose result must not come: that pin is another one now. */
+    void (*abandon)(void *arg, uint64_t pin);
     /* Journal: within the transaction that work_* runs in. */
     void (*keep)(void *arg, const struct work_item *i);
     void (*forget)(void *arg, uint64_t pin);
@@ -76,6 +78,9 @@ void work_current(struct work *w);
  * are not named become orphans; nothing is released. */
 void work_orders(struct work *w, const struct message_orders *o,
                  uint64_t now_ms);
+/* Before the first full ORDERS of another history: the numbers of pins meant
+ * something else. Nothing is known any more, and nothing is released. */
+void work_forget_all(struct work *w);
 /* A full ORDERS comes in chunks; the last one ends it. */
 void work_orders_end(struct work *w, uint64_t now_ms);
 void work_daemon(struct work *w, bool up, uint64_t now_ms);
@@ -105,7 +110,7 @@ void work_tick(struct work *w, uint64_t now_ms); /* back-offs, starts */
 uint64_t work_next_ms(const struct work *w);     /* when to tick next */
 
 /* Outcomes to report: at most max items are moved out, the oldest first;
- * they come back by work_report_again if the report is not taken. The texts
+ * they come back by work_report_again if the report is given up. The texts
  * of one call have WORK_REPORT_TEXTS bytes at most and live until the next;
  * `keep` is wished for each item, so the caller is in a transaction. */
 enum { WORK_REPORT_TEXTS = 4096 };

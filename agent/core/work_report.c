@@ -121,6 +121,9 @@ void work_report_again(struct work *w, const struct report_item *items,
             i->text = mem_textn((const char *)items[k].text.p,
                                 items[k].text.n);
         }
+        /* Until it is said again a crash shall not take it for said. */
+        i->seen = 0;
+        work_keep(w, i);
         work_report_set(w, i, items[k].state);
     }
 }

@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct place {
     struct work_item items[KEPT];
     unsigned n;
     uint64_t seqs[KEPT];
-    char frames[KEPT][32];
+    char frames[KEPT][64];
     unsigned n_reports;
 };
 
@@ -58,7 +59,8 @@ static unsigned clear(struct place *p)
         damaged += strncmp(e->d_name, "journal.db.damaged-", 19) == 0 &&
                    strchr(e->d_name + 19, '-') == NULL;
         snprintf(path, sizeof path, "%s/%s", p->dir, e->d_name);
-        unlink(path);
+        if (unlink(path) != 0)
+            rmdir(path);
     }
     closedir(d);
     return damaged;
@@ -89,6 +91,27 @@ static void on_item(void *arg, const struct work_item *i)
 
     assert_true(p->n < KEPT);
     p->items[p->n++] = *i;
+}
+
+/* Lives until the next call. */
+static struct span frame(const struct journal *j, uint64_t seq)
+{
+    static uint8_t bytes[64];
+    struct report_item i = {.pin = 7, .idx = 9, .state = REPORT_PINNED};
+    struct message m = {.kind = MESSAGE_REPORT};
+    struct buf b = BUF_INIT;
+    size_t n;
+
+    m.report.boot = journal_head(j)->boot;
+    m.report.seq = seq;
+    m.report.n = 1;
+    m.report.items = &i;
+    message_encode(&m, &b);
+    n = b.n;
+    assert_true(n <= sizeof bytes);
+    memcpy(bytes, b.p, n);
+    buf_free(&b);
+    return span_of(bytes, n);
 }
 
 static void on_report(void *arg, uint64_t seq, struct span frame)
@@ -167,8 +190,8 @@ static void test_everything_comes_back(void **state)
     journal_keep(j, &plain);
     journal_held(j, history, 77);
     journal_tag(j, 0xffffffffu);
-    journal_report(j, 1, span_text("one"));
-    journal_report(j, 2, span_text("two"));
+    journal_report(j, 1, frame(j, 1));
+    journal_report(j, 2, frame(j, 2));
     journal_origins(j, 5, span_text("list"));
     commit(j);
     journal_close(j);
@@ -184,7 +207,7 @@ static void test_everything_comes_back(void **state)
     expect_item(&p->items[p->items[0].pin == 5 ? 0 : 1], &i);
     expect_item(&p->items[p->items[0].pin == 5 ? 1 : 0], &plain);
     assert_int_equal(p->n_reports, 2);
-    assert_string_equal(p->frames[1], "two");
+    assert_memory_equal(p->frames[1], frame(j, 2).p, frame(j, 2).n);
     journal_origins_get(j, 5, &list);
     assert_true(span_is(span_buf(&list), "list"));
     buf_free(&list);
@@ -201,8 +224,8 @@ static void test_taken_and_forgotten_are_gone(void **state)
     journal_begin(j);
     journal_keep(j, &i);
     journal_origins(j, 5, span_text("list"));
-    journal_report(j, 1, span_text("one"));
-    journal_report(j, 2, span_text("two"));
+    journal_report(j, 1, frame(j, 1));
+    journal_report(j, 2, frame(j, 2));
     commit(j);
     journal_begin(j);
     journal_taken(j, 1);
@@ -234,12 +257,12 @@ static void test_a_crash_leaves_whole_transactions(void **state)
         journal_begin(j);
         journal_keep(j, &one);
         journal_held(j, history, 10);
-        journal_report(j, 1, span_text("one"));
+        journal_report(j, 1, frame(j, 1));
         commit(j);
         journal_begin(j);
         journal_keep(j, &two);
         journal_held(j, history, 20);
-        journal_report(j, 2, span_text("two"));
+        journal_report(j, 2, frame(j, 2));
         journal_taken(j, 1);
         _exit(0);
     }
@@ -252,7 +275,7 @@ static void test_a_crash_leaves_whole_transactions(void **state)
     assert_int_equal(journal_head(j)->index, 10);
     assert_int_equal(journal_head(j)->seq, 1);
     assert_int_equal(p->n_reports, 1);
-    assert_string_equal(p->frames[0], "one");
+    assert_memory_equal(p->frames[0], frame(j, 1).p, frame(j, 1).n);
     journal_close(j);
 }
 
@@ -331,6 +354,89 @@ static void test_another_form_is_moved_aside(void **state)
     expect_new(p, boot);
 }
 
+static void test_no_journal_at_all_is_moved_aside(void **state)
+{
+    struct place *p = *state;
+    sqlite3 *db;
+
+    assert_int_equal(mkdir(p->path, 0700), 0);
+    expect_new(p, 0);
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE orders(x)", NULL, NULL,
+                                  NULL), SQLITE_OK);
+    sqlite3_close(db);
+    expect_new(p, 0);
+    for (unsigned k = 0; k < 2; k++) { /* within a second */
+        assert_int_equal(mkdir(p->path, 0700), 0);
+        journal_close(open_journal(p));
+        unlink(p->path);
+    }
+    assert_int_equal(clear(p), 2);
+    fill(p);
+    assert_int_equal(truncate(p->path, 3 * 4096 + 100), 0);
+    expect_new(p, 0);
+}
+
+static void test_an_empty_file_becomes_one(void **state)
+{
+    struct place *p = *state;
+    struct journal *j;
+    int fd = open(p->path, O_RDWR | O_CREAT, 0600);
+
+    assert_true(fd >= 0);
+    close(fd);
+    j = open_journal(p);
+    read_all(p, j);
+    assert_int_equal(p->n, 0);
+    journal_close(j);
+    assert_int_equal(clear(p), 0);
+}
+
+/* What no coordinator can read would be sent to it for ever. */
+static void test_a_damaged_report_is_found(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE reports SET frame = x'00'",
+        "UPDATE reports SET frame = substr(frame, 1, length(frame) - 1)",
+        "UPDATE reports SET frame = x'00000000' || substr(frame, 5)",
+        "UPDATE reports SET seq = seq + 1",
+        "UPDATE head SET boot = boot + 1",
+    };
+    struct place *p = *state;
+
+    for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++) {
+        struct journal *j = open_journal(p);
+        sqlite3 *db;
+
+        journal_begin(j);
+        journal_report(j, 1, frame(j, 1));
+        journal_held(j, history, 9);
+        commit(j);
+        journal_close(j);
+        assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, changes[k], NULL, NULL, NULL),
+                         SQLITE_OK);
+        sqlite3_close(db);
+        expect_new(p, 0);
+    }
+}
+
+static void test_reports_are_dropped(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+
+    journal_begin(j);
+    journal_report(j, 1, frame(j, 1));
+    journal_report(j, 2, frame(j, 2));
+    journal_reports_drop(j);
+    commit(j);
+    read_all(p, j);
+    assert_int_equal(p->n_reports, 0);
+    assert_int_equal(journal_head(j)->seq, 2);
+    journal_close(j);
+}
+
 static void test_no_directory_is_an_error(void **state)
 {
     struct journal *j = NULL;
@@ -353,6 +459,10 @@ int main(void)
         TEST(test_a_crash_leaves_whole_transactions),
         TEST(test_a_damaged_journal_is_moved_aside),
         TEST(test_another_form_is_moved_aside),
+        TEST(test_no_journal_at_all_is_moved_aside),
+        TEST(test_an_empty_file_becomes_one),
+        TEST(test_a_damaged_report_is_found),
+        TEST(test_reports_are_dropped),
         TEST(test_no_directory_is_an_error),
     };
 

@@ -47,7 +47,7 @@ struct world {
         currents;
     uint64_t to, session, taken[SEEN];
     unsigned n_taken;
-    uint32_t n_items;
+    uint32_t n_items, pin_tag;
     bool store_fails, done;
     struct message_scratch scratch;
     struct message m;
@@ -157,11 +157,13 @@ static void on_welcome(void *arg, const struct message_welcome *m)
     w->welcomes++;
 }
 
-static bool on_orders(void *arg, const struct message_orders *o)
+static bool on_orders(void *arg, const struct message_orders *o,
+                      uint32_t pin_tag)
 {
     struct world *w = arg;
 
     w->tried++;
+    w->pin_tag = pin_tag;
     if (w->store_fails)
         return false;
     w->orders++;
@@ -255,7 +257,8 @@ static int set_up(void **state)
                                      on_call, on_open, on_current};
     w->settings = (struct link_settings){
         .loop = &w->loop, .hub = w->hub, .coordinators = w->addrs,
-        .n = COORDINATORS, .beat_ms = 60000, .resend_ms = 60000, .seed = 1,
+        .n = COORDINATORS, .beat_ms = 60000, .resend_ms = 60000,
+        .older_term_ms = 60000, .seed = 1,
         .boot = BOOT, .index = 10, .events = &w->events};
     memcpy(w->settings.history, history_a, TYPES_HISTORY);
     *state = w;
@@ -474,6 +477,91 @@ static void test_full_orders_of_a_new_history_in_chunks(void **state)
     refused(w, 1);
 }
 
+/* Numbers of pins mean something within one history only. */
+static void test_reports_are_for_the_history_that_is_held(void **state)
+{
+    struct world *w = *state;
+
+    memcpy(w->c[0].welcome.history, history_b, TYPES_HISTORY);
+    w->c[0].welcome.pin_tag = 77;
+    w->settings.n = 1;
+    w->link = link_new(&w->settings);
+    WAIT(w, w->c[0].beats == 1);
+    report(w, 1);
+    w->store_fails = true; /* the switch to it is put off */
+    full(w, 1, 4, false);
+    WAIT(w, w->tried == 1);
+    assert_int_equal(w->pin_tag, 77);
+    w->store_fails = false;
+    full(w, 1, 4, false);
+    WAIT(w, w->orders == 1 && w->c[0].beats == 2);
+    assert_int_equal(w->c[0].n_seqs, 0); /* of the other history */
+    assert_true(link_report_room(w->link));
+    report(w, 2);
+    WAIT(w, w->c[0].n_seqs == 1);
+    assert_int_equal(w->c[0].seqs[0], 2);
+}
+
+/* A state that was restored from a copy numbers pins anew: full orders make
+ * an end of what was reported about the old ones. */
+static void test_full_orders_void_reports(void **state)
+{
+    struct world *w = *state;
+    struct message m = {.kind = MESSAGE_ORDERS};
+
+    start(w);
+    report(w, 1);
+    memcpy(m.orders.history, history_a, TYPES_HISTORY);
+    m.orders.term = 3;
+    m.orders.leading = m.orders.full = true;
+    m.orders.to = 4;
+    send_message(&w->c[0], &m);
+    WAIT(w, w->orders == 1 && w->c[0].beats == 2);
+    assert_int_equal(w->c[0].n_seqs, 0);
+    assert_true(link_report_room(w->link));
+}
+
+/* Restored coordinators lead in terms that were before; a leader that was
+ * replaced does not do so for long. */
+static void test_an_older_term_that_stays(void **state)
+{
+    struct world *w = *state;
+    uint64_t began;
+
+    w->settings.older_term_ms = 200;
+    start(w);
+    orders(w, 1, 4, 10, 11, 1);
+    WAIT(w, w->orders == 1);
+    began = uv_now(&w->loop);
+    orders(w, 0, 3, 11, 12, 1); /* while another leads */
+    refused(w, 1);
+    stream_close(w->c[1].stream);
+    WAIT(w, !stats(w).leader_known);
+    while (w->orders == 1) {
+        uint64_t tried = stats(w).refused_orders;
+
+        orders(w, 0, 3, 11, 12, 1);
+        WAIT(w, w->orders == 2 || stats(w).refused_orders > tried);
+    }
+    assert_true(uv_now(&w->loop) - began >= 200);
+    report(w, 1);
+    WAIT(w, w->c[0].n_seqs == 1); /* it is the leader */
+}
+
+/* Two clusters in one list: those of the orders that are held stay. */
+static void test_one_cluster(void **state)
+{
+    struct world *w = *state;
+
+    memcpy(w->c[0].welcome.history, history_b, TYPES_HISTORY);
+    w->link = link_new(&w->settings);
+    WAIT(w, w->c[0].hellos >= 2 && w->c[1].beats == 1);
+    assert_int_equal(stats(w).open, 1);
+    orders(w, 1, 3, 10, 11, 1);
+    WAIT(w, w->orders == 1);
+    assert_int_equal(w->to, 11);
+}
+
 static void test_reports_one_after_the_other(void **state)
 {
     struct world *w = *state;
@@ -623,6 +711,10 @@ int main(void)
         TEST(test_fences),
         TEST(test_a_follower_orders_nothing),
         TEST(test_full_orders_of_a_new_history_in_chunks),
+        TEST(test_reports_are_for_the_history_that_is_held),
+        TEST(test_full_orders_void_reports),
+        TEST(test_an_older_term_that_stays),
+        TEST(test_one_cluster),
         TEST(test_reports_one_after_the_other),
         TEST(test_a_new_leader_gets_the_oldest_first),
         TEST(test_a_session_that_ends_is_dialled_again),

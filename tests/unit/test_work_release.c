@@ -497,9 +497,67 @@ static void test_queued_in_the_state_is_reported_again(void **state)
     world_free(w);
 }
 
+/* Another state has given the number of a pin to another CID while the call
+ * for the old one runs: its result says nothing about the new one. */
+static void test_a_number_that_means_another_cid(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+
+    (void)state;
+    world_held(w, &(struct cid){.bytes = {[35] = 1}})->type =
+        WORK_FOUND_RECURSIVE;
+    world_order(w, 1, 1, COPY_RECURSIVE);
+    assert_int_equal(w->n_wishes, 1); /* a look that would find it */
+    i = world_item(w, 1, 2, COPY_RECURSIVE);
+    world_send(w, &i, 1, true);
+    assert_int_equal(w->abandons, 1);
+    assert_int_equal(w->n_wishes, 1);
+    assert_int_equal(w->wishes[0].item.cid.bytes[35], 2);
+    world_settle(w);
+    assert_int_equal(w->pins, 1);
+    world_expect(w, 1, REPORT_PINNED);
+    world_free(w);
+}
+
+/* The orders of another cluster: what was known of a number is forgotten,
+ * also who had pinned it; a release of the old cluster is not carried out. */
+static void test_forget_all(void **state)
+{
+    struct world *w = world_new();
+    struct held *first = world_held(w, &(struct cid){.bytes = {[35] = 1}});
+
+    (void)state;
+    first->type = WORK_FOUND_RECURSIVE; /* someone else's: adopted */
+    world_order(w, 1, 1, COPY_RECURSIVE);
+    world_order(w, 2, 2, COPY_RECURSIVE);
+    world_settle(w);
+    world_order(w, 3, 3, COPY_RECURSIVE); /* under way */
+    world_order(w, 2, 2, COPY_RELEASED);  /* under way */
+    work_forget_all(w->work);
+    assert_int_equal(w->abandons, 2);
+    assert_int_equal(w->n_wishes, 0);
+    assert_int_equal(world_stats(w).items, 0);
+    assert_int_equal(world_stats(w).wanted_xor, 0);
+    assert_int_equal(world_stats(w).reports_waiting, 0);
+    assert_int_equal(w->forgets, 3);
+    work_tick(w->work, w->now);
+    assert_int_equal(w->n_wishes + w->unpins, 0);
+    first->ours = true; /* it bears the name of the cluster of now */
+    world_order(w, 1, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 1, REPORT_PINNED);
+    world_order(w, 1, 1, COPY_RELEASED);
+    world_settle(w);
+    assert_int_equal(w->unpins, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_number_that_means_another_cid),
+        cmocka_unit_test(test_forget_all),
         cmocka_unit_test(test_releases_only_what_is_ours),
         cmocka_unit_test(test_release_of_the_unknown_goes_by_the_name),
         cmocka_unit_test(test_another_order_keeps_the_cid),

@@ -45,7 +45,8 @@ struct world {
     struct held held[WORLD_CIDS];
     struct wish wishes[WORLD_WISHES];
     unsigned n_wishes, most_holds;
-    unsigned looks, pins, unpins, cancels, keeps, forgets;
+    unsigned looks, pins, unpins, cancels, abandons, keeps,
+        forgets;
     struct work_item kept;  /* the last one */
     uint64_t forgotten;
     uint64_t now, idx;
@@ -125,6 +126,22 @@ static inline void world_cancel(void *arg, uint64_t pin)
             w->wishes[k].cancelled = true;
 }
 
+static inline void world_abandon(void *arg, uint64_t pin)
+{
+    struct world *w = arg;
+
+    for (unsigned k = 0; k < w->n_wishes; k++)
+        if (w->wishes[k].item.pin == pin) {
+            world_held(w, &w->wishes[k].item.cid)->calling = false;
+            w->n_wishes--;
+            memmove(w->wishes + k, w->wishes + k + 1,
+                    (w->n_wishes - k) * sizeof w->wishes[0]);
+            w->abandons++;
+            return;
+        }
+    fail_msg("no call about pin %llu", (unsigned long long)pin);
+}
+
 static inline void world_keep(void *arg, const struct work_item *i)
 {
     struct world *w = arg;
@@ -144,7 +161,8 @@ static inline void world_forget(void *arg, uint64_t pin)
 static inline void world_open(struct world *w)
 {
     struct work_wishes wishes = {w, world_look, world_pin, world_unpin,
-                                 world_cancel, world_keep, world_forget};
+                                 world_cancel, world_abandon, world_keep,
+                                 world_forget};
 
     w->work = work_new(&w->limits, &wishes);
 }
