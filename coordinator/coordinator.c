@@ -453,7 +453,8 @@ static enum err start_links(struct coordinator *c, struct err_text *why)
 {
     struct peers_settings ps = {
         .loop = &c->loop, .members = c->config->members, .self = &c->self,
-        .member = &c->member, .events = &c->peers_events};
+        .member = &c->member, .events = &c->peers_events,
+        .store = c->store};
     struct agents_settings as = {
         .hub = c->hub, .loop = &c->loop, .store = c->store,
         .step = c->step, .self = &c->self, .fill_clock = fill_clock,

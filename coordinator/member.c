@@ -184,8 +184,17 @@ enum err member_open(const char *data_dir, bool log_exists,
         return e;
     while (out->raft_id == 0)
         out->raft_id = hash_random_u64() >> 1;
-    out->boot++;
+    out->boot = ((out->boot >> MEMBER_CHANCE) + 1) << MEMBER_CHANCE |
+                hash_random_u64() >> (64 - MEMBER_CHANCE);
     return save(out, why);
+}
+
+bool member_went_back(uint64_t known, uint64_t now)
+{
+    uint64_t starts = known >> MEMBER_CHANCE;
+
+    return known > now ||
+           (starts > 0 && known != now && now >> MEMBER_CHANCE == starts);
 }
 
 enum err member_check_key(const struct member *m,

@@ -10,10 +10,14 @@
 #include "proto/peer_message.h"
 #include "proto/types.h"
 
+enum { MEMBER_CHANCE = 20 };
+
 struct member {
     char path[4096];
     uint64_t raft_id;   /* random, 63 bits, not 0; made at the first start */
-    uint64_t boot;      /* starts so far, this one counted */
+    uint64_t boot;      /* starts so far, this one counted, above MEMBER_CHANCE
+                           random bits: two starts from copies of one
+                           directory differ */
     bool formed;
     uint8_t cluster[TYPES_CLUSTER]; /* zeros until formed */
     uint32_t n_members;   /* initial configuration, by raft id; 0 before
@@ -37,6 +41,10 @@ enum err member_check_key(const struct member *m,
 enum err member_check_state(const struct member *m, uint64_t applied,
                             const struct cluster *c, struct err_text *why)
     ERR_CHECKED;
+/* Whether a member that was heard of with the boot `known` and shows `now`
+ * has lost what it had promised meanwhile: its count went back, or counts the
+ * same start again. */
+bool member_went_back(uint64_t known, uint64_t now);
 /* Forming, each step on disk before it returns: agree (the configuration is
  * known), then libraft's log is bootstrapped with it, then form, then Raft
  * starts. A start that finds `agreed, not formed` goes on from there.

@@ -83,6 +83,7 @@ static void remember(struct peers_target *t, const struct peer_hello *h,
     t->heard = true;
     t->spoke_ms = now_ms;
     t->row = h->self;
+    t->boot = h->boot;
     t->formed = h->formed;
     memcpy(t->cluster, h->cluster, sizeof t->cluster);
     t->n_members = h->n_members;
@@ -120,6 +121,22 @@ static bool acquainted(const struct peers *p, const struct peer_hello *h,
     return true;
 }
 
+/* A member that was restored from an older copy of its directory has
+ * forgotten votes and entries that it had promised to keep. */
+static bool restored(struct peers *p, const struct peer_hello *h,
+                     const char **why)
+{
+    const struct peers_target *t = target_of(p, h->self.raft_id);
+    uint64_t in_state = p->st.store == NULL
+                            ? 0
+                            : store_origin_boot(p->st.store, h->self.raft_id);
+
+    *why = "it was restored from an older copy of its data directory: what "
+           "it had promised since is lost";
+    return member_went_back(in_state, h->boot) ||
+           (t != NULL && member_went_back(t->boot, h->boot));
+}
+
 bool peers_hello_take(struct peers *p, struct peers_conn *c,
                       const struct peer_hello *h, const char **why)
 {
@@ -127,7 +144,7 @@ bool peers_hello_take(struct peers *p, struct peers_conn *c,
                                  ? c->target
                                  : target_at(p, h->self.peer_address);
 
-    if (!acquainted(p, h, why)) {
+    if (!acquainted(p, h, why) || restored(p, h, why)) {
         if (peers_now_ms(p) - p->complained_ms > COMPLAIN_MS) {
             log_warn("peer_refused", "name=%s address=%s raft_id=%llu "
                      "reason=%s", h->self.name, h->self.peer_address,

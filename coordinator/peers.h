@@ -14,6 +14,7 @@
 #ifndef PINFOLD_PEERS_H
 #define PINFOLD_PEERS_H
 
+#include "coordinator/core/store.h"
 #include "coordinator/member.h"
 #include "proto/addr.h"
 #include "proto/peer_message.h"
@@ -42,6 +43,7 @@ struct peers_settings {
     const struct coordinator_row *self;
     struct member *member;
     const struct peers_events *events;
+    struct store *store;    /* boots of members are known there, too */
 };
 
 enum err peers_new(const struct peers_settings *st, struct peers **out,

@@ -79,6 +79,7 @@ struct peers_target {
     bool linked;            /* told that the link is open */
     bool heard;              /* `hello` is current */
     struct coordinator_row row;
+    uint64_t boot;
     bool formed;
     uint8_t cluster[TYPES_CLUSTER];
     uint32_t n_members;

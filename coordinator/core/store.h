@@ -82,6 +82,8 @@ void store_coordinator_put(struct store *s, const struct coordinator_row *c);
 /* De-duplication of operations. true: not seen before, and now marked. */
 bool store_origin_mark(struct store *s, uint64_t raft_id, uint64_t boot,
                        uint64_t seq);
+/* Boot of the newest operation of that origin; 0: there is none. */
+uint64_t store_origin_boot(struct store *s, uint64_t raft_id);
 /* Whether it is marked; for an origin that looks for its own outcome. */
 bool store_origin_seen(struct store *s, uint64_t raft_id, uint64_t boot,
                        uint64_t seq);

@@ -290,6 +290,13 @@ bool store_origin_seen(struct store *s, uint64_t raft_id, uint64_t boot,
     return seen(origin_of(s, raft_id, false), boot, seq);
 }
 
+uint64_t store_origin_boot(struct store *s, uint64_t raft_id)
+{
+    const struct store_origin *o = origin_of(s, raft_id, false);
+
+    return o == NULL ? 0 : o->boot;
+}
+
 bool store_origin_mark(struct store *s, uint64_t raft_id, uint64_t boot,
                        uint64_t seq)
 {

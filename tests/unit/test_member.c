@@ -67,11 +67,11 @@ static void first_start_and_boots(void **state)
     (void)state;
     accepted(false, &m);
     assert_true(m.raft_id > 0 && m.raft_id >> 63 == 0);
-    assert_int_equal(m.boot, 1);
+    assert_int_equal(m.boot >> MEMBER_CHANCE, 1);
     assert_false(m.formed);
     accepted(false, &again);
     assert_int_equal(again.raft_id, m.raft_id);
-    assert_int_equal(again.boot, 2);
+    assert_int_equal(again.boot >> MEMBER_CHANCE, 2);
 }
 
 static void crash_points(void **state)
@@ -98,7 +98,22 @@ static void crash_points(void **state)
     refused(false, ERR_CORRUPT, "must not come back");
     accepted(true, &m);
     assert_true(m.formed);
-    assert_int_equal(m.boot, 4);
+    assert_int_equal(m.boot >> MEMBER_CHANCE, 4);
+}
+
+static void boots_that_went_back(void **state)
+{
+    const uint64_t one = (uint64_t)1 << MEMBER_CHANCE;
+
+    (void)state;
+    assert_false(member_went_back(0, one + 5)); /* never heard of */
+    assert_false(member_went_back(one + 5, one + 5)); /* the same process */
+    assert_false(member_went_back(one + 5, 2 * one)); /* started again */
+    assert_true(member_went_back(2 * one, one + 5));
+    assert_true(member_went_back(one + 5, one + 6)); /* of a copy */
+    assert_true(member_went_back(one + 6, one + 5));
+    assert_false(member_went_back(7, 8)); /* boots were plain counts once */
+    assert_false(member_went_back(7, one));
 }
 
 static void file_lost(void **state)
@@ -202,6 +217,7 @@ static void folder_cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(boots_that_went_back),
         cmocka_unit_test_setup_teardown(first_start_and_boots, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(crash_points, setup, teardown),

@@ -171,6 +171,90 @@ static void a_wiped_follower_stays_out(void **state)
     end(c, 3);
 }
 
+/* --- raw connections ----------------------------------------------------- */
+
+static int dial_raw(const struct coord *c)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    struct addr at;
+    struct err_text why;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(addr_parse(c->address, 0, &at, &why), ERR_OK);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons(at.port);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+/* Turns the loop until the other side has closed. */
+static void wait_closed(int fd)
+{
+    char bytes[4096];
+    ssize_t n = 1;
+
+    COORD_WAIT(&loop, (n = recv(fd, bytes, sizeof bytes, 0)) == 0 ||
+                          (n < 0 && errno != EAGAIN));
+    close(fd);
+}
+
+static void put_hello(const struct coord *to, struct buf *b,
+                      enum frame_role role, uint64_t raft_id,
+                      const uint8_t key[TYPES_KEY], const uint8_t *cluster,
+                      uint64_t boot)
+{
+    struct peer_message m = {.kind = PEER_HELLO};
+    uint8_t preface[FRAME_PREFACE];
+
+    frame_preface(role, preface);
+    buf_add(b, preface, sizeof preface);
+    m.hello.self = to->self;
+    m.hello.self.raft_id = raft_id;
+    memcpy(m.hello.self.key, key, TYPES_KEY);
+    m.hello.boot = boot;
+    m.hello.formed = true;
+    memcpy(m.hello.cluster, cluster, TYPES_CLUSTER);
+    m.hello.n_members = to->member.n_members;
+    memcpy(m.hello.members, to->member.members,
+           m.hello.n_members * sizeof m.hello.members[0]);
+    m.hello.version = span_text("0");
+    peer_message_encode(&m, b);
+}
+
+/* It has forgotten what it promised in the starts since. */
+static void an_older_copy_stays_out(void **state)
+{
+    struct coord *c[3], *one;
+    struct buf b = BUF_INIT;
+    int fd;
+
+    (void)state;
+    make(c, 3);
+    for (int i = 0; i < 3; i++)
+        coord_open(c[i]);
+    COORD_WAIT(&loop, all_ready(c, 3));
+    one = leader(c, 3) == c[0] ? c[1] : c[0];
+    for (int k = 0; k < 2; k++) { /* the count of before, the same again */
+        fd = dial_raw(leader(c, 3));
+        put_hello(leader(c, 3), &b, k == 0 ? FRAME_RAFT : FRAME_PEER,
+                  one->member.raft_id, one->self.key, one->member.cluster,
+                  one->member.boot -
+                      (k == 0 ? (uint64_t)1 << MEMBER_CHANCE : 1));
+        (void)!write(fd, b.p, b.n);
+        wait_closed(fd);
+        buf_reset(&b);
+    }
+    fd = dial_raw(leader(c, 3)); /* itself is heard */
+    put_hello(leader(c, 3), &b, FRAME_PEER, one->member.raft_id,
+              one->self.key, one->member.cluster, one->member.boot);
+    (void)!write(fd, b.p, b.n);
+    COORD_WAIT(&loop, recv(fd, &(char){0}, 1, MSG_PEEK) == 1);
+    close(fd);
+    buf_free(&b);
+    end(c, 3);
+}
+
 static void lists_differ(void **state)
 {
     struct coord *c[2];
@@ -212,56 +296,6 @@ static void list_without_self(void **state)
     }
 }
 
-/* --- raw connections ----------------------------------------------------- */
-
-static int dial_raw(const struct coord *c)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    struct addr at;
-    struct err_text why;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(addr_parse(c->address, 0, &at, &why), ERR_OK);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons(at.port);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    return fd;
-}
-
-/* Turns the loop until the other side has closed. */
-static void wait_closed(int fd)
-{
-    char bytes[4096];
-    ssize_t n = 1;
-
-    COORD_WAIT(&loop, (n = recv(fd, bytes, sizeof bytes, 0)) == 0 ||
-                          (n < 0 && errno != EAGAIN));
-    close(fd);
-}
-
-static void put_hello(const struct coord *to, struct buf *b,
-                      enum frame_role role, uint64_t raft_id,
-                      const uint8_t key[TYPES_KEY], const uint8_t *cluster)
-{
-    struct peer_message m = {.kind = PEER_HELLO};
-    uint8_t preface[FRAME_PREFACE];
-
-    frame_preface(role, preface);
-    buf_add(b, preface, sizeof preface);
-    m.hello.self = to->self;
-    m.hello.self.raft_id = raft_id;
-    memcpy(m.hello.self.key, key, TYPES_KEY);
-    m.hello.boot = 1;
-    m.hello.formed = true;
-    memcpy(m.hello.cluster, cluster, TYPES_CLUSTER);
-    m.hello.n_members = to->member.n_members;
-    memcpy(m.hello.members, to->member.members,
-           m.hello.n_members * sizeof m.hello.members[0]);
-    m.hello.version = span_text("0");
-    peer_message_encode(&m, b);
-}
-
 static void garbage_is_closed(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -301,12 +335,12 @@ static void strangers_are_closed(void **state)
 
         /* its own id; then one that is no member */
         put_hello(c, &b, roles[i], c->member.raft_id, c->self.key,
-                  c->member.cluster);
+                  c->member.cluster, c->member.boot);
         (void)!write(fd, b.p, b.n);
         wait_closed(fd);
         buf_reset(&b);
         fd = dial_raw(c);
-        put_hello(c, &b, roles[i], 4711, key, cluster);
+        put_hello(c, &b, roles[i], 4711, key, cluster, 1);
         (void)!write(fd, b.p, b.n);
         wait_closed(fd);
         buf_free(&b);
@@ -329,13 +363,13 @@ static void wrong_key_and_cluster(void **state)
     COORD_WAIT(&loop, all_ready(c, 2));
     fd = dial_raw(c[0]);
     put_hello(c[0], &b, FRAME_PEER, c[1]->member.raft_id, bad,
-              c[0]->member.cluster);
+              c[0]->member.cluster, c[1]->member.boot);
     (void)!write(fd, b.p, b.n);
     wait_closed(fd);
     buf_reset(&b);
     fd = dial_raw(c[0]);
     put_hello(c[0], &b, FRAME_PEER, c[1]->member.raft_id, c[1]->self.key,
-              bad);
+              bad, c[1]->member.boot);
     (void)!write(fd, b.p, b.n);
     wait_closed(fd);
     buf_free(&b);
@@ -356,7 +390,7 @@ static void early_stranger_is_closed(void **state)
     make(c, 2);
     coord_open(c[0]);
     fd = dial_raw(c[0]);
-    put_hello(c[0], &b, FRAME_PEER, 4711, key, cluster);
+    put_hello(c[0], &b, FRAME_PEER, 4711, key, cluster, 1);
     (void)!write(fd, b.p, b.n);
     buf_free(&b);
     COORD_WAIT(&loop, recv(fd, bytes, sizeof bytes, MSG_PEEK) > 0);
@@ -421,7 +455,7 @@ static void the_newest_link_counts(void **state)
 
         buf_reset(&b);
         put_hello(c[0], &b, role, c[1]->member.raft_id, c[1]->self.key,
-                  c[0]->member.cluster);
+                  c[0]->member.cluster, c[1]->member.boot);
         (void)!write(old, b.p, b.n);
         COORD_WAIT(&loop, recv(old, bytes, sizeof bytes, 0) > 0);
         now = dial_raw(c[0]);
@@ -520,7 +554,8 @@ static void hostile_raft_messages(void **state)
 
         buf_reset(&b);
         put_hello(c[0], &b, FRAME_RAFT, c[1]->member.raft_id,
-                  c[1]->self.key, c[0]->member.cluster);
+                  c[1]->self.key, c[0]->member.cluster,
+                  c[1]->member.boot);
         put_words(&b, (const uint64_t[]){4, 24, 0, 0, 0}, 5); /* good */
         put_words(&b, bad[i].words, bad[i].n);
         (void)!write(fd, b.p, b.n);
@@ -644,6 +679,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_form),
         cmocka_unit_test(leader_moves),
+        cmocka_unit_test(an_older_copy_stays_out),
         cmocka_unit_test(a_wiped_follower_stays_out),
         cmocka_unit_test(lists_differ),
         cmocka_unit_test(list_without_self),
