@@ -182,7 +182,9 @@ def test_alone(tmp_path_factory, clocks_library):
         clock.set(0)
         until(lambda: jumps(only) >= 3, 10, "it is noticed")
         # The log's time ran ahead; claims are taken and kept all the same.
-        cid = pin(only, "replication=1&expire-in=1h")
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                           time.gmtime(time.time() + 3600))
+        cid = pin(only, f"replication=1&expire-at={at}")
         c.wait_pinned(cid, 1)
         for kept in (keep, far, cid):
             assert only.get(f"/allocations/{kept}").status == 200
