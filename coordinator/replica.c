@@ -55,6 +55,8 @@ static void answer(struct replica *r, struct pending *p)
     *r->results_tail = p;
     r->results_tail = &p->next;
     r->dirty = true;
+    if (!p->patient)
+        r->awaited = true;
 }
 
 static void fail(struct replica *r, struct pending *p, enum err e)
@@ -103,6 +105,7 @@ enum err replica_propose(struct replica *r, struct command *c, replica_cb cb,
         return e;
     }
     p->seq = seq;
+    p->patient = c->kind == COMMAND_REPORT;
     p->cb = cb;
     p->arg = arg;
     p->deadline_ms = replica_now_ms(r) + REPLICA_DEADLINE_MS;

@@ -18,6 +18,7 @@ enum {
     REPLICA_BULK_WAITING = 256,   /* above: larger entries */
     REPLICA_BULK_OPERATIONS = 256,
     REPLICA_GROUP_OPERATIONS = 256,
+    REPLICA_GROUP_MS = 5,         /* a group that nobody waits for */
     REPLICA_REPORT_MS = 5,        /* a report waits for company */
     REPLICA_STALE_TRIES = 3
 };
@@ -31,6 +32,7 @@ struct pending {
     uint64_t sent_to;        /* raft id, 0: not sent */
     uint64_t sent_term, sent_epoch;
     bool ever_sent;
+    bool patient;            /* nobody waits for its verdict */
     unsigned stale;          /* times the plan was out of date */
     replica_cb cb;
     void *arg;
@@ -94,7 +96,9 @@ struct replica {
     raft_io_recv_cb io_recv;
     bool raft_ready, closing;
     struct fsm *fsm;
-    uv_idle_t idle;          /* runs while a group is open */
+    uv_idle_t idle;          /* runs while a group is to be committed */
+    uv_timer_t hold;         /* … at the latest then */
+    bool awaited;            /* somebody waits for the open group */
     uint32_t group_operations;
     uint64_t group_start_ns;
     uint64_t entry_bytes, entry_count; /* moving, for the log budget */
