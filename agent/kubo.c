@@ -237,6 +237,23 @@ static void add_headers(struct kubo *k, const char *authorization)
     assert(k->headers);
 }
 
+static enum err take_apart(const char *url, CURLU **out,
+                           struct err_text *why)
+{
+    CURLU *parts = curl_url();
+    CURLUcode code;
+
+    assert(parts);
+    code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    if (code == CURLUE_OK) {
+        *out = parts;
+        return ERR_OK;
+    }
+    curl_url_cleanup(parts);
+    return err_set(why, ERR_INVALID, "\"%s\": %s", url,
+                   curl_url_strerror(code));
+}
+
 enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
                   struct err_text *why)
 {
@@ -244,6 +261,7 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     struct addr a;
     char shown[ADDR_TEXT_MAX];
     struct buf url = BUF_INIT;
+    CURLU *parts = NULL;
     enum err e = check(st, &a, why);
 
     if (e != ERR_OK)
@@ -251,14 +269,20 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     assert(st->concurrent_pins > 0 && st->connect_ms > 0);
     assert(st->call_ms > 0 && st->stall_ms > 0 && st->list_ms > 0);
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    addr_print(&a, shown);
+    buf_printf(&url, "http://%s", a.is_unix ? "localhost" : shown);
+    e = take_apart(buf_cstr(&url), &parts, why);
+    if (e != ERR_OK) {
+        buf_free(&url);
+        return e;
+    }
     k = mem_alloc(sizeof(*k));
     k->magic = KUBO_MAGIC;
     k->loop = st->loop;
-    addr_print(&a, shown);
     k->shown = mem_text(shown);
-    buf_printf(&url, "http://%s", a.is_unix ? "localhost" : shown);
     k->url = mem_text(buf_cstr(&url));
     buf_free(&url);
+    k->parts = parts;
     k->unix_path = a.is_unix ? mem_text(a.host) : NULL;
     k->concurrent_pins = st->concurrent_pins;
     k->connect_ms = st->connect_ms;
@@ -333,6 +357,7 @@ static void tear_down_end(struct kubo *k)
         return;
     curl_slist_free_all(k->headers);
     free(k->authorization);
+    curl_url_cleanup(k->parts);
     free(k->url);
     free(k->unix_path);
     free(k->shown);

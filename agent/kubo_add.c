@@ -109,7 +109,7 @@ struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u)
     c->feed->headers = headers(k, u->content_type);
     kubo_add_setup(c);
     if (u->query && u->query[0])
-        buf_printf(&c->url, "?%s", u->query);
+        buf_printf(&c->target, "?%s", u->query);
     /* They come from a client, and go into a request's head. */
     if (strpbrk(u->content_type, "\r\n") ||
         (u->query && strpbrk(u->query, " \t\r\n#")))

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -358,9 +359,19 @@ void kubo_call_done(struct kubo_call *c, CURLcode code)
         end_whole(c);
 }
 
+/* Only an answer about the daemon itself is large: zeroing room for one costs
+ * a look more than reading its own answer. */
+static size_t result_bytes(enum kubo_kind kind)
+{
+    return kind == KIND_ID || kind == KIND_PEERS
+               ? sizeof(struct kubo_result)
+               : offsetof(struct kubo_result, repo) +
+                     sizeof(((struct kubo_result *)NULL)->repo);
+}
+
 static void reset(struct kubo_call *c)
 {
-    buf_reset(&c->url);
+    buf_reset(&c->target);
     buf_reset(&c->line);
     buf_reset(&c->trailer);
     c->status = 0;
@@ -372,11 +383,14 @@ static void reset(struct kubo_call *c)
     c->ended = c->again = c->arrived = false;
     c->curl_text[0] = 0;
     memset(&c->seen, 0, sizeof(c->seen));
-    memset(&c->result, 0, sizeof(c->result));
-    buf_printf(&c->url, "%s/api/v0/%s", c->kubo->url, c->verb->path);
+    memset(&c->result, 0, result_bytes(c->ask.kind));
+    buf_text(&c->target, "/api/v0/");
+    buf_text(&c->target, c->verb->path);
 }
 
-/* Options that every request of this handle shares. */
+/* Options that every request of this handle shares. libcurl takes a URL apart
+ * and prints it again for each request, byte by byte: it gets one that is
+ * taken apart already, and the target beside it. */
 static void set_up(struct kubo_call *c)
 {
     struct kubo *k = c->kubo;
@@ -386,7 +400,10 @@ static void set_up(struct kubo_call *c)
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_URL, k->url);
+    curl_easy_setopt(e, CURLOPT_CURLU, k->parts);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NOPROXY, "*"); /* nor asks the environment */
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_USERAGENT,
                      "pinfold-agent/" PINFOLD_VERSION);
@@ -455,14 +472,14 @@ static bool plain(char c)
 
 void kubo_call_arg(struct kubo_call *c, const char *key, const char *text)
 {
-    bool first = !memchr(c->url.p, '?', c->url.n);
+    bool first = !memchr(c->target.p, '?', c->target.n);
 
-    buf_printf(&c->url, "%c%s=", first ? '?' : '&', key);
+    buf_printf(&c->target, "%c%s=", first ? '?' : '&', key);
     for (; *text; text++) {
         if (plain(*text))
-            buf_byte(&c->url, (uint8_t)*text);
+            buf_byte(&c->target, (uint8_t)*text);
         else
-            buf_printf(&c->url, "%%%02X", (unsigned)(uint8_t)*text);
+            buf_printf(&c->target, "%%%02X", (unsigned)(uint8_t)*text);
     }
 }
 
@@ -472,7 +489,7 @@ static void launch(struct kubo_call *c)
     int lane = c->verb->waits ? KUBO_LANE_PINS : KUBO_LANE_CONTROL;
     CURLMcode rc;
 
-    curl_easy_setopt(c->easy, CURLOPT_URL, buf_cstr(&c->url));
+    curl_easy_setopt(c->easy, CURLOPT_REQUEST_TARGET, buf_cstr(&c->target));
     rc = curl_multi_add_handle(k->lanes[lane].multi, c->easy);
     assert(rc == CURLM_OK);
     c->added = true;
@@ -514,7 +531,7 @@ void kubo_call_cancel(struct kubo_call *c, const char *text)
 void kubo_call_free(struct kubo_call *c)
 {
     assert(!c->list && !c->added && !c->easy);
-    buf_free(&c->url);
+    buf_free(&c->target);
     buf_free(&c->line);
     buf_free(&c->trailer);
     c->magic = 0;
@@ -537,8 +554,8 @@ static void make_spare(struct kubo_call *c)
 
     if (c->line.size > KEEP_LINE)
         buf_free(&c->line);
-    if (c->url.size > KEEP_LINE)
-        buf_free(&c->url);
+    if (c->target.size > KEEP_LINE)
+        buf_free(&c->target);
     free(c->name);
     c->name = NULL;
     if (c->feed || c->post_headers) {

@@ -88,6 +88,7 @@ struct kubo {
     uint32_t magic;
     uv_loop_t *loop;
     char *url;          /* http://host:port */
+    CURLU *parts;       /* the same, taken apart */
     char *unix_path;    /* or NULL */
     char *shown;        /* the address, for texts */
     struct curl_slist *headers;
@@ -137,7 +138,7 @@ struct kubo_call {
     struct kubo_feed *feed;
     struct curl_slist *post_headers; /* of a body that is at hand */
 
-    struct buf url, line, trailer;
+    struct buf target, line, trailer;
     long status;
     bool framed, streamed, sized;
     uint64_t size, body_bytes; /* size: X-Content-Length */
@@ -163,7 +164,7 @@ void kubo_settle_soon(struct kubo *k);
 /* kubo_call.c */
 struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,
                                 kubo_cb cb, void *arg);
-/* c->url, behind the path of the verb, is filled: off it goes. */
+/* c->target, behind the path of the verb, is filled: off it goes. */
 void kubo_call_start(struct kubo_call *c);
 /* Instead of starting it. */
 void kubo_call_refuse(struct kubo_call *c, enum err e, const char *text);
@@ -181,7 +182,7 @@ void kubo_call_read_on(struct kubo_call *c); /* yielded */
 /* False: the call ended. */
 bool kubo_call_take(struct kubo_call *c, const char *p, size_t n);
 
-/* kubo_pins.c: the URL, again for each spelling */
+/* kubo_pins.c: the target, again for each spelling */
 void kubo_pins_url(struct kubo_call *c);
 enum err kubo_read_look(const struct kubo_ask *, const struct json_value *,
                         struct kubo_seen *, struct kubo_result *,
