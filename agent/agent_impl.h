@@ -18,7 +18,7 @@
 #include <signal.h>
 
 enum {
-    AGENT_GATHER_MS = 2,       /* outcomes that go into one report */
+    AGENT_GATHER_MS = 5,       /* outcomes that go into one report */
     AGENT_REPORT_ITEMS = 512,
     AGENT_REPORT_BYTES = 24 << 10, /* fits LIMIT_OPERATION */
     AGENT_LIST_RETRY_MS = 10000,

@@ -238,6 +238,15 @@ void agent_on_report_timer(uv_timer_t *t)
         link_report(a->link, seq, span_buf(&a->frame));
 }
 
+/* Only these change what the journal keeps of a pin. */
+static bool any_gone(const struct message_report *r)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (r->items[i].state == REPORT_GONE)
+            return true;
+    return false;
+}
+
 static void on_taken(void *arg, uint64_t seq, struct span frame)
 {
     struct agent *a = arg;
@@ -247,11 +256,14 @@ static void on_taken(void *arg, uint64_t seq, struct span frame)
     /* Our own bytes, behind the frame's head. */
     e = message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
                        m, &a->scratch, NULL);
-    journal_begin(a->journal);
     journal_taken(a->journal, seq);
-    if (e == ERR_OK && m->kind == MESSAGE_REPORT)
+    if (e == ERR_OK && m->kind == MESSAGE_REPORT && any_gone(&m->report)) {
+        journal_begin(a->journal);
         work_taken(a->work, m->report.items, m->report.n);
-    if (commit(a) && !uv_is_active((uv_handle_t *)&a->report_timer))
+        if (!commit(a))
+            return;
+    }
+    if (!uv_is_active((uv_handle_t *)&a->report_timer))
         uv_timer_start(&a->report_timer, agent_on_report_timer, 0, 0);
 }
 

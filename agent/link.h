@@ -32,7 +32,7 @@ enum {
     LINK_OLDER_TERM_MS = 15000, /* a leader that was replaced has given up
                                    by then: at most 5 s, and its followers'
                                    patience */
-    LINK_BEAT_GAP_MS = 5        /* between two BEATs of a session */
+    LINK_BEAT_GAP_MS = 10       /* between two BEATs of a session */
 };
 
 struct link;

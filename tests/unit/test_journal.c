@@ -242,6 +242,36 @@ static void test_taken_and_forgotten_are_gone(void **state)
     journal_close(j);
 }
 
+/* Nobody pays a transaction for it. */
+static void test_taken_goes_with_what_comes_next(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+    struct work_item i = item(5);
+
+    journal_begin(j);
+    journal_report(j, 1, span_text("one"));
+    journal_report(j, 2, span_text("two"));
+    journal_report(j, 3, span_text("three"));
+    commit(j);
+    journal_taken(j, 1);
+    read_all(p, j);
+    assert_int_equal(p->n_reports, 3);
+    journal_begin(j);
+    journal_keep(j, &i);
+    commit(j);
+    read_all(p, j);
+    assert_int_equal(p->n_reports, 2);
+    assert_string_equal(p->frames[0], "two");
+    journal_taken(j, 2);
+    journal_close(j); /* or with the close */
+    j = open_journal(p);
+    read_all(p, j);
+    assert_int_equal(p->n_reports, 1);
+    assert_string_equal(p->frames[0], "three");
+    journal_close(j);
+}
+
 /* The process ends between orders and commit: nothing of them is there, and
  * what was committed before is. */
 static void test_a_crash_leaves_whole_transactions(void **state)
@@ -456,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_everything_comes_back),
         TEST(test_taken_and_forgotten_are_gone),
+        TEST(test_taken_goes_with_what_comes_next),
         TEST(test_a_crash_leaves_whole_transactions),
         TEST(test_a_damaged_journal_is_moved_aside),
         TEST(test_another_form_is_moved_aside),
