@@ -10,6 +10,7 @@ import time
 from world import N, Trouble, ask, machine_busy_s, try_ask
 
 IDLE_S = 3
+REST_S = 15
 
 
 def baseline(world, seconds):
@@ -89,6 +90,13 @@ def disk_bytes(world):
     return out
 
 
+def disk_at_rest(world):
+    """Once nothing was written for 5 s the WAL is copied back."""
+    world.until(lambda: not any(d["wal"] for d in disk_bytes(world).values()),
+                "a WAL copied back on every coordinator", REST_S, 0.2)
+    return disk_bytes(world)
+
+
 def memory(world, steps, note):
     """Resident memory of each process when so many pins are there."""
     out = {"0": world.memory()}
@@ -98,7 +106,8 @@ def memory(world, steps, note):
         fills[str(pins)] = fill(world, pins)
         time.sleep(IDLE_S)
         out[str(pins)] = world.memory()
-    return {"rss_mib": out, "fill": fills, "disk": disk_bytes(world)}
+    return {"rss_mib": out, "fill": fills, "disk": disk_bytes(world),
+            "disk_at_rest": disk_at_rest(world)}
 
 
 def lists(world):
