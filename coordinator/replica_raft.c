@@ -192,9 +192,9 @@ static void gained(struct replica *r)
 static void catch_up(struct replica *r)
 {
     if (r->caught_up || r->target == 0 ||
-        raft_last_applied(&r->raft) < r->target ||
-        store_is_dirty(r->st.store))
+        raft_last_applied(&r->raft) < r->target)
         return;
+    replica_raft_flush(r); /* readers see what is committed */
     r->caught_up = true;
     r->events.changed(r->events.arg);
 }

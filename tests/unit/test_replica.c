@@ -42,6 +42,43 @@ static void verdict_after_flush(void **state)
     coord_end(c);
 }
 
+static bool held(const struct coord *c)
+{
+    const struct replica *r = c->replica;
+
+    return store_is_dirty(c->store) &&
+           uv_is_active((const uv_handle_t *)&r->hold) &&
+           !uv_is_active((const uv_handle_t *)&r->idle);
+}
+
+/* Nobody waits for a wish: its group stays open for what comes within 5 ms,
+ * unless 5 ms have passed already (a slow machine: hence more than one). */
+static void group_is_held(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct command k;
+    unsigned committed;
+    bool seen = false;
+
+    (void)state;
+    memset(&k, 0, sizeof k);
+    k.kind = COMMAND_TICK;
+    coord_ready(c);
+    for (int i = 0; i < 1000 && !seen; i++) {
+        uint64_t applied = store_applied(c->store);
+
+        assert_true(replica_wish(c->replica, &k));
+        COORD_WAIT(&loop, store_applied(c->store) > applied);
+        seen = held(c);
+    }
+    assert_true(seen);
+    committed = c->committed;
+    COORD_WAIT(&loop, !store_is_dirty(c->store));
+    assert_int_equal(c->committed, committed + 1);
+    assert_false(uv_is_active((const uv_handle_t *)&c->replica->hold));
+    coord_end(c);
+}
+
 static void survives_restart(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -448,6 +485,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdict_after_flush),
+        cmocka_unit_test(group_is_held),
         cmocka_unit_test(survives_restart),
         cmocka_unit_test(replays_the_log),
         cmocka_unit_test(full_is_busy),
