@@ -26,6 +26,15 @@ bool link_send(struct session *s, const struct message *m)
     return stream_send(s->stream, l->out.p, l->out.n);
 }
 
+struct session *link_leader(struct link *l)
+{
+    for (uint32_t i = 0; i < l->st.n; i++)
+        if (l->fence.leader != 0 &&
+            l->sessions[i].number == l->fence.leader)
+            return &l->sessions[i];
+    return NULL;
+}
+
 /* --- the end of a session --- */
 
 static void gone(struct session *s)
@@ -37,9 +46,8 @@ static void gone(struct session *s)
         s->flaps = link_now_ms(l) - s->open_ms >= LINK_STEADY_MS
                        ? 0 : s->flaps + 1;
     }
-    if (l->leader == s)
-        l->leader = NULL;
-    l->stats.leader_known = l->leader != NULL;
+    fence_session_gone(&l->fence, s->number);
+    l->stats.leader_known = l->fence.leader != 0;
 }
 
 void link_end(struct session *s)
@@ -114,8 +122,8 @@ static void greet(struct session *s)
     memset(&m->hello, 0, sizeof m->hello);
     m->kind = MESSAGE_HELLO;
     l->st.events->hello(l->st.events->arg, &m->hello);
-    memcpy(m->hello.history, l->history, TYPES_HISTORY);
-    m->hello.index = l->index;
+    memcpy(m->hello.history, l->fence.history, TYPES_HISTORY);
+    m->hello.index = l->fence.index;
     (void)link_send(s, m);
 }
 
@@ -170,8 +178,8 @@ static void send_beat(struct session *s)
     memset(&m->beat, 0, sizeof m->beat);
     m->kind = MESSAGE_BEAT;
     l->st.events->beat(l->st.events->arg, &m->beat);
-    memcpy(m->beat.history, l->history, TYPES_HISTORY);
-    m->beat.index = l->index;
+    memcpy(m->beat.history, l->fence.history, TYPES_HISTORY);
+    m->beat.index = l->fence.index;
     (void)link_send(s, m);
     l->stats.beats++;
     s->beat_ms = now;
@@ -256,8 +264,9 @@ struct link *link_new(const struct link_settings *st)
     assert(st->n > 0 && st->n <= LIMIT_COORDINATORS);
     assert(st->beat_ms > 0 && st->resend_ms > 0);
     l->st = *st;
-    memcpy(l->history, st->history, TYPES_HISTORY);
-    l->index = st->index;
+    memcpy(l->fence.history, st->history, TYPES_HISTORY);
+    l->fence.index = st->index;
+    l->fence.patience_ms = st->older_term_ms;
     prng_seed(&l->random, st->seed);
     uv_timer_init(st->loop, &l->timer);
     l->timer.data = l;
@@ -289,7 +298,7 @@ void link_close(struct link *l, const char *reason)
         stream_finish(s->stream);
     }
     l->closing = true;
-    l->leader = NULL;
+    l->fence.leader = 0;
     uv_close((uv_handle_t *)&l->timer, NULL);
 }
 

@@ -4,6 +4,7 @@
 #ifndef PINFOLD_AGENT_LINK_IMPL_H
 #define PINFOLD_AGENT_LINK_IMPL_H
 
+#include "agent/core/fence.h"
 #include "agent/link.h"
 #include "proto/prng.h"
 
@@ -27,7 +28,6 @@ struct session {
     uint64_t duplicate_ms; /* it refused us as a duplicate; 0: not so */
     uint8_t history[TYPES_HISTORY]; /* of its WELCOME; with its pin tag */
     uint32_t pin_tag;
-    uint64_t older_ms;   /* it leads in an older term since; 0: no */
     uint64_t retry_ms, beat_due_ms, beat_ms;
     uint64_t welcome_due_ms; /* while greeted */
     uint64_t open_ms;        /* since when it is open */
@@ -48,9 +48,7 @@ struct link {
     struct prng random;
     struct session sessions[LIMIT_COORDINATORS];
     uint64_t next_number;
-    uint8_t history[TYPES_HISTORY]; /* held, and what `term` counts in */
-    uint64_t index, term;
-    struct session *leader;
+    struct fence fence;
     struct report *first, *last;
     uint64_t sent_number, sent_ms;  /* of the first report; 0 not sent */
     struct message message;         /* too large for the stack */
@@ -63,6 +61,7 @@ struct link {
 uint64_t link_now_ms(const struct link *l);
 bool link_send(struct session *s, const struct message *m);
 void link_arm(struct link *l);
+struct session *link_leader(struct link *l); /* NULL: not known */
 void link_end(struct session *s);       /* closes it, tries again later */
 void link_session_beat(struct session *s); /* soon */
 /* The same reason again and again is logged once. */

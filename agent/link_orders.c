@@ -1,7 +1,4 @@
-/* What coordinators say. Every coordinator is heard, but orders are taken
- * only of the newest leader that is known, of the history that is held, and
- * without a gap (DESIGN 12.4).
- */
+/* What coordinators say. Which orders are taken is core/fence.c's. */
 #include "agent/link_impl.h"
 
 #include "proto/log.h"
@@ -31,7 +28,7 @@ static void yield_if_outvoted(struct link *l)
     uint32_t elsewhere = taken_elsewhere(l);
 
     if (l->stats.open == 0 || elsewhere < l->stats.open ||
-        (elsewhere == l->stats.open && l->leader != NULL))
+        (elsewhere == l->stats.open && l->fence.leader != 0))
         return;
     log_warn("duplicate_node", "sessions=%u elsewhere=%u text=%s",
              (unsigned)l->stats.open, elsewhere, "another agent with this "
@@ -58,7 +55,7 @@ static void refused(struct session *s, const struct message_welcome *w)
 
 static bool holds(const struct session *s)
 {
-    return memcmp(s->history, s->link->history, TYPES_HISTORY) == 0;
+    return memcmp(s->history, s->link->fence.history, TYPES_HISTORY) == 0;
 }
 
 /* Two clusters in one list would pull the orders to and fro: who has those
@@ -101,12 +98,9 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
     }
     s->state = SESSION_OPEN;
     s->open_ms = link_now_ms(l);
-    s->older_ms = 0;
     s->starting = false;
     l->stats.open++;
-    if (memcmp(w->history, l->history, TYPES_HISTORY) == 0 &&
-        w->term > l->term)
-        l->term = w->term;
+    fence_welcomed(&l->fence, w);
     if (s->flaps == 0) {
         s->failures = 0;
         s->said[0] = '\0';
@@ -121,84 +115,24 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
 
 /* --- ORDERS --- */
 
-/* A leader of an older term gives up soon. One that does not, while none of
- * a newer term is heard, leads a state that was restored from a copy. */
-static void outlived(struct session *s, const struct message_orders *o)
-{
-    struct link *l = s->link;
-    uint64_t now = link_now_ms(l);
-
-    if (s->older_ms == 0 || (l->leader != NULL && l->leader != s))
-        s->older_ms = now;
-    if (now - s->older_ms < l->st.older_term_ms)
-        return;
-    log_warn("older_term", "address=%s term=%llu held=%llu text=%s", s->text,
-             (unsigned long long)o->term, (unsigned long long)l->term,
-             "the coordinators were restored from an older copy");
-    l->term = o->term;
-    s->older_ms = 0;
-}
-
-/* Terms count within one history: after a restore they begin anew. */
-static void learn_leader(struct session *s, const struct message_orders *o)
-{
-    struct link *l = s->link;
-    bool same = memcmp(o->history, l->history, TYPES_HISTORY) == 0;
-
-    if (same && o->term < l->term && o->leading)
-        outlived(s, o);
-    /* Reports are about pins of the history that is held: no other leader
-     * gets them, nor one that has orders to send first. */
-    if (!same || o->term < l->term) {
-        if (l->leader == s)
-            l->leader = NULL;
-        l->stats.leader_known = l->leader != NULL;
-        return;
-    }
-    if (o->term > l->term) {
-        l->term = o->term;
-        l->leader = NULL;
-    }
-    if (o->leading) {
-        l->leader = s;
-        for (uint32_t i = 0; i < l->st.n; i++)
-            l->sessions[i].older_ms = 0;
-    } else if (l->leader == s) {
-        l->leader = NULL;
-    }
-    l->stats.leader_known = l->leader != NULL;
-}
-
-static const char *fence(const struct link *l, const struct message_orders *o)
-{
-    bool same = memcmp(o->history, l->history, TYPES_HISTORY) == 0;
-
-    if (same && o->term < l->term)
-        return "of an older term";
-    if (o->full)
-        return o->from == 0 ? NULL : "full, but not from 0";
-    if (!same)
-        return "of another history";
-    if (o->from > l->index)
-        return "some before them are missing";
-    if (o->to < l->index)
-        return "older than what is held";
-    return NULL;
-}
-
 static void on_orders(struct session *s, const struct message_orders *o)
 {
     struct link *l = s->link;
     const struct link_events *ev = l->st.events;
+    enum fence_verdict verdict;
     const char *reason;
 
-    learn_leader(s, o);
-    if (!o->leading) {
+    if (fence_hear(&l->fence, s->number, o, link_now_ms(l)))
+        log_warn("older_term", "address=%s term=%llu text=%s", s->text,
+                 (unsigned long long)o->term,
+                 "the coordinators were restored from an older copy");
+    l->stats.leader_known = l->fence.leader != 0;
+    verdict = fence_judge(&l->fence, o, &reason);
+    if (verdict == FENCE_VIEW) {
         link_report_send(l);
         return;
     }
-    reason = fence(l, o);
-    if (reason != NULL) {
+    if (verdict == FENCE_REFUSED) {
         l->stats.refused_orders++;
         log_info("orders_refused", "address=%s from=%llu to=%llu text=%s",
                  s->text, (unsigned long long)o->from,
@@ -207,23 +141,19 @@ static void on_orders(struct session *s, const struct message_orders *o)
     }
     if (o->has_directory)
         ev->directory(ev->arg, o->directory, o->n_directory);
-    if (o->n == 0 && !o->full && o->to == l->index) {
+    if (verdict == FENCE_CURRENT) {
         ev->current(ev->arg);
         link_report_send(l);
-        return; /* nothing new: only an answer */
+        return;
     }
     if (!ev->orders(ev->arg, o, s->pin_tag))
         return;
     l->stats.orders++;
     if (o->full)
         link_reports_free(l);
-    if (memcmp(o->history, l->history, TYPES_HISTORY) != 0) {
-        memcpy(l->history, o->history, TYPES_HISTORY);
-        l->term = o->term;
-        memcpy(s->history, o->history, TYPES_HISTORY);
-        learn_leader(s, o);
-    }
-    l->index = o->to;
+    fence_stored(&l->fence, s->number, o);
+    memcpy(s->history, o->history, TYPES_HISTORY);
+    l->stats.leader_known = l->fence.leader != 0;
     if (!o->more)
         ev->current(ev->arg);
     if (o->n > 0 || o->full)

@@ -29,7 +29,7 @@ bool link_report_room(const struct link *l)
 
 void link_report_send(struct link *l)
 {
-    struct session *s = l->leader;
+    struct session *s = link_leader(l);
     uint64_t now = link_now_ms(l);
 
     if (l->first == NULL || s == NULL || s->state != SESSION_OPEN)
@@ -70,9 +70,9 @@ void link_report_taken(struct link *l, const struct message_taken *t)
 
 uint64_t link_report_due_ms(const struct link *l)
 {
-    if (l->first == NULL || l->leader == NULL)
+    if (l->first == NULL || l->fence.leader == 0)
         return UINT64_MAX;
-    if (l->sent_number != l->leader->number)
+    if (l->sent_number != l->fence.leader)
         return 0;
     return l->sent_ms + l->st.resend_ms;
 }

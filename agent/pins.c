@@ -33,7 +33,6 @@ struct pins {
     struct kubo_call *listing;
     uint64_t empty_ms;        /* the block without bytes was put last */
     bool list_dropped;
-    uint64_t foreign_direct, foreign_seen; /* of the last listing, of this */
 };
 
 static uint64_t now_ms(const struct pins *p)
@@ -124,10 +123,11 @@ static void look(struct op *o, enum kubo_pin_type type)
     o->call = kubo_look(o->pins->st.kubo, &o->cid, type, on_looked, o);
 }
 
+/* Even where the content is wanted recursively: that would replace a direct
+ * pin of the owner's. */
 static bool look_direct_too(const struct op *o)
 {
-    return o->looking == KUBO_RECURSIVE &&
-           (o->want != COPY_RECURSIVE || o->pins->foreign_direct > 0);
+    return o->looking == KUBO_RECURSIVE;
 }
 
 static void on_looked(void *arg, const struct kubo_result *r)
@@ -391,13 +391,8 @@ void pins_wishes(struct pins *p, struct work_wishes *out)
 static void on_row(struct pins *p, const struct cid *c, const char *name,
                    bool recursive)
 {
-    bool ours = is_ours(p, name);
-
-    if (p->list_dropped)
-        return;
-    if (!recursive && !ours)
-        p->foreign_seen++;
-    work_list_row(p->work, c, recursive, ours);
+    if (!p->list_dropped)
+        work_list_row(p->work, c, recursive, is_ours(p, name));
 }
 
 static void on_recursive_row(void *arg, const struct cid *c,
@@ -418,9 +413,7 @@ static void list_done(struct pins *p, const struct kubo_result *r)
     p->listing = NULL;
     if (p->list_dropped)
         return;
-    if (complete)
-        p->foreign_direct = p->foreign_seen;
-    else
+    if (!complete)
         log_warn("listing_failed", "text=%s", r->text);
     work_list_end(p->work, complete, now_ms(p));
     p->st.listed(p->st.arg, complete);
@@ -448,7 +441,6 @@ bool pins_list(struct pins *p)
     if (p->listing != NULL)
         return false;
     p->list_dropped = false;
-    p->foreign_seen = 0;
     work_list_begin(p->work);
     p->listing = kubo_list(p->st.kubo, KUBO_RECURSIVE, on_recursive_row,
                            on_recursive_listed, p);

@@ -126,13 +126,7 @@ static void on_beat(struct session *s, struct span frame)
     k->frame = copy;
     k->soft.beat = m.beat;
     a->stats.beats++;
-    s->beaten = true;
-    memcpy(s->held_history, m.beat.history, TYPES_HISTORY);
-    s->held_index = m.beat.index;
-    s->held_wanted = m.beat.wanted;
-    s->held_xor = m.beat.wanted_xor;
-    if (s->unconfirmed && m.beat.index >= s->sent_to)
-        s->unconfirmed = false;
+    talk_beat(&s->talk, &m.beat);
     a->st.fill_clock(a->st.arg, &clock);
     k->soft.beat_wall_ms = clock.wall_ms;
     step_beat(a->st.step, s->node, &k->soft.beat, &clock);
@@ -146,9 +140,7 @@ static void on_reported(void *arg, struct replica_result *r)
     struct message m;
 
     if (s != NULL) {
-        s->reports--;
-        if (r->error == ERR_OK && (r->verdict == VERDICT_ACCEPTED ||
-                                   r->verdict == VERDICT_ALREADY)) {
+        if (talk_reported(&s->talk, r->error, r->verdict)) {
             m.kind = MESSAGE_TAKEN;
             m.taken.boot = w->boot;
             m.taken.seq = w->seq;
@@ -158,25 +150,22 @@ static void on_reported(void *arg, struct replica_result *r)
     free(w);
 }
 
-/* The state takes reports only of the journal that it knows; a session that is
- * ahead of it is seen to by agents_hello_keep(). */
-static bool row_known(const struct session *s, uint64_t boot)
-{
-    const struct node *row = store_node(s->agents->st.store, s->node);
-
-    return row != NULL && row->boot == boot;
-}
-
+/* agents_hello_keep() sees to a session whose journal the state does not know
+ * yet. */
 static void on_report(struct session *s, const struct message_report *r)
 {
     struct agents *a = s->agents;
     struct report_wait *w;
+    enum talk_report say = talk_report(&s->talk,
+                                       replica_leading(a->st.replica),
+                                       store_node(a->st.store, s->node),
+                                       r->boot);
     struct command c;
     enum err e;
 
-    if (!replica_leading(a->st.replica) || !row_known(s, r->boot))
-        return; /* no TAKEN: it comes again, to whoever leads */
-    if (s->reports == LIMIT_REPORTS_UNANSWERED) {
+    if (say == TALK_IGNORE)
+        return;
+    if (say == TALK_FLOOD) {
         log_warn("agent_reports", "node=%u text=%s", s->node,
                  "more reports than it may leave unanswered");
         stream_close(s->stream);
@@ -205,7 +194,7 @@ static void on_report(struct session *s, const struct message_report *r)
         free(w); /* full: it is sent again */
         return;
     }
-    s->reports++;
+    talk_proposed(&s->talk);
     a->stats.reports++;
     a->stats.report_items += r->n;
 }
@@ -347,8 +336,8 @@ void agents_leader_changed(struct agents *a)
 {
     /* Every agent learns at once who leads: its reports go there. */
     for (struct session *s = a->sessions; s != NULL; s = s->next) {
-        s->unconfirmed = false;
-        if (s->state == SESSION_OPEN && s->beaten)
+        talk_leader_changed(&s->talk);
+        if (s->state == SESSION_OPEN && s->talk.beaten)
             agents_orders_answer(s);
     }
 }

@@ -7,12 +7,12 @@
 
 #include "coordinator/agents.h"
 #include "coordinator/core/orders.h"
+#include "coordinator/core/talk.h"
 #include "proto/log_pace.h"
 
 enum {
     AGENTS_SILENCE_MS = 15000,
     AGENTS_HELLO_MS = 10000,    /* HELLO due, and a row waited for */
-    AGENTS_UNCONFIRMED_MS = 10000,
     AGENTS_TICKET_MS = 30000,
     AGENTS_CALLS_MAX = 1024,
     AGENTS_PENDING_MAX = 256,   /* connections without a preface; data streams
@@ -39,14 +39,8 @@ struct session {
     uint32_t node;
     struct buf hello_frame;   /* what `hello` points into */
     struct message_hello hello;
-    /* orders */
-    bool beaten;
-    uint8_t held_history[TYPES_HISTORY];
-    uint64_t held_index, held_wanted, held_xor;
-    bool unconfirmed;         /* a chunk is on its way */
-    uint64_t sent_to, sent_ms;
+    struct talk talk;
     uint64_t directory;       /* version that was sent */
-    uint32_t reports;         /* without TAKEN */
 };
 
 /* Soft facts about a node; outlive its session. */

@@ -1,6 +1,5 @@
-/* ORDERS on their way: which chunk leaves when. One unconfirmed chunk a
- * session; the BEAT that names its end asks for the next (DESIGN 12.4). What
- * stands in it is core/orders.c's.
+/* ORDERS on their way. Which chunk leaves when is core/talk.c's, what stands
+ * in it core/orders.c's.
  */
 #include "coordinator/agents_impl.h"
 
@@ -51,17 +50,20 @@ static void fill_common(struct session *s, struct message *m)
     m->kind = MESSAGE_ORDERS;
     m->orders.term = st->replica == NULL ? 0 : replica_term(st->replica);
     m->orders.leader = st->replica == NULL ? 0 : replica_leader(st->replica);
-    m->orders.leading = st->replica != NULL && replica_settled(st->replica) &&
-                        replica_unready(st->replica) == NULL;
+    m->orders.leading =
+        st->replica != NULL &&
+        talk_leads(replica_leading(st->replica),
+                   replica_settled(st->replica),
+                   replica_unready(st->replica) == NULL);
 }
 
 static void send_view(struct session *s, struct message *m)
 {
     memcpy(m->orders.history, store_cluster(s->agents->st.store)->history,
            TYPES_HISTORY);
-    m->orders.from = m->orders.leading ? s->held_index : 0;
+    m->orders.from = m->orders.leading ? s->talk.held_index : 0;
     m->orders.to = m->orders.leading
-                       ? s->held_index
+                       ? s->talk.held_index
                        : store_applied(s->agents->st.store);
     m->orders.full = m->orders.more = m->orders.has_directory = false;
     m->orders.n = m->orders.n_directory = 0;
@@ -74,8 +76,8 @@ static void send_orders(struct session *s, struct message *m, bool answer)
 {
     struct agents *a = s->agents;
 
-    orders_build(a->st.store, s->node, s->held_history, s->held_index,
-                 s->held_wanted, s->held_xor, &a->orders, &m->orders);
+    orders_build(a->st.store, s->node, s->talk.held_history, s->talk.held_index,
+                 s->talk.held_wanted, s->talk.held_xor, &a->orders, &m->orders);
     m->orders.has_directory = s->directory != a->directory;
     m->orders.n_directory = 0;
     m->orders.directory = a->directory_nodes;
@@ -88,26 +90,19 @@ static void send_orders(struct session *s, struct message *m, bool answer)
     if (!agents_send(s, m))
         return;
     s->directory = a->directory;
-    s->sent_to = m->orders.to;
-    s->sent_ms = agents_now_ms(a);
-    s->unconfirmed = m->orders.n > 0 || m->orders.full;
+    talk_sent(&s->talk, &m->orders, agents_now_ms(a));
     a->stats.orders++;
     a->stats.items += m->orders.n;
-}
-
-static bool on_its_way(const struct session *s)
-{
-    return s->unconfirmed &&
-           agents_now_ms(s->agents) - s->sent_ms < AGENTS_UNCONFIRMED_MS;
 }
 
 void agents_orders_answer(struct session *s)
 {
     struct message m;
 
-    assert(s->state == SESSION_OPEN && s->beaten);
+    assert(s->state == SESSION_OPEN);
     fill_common(s, &m);
-    if (!m.orders.leading || on_its_way(s))
+    if (talk_answer(&s->talk, m.orders.leading, agents_now_ms(s->agents)) ==
+        TALK_VIEW)
         send_view(s, &m);
     else
         send_orders(s, &m, true);
@@ -117,9 +112,10 @@ void agents_orders_push(struct session *s)
 {
     struct message m;
 
-    if (s->state != SESSION_OPEN || !s->beaten || on_its_way(s))
+    if (s->state != SESSION_OPEN)
         return;
     fill_common(s, &m);
-    if (m.orders.leading)
+    if (talk_push(&s->talk, m.orders.leading, agents_now_ms(s->agents)) ==
+        TALK_ORDERS)
         send_orders(s, &m, false);
 }

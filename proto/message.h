@@ -104,7 +104,8 @@ struct order_item {
     uint32_t holders[LIMIT_HOLDERS]; /* node ids that have it pinned */
     struct span origins;      /* msgpack array of texts as in meta, or empty */
     struct cid from;          /* pin/update from this one; n = 0: none */
-    bool queued;              /* state is queued: report even if unchanged */
+    bool queued;              /* state is not pinned: report even if
+                                 unchanged */
 };
 
 struct directory_node { /* where other nodes' daemons are */

@@ -111,7 +111,10 @@ static void make_item(struct store *s, uint32_t node,
     item->want = c->want;
     item->cid = p->cid;
     item->reserved = c->size;
-    item->queued = c->state == COPY_QUEUED;
+    /* Whatever the state does not know as pinned shall be reported: a larger
+     * reservation moves the index on, and "pinned" at the older one passes
+     * the state by. */
+    item->queued = c->state != COPY_PINNED;
     if (c->want == COPY_RELEASED)
         return;
     item->priority = (uint8_t)(p->flags >> CLAIM_PRIORITY_SHIFT & 3);

@@ -341,7 +341,7 @@ static void one_chunk_at_a_time(void **state)
     assert_int_equal(k.m.orders.n, 0);
     assert_int_equal(k.m.orders.from, k.index);
     /* confirmed: the rest comes with the answer */
-    k.index = c->agents->nodes[1]->session->sent_to;
+    k.index = c->agents->nodes[1]->session->talk.sent_to;
     k.wanted = 1;
     k.wanted_xor = order_mix(1, COPY_RECURSIVE);
     beat(&k);
@@ -350,8 +350,8 @@ static void one_chunk_at_a_time(void **state)
     assert_false(k.m.orders.full);
     /* never confirmed: again after a while */
     n = k.got[MESSAGE_ORDERS];
-    c->agents->nodes[1]->session->sent_ms = uv_now(&loop) -
-                                            AGENTS_UNCONFIRMED_MS;
+    c->agents->nodes[1]->session->talk.sent_ms = uv_now(&loop) -
+                                            TALK_UNCONFIRMED_MS;
     beat(&k);
     COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == n + 1);
     assert_int_equal(k.m.orders.n, 2);
@@ -427,7 +427,7 @@ static void reported_and_taken(void **state)
     assert_int_equal(k.m.taken.seq, 1);
     assert_true(store_pin_get(c->store, 1, &p));
     assert_int_equal(p.copies[0].state, COPY_PINNED);
-    assert_int_equal(c->agents->nodes[1]->session->reports, 0);
+    assert_int_equal(c->agents->nodes[1]->session->talk.reports, 0);
     pin_free(&p);
     leave(&k);
     coord_end(c);
@@ -444,7 +444,7 @@ static void too_many_reports(void **state)
     (void)coord_do(c, coord_claim(1, 1, 1));
     beat(&k);
     COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 1 && k.m.orders.n == 1);
-    c->agents->nodes[1]->session->reports = LIMIT_REPORTS_UNANSWERED;
+    c->agents->nodes[1]->session->talk.reports = LIMIT_REPORTS_UNANSWERED;
     report(&k, 1, REPORT_PINNED);
     wait_closed(&k);
     coord_end(c);

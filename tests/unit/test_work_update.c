@@ -140,6 +140,28 @@ static void test_releases_after_an_update(void **state)
 
 /* --- pause --- */
 
+/* Found by tests/sim (seed 7): an outcome that waits for its report is of the
+ * order before, and must not answer a later one that wants something else. */
+static void test_an_outcome_answers_its_own_order_only(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_DIRECT);
+    world_settle(w); /* pinned, and not reported yet */
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_reports(w);
+    assert_int_equal(w->n, 0);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    world_order(w, 5, 1, COPY_RECURSIVE); /* the same again */
+    world_settle(w);
+    world_order(w, 5, 1, COPY_RELEASED);
+    world_reports(w);
+    assert_int_equal(w->n, 0);
+    world_free(w);
+}
+
 static void test_a_pause_begins_nothing(void **state)
 {
     struct world *w = world_new();
@@ -203,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_no_update_from_what_is_let_go),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
         cmocka_unit_test(test_releases_after_an_update),
+        cmocka_unit_test(test_an_outcome_answers_its_own_order_only),
         cmocka_unit_test(test_a_pause_begins_nothing),
         cmocka_unit_test(test_a_pause_lets_what_runs_end),
     };

@@ -1,0 +1,38 @@
+/* Whom an agent obeys, and which ORDERS pass. Every coordinator is heard, but
+ * orders are taken only of the newest leader that is known, of the history
+ * that is held, and without a gap (DESIGN 12.4). Pure; time is the caller's
+ * monotonic milliseconds.
+ */
+#ifndef PINFOLD_AGENT_FENCE_H
+#define PINFOLD_AGENT_FENCE_H
+
+#include "proto/message.h"
+
+struct fence {
+    uint8_t history[TYPES_HISTORY]; /* held, and what `term` counts in */
+    uint64_t index, term;           /* orders are held up to index */
+    uint64_t leader;                /* number of its session, 0 unknown */
+    uint64_t patience_ms;           /* with a leader of an older term */
+    uint64_t older, older_ms;       /* its session, 0 none, and since when */
+};
+
+void fence_welcomed(struct fence *f, const struct message_welcome *w);
+void fence_session_gone(struct fence *f, uint64_t session);
+/* Before fence_judge, for every ORDERS: who leads? true: a leader of an older
+ * term is obeyed from here, since no newer one was heard for patience_ms. */
+bool fence_hear(struct fence *f, uint64_t session,
+                const struct message_orders *o, uint64_t now_ms);
+
+enum fence_verdict {
+    FENCE_VIEW,    /* of a follower: nothing to obey */
+    FENCE_REFUSED, /* *why says the reason */
+    FENCE_CURRENT, /* nothing new: what is held is the leader's newest */
+    FENCE_TAKE     /* to be stored, then fence_stored */
+};
+enum fence_verdict fence_judge(const struct fence *f,
+                               const struct message_orders *o,
+                               const char **why);
+void fence_stored(struct fence *f, uint64_t session,
+                  const struct message_orders *o);
+
+#endif

@@ -1,0 +1,511 @@
+/* The committed operations, in order, each once: judged at the first replica
+ * that applies them.
+ */
+#include "tests/sim/check_impl.h"
+
+#include "proto/command.h"
+#include "tests/sim/coord.h"
+#include "tests/sim/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct check *check_new(struct sim *s)
+{
+    struct check *k = mem_alloc(sizeof *k);
+
+    k->sim = s;
+    pin_init(&k->row);
+    return k;
+}
+
+void check_free(struct check *k)
+{
+    for (uint32_t i = 0; i < SIM_PINS; i++)
+        free(k->pins[i]);
+    free(k->seen);
+    free(k->taken);
+    free(k->done);
+    pin_free(&k->row);
+    free(k);
+}
+
+/* --- once ---------------------------------------------------------------- */
+
+static uint64_t seen_hash(const struct seen *x)
+{
+    return order_mix(x->origin << 48 ^ x->boot << 24 ^ x->seq,
+                     COPY_RECURSIVE);
+}
+
+/* An open hash table; false: it was there. seq is never 0. */
+static bool insert(struct seen **table, uint32_t *n, uint32_t *size,
+                   struct seen x)
+{
+    if (2 * *n >= *size) {
+        struct seen *old = *table;
+        uint32_t n_old = *size;
+
+        *size = n_old == 0 ? 1024 : n_old * 2;
+        *table = mem_array(*size, sizeof **table);
+        *n = 0;
+        for (uint32_t i = 0; i < n_old; i++)
+            if (old[i].seq != 0)
+                (void)insert(table, n, size, old[i]);
+        free(old);
+    }
+    for (uint64_t h = seen_hash(&x);; h++) {
+        struct seen *at = &(*table)[h & (*size - 1)];
+
+        if (at->seq == 0) {
+            *at = x;
+            ++*n;
+            return true;
+        }
+        if (memcmp(at, &x, sizeof x) == 0)
+            return false;
+    }
+}
+
+static bool is_new(struct check *k, const struct command *c)
+{
+    struct seen x = {c->origin, c->boot, c->seq};
+    bool older = c->boot < k->boots[c->origin];
+    bool fresh = insert(&k->seen, &k->n_seen, &k->size_seen, x);
+
+    if (c->boot > k->boots[c->origin])
+        k->boots[c->origin] = c->boot;
+    return fresh && !older; /* nobody waits for an earlier life's */
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+static void look_at_time(struct check *k, uint64_t index)
+{
+    uint64_t term;
+    struct span e;
+    struct entry entry;
+    enum err rv;
+
+    if (k->time_of == index)
+        return;
+    k->time_of = index;
+    e = log_entry(k->sim, index, &term);
+    rv = entry_decode(e.p, e.n, &entry, NULL);
+    assert(rv == ERR_OK);
+    if (entry.time_ms > k->time_ms)
+        k->time_ms = entry.time_ms;
+}
+
+/* --- copies -------------------------------------------------------------- */
+
+static const struct copy *copy_of(const struct shadow *w, uint32_t node)
+{
+    for (uint32_t i = 0; w != NULL && i < w->n; i++)
+        if (w->copies[i].node == node)
+            return &w->copies[i];
+    return NULL;
+}
+
+static uint32_t minimum(struct store *store, const struct claim *m)
+{
+    uint32_t n;
+
+    (void)store_nodes(store, &n); /* none is ever drained here */
+    if (m->rmin < 0)
+        return 1;
+    if ((m->flags & CLAIM_DEFAULT) == 0 || n >= (uint32_t)m->rmin)
+        return (uint32_t)m->rmin;
+    return n < 1 ? 1 : n;
+}
+
+static void check_minimum(struct check *k, struct store *store,
+                          const struct shadow *was)
+{
+    const struct pin *p = &k->row;
+    uint32_t pinned = 0, before = 0;
+    uint32_t least = minimum(store, &k->claims[was->cid]);
+
+    for (uint32_t i = 0; i < p->n_copies; i++)
+        pinned += p->copies[i].want != COPY_RELEASED &&
+                  p->copies[i].state == COPY_PINNED &&
+                  store_node(store, p->copies[i].node)->health == HEALTH_UP;
+    for (uint32_t i = 0; i < was->n; i++)
+        before += was->copies[i].want != COPY_RELEASED;
+    k->sim->counts[COUNT_RELEASES]++;
+    if (pinned < least)
+        sim_wrong(k->sim, "minimum", 0, p->id,
+                  "a copy is let go with %u left, %u are needed, %u were "
+                  "wanted", pinned, least, before);
+}
+
+static bool reported(const struct command *c, uint32_t node, uint64_t pin,
+                     enum report_state state, uint64_t idx)
+{
+    if (c->kind != COMMAND_REPORT || c->report.node != node)
+        return false;
+    for (uint32_t i = 0; i < c->report.n; i++)
+        if (c->report.items[i].pin == pin && c->report.items[i].idx >= idx &&
+            c->report.items[i].state == state)
+            return true;
+    return false;
+}
+
+/* true: it was let go. */
+static bool check_copy(struct check *k, const struct command *c,
+                       const struct copy *was, const struct copy *now)
+{
+    uint64_t pin = k->row.id;
+    bool taken = now->want != COPY_RELEASED &&
+                 (was == NULL || was->want == COPY_RELEASED);
+    bool let_go = now->want == COPY_RELEASED && was != NULL &&
+                  was->want != COPY_RELEASED;
+
+    if (was == NULL && now->want == COPY_RELEASED)
+        sim_wrong(k->sim, "copies", now->node, pin, "a copy from nowhere");
+    if (taken && c->kind != COMMAND_CLAIM_PUT && c->kind != COMMAND_ASSIGN)
+        sim_wrong(k->sim, "copies", now->node, pin, "taken without cause");
+    if (let_go && c->kind != COMMAND_CLAIM_REMOVE &&
+        c->kind != COMMAND_EXPIRE && c->kind != COMMAND_ASSIGN)
+        sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
+    if (now->state == COPY_PINNED && was != NULL &&
+        was->state != COPY_PINNED &&
+        !reported(c, now->node, pin, REPORT_PINNED, was->idx))
+        sim_wrong(k->sim, "copies", now->node, pin,
+                  "pinned, and nobody reported it");
+    if (now->state == COPY_PINNED && was == NULL)
+        sim_wrong(k->sim, "copies", now->node, pin, "pinned from nowhere");
+    if (now->want == COPY_RELEASED)
+        k->released[now->node][pin] = now->idx;
+    if (was == NULL || was->want != now->want || was->state != now->state)
+        sim_trace(k->sim, EVENT_COPY, 0, now->node, pin,
+                  (uint64_t)now->want << 8 | (uint64_t)now->state, now->idx);
+    return let_go;
+}
+
+/* have: the row is there, in k->row. */
+static void check_copies(struct check *k, struct store *store, uint64_t id,
+                         bool have, const struct command *c)
+{
+    struct shadow *w = k->pins[id];
+    uint32_t n = have ? k->row.n_copies : 0;
+    bool let_go = false;
+
+    for (uint32_t i = 0; w != NULL && i < w->n; i++) {
+        const struct copy *was = &w->copies[i];
+        bool there = have && pin_copy(&k->row, was->node) != NULL;
+
+        if (!there && (was->want != COPY_RELEASED ||
+                       !reported(c, was->node, id, REPORT_GONE, was->idx)))
+            sim_wrong(k->sim, "copies", was->node, id,
+                      "forgotten without a report");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (i > 0 && k->row.copies[i - 1].node >= k->row.copies[i].node)
+            sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
+                      "twice on one node");
+        let_go |= check_copy(k, c, copy_of(w, k->row.copies[i].node),
+                             &k->row.copies[i]);
+    }
+    if (c->kind == COMMAND_ASSIGN && let_go)
+        check_minimum(k, store, w);
+}
+
+static void keep_shadow(struct check *k, uint64_t id, bool have)
+{
+    struct shadow *w = k->pins[id];
+
+    if (!have) {
+        if (w != NULL && k->claims[w->cid].pin == id)
+            k->claims[w->cid].pin = 0;
+        if (w != NULL)
+            w->n = w->org = 0;
+        return;
+    }
+    if (w == NULL)
+        w = k->pins[id] = mem_alloc(sizeof *w);
+    w->cid = sim_cid_number(&k->row.cid);
+    w->rev = k->row.rev;
+    w->org = k->row.org;
+    w->n = k->row.n_copies;
+    assert(w->n <= CHECK_COPIES);
+    memcpy(w->copies, k->row.copies, w->n * sizeof *w->copies);
+    k->claims[w->cid].pin = id;
+}
+
+static void look_at_pin(struct check *k, struct store *store, uint64_t id,
+                        const struct command *c)
+{
+    bool have;
+
+    if (id == 0 || id >= SIM_PINS)
+        return;
+    have = store_pin_get(store, id, &k->row);
+    if (!have && k->pins[id] == NULL)
+        return;
+    check_copies(k, store, id, have, c);
+    keep_shadow(k, id, have);
+}
+
+/* --- claims -------------------------------------------------------------- */
+
+void check_claim(struct check *k, struct store *store, uint32_t cid)
+{
+    const struct claim *m = &k->claims[cid];
+    struct cid c = sim_cid(cid);
+    bool have = store_pin_find(store, &c, &k->row) && k->row.org != 0;
+    const struct pin *p = &k->row;
+
+    if (have != m->claimed)
+        sim_wrong(k->sim, "claims", 0, m->pin, "cid %u is %s", cid,
+                  have ? "claimed, and should not be" : "lost");
+    if (have && (p->salt != m->salt || p->rmin != m->rmin ||
+                 p->rmax != m->rmax || p->expires_ms != m->expires_ms))
+        sim_wrong(k->sim, "claims", 0, p->id,
+                  "cid %u has not what was put last: salt %llu for %llu",
+                  cid, (unsigned long long)p->salt,
+                  (unsigned long long)m->salt);
+}
+
+static void note(struct check *k, const struct command *c, uint64_t index,
+                 uint32_t cid, uint64_t salt)
+{
+    if (k->n_done == k->size_done) {
+        k->size_done = k->size_done * 2 + 1024;
+        k->done = mem_grow(k->done, k->size_done, sizeof *k->done);
+    }
+    k->done[k->n_done++] = (struct done){index, salt, cid, c->kind};
+    sim_trace(k->sim, EVENT_CLAIM, 0, 0, k->claims[cid].pin,
+              (uint64_t)c->kind << 32 | cid, index);
+}
+
+static void put(struct check *k, struct store *store,
+                const struct command *c, const struct fsm_result *r)
+{
+    const struct command_claim_put *p = &c->claim_put;
+    uint32_t cid = sim_cid_number(&p->cid);
+    struct claim *m = &k->claims[cid];
+
+    if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY) {
+        const struct claim *from = p->from.n == 0
+                                       ? NULL
+                                       : &k->claims[sim_cid_number(&p->from)];
+
+        if (from != NULL && !from->claimed)
+            sim_wrong(k->sim, "claims", 0, m->pin, "made from no claim");
+        m->claimed = true;
+        m->salt = p->salt;
+        m->rmin = from != NULL ? from->rmin : p->rmin;
+        m->rmax = from != NULL ? from->rmax : p->rmax;
+        m->flags = from != NULL ? from->flags : p->flags;
+        m->expires_ms = from != NULL && !p->set_expires ? from->expires_ms
+                                                        : p->expires_ms;
+        note(k, c, r->index, cid, p->salt);
+    }
+    check_claim(k, store, cid);
+    if (k->row.id != 0 && m->claimed)
+        look_at_pin(k, store, k->row.id, c);
+}
+
+static void remove_claim(struct check *k, struct store *store,
+                         const struct command *c, const struct fsm_result *r)
+{
+    uint32_t cid = sim_cid_number(&c->claim_remove.cid);
+    struct claim *m = &k->claims[cid];
+
+    if ((r->verdict == VERDICT_ACCEPTED) != m->claimed)
+        sim_wrong(k->sim, "claims", 0, m->pin, "cid %u: removal is %s", cid,
+                  verdict_text(r->verdict));
+    m->claimed = false;
+    if (r->verdict == VERDICT_ACCEPTED)
+        note(k, c, r->index, cid, 0);
+    check_claim(k, store, cid);
+    look_at_pin(k, store, m->pin, c);
+}
+
+static void expire(struct check *k, struct store *store,
+                   const struct command *c)
+{
+    for (uint32_t i = 0; i < c->expire.n; i++) {
+        uint64_t id = c->expire.pins[i];
+        struct shadow *w = id < SIM_PINS ? k->pins[id] : NULL;
+        struct claim *m = w != NULL ? &k->claims[w->cid] : NULL;
+
+        if (w == NULL || m->pin != id)
+            continue;
+        if (m->claimed && m->expires_ms != 0 && m->expires_ms <= k->time_ms) {
+            m->claimed = false;
+            k->sim->counts[COUNT_EXPIRED]++;
+        }
+        check_claim(k, store, w->cid);
+        look_at_pin(k, store, id, c);
+    }
+}
+
+/* --- the others ---------------------------------------------------------- */
+
+static void assign(struct check *k, struct store *store,
+                   const struct command *c, const struct fsm_result *r)
+{
+    const struct command_assign *a = &c->assign;
+
+    if (r->verdict == VERDICT_ACCEPTED && k->pins[a->pin] != NULL &&
+        k->pins[a->pin]->rev != a->rev)
+        sim_wrong(k->sim, "copies", 0, a->pin,
+                  "assigned at revision %llu, it is %llu",
+                  (unsigned long long)a->rev,
+                  (unsigned long long)k->pins[a->pin]->rev);
+    look_at_pin(k, store, a->pin, c);
+}
+
+static void report(struct check *k, struct store *store,
+                   const struct command *c, const struct fsm_result *r)
+{
+    const struct command_report *p = &c->report;
+    struct seen x = {p->node, p->boot, p->seq};
+
+    assert(p->node <= SIM_NODES);
+    if (r->verdict == VERDICT_ACCEPTED &&
+        (p->boot != k->node_boot[p->node] ||
+         p->seq <= k->node_seq[p->node]))
+        sim_wrong(k->sim, "report", p->node, 0,
+                  "taken, of journal %llx number %llu",
+                  (unsigned long long)p->boot, (unsigned long long)p->seq);
+    if (r->verdict == VERDICT_ACCEPTED)
+        k->node_seq[p->node] = p->seq;
+    if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY)
+        (void)insert(&k->taken, &k->n_taken, &k->size_taken, x);
+    sim_trace(k->sim, EVENT_REPORTED, 0, p->node, 0, p->seq,
+              (uint64_t)r->verdict);
+    for (uint32_t i = 0; i < p->n; i++)
+        look_at_pin(k, store, p->items[i].pin, c);
+}
+
+static void node_put(struct check *k, const struct command *c,
+                     const struct fsm_result *r)
+{
+    if (r->verdict != VERDICT_ACCEPTED)
+        return;
+    assert(r->node <= SIM_NODES);
+    if (k->node_boot[r->node] != c->node_put.boot)
+        k->node_seq[r->node] = 0;
+    k->node_boot[r->node] = c->node_put.boot;
+}
+
+void check_taken(struct check *k, uint32_t node, uint64_t boot, uint64_t seq)
+{
+    struct seen x = {node, boot, seq};
+
+    if (insert(&k->taken, &k->n_taken, &k->size_taken, x))
+        sim_wrong(k->sim, "taken", node, 0,
+                  "report %llu is said to be taken, and is not committed",
+                  (unsigned long long)seq);
+}
+
+/* flat table */
+static void judge(struct check *k, struct store *store,
+                  const struct command *c, const struct fsm_result *r)
+{
+    switch (c->kind) {
+    case COMMAND_CLAIM_PUT:
+        put(k, store, c, r);
+        break;
+    case COMMAND_CLAIM_REMOVE:
+        remove_claim(k, store, c, r);
+        break;
+    case COMMAND_EXPIRE:
+        expire(k, store, c);
+        break;
+    case COMMAND_ASSIGN:
+        assign(k, store, c, r);
+        break;
+    case COMMAND_REPORT:
+        report(k, store, c, r);
+        break;
+    case COMMAND_NODE_PUT:
+        node_put(k, c, r);
+        break;
+    case COMMAND_RECOVER:
+        for (uint32_t i = 0; i < c->recover.n; i++)
+            look_at_pin(k, store, c->recover.pins[i], c);
+        break;
+    case COMMAND_TICK:
+    case COMMAND_NODE_STATE:
+    case COMMAND_CONFIG_PUT:
+    case COMMAND_COORDINATOR_PUT:
+        break;
+    }
+}
+
+void check_operation(struct check *k, uint32_t coord, struct store *store,
+                     const struct command *c, const struct fsm_result *r)
+{
+    bool fresh;
+
+    k->sum[coord - 1] = order_mix(k->sum[coord - 1] + (uint64_t)r->verdict,
+                                  COPY_RECURSIVE);
+    if (r->index <= k->front)
+        return;
+    look_at_time(k, r->index);
+    k->sim->counts[COUNT_OPERATIONS]++;
+    k->sim->counts[COUNT_CHECKED]++;
+    fresh = is_new(k, c);
+    if (fresh != (r->verdict != VERDICT_REPEATED))
+        sim_wrong(k->sim, "once", 0, 0, "operation %llu/%llu/%llu is %s",
+                  (unsigned long long)c->origin, (unsigned long long)c->boot,
+                  (unsigned long long)c->seq,
+                  fresh ? "new, but skipped" : "applied twice");
+    k->sim->counts[COUNT_REPEATED] += !fresh;
+    k->sim->counts[COUNT_STALE] += r->verdict == VERDICT_STALE;
+    if (fresh)
+        judge(k, store, c, r);
+}
+
+void check_entry(struct check *k, uint32_t coord, struct store *store,
+                 uint64_t index)
+{
+    uint64_t sum = k->sum[coord - 1], at = index / CHECK_HASH_EVERY;
+    uint8_t hash[STORE_HASH];
+
+    k->sum[coord - 1] = 0;
+    assert(index < sizeof k->verdicts / sizeof k->verdicts[0]);
+    if (index > k->front) {
+        k->front = index;
+        k->verdicts[index] = sum;
+    } else if (k->verdicts[index] != sum) {
+        sim_wrong(k->sim, "equal", 0, 0,
+                  "coordinator %u gave other verdicts at %llu", coord,
+                  (unsigned long long)index);
+    }
+    if (index % CHECK_HASH_EVERY != 0 ||
+        at >= sizeof k->have_hash / sizeof k->have_hash[0])
+        return;
+    store_hash(store, hash);
+    if (!k->have_hash[at])
+        memcpy(k->hashes[at], hash, sizeof hash);
+    else if (memcmp(k->hashes[at], hash, sizeof hash) != 0)
+        sim_wrong(k->sim, "equal", 0, 0, "coordinator %u differs at %llu",
+                  coord, (unsigned long long)index);
+    k->have_hash[at] = true;
+}
+
+void check_acked(struct check *k, const struct command *c, uint64_t index)
+{
+    bool is_put = c->kind == COMMAND_CLAIM_PUT;
+
+    if (!is_put && c->kind != COMMAND_CLAIM_REMOVE)
+        return;
+    for (uint32_t i = k->n_done; i-- > 0;) {
+        const struct done *d = &k->done[i];
+        const struct cid cid = sim_cid(d->cid);
+
+        if (d->index == index && d->kind == c->kind &&
+            (is_put ? d->salt == c->claim_put.salt
+                    : cid_equal(&cid, &c->claim_remove.cid)))
+            return;
+    }
+    sim_wrong(k->sim, "acked", 0, 0,
+              "an operation is acknowledged, and is not in the log at %llu",
+              (unsigned long long)index);
+}

@@ -1,0 +1,47 @@
+/* What must hold. check.c follows the committed operations and keeps what
+ * they should have made of the claims and copies; check_agent.c judges what
+ * agents and daemons do by it; check_end.c looks at the whole.
+ *
+ *   once        each operation is applied once
+ *   equal       replicas are equal at equal index
+ *   claims      what was put is there, what was removed is not, nothing
+ *               expires early
+ *   acked       an acknowledged operation is in the log
+ *   copies      distinct; wanted, pinned and gone only for a reason
+ *   minimum     a surplus copy goes only while enough others are pinned
+ *   report      only of the known journal, in order
+ *   taken       TAKEN only after the commit
+ *   unpin       only what the committed state let go and nobody wants again
+ *   foreign     pins of others stay
+ *   held        "pinned" is said only of what the daemon showed
+ *   one_call    one call a CID
+ *   settle      once faults stop, all is as wanted, within 20 minutes
+ */
+#ifndef PINFOLD_SIM_CHECK_H
+#define PINFOLD_SIM_CHECK_H
+
+#include "tests/sim/sim.h"
+
+struct check *check_new(struct sim *s);
+void check_free(struct check *k);
+/* Each operation that a replica applies; then its entry. */
+void check_operation(struct check *k, uint32_t coord, struct store *store,
+                     const struct command *c, const struct fsm_result *r);
+void check_entry(struct check *k, uint32_t coord, struct store *store,
+                 uint64_t index);
+void check_acked(struct check *k, const struct command *c, uint64_t index);
+
+void check_taken(struct check *k, uint32_t node, uint64_t boot,
+                 uint64_t seq);
+void check_orders(struct check *k, uint32_t agent,
+                  const struct message_orders *o);
+void check_report(struct check *k, uint32_t agent,
+                  const struct message_report *r);
+void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);
+
+/* Every claim against the state of the newest replica. */
+void check_all(struct check *k);
+/* last: what is not as it must be is wrong. */
+bool check_settled(struct check *k, bool last);
+
+#endif

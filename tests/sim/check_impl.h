@@ -1,0 +1,70 @@
+/* Private to check*.c. */
+#ifndef PINFOLD_SIM_CHECK_IMPL_H
+#define PINFOLD_SIM_CHECK_IMPL_H
+
+#include "tests/sim/check.h"
+
+enum { CHECK_COPIES = SIM_NODES + 1, CHECK_HASH_EVERY = 8 };
+
+/* What the committed operations say about a CID. */
+struct claim {
+    bool claimed;
+    uint64_t salt, expires_ms;
+    int32_t rmin, rmax;
+    uint32_t flags;
+    uint64_t pin;         /* its row, 0 none */
+};
+
+/* A row as it was after the operation before. */
+struct shadow {
+    uint32_t cid;
+    uint64_t rev;
+    uint32_t org;
+    uint32_t n;
+    struct copy copies[CHECK_COPIES];
+};
+
+/* What an agent was told and said, whatever became of its journal. */
+struct known {
+    uint64_t hold_idx;    /* newest order to hold that it stored */
+    uint64_t idx;         /* newest order that it stored … */
+    enum copy_want want;  /* … and what that said, */
+    uint64_t order_at;    /* since when, in events */
+};
+
+struct done { /* an operation on a CID that was accepted */
+    uint64_t index, salt;
+    uint32_t cid;
+    enum command_kind kind;
+};
+
+struct seen {
+    uint64_t origin, boot, seq;
+};
+
+struct check {
+    struct sim *sim;
+    uint64_t front, time_ms, time_of; /* log time after entry time_of */
+    uint8_t hashes[1 << 14][STORE_HASH];
+    bool have_hash[1 << 14];
+    uint64_t verdicts[1 << 16], sum[SIM_COORDS];
+    struct seen *seen;
+    uint32_t n_seen, size_seen;
+    uint64_t boots[SIM_COORDS + 1];   /* of origins */
+    uint64_t node_boot[SIM_NODES + 1], node_seq[SIM_NODES + 1];
+    struct seen *taken;               /* origin: node */
+    uint32_t n_taken, size_taken;
+    struct claim claims[SIM_CIDS];
+    struct shadow *pins[SIM_PINS];
+    uint64_t released[SIM_NODES + 1][SIM_PINS]; /* index */
+    struct known known[SIM_NODES][SIM_PINS];
+    struct done *done;
+    uint32_t n_done, size_done;
+    struct pin row;
+};
+
+/* The replica that has applied most. NULL: none is up. */
+struct store *check_front(struct check *k);
+void check_claim(struct check *k, struct store *store, uint32_t cid);
+
+#endif

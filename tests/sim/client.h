@@ -1,0 +1,14 @@
+/* Users: operations at any coordinator that is ready, sent again as new ones
+ * when the outcome is unknown. Each claim bears a number of its own (salt).
+ */
+#ifndef PINFOLD_SIM_CLIENT_H
+#define PINFOLD_SIM_CLIENT_H
+
+#include "tests/sim/sim.h"
+
+struct client *client_new(struct sim *s);
+void client_free(struct client *c);
+void client_answered(struct sim *s, uint64_t request, enum err e,
+                     enum verdict v, uint64_t index, uint32_t coord);
+
+#endif

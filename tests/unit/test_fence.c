@@ -1,0 +1,160 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/core/fence.h"
+
+#include <string.h>
+
+static struct fence held(uint64_t term, uint64_t index)
+{
+    struct fence f = {.term = term, .index = index, .leader = 1,
+                      .patience_ms = 15000};
+
+    memset(f.history, 7, TYPES_HISTORY);
+    return f;
+}
+
+static struct message_orders orders(uint64_t term, uint64_t from,
+                                    uint64_t to, uint32_t n)
+{
+    struct message_orders o = {.term = term, .leading = true, .from = from,
+                               .to = to, .n = n};
+
+    memset(o.history, 7, TYPES_HISTORY);
+    return o;
+}
+
+static void which_orders_pass(void **state)
+{
+    static const struct {
+        uint64_t term, from, to;
+        uint32_t n;
+        bool full, leading, other;
+        enum fence_verdict verdict;
+    } cases[] = {
+        {5, 10, 12, 1, false, true, false, FENCE_TAKE},
+        {5, 8, 12, 1, false, true, false, FENCE_TAKE},
+        {5, 10, 10, 0, false, true, false, FENCE_CURRENT},
+        {5, 10, 12, 0, false, true, false, FENCE_TAKE},
+        {5, 11, 12, 1, false, true, false, FENCE_REFUSED},
+        {5, 5, 9, 1, false, true, false, FENCE_REFUSED},
+        {4, 10, 12, 1, false, true, false, FENCE_REFUSED},
+        {4, 0, 12, 1, true, true, false, FENCE_REFUSED},
+        {5, 0, 12, 1, true, true, false, FENCE_TAKE},
+        {5, 3, 12, 1, true, true, false, FENCE_REFUSED},
+        {5, 10, 12, 1, false, true, true, FENCE_REFUSED},
+        {1, 0, 3, 1, true, true, true, FENCE_TAKE},
+        {5, 10, 12, 1, false, false, false, FENCE_VIEW},
+    };
+    const char *why;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct fence f = held(5, 10);
+        struct message_orders o = orders(cases[k].term, cases[k].from,
+                                         cases[k].to, cases[k].n);
+
+        o.full = cases[k].full;
+        o.leading = cases[k].leading;
+        if (cases[k].other)
+            o.history[0] = 1;
+        assert_int_equal(fence_judge(&f, &o, &why), cases[k].verdict);
+        assert_int_equal(why != NULL, cases[k].verdict == FENCE_REFUSED);
+    }
+}
+
+static void who_leads(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(4, 10, 12, 1);
+
+    (void)state;
+    f.leader = 0;
+    (void)fence_hear(&f, 2, &o, 0); /* of an older term: nobody to obey */
+    assert_int_equal(f.leader, 0);
+    o.term = 6;
+    (void)fence_hear(&f, 2, &o, 0);
+    assert_int_equal(f.leader, 2);
+    assert_int_equal(f.term, 6);
+    o.term = 7;
+    o.leading = false; /* a follower knows of a newer term */
+    (void)fence_hear(&f, 3, &o, 0);
+    assert_int_equal(f.leader, 0);
+    assert_int_equal(f.term, 7);
+    o.leading = true;
+    (void)fence_hear(&f, 3, &o, 0);
+    fence_session_gone(&f, 2);
+    assert_int_equal(f.leader, 3);
+    o.leading = false;
+    (void)fence_hear(&f, 3, &o, 0); /* it stepped down */
+    assert_int_equal(f.leader, 0);
+}
+
+static void terms_count_within_a_history(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(2, 0, 3, 0);
+    struct message_welcome w = {.term = 9};
+
+    (void)state;
+    fence_welcomed(&f, &w); /* of another history */
+    assert_int_equal(f.term, 5);
+    memset(w.history, 7, TYPES_HISTORY);
+    fence_welcomed(&f, &w);
+    assert_int_equal(f.term, 9);
+    o.full = true;
+    o.history[3] = 1;
+    fence_stored(&f, 1, &o);
+    assert_int_equal(f.term, 2);
+    assert_int_equal(f.index, 3);
+    assert_memory_equal(f.history, o.history, TYPES_HISTORY);
+}
+
+/* Coordinators that were restored from an older copy count terms anew. */
+static void an_older_term_that_stays(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(4, 10, 12, 1);
+
+    (void)state;
+    assert_false(fence_hear(&f, 2, &o, 100)); /* while the newer one leads */
+    assert_false(fence_hear(&f, 2, &o, 20000));
+    fence_session_gone(&f, 1);
+    assert_false(fence_hear(&f, 2, &o, 20001 + 14998));
+    assert_int_equal(f.leader, 0);
+    assert_true(fence_hear(&f, 2, &o, 20000 + 15000));
+    assert_int_equal(f.leader, 2);
+    assert_int_equal(f.term, 4);
+}
+
+/* It gets no reports before what is held is of its history. */
+static void a_leader_of_another_history(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(9, 0, 12, 1);
+
+    (void)state;
+    o.full = true;
+    o.history[0] = 1;
+    assert_false(fence_hear(&f, 1, &o, 0));
+    assert_int_equal(f.leader, 0);
+    fence_stored(&f, 1, &o);
+    assert_int_equal(f.leader, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(which_orders_pass),
+        cmocka_unit_test(who_leads),
+        cmocka_unit_test(terms_count_within_a_history),
+        cmocka_unit_test(an_older_term_that_stays),
+        cmocka_unit_test(a_leader_of_another_history),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
