@@ -206,6 +206,13 @@ static void full_orders_end(struct agent *a)
     agent_list_soon(a, 0);
 }
 
+/* Copies are made at any time; one that comes back is worst with releases. */
+static void backup(struct agent *a)
+{
+    journal_free(a->old);
+    a->old = journal_copy(a->journal);
+}
+
 bool agent_orders(struct agent *a, const struct message_orders *o)
 {
     uint64_t now = a->sim->now;
@@ -220,6 +227,8 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
     a->journal->index = o->to;
     if (!o->more && a->full_orders)
         full_orders_end(a);
+    if (o->n > 0 && prng_below(&a->random, 12) == 0)
+        backup(a);
     agent_pump(a);
     return true;
 }
@@ -355,10 +364,8 @@ void agent_kill(struct agent *a, enum agent_journal j, uint64_t down_ms)
     a->work = NULL;
     a->up = false;
     take_journal(a, j);
-    if (a->old == NULL || prng_below(&a->random, 2) == 0) {
-        journal_free(a->old);
-        a->old = journal_copy(a->journal);
-    }
+    if (a->old == NULL || prng_below(&a->random, 4) == 0)
+        backup(a);
     (void)sim_task(a->sim, down_ms, start_task, a->at, a->epoch);
 }
 

@@ -4,6 +4,7 @@
 #include "tests/sim/check_impl.h"
 
 #include "proto/command.h"
+#include "tests/sim/client.h"
 #include "tests/sim/coord.h"
 #include "tests/sim/log.h"
 
@@ -280,6 +281,21 @@ static void note(struct check *k, const struct command *c, uint64_t index,
               (uint64_t)c->kind << 32 | cid, index);
 }
 
+/* What is committed is what the user asked for. */
+static void check_request(struct check *k, const struct command_claim_put *p)
+{
+    const struct command_claim_put *q =
+        &client_request(k->sim, p->salt)->claim_put;
+
+    if (!cid_equal(&p->cid, &q->cid) || p->flags != q->flags ||
+        p->from.n != q->from.n || p->rmin != q->rmin ||
+        p->rmax != q->rmax || p->expires_ms != q->expires_ms ||
+        p->set_name != q->set_name || p->set_expires != q->set_expires ||
+        !span_equal(p->name, q->name))
+        sim_wrong(k->sim, "claims", 0, 0, "request %llu was changed",
+                  (unsigned long long)p->salt);
+}
+
 static void put(struct check *k, struct store *store,
                 const struct command *c, const struct fsm_result *r)
 {
@@ -287,6 +303,7 @@ static void put(struct check *k, struct store *store,
     uint32_t cid = sim_cid_number(&p->cid);
     struct claim *m = &k->claims[cid];
 
+    check_request(k, p);
     if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY) {
         const struct claim *from = p->from.n == 0
                                        ? NULL

@@ -190,6 +190,12 @@ static void submit(struct sim *s, struct task *t)
         sim_task(s, RETRY_MS, submit, 0, 0)->a = t->a;
 }
 
+const struct command *client_request(const struct sim *s, uint64_t number)
+{
+    assert(number >= 1 && number <= s->client->n);
+    return &s->client->requests[number - 1]->command;
+}
+
 void client_answered(struct sim *s, uint64_t request, enum err e,
                      enum verdict v, uint64_t index, uint32_t coord)
 {

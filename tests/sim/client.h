@@ -8,6 +8,8 @@
 
 struct client *client_new(struct sim *s);
 void client_free(struct client *c);
+/* As it was asked for; number: the salt of a claim. */
+const struct command *client_request(const struct sim *s, uint64_t number);
 void client_answered(struct sim *s, uint64_t request, enum err e,
                      enum verdict v, uint64_t index, uint32_t coord);
 

@@ -1,5 +1,5 @@
 /* sim --seed N | --seeds FROM..TO [--jobs N] [--ms N | --hours N] [--ops N]
- *     [--without KIND,…] [--trace] [--minimise] [--stats]
+ *     [--without KIND,…] [--trace] [--twice] [--minimise] [--quiet]
  */
 #include "tests/sim/sim.h"
 
@@ -16,7 +16,7 @@ enum { JOBS_MAX = 64, TEXT_MAX = 1 << 16 };
 struct run {
     uint64_t from, to;
     unsigned jobs;
-    bool stats, minimise, quiet;
+    bool twice, minimise, quiet;
     struct sim_options o;
 };
 
@@ -87,6 +87,24 @@ static void one(const struct run *r, uint64_t seed, struct outcome *out)
     sim_clean(made);
 }
 
+/* The same again must take the same way. */
+static void run_seed(const struct run *r, uint64_t seed, struct outcome *out)
+{
+    struct outcome again;
+
+    one(r, seed, out);
+    if (!r->twice)
+        return;
+    one(r, seed, &again);
+    if (memcmp(out, &again, sizeof again) == 0)
+        return;
+    printf("FAILED seed=%llu checker=same: trace %016llx, then %016llx\n",
+           (unsigned long long)seed, (unsigned long long)out->hash,
+           (unsigned long long)again.hash);
+    fflush(stdout);
+    _Exit(1);
+}
+
 static void print_counts(const uint64_t *counts, uint64_t n)
 {
     for (unsigned k = 0; k < COUNT_COUNT; k++)
@@ -119,7 +137,7 @@ static void start_child(const struct run *r, struct child *c, uint64_t seed)
         close(ends[0]);
         if (dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
             _Exit(2);
-        one(r, seed, &out);
+        run_seed(r, seed, &out);
         if (write(ends[1], &out, sizeof out) != sizeof out)
             _Exit(2);
         exit(0);
@@ -240,8 +258,8 @@ static void usage(void)
 {
     fprintf(stderr, "usage: sim --seed N | --seeds FROM..TO [--jobs N] "
                     "[--hours N | --ms N] [--ops N]\n"
-                    "           [--without KIND,...] [--trace] [--minimise] "
-                    "[--stats] [--quiet]\nkinds:");
+                    "           [--without KIND,...] [--trace] [--twice] "
+                    "[--minimise] [--quiet]\nkinds:");
     for (unsigned k = 0; k < FAULT_COUNT; k++)
         fprintf(stderr, " %s", sim_fault_text[k]);
     fprintf(stderr, "\n");
@@ -308,8 +326,8 @@ static void arguments(struct run *r, int argc, char **argv)
             r->o.trace = true;
         else if (strcmp(a, "--minimise") == 0)
             r->minimise = true;
-        else if (strcmp(a, "--stats") == 0)
-            r->stats = true;
+        else if (strcmp(a, "--twice") == 0)
+            r->twice = true;
         else if (strcmp(a, "--quiet") == 0)
             r->quiet = true;
         else
@@ -349,7 +367,7 @@ int main(int argc, char **argv)
         return minimise(&r);
     if (r.from != r.to)
         return many(&r);
-    one(&r, r.from, &out);
+    run_seed(&r, r.from, &out);
     printf("seed %llu: trace %016llx\n", (unsigned long long)r.from,
            (unsigned long long)out.hash);
     print_counts(out.counts, 1);

@@ -91,6 +91,10 @@ static void items(void **state)
     build(w, 2, &a); /* holders are others */
     assert_int_equal(out.items[0].n_holders, 0);
     assert_false(out.items[0].queued);
+    /* Found by tests/sim (seed 13): a failed copy whose reservation grew. */
+    assert_int_equal(reported(w, 3, 1, REPORT_FAILED), VERDICT_ACCEPTED);
+    build(w, 3, &a);
+    assert_true(out.items[0].queued);
     assert_int_equal(remove_claim(w, 1), VERDICT_ACCEPTED);
     build(w, 2, &a);
     assert_int_equal(out.n, 1);
