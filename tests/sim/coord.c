@@ -230,6 +230,21 @@ static void apply(struct coord *c, uint64_t index)
         coord_flush(c);
 }
 
+static void fall(struct sim *s, struct task *t)
+{
+    struct coord *c = s->coords[t->who];
+
+    if (c->epoch == t->epoch && c->doomed)
+        coord_kill(c, c->doomed_older, c->doomed_ms);
+}
+
+void coord_kill_soon(struct coord *c, bool older, uint64_t down_ms)
+{
+    c->doomed = true;
+    c->doomed_older = older;
+    c->doomed_ms = down_ms;
+}
+
 static void advance(struct coord *c)
 {
     uint64_t delay = 0;
@@ -239,12 +254,14 @@ static void advance(struct coord *c)
     while (c->up && c->last_applied < c->commit_known)
         apply(c, c->last_applied + 1);
     coord_turn_soon(c, 0);
-    if (prng_below(&c->random, 4) == 0)
+    if (prng_below(&c->random, 4) == 0 || c->doomed)
         delay = sim_pick(&c->random, 1, 40);
     if (c->group_open && delay == 0)
         coord_flush(c);
     else if (c->group_open)
         (void)sim_task(c->sim, delay, flush_task, c->id - 1, c->epoch);
+    if (c->group_open && c->doomed)
+        (void)sim_task(c->sim, 0, fall, c->id - 1, c->epoch);
 }
 
 void coord_told(struct coord *c, uint32_t epoch, uint32_t leader,
@@ -338,6 +355,7 @@ static void start(struct coord *c)
     c->step = step_new(c->store, &limits, &wishes);
     c->epoch++;
     c->up = true;
+    c->doomed = false;
     c->boot++;
     c->leading = c->caught_up = c->settled = c->was_leading = false;
     c->leader = 0;
@@ -399,6 +417,7 @@ void coord_kill(struct coord *c, bool older, uint64_t down_ms)
 
 void coord_recover(struct coord *c)
 {
+    c->doomed = false;
     c->lag_until_ms = 0;
     c->clock_off_ms = 0;
     if (!c->up)

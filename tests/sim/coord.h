@@ -23,6 +23,8 @@ void coord_receive(struct coord *c, enum net_kind k, uint32_t agent,
                    uint64_t number, struct span frame);
 /* Faults. */
 void coord_kill(struct coord *c, bool older, uint64_t down_ms);
+/* The same, once entries are applied and not committed to the database. */
+void coord_kill_soon(struct coord *c, bool older, uint64_t down_ms);
 void coord_lag(struct coord *c, uint64_t ms);
 void coord_clock(struct coord *c, int64_t off_ms);
 void coord_recover(struct coord *c); /* faults have stopped */

@@ -73,7 +73,8 @@ struct coord {
     uint32_t leader;         /* raft id, 0 unknown */
     uint64_t term, target, heard_ms, leader_lost_ms, quorum_ms;
     uint64_t commit_known, last_applied, lag_until_ms;
-    bool group_open;
+    bool group_open, doomed, doomed_older;
+    uint64_t doomed_ms;
     uint32_t group_operations;
     uint64_t ticks;
 

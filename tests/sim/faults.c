@@ -44,7 +44,10 @@ static uint64_t length(struct sim *s)
 
 static void leader(struct sim *s)
 {
-    log_elect(s);
+    if (pick(s, 0, 1) == 0)
+        log_elect(s);
+    else
+        log_elect_soon(s);
 }
 
 static void coord_falls(struct sim *s)
@@ -55,8 +58,13 @@ static void coord_falls(struct sim *s)
 
     for (uint32_t i = 0; i < SIM_COORDS; i++)
         up += coord_up(s->coords[i]);
-    if (up == SIM_COORDS || pick(s, 0, 5) == 0)
-        coord_kill(s->coords[at], older && sim_has(s, FAULT_OLDSTATE), ms);
+    older = older && sim_has(s, FAULT_OLDSTATE);
+    if (up < SIM_COORDS && pick(s, 0, 5) != 0)
+        return;
+    if (pick(s, 0, 1) == 0)
+        coord_kill(s->coords[at], older, ms);
+    else
+        coord_kill_soon(s->coords[at], older, ms);
 }
 
 static void lag(struct sim *s)

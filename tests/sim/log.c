@@ -21,6 +21,7 @@ struct log {
     uint64_t term;
     uint32_t leader;
     bool busy;               /* a commit is on its way */
+    bool elect;              /* with the next entry */
     uint64_t alone_ms;       /* the leader has no majority since */
 };
 
@@ -142,6 +143,17 @@ static void add(struct log *l, struct span bytes)
     l->n++;
 }
 
+static void elect(struct sim *s, struct task *t)
+{
+    (void)t;
+    log_elect(s);
+}
+
+void log_elect_soon(struct sim *s)
+{
+    s->log->elect = true;
+}
+
 bool log_append(struct sim *s, uint32_t coord, uint64_t term,
                 struct span entry)
 {
@@ -154,6 +166,9 @@ bool log_append(struct sim *s, uint32_t coord, uint64_t term,
     sim_trace(s, EVENT_APPEND, coord + 1, 0, 0, l->n + 1, entry.n);
     add(l, entry);
     commit_soon(s, sim_pick(&l->random, 1, 12));
+    if (l->elect)
+        (void)sim_task(s, 0, elect, 0, 0);
+    l->elect = false;
     return true;
 }
 

@@ -19,5 +19,6 @@ uint32_t log_leader(const struct sim *s); /* position, SIM_COORDS none */
 /* n = 0: the first entry of a term, which the state machine never sees. */
 struct span log_entry(const struct sim *s, uint64_t index, uint64_t *term);
 void log_elect(struct sim *s); /* someone else, if it can be */
+void log_elect_soon(struct sim *s); /* with entries under way */
 
 #endif

@@ -78,7 +78,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(PINS, "pins") X(UPDATES, "updates") X(UNPINS, "unpins")                \
     X(FULL_ORDERS, "full_orders") X(FENCED, "fenced")                        \
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
-    X(CHECKS, "checks") X(RELEASES, "releases") X(EXPIRED, "expired")        \
+    X(RELEASES, "releases") X(EXPIRED, "expired")        \
     X(ASKED, "asked") X(CHECKED, "checked") X(SETTLE_S, "settle_s")
 
 enum sim_count {
