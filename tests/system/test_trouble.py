@@ -370,6 +370,18 @@ def test_strangers_pins_are_left_alone(make_cluster):
     k.delete(f"/pins/{adopted}")
     until(lambda: cluster.holders(adopted) == ["node-2"], 20,
           "only the pin that was there before stays")
+    # A direct pin that no listing has met yet: a recursive one would take
+    # its place. Found by tests/sim.
+    direct = cluster.daemons[2].add(os.urandom(3000))
+    theirs = cluster.daemons[2].rpc(f"pin/add?arg={direct}&recursive=false")
+    assert theirs.status == 200, theirs
+    k.post(f"/pins/{direct}?replication=3")
+    until(lambda: cluster.holders(direct) == ["node-1", "node-2"], 20,
+          "the others pin it")
+    until(lambda: b"a direct pin of someone else" in
+          k.get(f"/pins/{direct}").body, 20, "the third one says why not")
+    assert cluster.daemons[2].rpc(
+        f"pin/ls?arg={direct}&type=direct").status == 200
     agent = cluster.agents[0]
     agent.terminate()
     shutil.rmtree(agent.data)  # a new journal, a new key: full orders
