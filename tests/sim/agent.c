@@ -227,7 +227,8 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
     a->journal->index = o->to;
     if (!o->more && a->full_orders)
         full_orders_end(a);
-    if (o->n > 0 && prng_below(&a->random, 12) == 0)
+    if (o->n > 0 && o->items[0].want == COPY_RELEASED &&
+        prng_below(&a->random, 5) == 0)
         backup(a);
     agent_pump(a);
     return true;
@@ -321,7 +322,7 @@ static void start(struct agent *a)
             work_load(a->work, a->journal->items[k]);
     agent_link_start(a);
     agent_daemon_look(a, AGENT_DAEMON_MS);
-    agent_daemon_look(a, 20);
+    agent_daemon_look(a, sim_pick(&a->random, 1, 12));
     sim_trace(a->sim, EVENT_AGENT_STARTS, 0, a->at + 1, 0, a->journal->boot,
               a->journal->index);
 }
@@ -364,7 +365,7 @@ void agent_kill(struct agent *a, enum agent_journal j, uint64_t down_ms)
     a->work = NULL;
     a->up = false;
     take_journal(a, j);
-    if (a->old == NULL || prng_below(&a->random, 4) == 0)
+    if (a->old == NULL || prng_below(&a->random, 8) == 0)
         backup(a);
     (void)sim_task(a->sim, down_ms, start_task, a->at, a->epoch);
 }

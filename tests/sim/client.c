@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { USED_CIDS = SIM_CIDS - 40, RETRY_MS = 700 };
+enum { USED_CIDS = SIM_CIDS - 40, RETRY_MS = 700, RECENT = 8 };
 
 struct request {
     struct command command;
@@ -24,7 +24,9 @@ struct client {
     struct request **requests; /* by number - 1 */
     uint64_t n, size;
     uint32_t left;
+    bool back;           /* the next one puts back what was removed */
     bool used[SIM_CIDS]; /* put once, as far as is known */
+    uint32_t recent[RECENT], n_recent; /* put or removed last */
 };
 
 static void next(struct sim *s, struct task *t);
@@ -64,6 +66,9 @@ static uint32_t any_cid(struct client *c, bool used)
 {
     uint32_t n = 0;
 
+    /* Some are put and removed again and again, before agents are done. */
+    if (c->n_recent >= RECENT && prng_below(&c->random, 5) == 0)
+        return c->recent[prng_below(&c->random, RECENT)];
     for (unsigned k = 0; k < 30; k++) {
         n = (uint32_t)prng_below(&c->random, USED_CIDS);
         if (c->used[n] == used)
@@ -94,7 +99,9 @@ static void put(struct sim *s, struct request *r, uint64_t number)
     uint64_t how = prng_below(&c->random, 100);
 
     r->command.kind = COMMAND_CLAIM_PUT;
-    r->cid = any_cid(c, how < 30);
+    r->cid = c->back ? c->recent[(c->n_recent - 1) % RECENT]
+                     : any_cid(c, how < 30);
+    c->back = false;
     p->cid = sim_cid(r->cid);
     p->salt = number;
     p->who = PRINCIPAL_LOCAL;
@@ -136,6 +143,7 @@ static void remove_or_recover(struct sim *s, struct request *r)
     r->command.kind = COMMAND_CLAIM_REMOVE;
     r->command.claim_remove.cid = sim_cid(r->cid);
     c->used[r->cid] = false;
+    c->back = prng_below(&c->random, 4) == 0;
 }
 
 static struct request *request_new(struct client *c)
@@ -164,10 +172,12 @@ static void next(struct sim *s, struct task *t)
         return;
     c->left--;
     r = request_new(c);
-    if (prng_below(&c->random, 100) < 62)
+    if (prng_below(&c->random, 100) < 58 || c->back)
         put(s, r, c->n);
     else
         remove_or_recover(s, r);
+    if (r->command.kind != COMMAND_RECOVER)
+        c->recent[c->n_recent++ % RECENT] = r->cid;
     sim_task(s, 0, submit, 0, 0)->a = c->n;
     (void)sim_task(s, pause(s), next, 0, 0);
 }

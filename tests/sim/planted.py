@@ -60,6 +60,8 @@ def build(tree, jobs):
 
 
 def configure(tree):
+    if os.path.exists(tree + "/build/build.ninja"):
+        return
     done = run(["cmake", "-S", tree, "-B", tree + "/build", "-G", "Ninja",
                 "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_C_FLAGS=-O1 -Wno-error",
                 "-DPINFOLD_TESTS=ON"], BUILD_S)
