@@ -153,6 +153,7 @@ static void take_order(struct work *w, const struct order_item *o)
     if (o->want != COPY_RELEASED)
         work_item_hints(i, o->holders, o->n_holders, &o->from);
     if (newer || changed) {
+        i->seen = 0; /* that was of the order before: a restart looks */
         i->attempts = 0;
         i->cuts = 0;
     }

@@ -35,8 +35,10 @@ static void send(struct coord *c, struct csession *s,
         return;
     buf_reset(&c->out);
     message_encode(m, &c->out);
-    net_to_agent(c->sim, NET_FRAME, s->agent, c->id - 1, s->number,
-                 span_buf(&c->out));
+    net_to_agent(c->sim,
+                 m->kind == MESSAGE_ORDERS && m->orders.full ? NET_FULL
+                                                             : NET_FRAME,
+                 s->agent, c->id - 1, s->number, span_buf(&c->out));
 }
 
 static void end_calls(struct coord *c, uint64_t session, uint64_t now)

@@ -101,13 +101,14 @@ static void send(struct sim *s, const struct way *w, enum net_kind k,
     bool twice = sim_fault(s, FAULT_REPEAT, n->rough / 4);
     bool late = sim_fault(s, FAULT_REORDER, n->rough / 4);
 
+    late = late && settled_kind(k, frame);
+    twice = twice && settled_kind(k, frame);
+    k = k == NET_FULL ? NET_FRAME : k;
     s->counts[COUNT_MESSAGES]++;
     if (cut || lost) {
         s->counts[COUNT_LOST]++;
         return;
     }
-    late = late && settled_kind(k, frame);
-    twice = twice && settled_kind(k, frame);
     s->counts[COUNT_REORDERED] += late;
     s->counts[COUNT_TWICE] += twice;
     carry(s, w, k, number, frame, !late);

@@ -6,7 +6,9 @@
 
 #include "tests/sim/sim.h"
 
-enum net_kind { NET_FRAME, NET_DIAL, NET_CLOSE, NET_REFUSED };
+/* NET_FULL: a frame that comes once and in order, as streams have it: fences
+ * cannot tell full orders of the same leader apart. */
+enum net_kind { NET_FRAME, NET_DIAL, NET_CLOSE, NET_REFUSED, NET_FULL };
 
 struct net *net_new(struct sim *s);
 void net_free(struct net *n);

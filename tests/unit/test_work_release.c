@@ -24,6 +24,23 @@ static void test_releases_only_what_is_ours(void **state)
     world_free(w);
 }
 
+/* Found by tests/sim (seed 51): the journal said "pinned" of the order before
+ * the release, so a restart took the new order for settled. */
+static void test_a_new_order_has_no_outcome_yet(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    assert_int_equal(w->kept.seen, REPORT_PINNED);
+    world_order(w, 5, 1, COPY_RELEASED);
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    assert_int_equal(w->kept.seen, 0);
+    world_free(w);
+}
+
 /* With a lost journal only the name tells whose pin it is. */
 static void test_release_of_the_unknown_goes_by_the_name(void **state)
 {
@@ -559,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_a_number_that_means_another_cid),
         cmocka_unit_test(test_forget_all),
         cmocka_unit_test(test_releases_only_what_is_ours),
+        cmocka_unit_test(test_a_new_order_has_no_outcome_yet),
         cmocka_unit_test(test_release_of_the_unknown_goes_by_the_name),
         cmocka_unit_test(test_another_order_keeps_the_cid),
         cmocka_unit_test(test_another_order_comes_during_the_look),
