@@ -65,7 +65,8 @@ static void send_view(struct session *s, struct message *m)
     m->orders.to = m->orders.leading
                        ? s->talk.held_index
                        : store_applied(s->agents->st.store);
-    m->orders.full = m->orders.more = m->orders.has_directory = false;
+    m->orders.full = m->orders.has_directory = false;
+    m->orders.more = m->orders.leading; /* a chunk is on its way */
     m->orders.n = m->orders.n_directory = 0;
     m->orders.items = NULL;
     m->orders.directory = NULL;

@@ -89,7 +89,7 @@ enum fence_verdict fence_judge(const struct fence *f,
     if (*why != NULL)
         return FENCE_REFUSED;
     if (o->n == 0 && !o->full && o->to == f->index)
-        return FENCE_CURRENT;
+        return o->more ? FENCE_VIEW : FENCE_CURRENT; /* more: on its way */
     return FENCE_TAKE;
 }
 

@@ -24,7 +24,7 @@ bool fence_hear(struct fence *f, uint64_t session,
                 const struct message_orders *o, uint64_t now_ms);
 
 enum fence_verdict {
-    FENCE_VIEW,    /* of a follower: nothing to obey */
+    FENCE_VIEW,    /* who leads, nothing to obey */
     FENCE_REFUSED, /* *why says the reason */
     FENCE_CURRENT, /* nothing new: what is held is the leader's newest */
     FENCE_TAKE     /* to be stored, then fence_stored */

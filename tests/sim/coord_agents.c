@@ -119,7 +119,8 @@ static void send_view(struct coord *c, struct csession *s, struct message *m)
     m->orders.from = m->orders.leading ? s->talk.held_index : 0;
     m->orders.to = m->orders.leading ? s->talk.held_index
                                      : store_applied(c->store);
-    m->orders.full = m->orders.more = false;
+    m->orders.full = false;
+    m->orders.more = m->orders.leading; /* a chunk is on its way */
     m->orders.n = 0;
     m->orders.items = NULL;
     send(c, s, m);

@@ -67,6 +67,21 @@ static void which_orders_pass(void **state)
     }
 }
 
+/* Found by tests/sim (seed 96): the answer to a BEAT while a chunk is on its
+ * way names the index that is held, and is no news that all is held. */
+static void a_chunk_on_its_way_is_not_current(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(5, 10, 10, 0);
+    const char *why;
+
+    (void)state;
+    o.more = true;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_VIEW);
+    o.more = false;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_CURRENT);
+}
+
 static void who_leads(void **state)
 {
     struct fence f = held(5, 10);
@@ -150,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(which_orders_pass),
+        cmocka_unit_test(a_chunk_on_its_way_is_not_current),
         cmocka_unit_test(who_leads),
         cmocka_unit_test(terms_count_within_a_history),
         cmocka_unit_test(an_older_term_that_stays),
