@@ -48,7 +48,8 @@ void check_report(struct check *k, uint32_t agent,
         if (item->state == REPORT_LOST || item->state == REPORT_GONE)
             h->lost = k->sim->counts[COUNT_EVENTS];
         if (item->state == REPORT_PINNED &&
-            (h->told < w->order_at || h->told <= h->lost))
+            (h->told <= h->lost ||
+             (h->told < w->order_at && h->type != WORK_FOUND_RECURSIVE)))
             sim_wrong(k->sim, "held", agent + 1, item->pin,
                       "pinned is said, and the daemon never did");
     }

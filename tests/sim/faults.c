@@ -253,7 +253,7 @@ void faults_stop(struct faults *f)
         agent_recover(s->agents[i]);
         d = agent_daemon(s->agents[i]);
         for (uint32_t c = 0; c < SIM_CIDS; c++)
-            if (d->pins[c].type == WORK_FOUND_DIRECT)
-                daemon_disown(d, c);
+            if (d->pins[c].type == WORK_FOUND_DIRECT && !d->pins[c].ours)
+                d->pins[c].type = WORK_FOUND_NOTHING;
     }
 }
