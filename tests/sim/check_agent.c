@@ -45,7 +45,9 @@ void check_report(struct check *k, uint32_t agent,
         if (h == NULL)
             sim_wrong(k->sim, "held", agent + 1, item->pin,
                       "a report on a pin that never was");
-        if (item->state == REPORT_LOST || item->state == REPORT_GONE)
+        /* gone may be said of a pin whose content another one holds */
+        if ((item->state == REPORT_LOST || item->state == REPORT_GONE) &&
+            h->type == WORK_FOUND_NOTHING)
             h->lost = k->sim->counts[COUNT_EVENTS];
         if (item->state == REPORT_PINNED &&
             (h->told <= h->lost ||
