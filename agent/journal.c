@@ -1,4 +1,5 @@
 #include "agent/journal.h"
+#include "agent/journal_aside.h"
 
 #include "proto/frame.h"
 #include "proto/hash.h"
@@ -6,16 +7,14 @@
 #include "proto/mem.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { FORM = 1, PATH_SIZE = 4200 };
+enum { FORM = 1 };
 
 enum statement {
     BEGIN, COMMIT, ROLLBACK, HEAD, TAG, KEEP, FORGET, REPORT, SEQ, TAKEN,
@@ -315,26 +314,6 @@ static void close_database(struct journal *j)
     j->db = NULL;
 }
 
-static enum err move_aside(const char *path, struct err_text *why)
-{
-    static const char *const tails[] = {"", "-wal", "-shm"};
-    char from[PATH_SIZE], to[PATH_SIZE];
-    long long now = (long long)time(NULL);
-    struct stat st;
-
-    do /* two within a second */
-        snprintf(to, sizeof to, "%s.damaged-%lld", path, now++);
-    while (lstat(to, &st) == 0);
-    now--;
-    for (unsigned k = 0; k < 3; k++) {
-        snprintf(from, sizeof from, "%s%s", path, tails[k]);
-        snprintf(to, sizeof to, "%s.damaged-%lld%s", path, now, tails[k]);
-        if (rename(from, to) != 0 && errno != ENOENT)
-            return err_set(why, ERR_IO, "%s: %s", from, strerror(errno));
-    }
-    return ERR_OK;
-}
-
 enum err journal_open(const char *path, struct journal **out,
                       struct err_text *why)
 {
@@ -346,7 +325,7 @@ enum err journal_open(const char *path, struct journal **out,
         close_database(j);
         memset(j, 0, sizeof *j);
         log_error("journal_damaged", "path=%s text=%s", path, first.text);
-        e = move_aside(path, why);
+        e = journal_move_aside(path, why);
         if (e == ERR_OK)
             e = try_open(path, j, why);
     } else if (e != ERR_OK) {
