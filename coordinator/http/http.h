@@ -51,8 +51,9 @@ struct http_ops {
 
 /* What a configuration may change; see http_limits_default(). */
 struct http_limits {
-    unsigned conns;           /* beyond: the oldest without a request is closed,
-                                 or the new one, without an answer */
+    unsigned conns;           /* beyond: the oldest that never made a request is
+                                 closed, else the oldest that has none now,
+                                 else the new one, without an answer */
     unsigned descriptors;     /* likewise: a number of one at or above it */
     unsigned conns_per_ip;    /* 0 = none; IPv6 by /64; not unix sockets */
     unsigned head_ms;         /* to a complete head */

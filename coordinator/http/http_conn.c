@@ -67,17 +67,31 @@ static void unlink_conn(struct http_server *s, struct http_conn *c)
     s->n--;
 }
 
-/* Who waits for nothing yields to who may: the oldest connection without a
- * request, be it between two or in the middle of a head. */
+static bool rests(const struct http_conn *c)
+{
+    return !c->live && c->in_state == HTTP_IN_HEAD &&
+           http_out_pending(c) == 0;
+}
+
+/* Who waits for nothing yields to who may: the oldest connection that never
+ * made a request, else the oldest that has none now. */
 static bool make_room(struct http_server *s)
 {
-    struct http_conn *c = s->oldest;
-    while (c && (c->live || c->in_state != HTTP_IN_HEAD ||
-                 http_out_pending(c) > 0))
-        c = c->prev;
-    if (c)
-        http_conn_close(c);
-    return c != NULL;
+    struct http_conn *idle = NULL;
+
+    for (struct http_conn *c = s->oldest; c; c = c->prev) {
+        if (!rests(c))
+            continue;
+        if (!c->known) {
+            http_conn_close(c);
+            return true;
+        }
+        if (!idle)
+            idle = c;
+    }
+    if (idle)
+        http_conn_close(idle);
+    return idle != NULL;
 }
 
 void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
@@ -244,6 +258,7 @@ static void begin_request(struct http_conn *c, const struct http_head *head)
     if (in_body(c))
         watch_body(c);
     c->live = true;
+    c->known = true;
     c->request.user = NULL;
     c->request.ticket =
         (struct http_ticket){c->slot, c->server->generations[c->slot]};

@@ -61,6 +61,7 @@ struct http_conn {
     bool closing;         /* output ends, then the connection */
     bool shut, shut_done; /* our FIN asked for; sent */
     bool closed;          /* uv_close() called */
+    bool known;           /* a request came */
 };
 
 struct http_listener {

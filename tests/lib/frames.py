@@ -74,8 +74,9 @@ def welcome(code=0):
     return frame(2, 1, code, "", 1, "hostile", 1, bytes(16), 1, 1, 1)
 
 
-def peer_hello(raft_id, key, cluster, members, address="127.0.0.1:1"):
-    return frame(1, 1, [raft_id, key, "hostile", address, ""], 1, True,
+def peer_hello(raft_id, key, cluster, members, boot=1,
+               address="127.0.0.1:1"):
+    return frame(1, 1, [raft_id, key, "hostile", address, ""], boot, True,
                  cluster, members, "0")
 
 

@@ -188,6 +188,9 @@ def test_pins_that_stall_leave_room(c, daemon):
 
 
 def test_a_disk_that_fills(c, daemon):
+    held = make_cid()
+    pin(c, [held])
+    all_pinned(c, daemon, [held])
     full = daemon.ctl("stats", "GET").json()["size_bytes"]
     daemon.ctl(f"disk?bytes={full}")
     cids = [make_cid() for _ in range(3)]

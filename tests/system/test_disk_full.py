@@ -55,8 +55,8 @@ def refused(c):
         return False
     answer = c.post("/add", body=b"--a--\r\n", headers={
         "Content-Type": "multipart/form-data; boundary=a"})
-    assert answer.status == 507 and "no space left" in answer.message()
-    return True
+    # Another coordinator may have refused the claim, a second before.
+    return answer.status == 507 and "no space left" in answer.message()
 
 
 def test_below_the_mark(on_disks):

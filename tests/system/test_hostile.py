@@ -135,7 +135,8 @@ def identity(c):
     members = [[x["raft_id"], bytes.fromhex(x["key"]), x["address"]]
                for x in m["members"]]
     key = next(k for i, k, _ in members if i == m["raft_id"])
-    return m["raft_id"], key, bytes.fromhex(m["cluster"]), members
+    return (m["raft_id"], key, bytes.fromhex(m["cluster"]), members,
+            m["boot"])
 
 
 def as_peer(of, role):
