@@ -98,9 +98,11 @@ void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
 {
     struct http_peer *peer = from ? http_peers_add(&s->peers, from) : NULL;
     unsigned most = s->limits.conns_per_ip;
-    bool full = s->n >= s->limits.conns ||
-                (unsigned)fd >= s->limits.descriptors;
-    if ((peer && most && peer->n > most) || (full && !make_room(s))) {
+    /* Descriptors beyond the limit are kept for others: there no room is made,
+     * since the new connection would hold one of them. */
+    if ((unsigned)fd >= s->limits.descriptors ||
+        (peer && most && peer->n > most) ||
+        (s->n >= s->limits.conns && !make_room(s))) {
         if (peer)
             http_peers_drop(&s->peers, peer);
         close(fd);
