@@ -4,10 +4,11 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-PARTS="deps build unit tidy ipfsnode fuzz system"
+PARTS="deps build unit tidy ipfsnode sim fuzz system faults"
 JOBS=${PINFOLD_JOBS:-2}
 SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-3} # they wait more than they compute
-FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-10}
+FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-8}
+SIM_SEEDS=${PINFOLD_SIM_SEEDS:-1..300}
 LOGS=build/log
 PYTHON=/usr/bin/python3
 PASSED=0 FAILED=0 SKIPPED=0
@@ -23,7 +24,8 @@ environment:
   PINFOLD_IPFS            a Kubo binary for the system tests (default: the
                           test node of tests/ipfsnode)
   PINFOLD_CLUSTER_CTL     an ipfs-cluster-ctl for tests against the reference
-  PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 10)
+  PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 8)
+  PINFOLD_SIM_SEEDS       seeds of the simulator, FROM..TO (default: 1..300)
   PINFOLD_JOBS            parallel compilers and unit tests (default: 2)
   PINFOLD_SYSTEM_JOBS     system tests side by side (default: 3)
 TEXT
@@ -130,6 +132,37 @@ run_ipfsnode() {
     result ipfsnode "$passed" "$failed" 0 $((SECONDS - start))
 }
 
+# counted PART REMARK COMMAND...: a program that closes as this script does.
+counted() {
+    local part=$1 remark=$2 start=$SECONDS log=$LOGS/$1.log counts
+    shift 2
+    "$@" >"$log" 2>&1
+    counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\)'\
+' failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p')
+    # shellcheck disable=SC2086
+    set -- ${counts:-0 1}
+    [ "$2" = 0 ] || tail -n 60 "$log"
+    [ "${3:-0}" = 0 ] || grep skipped "$log"
+    result "$part" "$1" "$2" "${3:-0}" $((SECONDS - start)) "$remark"
+}
+
+# Most seeds without sanitizers, some with; then bugs that it must catch.
+run_sim() {
+    if ! { cmake --preset bench &&
+        cmake --build build/bench -j "$JOBS" --target sim; } \
+        >"$LOGS/sim.log" 2>&1; then
+        tail -n 40 "$LOGS/sim.log"
+        result sim 0 1 0 0 "the build failed"
+        return
+    fi
+    counted sim "seeds $SIM_SEEDS" build/bench/tests/sim/sim \
+        --seeds "$SIM_SEEDS" --jobs "$JOBS" --quiet
+    counted sim-asan "with sanitizers" build/debug/tests/sim/sim \
+        --seeds 301..308 --ms 1800000 --ops 600 --jobs "$JOBS" --quiet
+    counted planted "bugs that the simulator must catch" \
+        $PYTHON tests/sim/planted.py
+}
+
 # fuzz_one TARGET SECONDS: new inputs stay in the build folder.
 fuzz_one() {
     local name=${1#fuzz_} dir=build/fuzz/run/$1
@@ -177,7 +210,12 @@ run_fuzz() {
 # Tests that share a cluster stay together (tests/system/conftest.py).
 run_system() {
     python_tests system -n "$SYSTEM_JOBS" --dist loadgroup \
-        tests/system
+        --ignore tests/system/faults tests/system
+}
+
+# Alone: what is measured there is meant.
+run_faults() {
+    python_tests faults tests/system/faults
 }
 
 # Read to its end before it begins, so that it may be edited meanwhile.
