@@ -26,10 +26,22 @@ def shifted(tmp_path_factory):
                 for p in c.coordinators + c.agents}
     try:
         c.start()
+        clocks_are_known(c, time.monotonic())
         yield c
     finally:
         wrong = c.close()
         assert not wrong, "\n".join(wrong) + c.logs()
+
+
+def clocks_are_known(cluster, since):
+    """Each coordinator heard of each other's clock since then. What the
+    status shows is one second old at most."""
+    def look():
+        passed = (time.monotonic() - since) * 1000 - 1000
+        return all(row["silent_ms"] < passed for c in cluster.coordinators
+                   for row in c.status()["coordinators"])
+
+    until(look, 20, "the coordinators told each other their clocks")
 
 
 @pytest.fixture
@@ -39,6 +51,7 @@ def clocks(shifted):
     for clock in shifted.clocks.values():
         clock.set(0)
     shifted.wait_ready(20)
+    clocks_are_known(shifted, time.monotonic())
 
 
 def created(coordinator, cid):
