@@ -83,7 +83,8 @@ def test_the_leaders_clock_jumps(shifted, clocks, by):
     cids = [pin(leader) for _ in range(20)]
     until(lambda: jumps(leader) > before, 10, "the jump is noticed")
     cids.append(pin(shifted.followers()[0]))
-    assert leader.metric("pinfold_time_jumps_total") > 0
+    until(lambda: leader.metric("pinfold_time_jumps_total") > 0, 10,
+          "and shown")
     for c in shifted.coordinators:
         assert all(abs(created(c, cid) - time.time()) < 30 for cid in cids)
         assert c.get(f"/allocations/{keep}").status == 200
