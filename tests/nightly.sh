@@ -1,6 +1,10 @@
 #!/bin/bash
-# What takes long: both compilers, the thread sanitizer, long fuzzing, many
-# more fault cycles. Closes like tests/run.sh; about two hours.
+# What takes long: both compilers, the thread sanitizer, long fuzzing, tens of
+# thousands of seeds, hundreds of fault cycles. Closes like tests/run.sh; many
+# hours, or as long as these say:
+#   PINFOLD_FUZZ_SECONDS    for each target (default: 300)
+#   PINFOLD_SIM_SEEDS       default: 1001..21000
+#   PINFOLD_FAULTS_SECONDS  of rolling faults (default: 3600)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -46,6 +50,8 @@ unit_of() {
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 suite run env PINFOLD_FUZZ_SECONDS="${PINFOLD_FUZZ_SECONDS:-300}" \
+    PINFOLD_SIM_SEEDS="${PINFOLD_SIM_SEEDS:-1001..21000}" \
+    PINFOLD_FAULTS_SECONDS="${PINFOLD_FAULTS_SECONDS:-3600}" \
     PINFOLD_NIGHTLY=1 tests/run.sh
 step gcc-release build_preset release
 step clang-units unit_of clang
