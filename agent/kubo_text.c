@@ -46,7 +46,7 @@ static const struct row {
 
 static bool contains(struct span text, const char *part)
 {
-    return memmem(text.p, text.n, part, strlen(part)) != NULL;
+    return text.n > 0 && memmem(text.p, text.n, part, strlen(part)) != NULL;
 }
 
 void kubo_text_clean(struct span from, char *out, size_t size)

@@ -99,7 +99,8 @@ ERRORS = {f"error{i:02}": bytes([kind, status]) + body for i, (
         (12, 6, b'{"Message":"not pinned or pinned indirectly"}'),
         (11, 6, b'{"Message":"no space left on device\\u0000\\n"}'),
         (11, 0, b"context deadline exceeded"), (13, 6, b"\xff\xfe\x00"),
-        (0, 4, b"404 page not found"), (15, 1, b'{"Message":""}')))}
+        (0, 4, b"404 page not found"), (15, 1, b'{"Message":""}'),
+        (0, 6, b"")))}
 
 CONFIGURATION = (b"\x01" + words(1) + words(7) + b"a:1\x00\x01")
 CONFIGURATION += bytes(-len(CONFIGURATION) % 8)
