@@ -130,6 +130,7 @@ static void on_daemon_changed(void *arg, enum daemon_state state)
     if (a->stopping)
         return;
     agent_tell_work(a);
+    link_dial(a->link);
     link_beat_soon(a->link);
 }
 
@@ -281,7 +282,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
         .loop = &a->loop, .hub = a->hub, .coordinators = c->addrs,
         .n = c->n_addrs, .beat_ms = c->beat_ms, .resend_ms = LINK_RESEND_MS,
         .older_term_ms = LINK_OLDER_TERM_MS,
-        .seed = hash_random_u64(),
+        .wait_ms = DAEMON_FIRST_MS, .seed = hash_random_u64(),
         .boot = head->boot, .index = head->index,
         .events = &a->link_events};
     struct daemon_settings ds = {

@@ -15,7 +15,9 @@
 enum {
     DAEMON_CHECK_MS = 5000,
     DAEMON_SLOW_MS = 30000,  /* id, peers */
-    DAEMON_RETRY_MS = 1000   /* while it is not up */
+    DAEMON_RETRY_MS = 1000,  /* while it is not up */
+    DAEMON_FIRST_MS = 500    /* an agent that starts waits for it so long
+                              * before it says that there is none */
 };
 
 struct daemon;

@@ -270,13 +270,27 @@ struct link *link_new(const struct link_settings *st)
     prng_seed(&l->random, st->seed);
     uv_timer_init(st->loop, &l->timer);
     l->timer.data = l;
+    l->first_ms = link_now_ms(l) + st->wait_ms;
     for (uint32_t i = 0; i < st->n; i++) {
         l->sessions[i].link = l;
         l->sessions[i].to = st->coordinators[i];
         addr_print(&st->coordinators[i], l->sessions[i].text);
+        l->sessions[i].retry_ms = l->first_ms;
     }
-    link_arm(l); /* all are due */
+    link_arm(l);
     return l;
+}
+
+void link_dial(struct link *l)
+{
+    uint64_t now = link_now_ms(l);
+
+    if (now >= l->first_ms)
+        return;
+    l->first_ms = now;
+    for (uint32_t i = 0; i < l->st.n; i++)
+        l->sessions[i].retry_ms = now;
+    link_arm(l);
 }
 
 void link_close(struct link *l, const char *reason)

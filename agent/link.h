@@ -65,6 +65,7 @@ struct link_settings {
     const struct addr *coordinators;
     uint32_t n;
     uint64_t beat_ms, resend_ms, older_term_ms, seed;
+    uint64_t wait_ms; /* before the first dial, unless link_dial comes */
     uint64_t boot;
     uint8_t history[TYPES_HISTORY]; /* held, zeros: none */
     uint64_t index;
@@ -79,6 +80,8 @@ void link_free(struct link *l);
 /* Have all streams ended since link_close? */
 bool link_closed(const struct link *l);
 
+/* Ends the wait before the first dial; nothing when that is over. */
+void link_dial(struct link *l);
 /* Something changed that coordinators should know at once. */
 void link_beat_soon(struct link *l);
 

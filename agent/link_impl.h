@@ -47,6 +47,7 @@ struct link {
     uv_timer_t timer;
     struct prng random;
     struct session sessions[LIMIT_COORDINATORS];
+    uint64_t first_ms; /* no dial before it */
     uint64_t next_number;
     struct fence fence;
     struct report *first, *last;

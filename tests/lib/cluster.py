@@ -202,6 +202,15 @@ class Cluster:
                 until(lambda c=c: len(self.nodes_in("ready", c)) >= nodes,
                       seconds, f"{c.name} sees {nodes} ready nodes")
 
+    def wait_sessions(self, agent, seconds=20):
+        """Until an agent that was started (again) has greeted each
+        coordinator that runs, and its node can take copies."""
+        alive = sum(c.alive() for c in self.coordinators)
+        until(lambda: agent.log_text(since_start=True).count(
+            "event=coordinator_session ") >= alive, seconds,
+            f"{agent.name} has {alive} sessions")
+        self.wait_ready(seconds)
+
     def nodes_in(self, state, coordinator=None):
         """Names of the nodes that a coordinator shows in one state."""
         c = coordinator or self.any()

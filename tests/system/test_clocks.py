@@ -142,8 +142,7 @@ def test_an_agents_clock_jumps(shifted, clocks, by):
         agent.kill9()
         clocks[agent.name].set(-YEAR)
         agent.start()
-        until(lambda: "event=working" in agent.log_text(since_start=True), 20,
-              "the agent works")
+        shifted.wait_sessions(agent)
         cid = pin(shifted.any())
         shifted.wait_pinned(cid, 2)
     clocks[agent.name].set(0)
