@@ -10,6 +10,11 @@ bool disk_judge(bool low, uint64_t free, uint64_t min_free)
     return free < min_free + (low ? min_free / 8 : 0);
 }
 
+bool disk_member_has_room(bool ok, bool connected, uint64_t silent_ms)
+{
+    return ok && (connected || silent_ms < DISK_SILENT_MS);
+}
+
 void disk_look(struct disk *d)
 {
     struct statvfs s;

@@ -120,6 +120,7 @@ struct replica {
     bool leading, caught_up;
     bool settled; /* leading, and all of the older terms is applied */
     uint64_t leader, term;
+    uint64_t led_ms;         /* loop time since when this one leads */
     uint64_t leader_lost_ms; /* loop time since when none is known */
     uint64_t target;         /* commit index to reach before reads, 0 none */
     uint64_t leader_commit;

@@ -185,6 +185,7 @@ static void gained(struct replica *r)
 {
     r->stats.elections++;
     r->settled = false;
+    r->led_ms = replica_now_ms(r);
     log_info("leader_gained", "term=%llu", (unsigned long long)r->term);
     ask_barrier(r);
 }

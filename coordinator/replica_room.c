@@ -5,10 +5,11 @@
  */
 #include "coordinator/replica_impl.h"
 
+#include "coordinator/disk.h"
 #include "coordinator/peers.h"
 #include "proto/log.h"
 
-enum { HAND_OVER_MS = 30000, STATUS_FRESH_MS = 10000 };
+enum { HAND_OVER_MS = 30000 };
 
 static void on_handed_over(struct raft_transfer *req)
 {
@@ -56,13 +57,15 @@ void replica_room(struct replica *r, bool low,
         return; /* the leader says it */
     for (uint32_t i = 0; i < n; i++) {
         const struct peers_view *v = &others[i];
+        bool heard = v->heard_ms != 0;
+        bool ok = !heard || v->status.disk == PEER_DISK_OK;
+        uint64_t since = v->heard_ms > r->led_ms ? v->heard_ms : r->led_ms;
 
-        if (!v->connected || v->heard_ms == 0 ||
-            now - v->heard_ms >= STATUS_FRESH_MS ||
-            v->status.disk != PEER_DISK_OK)
+        if (!disk_member_has_room(ok, v->connected, now - since))
             continue;
         room++;
-        if (to == 0 || v->status.applied > applied) {
+        if (v->connected && heard &&
+            (to == 0 || v->status.applied > applied)) {
             to = v->raft_id;
             applied = v->status.applied;
         }

@@ -19,6 +19,18 @@ static void the_mark(void **state)
     assert_false(disk_judge(true, 0, 0));
 }
 
+static void others(void **state)
+{
+    (void)state;
+    assert_true(disk_member_has_room(true, true, 0));
+    assert_true(disk_member_has_room(true, true, 60000));
+    /* All others start anew: nobody's disk is full. */
+    assert_true(disk_member_has_room(true, false, 9999));
+    assert_false(disk_member_has_room(true, false, 10000));
+    assert_false(disk_member_has_room(false, true, 0));
+    assert_false(disk_member_has_room(false, false, 0));
+}
+
 static void a_look(void **state)
 {
     struct disk d = {.dir = "/", .min_free = UINT64_MAX / 4};
@@ -39,6 +51,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mark),
+        cmocka_unit_test(others),
         cmocka_unit_test(a_look),
     };
 
