@@ -99,7 +99,7 @@ python_tests() {
     report=$LOGS/$1.xml
     shift
     rm -f "$report"
-    $PYTHON -m pytest -p no:cacheprovider -q -rs --junitxml="$report" "$@" \
+    $PYTHON -m pytest -p no:cacheprovider -q -rfEs --junitxml="$report" "$@" \
         2>&1 | tee "$LOGS/$part.log" | grep -v '^$'
     counts=$($PYTHON - "$report" <<'PY'
 import sys
