@@ -3,14 +3,14 @@
  * line of a file goes out as soon as its part ends.
  */
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/mem.h"
 #include "tests/lib/fakekubo.h"
-#include "tests/lib/sha256.h"
 
-enum { UPLOAD_PARTS = 4096 };
+enum { UPLOAD_PARTS = 4096, DIGEST = crypto_hash_sha256_BYTES };
 
 struct part {
     char *name;
@@ -21,19 +21,19 @@ struct part {
 struct upload {
     struct part *parts;
     unsigned n;
-    struct sha256 hash;
+    crypto_hash_sha256_state hash;
     bool too_many;
 };
 
-static void make_cid(uint8_t codec, const uint8_t digest[SHA256_BYTES],
+static void make_cid(uint8_t codec, const uint8_t digest[DIGEST],
                      struct cid *out)
 {
-    out->n = 4 + SHA256_BYTES;
+    out->n = 4 + DIGEST;
     out->bytes[0] = 1;
     out->bytes[1] = codec;
     out->bytes[2] = CID_HASH_SHA2_256;
-    out->bytes[3] = SHA256_BYTES;
-    memcpy(out->bytes + 4, digest, SHA256_BYTES);
+    out->bytes[3] = DIGEST;
+    memcpy(out->bytes + 4, digest, DIGEST);
 }
 
 void upload_part(struct call *c, const char *name, bool directory)
@@ -41,7 +41,7 @@ void upload_part(struct call *c, const char *name, bool directory)
     struct upload *u = c->upload;
     if (!u)
         u = c->upload = mem_alloc(sizeof *u);
-    sha256_init(&u->hash);
+    crypto_hash_sha256_init(&u->hash);
     if (u->n == UPLOAD_PARTS) {
         u->too_many = true;
         return;
@@ -56,7 +56,7 @@ void upload_part(struct call *c, const char *name, bool directory)
 void upload_data(struct call *c, const void *p, size_t n)
 {
     struct upload *u = c->upload;
-    sha256_add(&u->hash, p, n);
+    crypto_hash_sha256_update(&u->hash, (const uint8_t *)p, n);
     u->parts[u->n - 1].size_bytes += n;
 }
 
@@ -86,10 +86,10 @@ void upload_part_end(struct call *c, struct http_request *r)
 {
     struct upload *u = c->upload;
     struct part *part = &u->parts[u->n - 1];
-    uint8_t digest[SHA256_BYTES];
+    uint8_t digest[DIGEST];
     if (u->too_many || part->directory)
         return; /* known when all below it is */
-    sha256_end(&u->hash, digest);
+    crypto_hash_sha256_final(&u->hash, digest);
     make_cid(CID_CODEC_RAW, digest, &part->cid);
     if (call_flag(c, "progress", false))
         emit_line(c, r, part, true);
@@ -107,20 +107,21 @@ static bool below(const struct part *part, const char *directory)
 /* Directories come before what is in them: the last one is done first. */
 static void hash_directory(const struct upload *u, struct part *directory)
 {
-    uint8_t digest[SHA256_BYTES];
-    struct sha256 hash;
+    uint8_t digest[DIGEST];
+    crypto_hash_sha256_state hash;
     uint64_t size = 0;
-    sha256_init(&hash);
+    crypto_hash_sha256_init(&hash);
     for (unsigned i = 0; i < u->n; i++) {
         const struct part *part = &u->parts[i];
         if (part == directory || !below(part, directory->name))
             continue;
-        sha256_add(&hash, part->name, strlen(part->name) + 1);
-        sha256_add(&hash, part->cid.bytes, part->cid.n);
+        crypto_hash_sha256_update(&hash, (const uint8_t *)part->name,
+                                  strlen(part->name) + 1);
+        crypto_hash_sha256_update(&hash, part->cid.bytes, part->cid.n);
         if (!part->directory)
             size += part->size_bytes;
     }
-    sha256_end(&hash, digest);
+    crypto_hash_sha256_final(&hash, digest);
     make_cid(CID_CODEC_DAG_PB, digest, &directory->cid);
     directory->size_bytes = size;
 }

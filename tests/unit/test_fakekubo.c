@@ -11,7 +11,6 @@
 #include <string.h>
 #include "tests/lib/fakekubo_multipart.c"
 #include "tests/lib/fakekubo_pins.c"
-#include "tests/lib/sha256.c"
 
 static struct cid cid_of(unsigned i)
 {
@@ -187,36 +186,11 @@ static void test_multipart(void **state)
     assert_false(multipart_init(&m, NULL));
 }
 
-static void test_sha256(void **state)
-{
-    static const struct {
-        const char *text;
-        size_t times;
-        uint8_t first[4];
-    } rows[] = {{"", 0, {0xe3, 0xb0, 0xc4, 0x42}},
-                {"abc", 1, {0xba, 0x78, 0x16, 0xbf}},
-                {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-                 1,
-                 {0x24, 0x8d, 0x6a, 0x61}},
-                {"aaaaaaaaaa", 100000, {0xcd, 0xc7, 0x6e, 0x5c}}};
-    (void)state;
-    for (size_t i = 0; i < 4; i++) {
-        uint8_t digest[SHA256_BYTES];
-        struct sha256 h;
-        sha256_init(&h);
-        for (size_t k = 0; k < rows[i].times; k++)
-            sha256_add(&h, rows[i].text, strlen(rows[i].text));
-        sha256_end(&h, digest);
-        assert_memory_equal(digest, rows[i].first, 4);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pins),   cmocka_unit_test(test_pin_again),
         cmocka_unit_test(test_walk),   cmocka_unit_test(test_multipart),
-        cmocka_unit_test(test_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
