@@ -308,7 +308,11 @@ static void status_row(struct json_writer *w, const struct peers_view *p,
     json_kv_u64(w, "applied", s->applied);
     json_kv_u64(w, "commit", s->commit);
     json_kv_u64(w, "lag", newest > s->applied ? newest - s->applied : 0);
-    json_kv_u64(w, "silent_ms", p->silent_ms);
+    json_key(w, "silent_ms");
+    if (p->silent_ms == UINT64_MAX)
+        json_null(w);
+    else
+        json_u64(w, p->silent_ms);
     json_kv_bool(w, "ready", p->connected && s->ready);
     json_object_end(w);
 }

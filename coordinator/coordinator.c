@@ -227,13 +227,13 @@ static void on_status(void *arg, uint64_t from, const struct peer_status *s)
         broadcast_status(c); /* it waits for the commit index */
 }
 
-static void on_forward(void *arg, uint64_t from,
+static void on_forward(void *arg, uint64_t from, uint64_t boot,
                        const struct peer_forward *f)
 {
     struct coordinator *c = arg;
 
     if (c->replica != NULL)
-        replica_forwarded(c->replica, from, f);
+        replica_forwarded(c->replica, from, boot, f);
 }
 
 static void on_refused(void *arg, uint64_t from,

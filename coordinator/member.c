@@ -60,6 +60,11 @@ static enum err save(const struct member *m, struct err_text *why)
     json_kv_u64(&w, "format", 1);
     json_kv_u64(&w, "raft_id", m->raft_id);
     json_kv_u64(&w, "boot", m->boot);
+    json_key(&w, "earlier");
+    json_array(&w);
+    for (uint32_t i = 0; i < m->n_earlier; i++)
+        json_u64(&w, m->earlier[i]);
+    json_array_end(&w);
     json_kv_bool(&w, "formed", m->formed);
     hex_print(m->cluster, TYPES_CLUSTER, hex);
     json_kv_text(&w, "cluster", hex);
@@ -108,6 +113,30 @@ static bool parse_members(const struct json_value *v, struct member *m)
     return true;
 }
 
+/* Missing in files of before it was kept. */
+static bool parse_earlier(const struct json_value *v, struct member *m)
+{
+    struct json_value list, item;
+    struct span key;
+    size_t it = 0;
+
+    if (!json_get(v, "earlier", &list))
+        return true;
+    if (list.type != JSON_ARRAY)
+        return false;
+    while (json_next(&list, &it, &key, &item)) {
+        uint64_t limit = m->n_earlier == 0 ? m->boot
+                                           : m->earlier[m->n_earlier - 1];
+
+        if (m->n_earlier == LIMIT_BOOTS ||
+            !json_as_u64(&item, &m->earlier[m->n_earlier]) ||
+            m->earlier[m->n_earlier] >= limit)
+            return false;
+        m->n_earlier++;
+    }
+    return true;
+}
+
 enum err member_parse(struct span text, struct member *m,
                       struct err_text *why)
 {
@@ -124,7 +153,7 @@ enum err member_parse(struct span text, struct member *m,
                        "%s: not a member file of format 1", m->path);
     if (!json_get_u64(&v, "raft_id", &m->raft_id) || m->raft_id == 0 ||
         m->raft_id >> 63 != 0 || !json_get_u64(&v, "boot", &m->boot) ||
-        !json_get_bool(&v, "formed", &m->formed) ||
+        !parse_earlier(&v, m) || !json_get_bool(&v, "formed", &m->formed) ||
         !json_get_string(&v, "cluster", hex, sizeof hex) ||
         !hex_parse(hex, m->cluster, TYPES_CLUSTER) || !parse_members(&v, m))
         return err_set(why, ERR_CORRUPT, "%s: member file is damaged",
@@ -184,17 +213,29 @@ enum err member_open(const char *data_dir, bool log_exists,
         return e;
     while (out->raft_id == 0)
         out->raft_id = hash_random_u64() >> 1;
+    if (out->boot != 0) {
+        if (out->n_earlier < LIMIT_BOOTS)
+            out->n_earlier++;
+        memmove(out->earlier + 1, out->earlier,
+                (out->n_earlier - 1) * sizeof out->earlier[0]);
+        out->earlier[0] = out->boot;
+    }
     out->boot = ((out->boot >> MEMBER_CHANCE) + 1) << MEMBER_CHANCE |
                 hash_random_u64() >> (64 - MEMBER_CHANCE);
     return save(out, why);
 }
 
-bool member_went_back(uint64_t known, uint64_t now)
+bool member_went_back(uint64_t known, uint64_t now, const uint64_t *earlier,
+                      uint32_t n)
 {
-    uint64_t starts = known >> MEMBER_CHANCE;
-
-    return known > now ||
-           (starts > 0 && known != now && now >> MEMBER_CHANCE == starts);
+    if (known == 0 || known == now)
+        return false;
+    if (known > now)
+        return true;
+    for (uint32_t i = 0; i < n; i++)
+        if (earlier[i] == known)
+            return false;
+    return n < LIMIT_BOOTS || known > earlier[n - 1];
 }
 
 enum err member_check_key(const struct member *m,

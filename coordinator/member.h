@@ -18,6 +18,8 @@ struct member {
     uint64_t boot;      /* starts so far, this one counted, above MEMBER_CHANCE
                            random bits: two starts from copies of one
                            directory differ */
+    uint32_t n_earlier; /* boots before this one, newest first; 64 are kept */
+    uint64_t earlier[LIMIT_BOOTS];
     bool formed;
     uint8_t cluster[TYPES_CLUSTER]; /* zeros until formed */
     uint32_t n_members;   /* initial configuration, by raft id; 0 before
@@ -42,9 +44,11 @@ enum err member_check_state(const struct member *m, uint64_t applied,
                             const struct cluster *c, struct err_text *why)
     ERR_CHECKED;
 /* Whether a member that was heard of with the boot `known` and shows `now`
- * has lost what it had promised meanwhile: its count went back, or counts the
- * same start again. */
-bool member_went_back(uint64_t known, uint64_t now);
+ * and those before it has lost what it had promised meanwhile: its count went
+ * back, or it knows nothing of the start that was heard of. A start older
+ * than all that are kept is judged by its count. */
+bool member_went_back(uint64_t known, uint64_t now, const uint64_t *earlier,
+                      uint32_t n);
 /* Forming, each step on disk before it returns: agree (the configuration is
  * known), then libraft's log is bootstrapped with it, then form, then Raft
  * starts. A start that finds `agreed, not formed` goes on from there.

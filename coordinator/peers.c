@@ -32,6 +32,8 @@ void peers_hello_encode(struct peers *p, struct buf *out)
     m.kind = PEER_HELLO;
     m.hello.self = *p->st.self;
     m.hello.boot = self->boot;
+    m.hello.n_earlier = self->n_earlier;
+    memcpy(m.hello.earlier, self->earlier, sizeof m.hello.earlier);
     m.hello.formed = self->n_members > 0;
     memcpy(m.hello.cluster, self->cluster, sizeof m.hello.cluster);
     m.hello.version = span_text(PINFOLD_VERSION);
@@ -77,13 +79,18 @@ static const struct peer_member *member_find(const struct peer_member *m,
     return NULL;
 }
 
+/* What is refused from then on, its boot, is learned only where its own port
+ * answered: anybody may dial this one and say it. */
 static void remember(struct peers_target *t, const struct peer_hello *h,
-                     uint64_t now_ms)
+                     bool dialled, uint64_t now_ms)
 {
+    if (dialled)
+        t->boot = h->boot;
+    else if (t->row.raft_id != h->self.raft_id)
+        t->boot = 0;
     t->heard = true;
     t->spoke_ms = now_ms;
     t->row = h->self;
-    t->boot = h->boot;
     t->formed = h->formed;
     memcpy(t->cluster, h->cluster, sizeof t->cluster);
     t->n_members = h->n_members;
@@ -133,8 +140,9 @@ static bool restored(struct peers *p, const struct peer_hello *h,
 
     *why = "it was restored from an older copy of its data directory: what "
            "it had promised since is lost";
-    return member_went_back(in_state, h->boot) ||
-           (t != NULL && member_went_back(t->boot, h->boot));
+    return member_went_back(in_state, h->boot, h->earlier, h->n_earlier) ||
+           (t != NULL && member_went_back(t->boot, h->boot, h->earlier,
+                                          h->n_earlier));
 }
 
 bool peers_hello_take(struct peers *p, struct peers_conn *c,
@@ -154,7 +162,7 @@ bool peers_hello_take(struct peers *p, struct peers_conn *c,
         return false;
     }
     if (t != NULL && !t->self) {
-        remember(t, h, peers_now_ms(p));
+        remember(t, h, c->dialled, peers_now_ms(p));
         t->redial_at_ms = 0; /* it is there: the link to it need not wait */
     }
     if (c->role == FRAME_RAFT && c->dialled) {
@@ -337,7 +345,9 @@ void peers_message(struct peers *p, struct peers_conn *c, struct span frame)
         p->events.status(p->events.arg, c->raft_id, &m.status);
         break;
     case PEER_FORWARD:
-        p->events.forward(p->events.arg, c->raft_id, &m.forward);
+        t = target_of(p, c->raft_id);
+        p->events.forward(p->events.arg, c->raft_id, t == NULL ? 0 : t->boot,
+                          &m.forward);
         break;
     case PEER_REFUSED:
         p->events.refused(p->events.arg, c->raft_id, &m.refused);
@@ -405,7 +415,9 @@ uint32_t peers_list(const struct peers *p, struct peers_view *out,
         out[n].raft_id = t->heard ? t->row.raft_id : 0;
         addr_print(&t->addr, out[n].address);
         out[n].heard_ms = t->status_ms;
-        out[n].silent_ms = peers_now_ms(p) - t->status_ms;
+        out[n].silent_ms = t->status_ms == 0
+                               ? UINT64_MAX
+                               : peers_now_ms(p) - t->status_ms;
         out[n].connected = t->out != NULL && t->out->state == CONN_OPEN &&
                            (t->status_ms == 0 ||
                             out[n].silent_ms < PEERS_SILENCE_MS);

@@ -30,7 +30,9 @@ struct peers_events {
      * formed names this one): the initial configuration, by raft id. Once. */
     void (*agreed)(void *arg, const struct peer_member *members, uint32_t n);
     void (*status)(void *arg, uint64_t from, const struct peer_status *s);
-    void (*forward)(void *arg, uint64_t from, const struct peer_forward *f);
+    /* boot: the sender's that its own port showed, 0 not reached yet. */
+    void (*forward)(void *arg, uint64_t from, uint64_t boot,
+                    const struct peer_forward *f);
     void (*refused)(void *arg, uint64_t from, const struct peer_refused *f);
     /* A link to another coordinator is open: it may want a STATUS. */
     void (*linked)(void *arg);
@@ -64,7 +66,7 @@ struct peers_view { /* for status pages */
     char address[LIMIT_ADDRESS + 1];
     bool connected;         /* linked, and its STATUS came lately */
     uint64_t heard_ms;      /* loop time of the last STATUS, 0 never */
-    uint64_t silent_ms;     /* since then */
+    uint64_t silent_ms;     /* since then, UINT64_MAX never heard */
     struct peer_status status;
     struct coordinator_row row;
 };

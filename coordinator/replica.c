@@ -353,26 +353,27 @@ static void refuse(struct replica *r, uint64_t to, uint64_t boot,
     (void)peers_send(r->st.peers, to, &m);
 }
 
-void replica_forwarded(struct replica *r, uint64_t from,
+void replica_forwarded(struct replica *r, uint64_t from, uint64_t boot,
                        const struct peer_forward *f)
 {
-    uint64_t seqs[LIMIT_ENTRY_OPERATIONS], boot = 0;
+    uint64_t seqs[LIMIT_ENTRY_OPERATIONS], named = 0;
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < f->n; i++) {
         uint64_t origin, seq;
 
         if (command_peek(f->operations[i].p, f->operations[i].n, &origin,
-                         &boot, &seq) != ERR_OK ||
+                         &named, &seq) != ERR_OK ||
             origin != from)
             continue; /* a peer's bug: it is not proposed */
-        if (r->leading && replica_lead_add(r, from, f->operations[i].p,
-                                           f->operations[i].n))
+        if (r->leading && named == boot &&
+            replica_lead_add(r, from, f->operations[i].p,
+                             f->operations[i].n))
             continue;
         if (n < LIMIT_ENTRY_OPERATIONS)
             seqs[n++] = seq;
     }
-    refuse(r, from, boot, seqs, n, r->leading ? ERR_BUSY : ERR_NO_LEADER);
+    refuse(r, from, named, seqs, n, r->leading ? ERR_BUSY : ERR_NO_LEADER);
     r->dirty = true;
 }
 

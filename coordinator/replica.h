@@ -69,8 +69,9 @@ enum err replica_propose(struct replica *r, struct command *c, replica_cb cb,
 /* A leader's own wish (step.h): not kept and not sent again, since the step
  * wishes it again. false: full or not leading. */
 bool replica_wish(struct replica *r, const struct command *c);
-/* From the peer link. */
-void replica_forwarded(struct replica *r, uint64_t from,
+/* From the peer link. Operations of another boot than `boot` are refused, to
+ * come again: the state would believe that boot from then on. */
+void replica_forwarded(struct replica *r, uint64_t from, uint64_t boot,
                        const struct peer_forward *f);
 void replica_refused(struct replica *r, uint64_t from,
                      const struct peer_refused *f);

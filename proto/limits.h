@@ -46,6 +46,7 @@ enum {
     LIMIT_LABEL = 64,             /* key or value */
     LIMIT_NODE_ADDRS = 16,        /* multiaddrs of its IPFS daemon */
     LIMIT_COORDINATORS = 7,
+    LIMIT_BOOTS = 64,             /* earlier starts that a HELLO names */
     LIMIT_ADDRESS = 272,          /* host:port text */
 
     /* Copies of a pin. Everywhere-pins have one per node. */

@@ -17,8 +17,8 @@ enum { KINDS = PEER_REFUSED + 1 };
 
 /* kind and version: 2 before the body */
 static const struct field_kind kinds[KINDS] = {
-    [PEER_HELLO] = {"HELLO", 1, 2 + 6},
-    [PEER_STATUS] = {"STATUS", 1, 2 + 11},
+    [PEER_HELLO] = {"HELLO", 2, 2 + 7},
+    [PEER_STATUS] = {"STATUS", 2, 2 + 11},
     [PEER_FORWARD] = {"FORWARD", 1, 2 + 1},
     [PEER_REFUSED] = {"REFUSED", 1, 2 + 5},
 };
@@ -35,8 +35,12 @@ void peer_scratch_free(struct peer_scratch *s)
 static void put_hello(struct buf *b, const struct peer_hello *m)
 {
     assert(m->n_members <= LIMIT_COORDINATORS);
+    assert(m->n_earlier <= LIMIT_BOOTS);
     field_encode_row(b, &m->self);
     encode_u64(b, m->boot);
+    encode_array(b, m->n_earlier);
+    for (uint32_t i = 0; i < m->n_earlier; i++)
+        encode_u64(b, m->earlier[i]);
     encode_bool(b, m->formed);
     encode_bin(b, m->cluster, TYPES_CLUSTER);
     encode_array(b, m->n_members);
@@ -115,6 +119,9 @@ static void get_hello(struct decode *d, struct peer_hello *m)
 {
     field_decode_row(d, &m->self);
     m->boot = decode_u64(d, "boot", UINT64_MAX);
+    m->n_earlier = decode_array(d, "earlier boots", 0, LIMIT_BOOTS);
+    for (uint32_t i = 0; i < m->n_earlier && decode_ok(d); i++)
+        m->earlier[i] = decode_u64(d, "earlier boot", UINT64_MAX);
     m->formed = decode_bool(d, "formed");
     field_decode_bytes(d, "cluster", m->cluster, TYPES_CLUSTER);
     m->n_members = decode_array(d, "members", 0, LIMIT_COORDINATORS);

@@ -22,6 +22,8 @@ struct peer_member { /* of the initial configuration */
 struct peer_hello {
     struct coordinator_row self;
     uint64_t boot;
+    uint32_t n_earlier;             /* boots before it, newest first */
+    uint64_t earlier[LIMIT_BOOTS];
     bool formed;
     uint8_t cluster[TYPES_CLUSTER]; /* zeros while not formed */
     uint32_t n_members;             /* formed: the initial configuration;

@@ -35,7 +35,7 @@ FRAMES = {name: b"\x03" + golden(preface) + golden(first) + golden(second)
           for name, preface, first, second in (
               ("agent", "preface_agent_v1", "message_hello_v1",
                "message_beat_v1"),
-              ("peer", "preface_peer_v1", "peer_hello_v1", "peer_status_v1"),
+              ("peer", "preface_peer_v1", "peer_hello_v2", "peer_status_v2"),
               ("data", "preface_data_v1", "message_ticket_v1",
                "message_end_v1"))}
 FRAMES["none"] = b"\x01" + bytes(20)

@@ -76,13 +76,13 @@ def welcome(code=0):
 
 def peer_hello(raft_id, key, cluster, members, boot=1,
                address="127.0.0.1:1"):
-    return frame(1, 1, [raft_id, key, "hostile", address, ""], boot, True,
+    return frame(1, 2, [raft_id, key, "hostile", address, ""], boot, [], True,
                  cluster, members, "0")
 
 
 def status(role, term, leader, index):
-    return frame(2, 1, role, term, leader, index, index, index, index,
-                 os.urandom(16), 2**62, True)
+    return frame(2, 2, role, term, leader, index, index, index, index,
+                 os.urandom(16), 2**62, True, 0)
 
 
 def connect(port, data=b"", timeout=10):

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 
 import pytest
 from cluster import Agent, Cluster, make_cid, until
@@ -447,6 +448,18 @@ def test_one_coordinator_restored(tmp_path):
                           for k in others), 20, "the others refuse it")
         assert not one.ready() and one.get("/pins").status == 503
         assert one.get("/readyz").json()["reason"]
+        # Nor when it was started more often than what it was copied from.
+        for _ in range(2):
+            assert one.terminate() == 0
+            one.start()
+            until(lambda: one.get("/readyz").json()["reason"], 10, "it runs")
+            end = time.monotonic() + 3
+            while time.monotonic() < end:  # let in, it is ready in one
+                assert not one.ready()
+                assert not any(row["connected"] for k in others
+                               for row in k.status()["coordinators"]
+                               if row["name"] == one.name)
+                time.sleep(0.1)
         # With what it had it is let in.
         assert one.terminate() == 0
         put_back(newest, one.data)

@@ -224,7 +224,7 @@ BODIES = {
     "trailing bytes": frame(golden("message_hello_v1")[4:] + b"\x00"),
     "report before hello": golden("message_report_v1"),
     "hello twice": golden("message_hello_v1") * 2,
-    "peer hello": golden("peer_hello_v1"),
+    "peer hello": golden("peer_hello_v2"),
     "ticket": golden("message_ticket_v1"),
     "megabyte of text": frame(b"\x92\x01\xdb\x00\x0f\x00\x00" +
                               b"a" * 0xF0000),
@@ -256,8 +256,8 @@ def test_frames(any_one, role, name):
 def test_mutated_frames(any_one):
     for preface, name, port in ((AGENT, "message_hello_v1", any_one.agents),
                                 (DATA, "message_ticket_v1", any_one.agents),
-                                (PEER, "peer_hello_v1", any_one.peers),
-                                (RAFT, "peer_hello_v1", any_one.peers)):
+                                (PEER, "peer_hello_v2", any_one.peers),
+                                (RAFT, "peer_hello_v2", any_one.peers)):
         data = golden(name)
         for n in range(0, len(data), 3):
             send(port, preface + mutated(data, n))

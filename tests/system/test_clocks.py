@@ -38,7 +38,8 @@ def clocks_are_known(cluster, since):
     status shows is one second old at most."""
     def look():
         passed = (time.monotonic() - since) * 1000 - 1000
-        return all(row["silent_ms"] < passed for c in cluster.coordinators
+        return all(row["silent_ms"] is not None and
+                   row["silent_ms"] < passed for c in cluster.coordinators
                    for row in c.status()["coordinators"])
 
     until(look, 20, "the coordinators told each other their clocks")

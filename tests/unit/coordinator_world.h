@@ -204,13 +204,13 @@ UNUSED static void coord_linked(void *arg)
     c->linked++;
 }
 
-UNUSED static void coord_forward(void *arg, uint64_t from,
+UNUSED static void coord_forward(void *arg, uint64_t from, uint64_t boot,
                                  const struct peer_forward *f)
 {
     struct coord *c = arg;
 
     if (c->replica != NULL)
-        replica_forwarded(c->replica, from, f);
+        replica_forwarded(c->replica, from, boot, f);
 }
 
 UNUSED static void coord_refused(void *arg, uint64_t from,

@@ -72,6 +72,17 @@ static void first_start_and_boots(void **state)
     accepted(false, &again);
     assert_int_equal(again.raft_id, m.raft_id);
     assert_int_equal(again.boot >> MEMBER_CHANCE, 2);
+    assert_int_equal(m.n_earlier, 0);
+    assert_int_equal(again.n_earlier, 1);
+    assert_int_equal(again.earlier[0], m.boot);
+    for (int i = 0; i < LIMIT_BOOTS + 3; i++) {
+        m = again;
+        accepted(false, &again);
+        assert_int_equal(again.earlier[0], m.boot);
+        assert_memory_equal(again.earlier + 1, m.earlier,
+                            (again.n_earlier - 1) * sizeof m.boot);
+    }
+    assert_int_equal(again.n_earlier, LIMIT_BOOTS);
 }
 
 static void crash_points(void **state)
@@ -104,16 +115,25 @@ static void crash_points(void **state)
 static void boots_that_went_back(void **state)
 {
     const uint64_t one = (uint64_t)1 << MEMBER_CHANCE;
+    uint64_t e[LIMIT_BOOTS] = {3 * one + 7, 2 * one + 6, one + 5};
 
     (void)state;
-    assert_false(member_went_back(0, one + 5)); /* never heard of */
-    assert_false(member_went_back(one + 5, one + 5)); /* the same process */
-    assert_false(member_went_back(one + 5, 2 * one)); /* started again */
-    assert_true(member_went_back(2 * one, one + 5));
-    assert_true(member_went_back(one + 5, one + 6)); /* of a copy */
-    assert_true(member_went_back(one + 6, one + 5));
-    assert_false(member_went_back(7, 8)); /* boots were plain counts once */
-    assert_false(member_went_back(7, one));
+    assert_false(member_went_back(0, one + 5, NULL, 0)); /* never heard of */
+    assert_false(member_went_back(one + 5, one + 5, NULL, 0)); /* the same */
+    assert_true(member_went_back(2 * one, one + 5, NULL, 0));
+    assert_true(member_went_back(one + 5, one + 6, NULL, 0)); /* of a copy */
+    assert_true(member_went_back(one + 6, one + 5, NULL, 0));
+    for (int i = 0; i < 3; i++) /* started again since, more than once too */
+        assert_false(member_went_back(e[i], 4 * one + 8, e, 3));
+    /* A copy that was started until its count is higher than before. */
+    assert_true(member_went_back(3 * one + 9, 4 * one + 8, e, 3));
+    assert_true(member_went_back(2 * one + 9, 4 * one + 8, e, 3));
+    assert_true(member_went_back(one + 9, 4 * one + 8, e, 3));
+    for (int i = 0; i < LIMIT_BOOTS; i++)
+        e[i] = (uint64_t)(100 - i) * one + 7;
+    assert_false(member_went_back(36 * one + 9, 101 * one, e, LIMIT_BOOTS));
+    assert_true(member_went_back(38 * one + 9, 101 * one, e, LIMIT_BOOTS));
+    assert_false(member_went_back(7, one, (uint64_t[]){7}, 1)); /* counts */
 }
 
 static void file_lost(void **state)

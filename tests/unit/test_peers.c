@@ -199,10 +199,10 @@ static void wait_closed(int fd)
     close(fd);
 }
 
-static void put_hello(const struct coord *to, struct buf *b,
-                      enum frame_role role, uint64_t raft_id,
-                      const uint8_t key[TYPES_KEY], const uint8_t *cluster,
-                      uint64_t boot)
+static void put_started(const struct coord *to, struct buf *b,
+                        enum frame_role role, uint64_t raft_id,
+                        const uint8_t key[TYPES_KEY], const uint8_t *cluster,
+                        uint64_t boot, uint64_t earlier)
 {
     struct peer_message m = {.kind = PEER_HELLO};
     uint8_t preface[FRAME_PREFACE];
@@ -213,6 +213,8 @@ static void put_hello(const struct coord *to, struct buf *b,
     m.hello.self.raft_id = raft_id;
     memcpy(m.hello.self.key, key, TYPES_KEY);
     m.hello.boot = boot;
+    m.hello.n_earlier = earlier != 0;
+    m.hello.earlier[0] = earlier;
     m.hello.formed = true;
     memcpy(m.hello.cluster, cluster, TYPES_CLUSTER);
     m.hello.n_members = to->member.n_members;
@@ -220,6 +222,14 @@ static void put_hello(const struct coord *to, struct buf *b,
            m.hello.n_members * sizeof m.hello.members[0]);
     m.hello.version = span_text("0");
     peer_message_encode(&m, b);
+}
+
+static void put_hello(const struct coord *to, struct buf *b,
+                      enum frame_role role, uint64_t raft_id,
+                      const uint8_t key[TYPES_KEY], const uint8_t *cluster,
+                      uint64_t boot)
+{
+    put_started(to, b, role, raft_id, key, cluster, boot, 0);
 }
 
 /* It has forgotten what it promised in the starts since. */
@@ -245,12 +255,28 @@ static void an_older_copy_stays_out(void **state)
         wait_closed(fd);
         buf_reset(&b);
     }
-    fd = dial_raw(leader(c, 3)); /* itself is heard */
-    put_hello(leader(c, 3), &b, FRAME_PEER, one->member.raft_id,
-              one->self.key, one->member.cluster, one->member.boot);
+    /* A copy that was started often enough for a higher count. */
+    fd = dial_raw(leader(c, 3));
+    put_started(leader(c, 3), &b, FRAME_PEER, one->member.raft_id,
+                one->self.key, one->member.cluster,
+                one->member.boot + ((uint64_t)1 << MEMBER_CHANCE),
+                one->member.boot - 1);
     (void)!write(fd, b.p, b.n);
-    COORD_WAIT(&loop, recv(fd, &(char){0}, 1, MSG_PEEK) == 1);
-    close(fd);
+    wait_closed(fd);
+    buf_reset(&b);
+    /* Itself, started anew: heard, but believed only at its own port, where
+     * the old one still answers. Else anybody could lock it out. */
+    for (int k = 1; k >= 0; k--) {
+        fd = dial_raw(leader(c, 3));
+        put_started(leader(c, 3), &b, FRAME_PEER, one->member.raft_id,
+                    one->self.key, one->member.cluster,
+                    one->member.boot + ((uint64_t)k << MEMBER_CHANCE),
+                    k == 0 ? 0 : one->member.boot);
+        (void)!write(fd, b.p, b.n);
+        COORD_WAIT(&loop, recv(fd, &(char){0}, 1, MSG_PEEK) == 1);
+        close(fd);
+        buf_reset(&b);
+    }
     buf_free(&b);
     end(c, 3);
 }
@@ -641,11 +667,18 @@ static void deposed_leader_refuses(void **state)
         free(k);
         op = span_buf(&bytes);
         f.operations = &op;
-        replica_forwarded(lead->replica, follower->member.raft_id, &f);
+        replica_forwarded(lead->replica, follower->member.raft_id,
+                          follower->member.boot, &f);
         assert_int_equal(lead->replica->n_queue, 0);
         /* Nobody may speak for another origin. */
         lead->replica->leading = true;
-        replica_forwarded(lead->replica, 4711, &f);
+        replica_forwarded(lead->replica, 4711, follower->member.boot, &f);
+        assert_int_equal(lead->replica->n_queue, 0);
+        /* Nor name a boot that its port does not show. */
+        replica_forwarded(lead->replica, follower->member.raft_id,
+                          follower->member.boot + 1, &f);
+        assert_int_equal(lead->replica->n_queue, 0);
+        replica_forwarded(lead->replica, follower->member.raft_id, 0, &f);
         assert_int_equal(lead->replica->n_queue, 0);
         buf_free(&bytes);
     }

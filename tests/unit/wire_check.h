@@ -244,10 +244,9 @@ static inline void wire_frame_checks(wire_turn turn, struct span doc)
                            : *doc.p & 15u;
 
     wire_replace(doc, wire_at(doc, kind), span_text("\x63"), &changed);
-    wire_bad(turn, span_buf(&changed), ERR_VERSION, "kind 99 (?) version 1");
-    wire_replace(doc, wire_at(doc, version), span_text("\x02"), &changed);
-    wire_bad(turn, span_buf(&changed), ERR_VERSION, ") version 2");
-    wire_replace(doc, wire_at(doc, version), span_text("\x02"), &changed);
+    wire_bad(turn, span_buf(&changed), ERR_VERSION, "kind 99 (?) version ");
+    wire_replace(doc, wire_at(doc, version), span_text("\x7f"), &changed);
+    wire_bad(turn, span_buf(&changed), ERR_VERSION, ") version 127");
     buf_reset(&changed);
     encode_array(&changed, n + 1);
     buf_add(&changed, doc.p + head, doc.n - head);

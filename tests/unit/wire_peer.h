@@ -20,6 +20,9 @@ struct wire_peer {
 static inline void wire_peer_hello(struct peer_hello *m)
 {
     m->boot = 12;
+    m->n_earlier = 2;
+    m->earlier[0] = 11;
+    m->earlier[1] = 1 << 20;
     m->formed = true;
     wire_fill(m->cluster, TYPES_CLUSTER, 1);
     m->n_members = 2;
@@ -79,6 +82,9 @@ static inline void wire_same_peer_hello(const struct peer_hello *a,
 {
     wire_same_row(&a->self, &b->self);
     SAME(boot);
+    SAME(n_earlier);
+    for (uint32_t i = 0; i < a->n_earlier; i++)
+        SAME(earlier[i]);
     SAME(formed);
     SAME_BYTES(cluster);
     SAME(n_members);
