@@ -51,6 +51,7 @@ void replica_room(struct replica *r, bool low,
 {
     uint32_t members = r->st.member->n_members, room = low ? 0 : 1;
     uint64_t now = replica_now_ms(r), to = 0, applied = 0;
+    uint64_t own = raft_last_applied(&r->raft);
 
     r->disk_low = low;
     if (!r->leading)
@@ -64,7 +65,9 @@ void replica_room(struct replica *r, bool low,
         if (!disk_member_has_room(ok, v->connected, now - since))
             continue;
         room++;
-        if (v->connected && heard &&
+        /* One that is far behind would hold all up until it gave up. */
+        if (v->connected && heard && v->status.ready &&
+            v->status.applied + REPLICA_LAG_MAX >= own &&
             (to == 0 || v->status.applied > applied)) {
             to = v->raft_id;
             applied = v->status.applied;
