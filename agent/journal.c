@@ -108,12 +108,15 @@ static struct span column_bytes(sqlite3_stmt *s, int at)
     return span_of(p, (size_t)sqlite3_column_bytes(s, at));
 }
 
-/* A statement without rows. The first failure sticks to the transaction. */
+/* A statement without rows. The first failure sticks to the transaction: what
+ * follows is not tried, for SQLite may have rolled back, and would store it. */
 static void run(struct journal *j, enum statement k)
 {
     sqlite3_stmt *s = j->statements[k];
-    int rc = sqlite3_step(s);
+    int rc = SQLITE_DONE;
 
+    if (j->failed == ERR_OK || k == ROLLBACK)
+        rc = sqlite3_step(s);
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     if (rc != SQLITE_DONE && j->failed == ERR_OK)
@@ -444,8 +447,11 @@ enum err journal_reports(struct journal *j,
 {
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(
-        j->db, "SELECT seq, frame FROM reports ORDER BY seq", -1, &s, NULL);
+        j->db, "SELECT seq, frame FROM reports WHERE seq > ?1 ORDER BY seq",
+        -1, &s, NULL);
 
+    if (rc == SQLITE_OK) /* what was taken goes with the next commit */
+        bind_u64(s, 1, j->taken);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(s);
         if (rc == SQLITE_ROW)
