@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-enum { VERSION_MAJOR = 0, VERSION_WARN = 43,
-       MISSES_MAX = 2, RESERVE_PERCENT = 2 };
+enum { VERSION_MAJOR = 0, MISSES_MAX = 4, RESERVE_PERCENT = 2 };
 
 struct daemon {
     struct daemon_settings st;
@@ -65,14 +64,10 @@ static void move(struct daemon *d, enum daemon_state to, const char *text)
 /* What an answer other than ERR_OK says about the daemon. */
 static void troubled(struct daemon *d, const struct kubo_result *r)
 {
-    bool up = d->state == DAEMON_UP;
-
     if (d->stopping)
         return;
     if (r->error == ERR_DENIED || r->error == ERR_VERSION)
         move(d, DAEMON_REFUSED, r->text);
-    else if (up && r->error == ERR_TIMEOUT && ++d->misses < MISSES_MAX)
-        set_text(d, ""); /* busy, perhaps */
     else
         move(d, DAEMON_DOWN, r->text);
 }
@@ -255,11 +250,23 @@ static void on_version(void *arg, const struct kubo_result *r)
     }
     snprintf(d->version, sizeof d->version, "%s", r->version.version);
     if (r->version.major == VERSION_MAJOR &&
-        r->version.minor < VERSION_WARN)
-        log_warn("daemon_old", "version=%s text=%s", d->version,
-                 "0.43 or newer is recommended");
+        r->version.minor < KUBO_MINOR_ADVISED)
+        log_warn("daemon_old", "version=%s advised=0.%d", d->version,
+                 KUBO_MINOR_ADVISED);
     d->calls++;
     (void)kubo_id(d->st.kubo, on_id, d);
+}
+
+/* It is there, and busy. */
+static void on_still_there(void *arg, const struct kubo_result *r)
+{
+    struct daemon *d = arg;
+
+    if (ended(d))
+        return;
+    if (r->error != ERR_OK)
+        troubled(d, r);
+    arm(d, DAEMON_RETRY_MS);
 }
 
 static void on_healthy(void *arg, const struct kubo_result *r)
@@ -268,6 +275,13 @@ static void on_healthy(void *arg, const struct kubo_result *r)
 
     if (ended(d))
         return;
+    /* What needs its disk may wait for it; what it is, it says at once. */
+    if (r->error == ERR_TIMEOUT && d->state == DAEMON_UP &&
+        ++d->misses < MISSES_MAX) {
+        d->calls++;
+        (void)kubo_version(d->st.kubo, on_still_there, d);
+        return;
+    }
     if (r->error != ERR_OK) {
         troubled(d, r);
         arm(d, DAEMON_RETRY_MS);

@@ -61,7 +61,8 @@ enum kubo_pin_type { KUBO_NOT_PINNED, KUBO_DIRECT, KUBO_RECURSIVE };
 
 /* Spellings: to the daemon's pinner Qm… and its version 1 are two pins. A
  * CID that has a version 0 is pinned as that (what `ipfs add` makes), and is
- * looked for, unpinned and updated in both spellings, version 0 first. */
+ * looked for in both spellings, version 0 first. Unpinned and updated is only
+ * the one that a look has found: the other may be the owner's. */
 
 /* ERR_UNREACHABLE: no connection or cut off; ERR_DENIED: 403, a fault of
  * configuration, not of the pin; ERR_TIMEOUT: stalled or over the limit;
@@ -87,6 +88,7 @@ struct kubo_result {
         } id;
         struct {
             enum kubo_pin_type type;
+            enum cid_form form; /* the spelling that is pinned */
             char name[256];
         } look;
         struct {
@@ -144,13 +146,16 @@ struct kubo_call *kubo_pin(struct kubo *k, const struct cid *c,
                            void (*progress)(void *arg, uint64_t bytes,
                                             uint64_t nodes),
                            kubo_cb cb, void *arg);
+/* form: of the look. No such pin (any more) is ERR_OK. */
 struct kubo_call *kubo_unpin(struct kubo *k, const struct cid *c,
-                             bool recursive, kubo_cb cb, void *arg);
-/* pin/update unpin=false; both ends are looked at by the caller first. It
- * shows no progress: all of it has to end within the stall limit. The daemon
- * gives the new pin the name of the old one. */
+                             enum cid_form form, bool recursive, kubo_cb cb,
+                             void *arg);
+/* pin/update unpin=false, form: of the look at `from`; both ends are looked
+ * at by the caller first. It shows no progress: all of it has to end within
+ * the stall limit. The daemon gives the new pin the name of the old one. */
 struct kubo_call *kubo_update(struct kubo *k, const struct cid *from,
-                              const struct cid *to, kubo_cb cb, void *arg);
+                              enum cid_form form, const struct cid *to,
+                              kubo_cb cb, void *arg);
 /* block/put of the raw block without bytes, CIDv1 KUBO_EMPTY. No daemon sends
  * a block of no bytes to another one, so what contains an empty file can only
  * be pinned where it was put before. */

@@ -6,7 +6,6 @@
  */
 #include "agent/kubo_call.h"
 
-#include "proto/log.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -49,6 +48,15 @@ static void nonsense(struct kubo_call *c, const char *what)
                   what);
 }
 
+static uint64_t limit_ms(const struct kubo_call *c)
+{
+    const struct kubo *k = c->kubo;
+
+    if (c->verb->quick && k->call_ms > KUBO_QUICK_MS)
+        return KUBO_QUICK_MS;
+    return c->verb->waits ? k->stall_ms : k->call_ms;
+}
+
 static void on_limit(uv_timer_t *t)
 {
     struct kubo_call *c = t->data;
@@ -59,7 +67,7 @@ static void on_limit(uv_timer_t *t)
     if (!c->verb->waits) {
         kubo_call_end(c, ERR_TIMEOUT, FAIL_DAEMON,
                       "%s: no answer within %" PRIu64 " ms", c->verb->path,
-                      k->call_ms);
+                      limit_ms(c));
         return;
     }
     quiet_ms = uv_now(k->loop) - c->moved_ms;
@@ -505,8 +513,7 @@ void kubo_call_start(struct kubo_call *c)
     c->begun_ms = c->second_ms = c->moved_ms;
     c->lines = 0;
     if (!c->verb->patient)
-        uv_timer_start(&c->timer, on_limit,
-                       c->verb->waits ? k->stall_ms : k->call_ms, 0);
+        uv_timer_start(&c->timer, on_limit, limit_ms(c), 0);
     if (k->closing)
         kubo_call_refuse(c, ERR_CLOSED, "closed");
     else
@@ -583,11 +590,6 @@ void kubo_call_settle(struct kubo_call *c)
         return;
     }
     uv_timer_stop(&c->timer);
-    if (c->ask.kind == KIND_VERSION && c->result.error == ERR_OK &&
-        c->result.version.major == 0 &&
-        c->result.version.minor < KUBO_MINOR_ADVISED)
-        log_warn("kubo_old", "version=%s advised=0.%d",
-                 c->result.version.version, KUBO_MINOR_ADVISED);
     c->cb(c->arg, &c->result);
     make_spare(c);
 }

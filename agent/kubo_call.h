@@ -49,7 +49,9 @@ struct kubo_verb {
     bool once;          /* never sent twice without a look in between */
     bool rows;          /* a stream: it may be empty */
     bool patient;       /* no limit but its caller's */
+    bool quick;         /* asked to learn whether it answers at all */
 };
+enum { KUBO_QUICK_MS = 5000 }; /* limit of those, unless calls have less */
 extern const struct kubo_verb kubo_verbs[KIND_COUNT];
 
 /* Pure: one line of an answer of 200. */

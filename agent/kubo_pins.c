@@ -4,8 +4,8 @@
  *
  * The daemon's pinner knows a pin by its whole CID, version included, its
  * block store by the multihash alone. So a CID that has a version 0 may be
- * pinned under either spelling; a request that meets no pin under the first
- * one is sent again with the other.
+ * pinned under either spelling; a look that meets no pin under the first one
+ * is sent again with the other.
  */
 #include "agent/kubo_call.h"
 
@@ -33,12 +33,12 @@ static const char *type_text(enum kubo_pin_type type)
     return type == KUBO_DIRECT ? "direct" : "recursive";
 }
 
-static bool is_cid(struct span text, const struct cid *c)
+static bool is_cid(struct span text, const struct cid *c,
+                   enum cid_form *form)
 {
-    enum cid_form form;
     struct cid got;
 
-    return cid_parse((const char *)text.p, text.n, &got, &form, NULL) ==
+    return cid_parse((const char *)text.p, text.n, &got, form, NULL) ==
                ERR_OK &&
            cid_equal(&got, c);
 }
@@ -48,12 +48,13 @@ static bool names_pin(const struct json_value *v, const struct cid *c)
 {
     struct json_value list, x;
     struct span key;
+    enum cid_form form;
     size_t it = 0;
 
     if (!json_get(v, "Pins", &list) || list.type != JSON_ARRAY)
         return false;
     while (json_next(&list, &it, &key, &x)) {
-        if (x.type == JSON_STRING && is_cid(span_of(x.p, x.n), c))
+        if (x.type == JSON_STRING && is_cid(span_of(x.p, x.n), c, &form))
             return true;
     }
     return false;
@@ -71,6 +72,7 @@ enum err kubo_read_look(const struct kubo_ask *ask,
                         struct kubo_result *r, struct err_text *why)
 {
     struct json_value keys, pin;
+    enum cid_form form;
     struct span key;
     size_t it = 0;
     char type[64];
@@ -78,12 +80,13 @@ enum err kubo_read_look(const struct kubo_ask *ask,
     if (!json_get(v, "Keys", &keys) || keys.type != JSON_OBJECT)
         return nonsense(why, "has no Keys");
     while (json_next(&keys, &it, &key, &pin)) {
-        if (!is_cid(key, &ask->cid))
+        if (!is_cid(key, &ask->cid, &form))
             continue;
         if (!json_get_string(&pin, "Type", type, sizeof(type)) ||
             strcmp(type, type_text(ask->type)) != 0)
             return nonsense(why, "is about another type of pin");
         r->look.type = ask->type;
+        r->look.form = form == CID_FORM_V0 ? form : CID_FORM_B32;
         r->look.name[0] = 0;
         (void)json_get_string(&pin, "Name", r->look.name,
                               sizeof(r->look.name));
@@ -194,7 +197,7 @@ static struct kubo_call *pins_call(struct kubo *k, enum kubo_kind kind,
     c->ask.cid = *cid;
     c->ask.type = type;
     c->form = has_v0(cid) ? CID_FORM_V0 : CID_FORM_B32;
-    c->other_form = kind != KIND_PIN && has_v0(cid);
+    c->other_form = kind == KIND_LOOK && has_v0(cid);
     return c;
 }
 
@@ -227,19 +230,26 @@ struct kubo_call *kubo_pin(struct kubo *k, const struct cid *cid,
     return go(c);
 }
 
-struct kubo_call *kubo_unpin(struct kubo *k, const struct cid *c,
-                             bool recursive, kubo_cb cb, void *arg)
+struct kubo_call *kubo_unpin(struct kubo *k, const struct cid *cid,
+                             enum cid_form form, bool recursive, kubo_cb cb,
+                             void *arg)
 {
-    return go(pins_call(k, KIND_UNPIN, c,
-                        recursive ? KUBO_RECURSIVE : KUBO_DIRECT, cb, arg));
+    struct kubo_call *c =
+        pins_call(k, KIND_UNPIN, cid,
+                  recursive ? KUBO_RECURSIVE : KUBO_DIRECT, cb, arg);
+
+    c->form = form;
+    return go(c);
 }
 
 struct kubo_call *kubo_update(struct kubo *k, const struct cid *from,
-                              const struct cid *to, kubo_cb cb, void *arg)
+                              enum cid_form form, const struct cid *to,
+                              kubo_cb cb, void *arg)
 {
     struct kubo_call *c =
         pins_call(k, KIND_UPDATE, from, KUBO_RECURSIVE, cb, arg);
 
+    c->form = form;
     c->ask.to = *to;
     return go(c);
 }

@@ -4,8 +4,10 @@
 #include "agent/kubo_call.h"
 
 const struct kubo_verb kubo_verbs[KIND_COUNT] = {
-    [KIND_VERSION] = {.path = "version", .read = kubo_read_version},
-    [KIND_HEALTHY] = {.path = "diag/healthy", .read = kubo_read_healthy},
+    [KIND_VERSION] = {.path = "version", .read = kubo_read_version,
+                      .quick = true},
+    [KIND_HEALTHY] = {.path = "diag/healthy", .read = kubo_read_healthy,
+                      .quick = true},
     [KIND_ID] = {.path = "id", .read = kubo_read_id},
     [KIND_REPO_STAT] = {.path = "repo/stat", .read = kubo_read_repo_stat},
     [KIND_BANDWIDTH] = {.path = "stats/bw", .read = kubo_read_bandwidth},
@@ -18,7 +20,7 @@ const struct kubo_verb kubo_verbs[KIND_COUNT] = {
     [KIND_PIN] = {.path = "pin/add", .read = kubo_read_pin, .waits = true,
                   .once = true, .slow = true},
     [KIND_UNPIN] = {.path = "pin/rm", .read = kubo_read_unpin,
-                    .waits = true},
+                    .waits = true, .once = true},
     [KIND_UPDATE] = {.path = "pin/update", .read = kubo_read_unpin,
                      .waits = true, .once = true},
     [KIND_LIST] = {.path = "pin/ls", .read = kubo_read_list, .waits = true,

@@ -20,6 +20,7 @@ struct op {
     enum copy_want want;
     enum kubo_pin_type looking;
     enum work_found found;
+    enum cid_form form; /* that was found */
     bool ours;
     bool cancelled;
     bool dropped; /* the work list does not wait for it any more */
@@ -31,6 +32,7 @@ struct pins {
     struct op *ops;
     char prefix[PREFIX_SIZE]; /* "pinfold:<tag>:" */
     struct kubo_call *listing;
+    enum cid_form form;       /* of the look whose result is given out */
     uint64_t empty_ms;        /* the block without bytes was put last */
     bool list_dropped;
 };
@@ -94,6 +96,7 @@ static void op_done(struct op *o, enum err e)
 
 static void looked(struct op *o, const struct kubo_result *r)
 {
+    o->pins->form = o->form; /* of the unpin that may be wished for */
     work_looked(o->pins->work, o->pin, r->error, o->found, o->ours, o->size,
                 r->code, r->text, now_ms(o->pins));
     op_done(o, r->error);
@@ -150,6 +153,7 @@ static void on_looked(void *arg, const struct kubo_result *r)
     o->found = r->look.type == KUBO_RECURSIVE ? WORK_FOUND_RECURSIVE
                                               : WORK_FOUND_DIRECT;
     o->ours = is_ours(o->pins, r->look.name);
+    o->form = r->look.form;
     if (o->want != COPY_RELEASED && o->size == 0)
         o->call = kubo_measured_size(o->pins->st.kubo, &o->cid, on_measured,
                                      o);
@@ -295,8 +299,8 @@ static void on_from_looked(void *arg, const struct kubo_result *r)
         return;
     if (r->error == ERR_OK && r->look.type == KUBO_RECURSIVE &&
         is_ours(o->pins, r->look.name))
-        o->call = kubo_update(o->pins->st.kubo, &o->from, &o->cid, on_updated,
-                              o);
+        o->call = kubo_update(o->pins->st.kubo, &o->from, r->look.form,
+                              &o->cid, on_updated, o);
     else
         pin_plainly(o);
 }
@@ -342,7 +346,8 @@ static void wish_unpin(void *arg, const struct work_item *i, bool recursive)
     struct pins *p = arg;
     struct op *o = op_new(p, i);
 
-    o->call = kubo_unpin(p->st.kubo, &i->cid, recursive, on_unpinned, o);
+    o->call = kubo_unpin(p->st.kubo, &i->cid, p->form, recursive,
+                         on_unpinned, o);
 }
 
 /* The result still comes: the work list looks again after it. */

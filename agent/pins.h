@@ -2,9 +2,8 @@
  * and listings by the daemon's RPC, and gives the results back. Knows the
  * names of our pins. Loop thread.
  *
- * A direct look for a recursive wish costs a call a pin; it is made only if
- * the last listing met direct pins that are not ours, which a recursive pin
- * would replace.
+ * A look that meets no recursive pin asks for a direct one too: a recursive
+ * pin would replace one of the owner's.
  */
 #ifndef PINFOLD_AGENT_PINS_H
 #define PINFOLD_AGENT_PINS_H
