@@ -153,6 +153,8 @@ static void on_orders(struct session *s, const struct message_orders *o)
         link_reports_free(l);
     fence_stored(&l->fence, s->number, o);
     memcpy(s->history, o->history, TYPES_HISTORY);
+    if (o->full)
+        (void)one_cluster(s); /* at WELCOME none held what is held now */
     l->stats.leader_known = l->fence.leader != 0;
     if (!o->more)
         ev->current(ev->arg);

@@ -473,8 +473,10 @@ static void test_full_orders_of_a_new_history_in_chunks(void **state)
     send_message(&w->c[0], &m); /* only an answer */
     WAIT(w, w->currents == 2);
     assert_int_equal(w->orders, 2);
-    orders(w, 1, 9, 8, 9, 1); /* of the old history */
-    refused(w, 1);
+    WAIT(w, stats(w).open == 1); /* who is of the old history is let go */
+    WAIT(w, w->c[1].hellos >= 3); /* and refused when it comes again */
+    assert_int_equal(stats(w).open, 1);
+    assert_int_equal(w->orders, 2);
 }
 
 /* Numbers of pins mean something within one history only. */
@@ -560,6 +562,24 @@ static void test_one_cluster(void **state)
     orders(w, 1, 3, 10, 11, 1);
     WAIT(w, w->orders == 1);
     assert_int_equal(w->to, 11);
+}
+
+/* With an agent that holds none yet: the first full ones decide. */
+static void test_one_cluster_for_a_fresh_agent(void **state)
+{
+    struct world *w = *state;
+
+    memset(w->settings.history, 0, TYPES_HISTORY);
+    w->settings.index = 0;
+    memcpy(w->c[0].welcome.history, history_b, TYPES_HISTORY);
+    w->link = link_new(&w->settings);
+    WAIT(w, w->c[0].beats == 1 && w->c[1].beats == 1);
+    assert_int_equal(stats(w).open, 2);
+    full(w, 1, 4, false);
+    WAIT(w, w->orders == 1);
+    WAIT(w, w->c[1].hellos >= 3);
+    assert_int_equal(stats(w).open, 1);
+    assert_int_equal(w->orders, 1);
 }
 
 static void test_reports_one_after_the_other(void **state)
@@ -715,6 +735,7 @@ int main(void)
         TEST(test_full_orders_void_reports),
         TEST(test_an_older_term_that_stays),
         TEST(test_one_cluster),
+        TEST(test_one_cluster_for_a_fresh_agent),
         TEST(test_reports_one_after_the_other),
         TEST(test_a_new_leader_gets_the_oldest_first),
         TEST(test_a_session_that_ends_is_dialled_again),
