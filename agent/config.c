@@ -40,9 +40,13 @@ static const struct conf_option options[] = {
      false, "pins that the daemon works on at one time"},
     {"call-timeout", CONF_MS, AT(call_ms), "15s", 1000, HOUR, NULL, false,
      "a question to the IPFS daemon that is not answered within so long has "
-     "failed; two such checks in a row, and the daemon is down"},
+     "failed; the two that ask whether it is there (`diag/healthy`, then "
+     "`version`) have 5 s at most, and without an answer to both the daemon "
+     "is down"},
     {"stall-timeout", CONF_MS, AT(stall_ms), "120s", 1000, HOUR, NULL, false,
-     "a pin without progress for so long has failed for now"},
+     "a pin without progress for so long has failed for now; one of which "
+     "nothing came at its first try makes room after 15 s if others wait "
+     "for theirs"},
     {"recheck", CONF_MS, AT(recheck_ms), "6h", 1000,
      (uint64_t)HOUR * 24 * 30, NULL, false,
      "interval of the comparison with all pins of the daemon"},

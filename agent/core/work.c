@@ -148,7 +148,8 @@ static void take_order(struct work *w, const struct order_item *o)
     i->reserved = o->reserved;
     i->priority = o->priority;
     work_item_want(w, i, o->want);
-    if (changed) /* what came of the old one says nothing of this one */
+    /* What came of the old one says nothing of this one. */
+    if (changed || (newer && i->pending == REPORT_FAILED))
         work_report_drop(w, i);
     if (o->want != COPY_RELEASED)
         work_item_hints(i, o->holders, o->n_holders, &o->from);

@@ -36,11 +36,12 @@ enum heap_kind {
 struct job {
     enum copy_want want;     /* what it was started for */
     uint32_t slot;           /* in work.busy */
-    bool retry, cancelled, over;
+    bool retry, cancelled, over, idle;
     uint64_t bytes, nodes;   /* progress */
     uint64_t charge;         /* counted into work.used while it pins */
     uint64_t asked;          /* reservation asked for, 0 none */
     uint64_t grace_ms;       /* it is waited for until then */
+    uint64_t begun_ms;       /* of the pinning */
 };
 
 struct item {

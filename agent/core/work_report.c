@@ -114,8 +114,13 @@ void work_report_again(struct work *w, const struct report_item *items,
 
         if (i == NULL || i->pending != 0 || i->idx != items[k].idx)
             continue; /* something newer is to be said */
-        if (items[k].state == REPORT_ASK)
-            continue; /* asked again with the next progress */
+        if (items[k].state == REPORT_ASK) {
+            if (i->job != NULL)
+                i->job->asked = 0; /* again with the next progress */
+            continue;
+        }
+        if (items[k].state == REPORT_FAILED)
+            i->code = (uint8_t)items[k].code;
         if (items[k].state == REPORT_FAILED && items[k].text.n > 0) {
             free(i->text);
             i->text = mem_textn((const char *)items[k].text.p,

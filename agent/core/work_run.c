@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STARTS_MAX = 1000 }; /* of one tick */
+enum { STARTS_MAX = 1000, /* of one tick */
+       PATIENCE_MS = 15000 };
 
 bool work_is_busy(const struct item *i)
 {
@@ -175,7 +176,8 @@ static bool was_cut(enum err e)
 static void call_failed(struct work *w, struct item *i, enum err e,
                         enum fail_code code, const char *text)
 {
-    if (was_cut(e))
+    /* No answer at all is the daemon's, no progress the content's. */
+    if (was_cut(e) || (e == ERR_TIMEOUT && code == FAIL_DAEMON))
         cut(w, i, text);
     else
         fail(w, i, code, text);
@@ -214,7 +216,7 @@ static void start_item(struct work *w, struct item *i)
         w->blocked++;
         return;
     }
-    if (i->want == COPY_RELEASED && (i->adopted || other_wants(w, i))) {
+    if (i->want == COPY_RELEASED && other_wants(w, i)) {
         settle_gone(w, i);
         return;
     }
@@ -246,9 +248,37 @@ static struct item *next_hold(const struct work *w)
 
 static struct item *next_release(const struct work *w)
 {
-    return w->unsure || w->n_releases >= w->limits.concurrent_pins
+    return w->unsure || w->full || w->n_releases >= w->limits.concurrent_pins
                ? NULL
                : work_heap_first(w, HEAP_RELEASE);
+}
+
+/* What nobody provides holds its slot until the daemon gives up, minutes
+ * later. While others wait for their first turn it has this long to begin. */
+static uint64_t idle_due_ms(const struct item *i)
+{
+    const struct job *j = i->job;
+
+    return i->state == ITEM_PINNING && !j->cancelled && !j->retry &&
+                   j->bytes == 0 && j->nodes == 0
+               ? j->begun_ms + PATIENCE_MS
+               : UINT64_MAX;
+}
+
+static bool fresh_wait(const struct work *w)
+{
+    return work_heap_first(w, HEAP_FRESH) != NULL &&
+           w->n_holds >= w->limits.concurrent_pins;
+}
+
+static void stop_idle(struct work *w)
+{
+    for (uint32_t k = 0; k < w->n_busy && fresh_wait(w); k++) {
+        if (w->now_ms < idle_due_ms(w->busy[k]))
+            continue;
+        w->busy[k]->job->idle = true;
+        work_stop(w, w->busy[k]);
+    }
 }
 
 static void start(struct work *w)
@@ -278,6 +308,7 @@ void work_tick(struct work *w, uint64_t now_ms)
     for (uint32_t k = 0; k < w->n_busy; k++)
         if (w->busy[k]->job->over && now_ms >= w->busy[k]->job->grace_ms)
             work_stop(w, w->busy[k]);
+    stop_idle(w);
     start(w);
 }
 
@@ -285,6 +316,7 @@ uint64_t work_next_ms(const struct work *w)
 {
     const struct item *timer = work_heap_first(w, HEAP_TIMER);
     uint64_t next = timer == NULL ? UINT64_MAX : timer->due_ms;
+    bool wait = fresh_wait(w);
 
     if (w->daemon_up && !w->paused &&
         (next_release(w) != NULL || next_hold(w) != NULL))
@@ -294,6 +326,8 @@ uint64_t work_next_ms(const struct work *w)
 
         if (j->over && !j->cancelled && j->grace_ms < next)
             next = j->grace_ms;
+        if (wait && idle_due_ms(w->busy[k]) < next)
+            next = idle_due_ms(w->busy[k]);
     }
     return next;
 }
@@ -391,6 +425,7 @@ static void try_pin(struct work *w, struct item *i)
         return;
     }
     i->state = ITEM_PINNING;
+    i->job->begun_ms = w->now_ms;
     i->job->charge = i->reserved;
     w->charged += i->reserved;
     work_item_fill(i, &copy);
@@ -412,6 +447,11 @@ static void looked_to_release(struct work *w, struct item *i,
     }
     if (put_off(w, i))
         return;
+    if (w->full) { /* they may want it again */
+        if (end_call(w, i))
+            work_ready(w, i);
+        return;
+    }
     i->state = ITEM_UNPINNING;
     work_item_fill(i, &copy);
     w->wishes.unpin(w->wishes.arg, &copy, found == WORK_FOUND_RECURSIVE);
@@ -479,7 +519,7 @@ void work_progress(struct work *w, uint64_t pin, uint64_t bytes,
     }
     if (bytes < i->reserved - i->reserved / 5)
         return;
-    if (j->asked == 0) {
+    if (j->asked == 0 && i->pending == 0) {
         j->asked = doubled(bytes > i->reserved ? bytes : i->reserved);
         work_report_set(w, i, REPORT_ASK);
     }
@@ -493,12 +533,13 @@ void work_pinned(struct work *w, uint64_t pin, enum err e, uint64_t size,
                  enum fail_code code, const char *text, uint64_t now_ms)
 {
     struct item *i = busy_item(w, pin, ITEM_PINNING, now_ms);
-    bool over, cancelled;
+    bool over, cancelled, idle;
 
     if (i == NULL)
         return;
     over = i->job->over;
     cancelled = i->job->cancelled;
+    idle = i->job->idle;
     if (i->pending == REPORT_ASK)
         work_report_drop(w, i);
     if (e == ERR_OK) /* even of a cancelled one: the next look would say so */
@@ -509,6 +550,8 @@ void work_pinned(struct work *w, uint64_t pin, enum err e, uint64_t size,
         settle_pinned(w, i, false, size);
     else if (cancelled && over)
         fail(w, i, FAIL_OVER_LIMIT, "larger than the bytes reserved for it");
+    else if (idle)
+        fail(w, i, FAIL_STALLED, "nothing came of it while others waited");
     else if (cancelled)
         work_ready(w, i);
     else

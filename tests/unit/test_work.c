@@ -354,10 +354,135 @@ static void test_texts_of_one_report_are_bounded(void **state)
     world_free(w);
 }
 
+/* What nobody provides does not keep new ones from their first turn. */
+static void test_idle_pins_make_room(void **state)
+{
+    struct world *w = world_new();
+    unsigned stalled = 0;
+
+    (void)state;
+    for (unsigned k = 0; k < 10; k++)
+        world_order(w, k + 1, k, COPY_RECURSIVE);
+    for (unsigned k = 0; k < 10; k++)
+        (void)world_answer(w); /* the looks */
+    assert_int_equal(w->pins, 10);
+    w->now += 60000;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->cancels, 0); /* nobody waits */
+    world_free(w);
+
+    w = world_new();
+    for (unsigned k = 0; k < 10; k++)
+        world_order(w, k + 1, k, COPY_RECURSIVE);
+    for (unsigned k = 0; k < 10; k++)
+        (void)world_answer(w);
+    work_progress(w->work, 1, 10, 1); /* it has begun */
+    world_order(w, 99, 50, COPY_RECURSIVE);
+    assert_int_equal(w->n_wishes, 10);
+    assert_int_equal(work_next_ms(w->work), w->now + 15000);
+    w->now += 14999;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->cancels, 0);
+    world_wait(w);
+    assert_int_equal(w->cancels, 9);
+    world_settle(w);
+    world_reports(w);
+    for (uint32_t k = 0; k < w->n; k++) {
+        bool is_idle = w->items[k].state == REPORT_FAILED;
+
+        assert_int_equal(is_idle, w->items[k].pin > 1 &&
+                                      w->items[k].pin < 99);
+        stalled += is_idle && w->items[k].code == FAIL_STALLED;
+    }
+    assert_int_equal(stalled, 9);
+    assert_int_equal(w->n, 11);
+    world_free(w);
+}
+
+static void test_no_answer_is_the_daemons_fault(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    w->n_wishes = 0;
+    w->held[1].calling = false;
+    work_looked(w->work, 5, ERR_TIMEOUT, WORK_FOUND_NOTHING, false, 0,
+                FAIL_DAEMON, "pin/ls: no answer", w->now);
+    world_reports(w);
+    assert_int_equal(w->n, 0);
+    world_wait(w);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    world_free(w);
+}
+
+static void test_asked_again_when_it_was_void(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    (void)world_answer(w);
+    work_progress(w->work, 5, 850000, 9);
+    world_expect(w, 5, REPORT_ASK);
+    work_report_again(w->work, w->items, 1);
+    world_reports(w);
+    assert_int_equal(w->n, 0);
+    work_progress(w->work, 5, 860000, 10);
+    world_expect(w, 5, REPORT_ASK);
+    world_free(w);
+}
+
+/* That it was lost is said before more room is asked for. */
+static void test_lost_is_said_before_asking(void **state)
+{
+    struct world *w = world_new();
+    struct cid c = world_cid(2);
+
+    (void)state;
+    world_order(w, 3, 2, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 3, REPORT_PINNED);
+    w->held[2].type = WORK_FOUND_NOTHING;
+    work_missed(w->work, &c, w->now);
+    work_tick(w->work, w->now);
+    (void)world_answer(w);
+    work_progress(w->work, 3, 900000, 9);
+    world_expect(w, 3, REPORT_LOST);
+    work_progress(w->work, 3, 910000, 10);
+    world_expect(w, 3, REPORT_ASK);
+    world_free(w);
+}
+
+/* A failure that was not told yet is none of the order that came since. */
+static void test_a_newer_order_starts_afresh(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    w->held[1].pin_error = ERR_TIMEOUT;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    assert_int_equal(world_stats(w).reports_waiting, 1);
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    assert_int_equal(world_stats(w).reports_waiting, 0);
+    world_settle(w);
+    world_expect(w, 5, REPORT_FAILED);
+    assert_int_equal(w->items[0].attempts, 1);
+    assert_int_equal(w->items[0].idx, w->idx);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_looks_then_pins_and_reports),
+        cmocka_unit_test(test_idle_pins_make_room),
+        cmocka_unit_test(test_no_answer_is_the_daemons_fault),
+        cmocka_unit_test(test_asked_again_when_it_was_void),
+        cmocka_unit_test(test_lost_is_said_before_asking),
+        cmocka_unit_test(test_a_newer_order_starts_afresh),
         cmocka_unit_test(test_what_is_there_is_not_pinned_again),
         cmocka_unit_test(test_a_foreign_direct_pin_is_not_replaced),
         cmocka_unit_test(test_failures_back_off_and_look_again),

@@ -243,6 +243,31 @@ static void test_full_orders_in_chunks(void **state)
     world_free(w);
 }
 
+/* While full orders come in, those that are to come may want it again. */
+static void test_full_orders_hold_releases_back(void **state)
+{
+    struct world *w = world_new();
+    struct message_orders o = {.leading = true, .full = true, .more = true};
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 1, 0, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    world_order(w, 1, 0, COPY_RELEASED);
+    assert_int_equal(w->n_wishes, 1);
+    work_orders(w->work, &o, w->now);
+    world_settle(w);
+    assert_int_equal(w->unpins, 0);
+    assert_int_equal(work_next_ms(w->work), UINT64_MAX);
+    i = world_item(w, 1, 0, COPY_RECURSIVE);
+    world_send(w, &i, 1, false); /* and they do */
+    world_settle(w);
+    assert_int_equal(w->unpins, 0);
+    assert_int_equal(w->held[0].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 static void test_a_pin_that_is_dropped_while_it_runs(void **state)
 {
     struct world *w = world_new();
@@ -587,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_gone_is_said_again_when_ordered_again),
         cmocka_unit_test(test_absence_from_full_orders_releases_nothing),
         cmocka_unit_test(test_full_orders_in_chunks),
+        cmocka_unit_test(test_full_orders_hold_releases_back),
         cmocka_unit_test(test_a_pin_that_is_dropped_while_it_runs),
         cmocka_unit_test(test_another_history_reuses_numbers),
         cmocka_unit_test(test_an_older_order_changes_nothing),
