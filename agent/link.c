@@ -45,6 +45,8 @@ static void gone(struct session *s)
         l->stats.open--;
         s->flaps = link_now_ms(l) - s->open_ms >= LINK_STEADY_MS
                        ? 0 : s->flaps + 1;
+        if (link_session_holds(s))
+            l->moves_ms = link_now_ms(l) + l->st.move_ms;
     }
     fence_session_gone(&l->fence, s->number);
     l->stats.leader_known = l->fence.leader != 0;
@@ -271,6 +273,7 @@ struct link *link_new(const struct link_settings *st)
     uv_timer_init(st->loop, &l->timer);
     l->timer.data = l;
     l->first_ms = link_now_ms(l) + st->wait_ms;
+    l->moves_ms = l->first_ms + st->move_ms;
     for (uint32_t i = 0; i < st->n; i++) {
         l->sessions[i].link = l;
         l->sessions[i].to = st->coordinators[i];

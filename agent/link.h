@@ -26,6 +26,7 @@ enum {
                                    that was away places nothing before its
                                    agents are back */
     LINK_RETRY_MAX_MS = 5000,
+    LINK_MOVE_MS = 3000,
     LINK_NOT_READY_MS = 2000,   /* at most, while a coordinator starts */
     LINK_DUPLICATE_MS = 15000,  /* a refusal as a duplicate counts so long */
     LINK_RESEND_MS = 5000,      /* a report without its TAKEN */
@@ -65,6 +66,8 @@ struct link_settings {
     const struct addr *coordinators;
     uint32_t n;
     uint64_t beat_ms, resend_ms, older_term_ms, seed;
+    uint64_t move_ms; /* one of several is taken for another cluster's only
+                       * when no session had the orders held for so long */
     uint64_t wait_ms; /* before the first dial, unless link_dial comes */
     uint64_t boot;
     uint8_t history[TYPES_HISTORY]; /* held, zeros: none */

@@ -48,6 +48,7 @@ struct link {
     struct prng random;
     struct session sessions[LIMIT_COORDINATORS];
     uint64_t first_ms; /* no dial before it */
+    uint64_t moves_ms; /* no other cluster's orders before it */
     uint64_t next_number;
     struct fence fence;
     struct report *first, *last;
@@ -60,6 +61,8 @@ struct link {
 };
 
 uint64_t link_now_ms(const struct link *l);
+/* Is its cluster that of the orders that are held? */
+bool link_session_holds(const struct session *s);
 bool link_send(struct session *s, const struct message *m);
 void link_arm(struct link *l);
 struct session *link_leader(struct link *l); /* NULL: not known */

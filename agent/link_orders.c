@@ -53,7 +53,7 @@ static void refused(struct session *s, const struct message_welcome *w)
     }
 }
 
-static bool holds(const struct session *s)
+bool link_session_holds(const struct session *s)
 {
     return memcmp(s->history, s->link->fence.history, TYPES_HISTORY) == 0;
 }
@@ -69,14 +69,27 @@ static bool one_cluster(struct session *s)
     for (uint32_t i = 0; i < l->st.n; i++) {
         struct session *o = &l->sessions[i];
 
-        if (o == s || o->state != SESSION_OPEN || holds(o) == holds(s))
+        if (o == s || o->state != SESSION_OPEN ||
+            link_session_holds(o) == link_session_holds(s))
             continue;
-        link_say(holds(o) ? s : o, "coordinator_refused", text);
-        link_end(holds(o) ? s : o);
-        if (holds(o))
+        link_say(link_session_holds(o) ? s : o, "coordinator_refused", text);
+        link_end(link_session_holds(o) ? s : o);
+        if (link_session_holds(o))
             return false;
     }
     return true;
+}
+
+/* Who answers first shall not decide: one that has the orders that are held
+ * may be about to. */
+static bool moves_too_soon(const struct session *s)
+{
+    static const uint8_t none[TYPES_HISTORY];
+    const struct link *l = s->link;
+
+    return l->st.n > 1 && !link_session_holds(s) &&
+           memcmp(l->fence.history, none, TYPES_HISTORY) != 0 &&
+           link_now_ms(l) < l->moves_ms;
 }
 
 static void on_welcome(struct session *s, const struct message_welcome *w)
@@ -91,6 +104,10 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
     s->pin_tag = w->pin_tag;
     if (!one_cluster(s))
         return;
+    if (moves_too_soon(s)) {
+        link_end(s); /* and asks again */
+        return;
+    }
     s->duplicate_ms = 0;
     if (l->stats.open == 0 && taken_elsewhere(l) > 0) {
         link_end(s); /* and asks again, when the others have let go too */

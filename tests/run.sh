@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 PARTS="deps build unit tidy ipfsnode sim fuzz system faults"
 JOBS=${PINFOLD_JOBS:-2}
-SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-3} # they wait more than they compute
+SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-4} # they wait more than they compute
 FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-8}
 SIM_SEEDS=${PINFOLD_SIM_SEEDS:-1..300}
 LOGS=build/log
@@ -27,7 +27,7 @@ environment:
   PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 8)
   PINFOLD_SIM_SEEDS       seeds of the simulator, FROM..TO (default: 1..300)
   PINFOLD_JOBS            parallel compilers and unit tests (default: 2)
-  PINFOLD_SYSTEM_JOBS     system tests side by side (default: 3)
+  PINFOLD_SYSTEM_JOBS     system tests side by side (default: 4)
 TEXT
 }
 

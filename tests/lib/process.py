@@ -59,7 +59,10 @@ def clean_env(more=None):
            if not k.startswith(("PINFOLD_", "IPFS_"))}
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
-    env.setdefault("TSAN_OPTIONS", "halt_on_error=1")
+    env["TSAN_OPTIONS"] = ":".join((
+        os.environ.get("TSAN_OPTIONS", "halt_on_error=1"),
+        "suppressions=" + os.path.join(os.path.dirname(__file__),
+                                       "tsan.supp")))
     env.update(more or {})
     return env
 

@@ -456,9 +456,6 @@ def test_one_coordinator_restored(tmp_path):
             end = time.monotonic() + 3
             while time.monotonic() < end:  # let in, it is ready in one
                 assert not one.ready()
-                assert not any(row["connected"] for k in others
-                               for row in k.status()["coordinators"]
-                               if row["name"] == one.name)
                 time.sleep(0.1)
         # With what it had it is let in.
         assert one.terminate() == 0

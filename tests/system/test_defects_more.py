@@ -9,7 +9,7 @@ import pytest
 from cluster import make_cid, until
 from load import Load
 from network import Network
-from process import program
+from process import BUILD, program
 
 
 def post_many(coordinators, number, seed, connections=32, rate=0):
@@ -318,7 +318,9 @@ def test_d9_lists_are_streamed(make_cluster):
         assert r.first.wait(20), "no first byte"
     size = len(c.get("/allocations", timeout=60).body)
     grown = c.rss_bytes() - before
-    assert size > 6 << 20 and grown < 24 << 20, (size, grown)
+    # ThreadSanitizer keeps more of each byte than the byte.
+    limit = (72 if "tsan" in BUILD else 24) << 20
+    assert size > 6 << 20 and grown < limit, (size, grown)
     for r in readers:
         r.go_on.set()
     for r in readers:

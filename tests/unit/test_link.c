@@ -564,6 +564,39 @@ static void test_one_cluster(void **state)
     assert_int_equal(w->to, 11);
 }
 
+/* Who answers first does not decide. */
+static void test_one_cluster_in_any_order(void **state)
+{
+    struct world *w = *state;
+
+    w->settings.move_ms = 3000;
+    memcpy(w->c[0].welcome.history, history_b, TYPES_HISTORY);
+    memcpy(w->c[1].welcome.history, history_b, TYPES_HISTORY);
+    w->link = link_new(&w->settings);
+    WAIT(w, w->c[0].hellos >= 2 && w->c[1].hellos >= 2);
+    assert_int_equal(stats(w).open, 0);
+    memcpy(w->c[1].welcome.history, history_a, TYPES_HISTORY);
+    WAIT(w, w->c[1].beats == 1); /* it has those that are held */
+    WAIT(w, stats(w).open == 1);
+    orders(w, 1, 3, 10, 11, 1);
+    WAIT(w, w->orders == 1);
+    assert_int_equal(w->to, 11);
+}
+
+/* A cluster that took the place of the other is gone over to after a time. */
+static void test_all_of_another_cluster(void **state)
+{
+    struct world *w = *state;
+    uint64_t began = uv_now(&w->loop);
+
+    w->settings.move_ms = 700;
+    memcpy(w->c[0].welcome.history, history_b, TYPES_HISTORY);
+    memcpy(w->c[1].welcome.history, history_b, TYPES_HISTORY);
+    w->link = link_new(&w->settings);
+    WAIT(w, stats(w).open == 2);
+    assert_true(uv_now(&w->loop) - began >= 700);
+}
+
 /* With an agent that holds none yet: the first full ones decide. */
 static void test_one_cluster_for_a_fresh_agent(void **state)
 {
@@ -736,6 +769,8 @@ int main(void)
         TEST(test_an_older_term_that_stays),
         TEST(test_one_cluster),
         TEST(test_one_cluster_for_a_fresh_agent),
+        TEST(test_one_cluster_in_any_order),
+        TEST(test_all_of_another_cluster),
         TEST(test_reports_one_after_the_other),
         TEST(test_a_new_leader_gets_the_oldest_first),
         TEST(test_a_session_that_ends_is_dialled_again),
