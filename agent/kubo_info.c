@@ -198,7 +198,8 @@ enum err kubo_read_connect(const struct kubo_ask *ask,
         !json_string(&x, text, sizeof(text)))
         return lacks(why, "Strings");
     if (!strstr(text, " success"))
-        return err_set(why, ERR_INTERNAL, "%s", text);
+        return err_set(why, ERR_INTERNAL, "%s",
+                       text[0] ? text : "no word of success");
     seen->last = true;
     return ERR_OK;
 }

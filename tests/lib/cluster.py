@@ -195,6 +195,11 @@ class Cluster:
                     d.connect(other)
 
     def wait_ready(self, seconds=60, nodes=None):
+        for a in self.agents if nodes is None else ():
+            if a.alive():  # a status is up to a second old: not by it alone
+                until(lambda a=a: "event=coordinator_session " in
+                      a.log_text(since_start=True), seconds,
+                      f"{a.name} has a session")
         nodes = len(self.agents) if nodes is None else nodes
         for c in self.coordinators:
             if c.alive():
@@ -209,7 +214,10 @@ class Cluster:
         until(lambda: agent.log_text(since_start=True).count(
             "event=coordinator_session ") >= alive, seconds,
             f"{agent.name} has {alive} sessions")
-        self.wait_ready(seconds)
+        for c in self.coordinators:
+            if c.alive():
+                until(lambda c=c: f"node-{agent.number}" in self.nodes_in(
+                    "ready", c), seconds, f"{c.name} sees its node")
 
     def nodes_in(self, state, coordinator=None):
         """Names of the nodes that a coordinator shows in one state."""

@@ -360,7 +360,7 @@ def test_second_agent_with_the_same_key(make_cluster):
     shutil.copytree(first.data, second.data)
     cluster.agents.append(second)
     first.start()
-    cluster.wait_ready(20, nodes=2)
+    cluster.wait_sessions(first)
     unpinned = cluster.daemons[0].calls()["pin/rm"]
     second.start()
     refusal = "duplicate node"
