@@ -37,6 +37,7 @@ struct job {
     enum copy_want want;     /* what it was started for */
     uint32_t slot;           /* in work.busy */
     bool retry, cancelled, over, idle;
+    bool silent;             /* an update: it shows no progress */
     uint64_t bytes, nodes;   /* progress */
     uint64_t charge;         /* counted into work.used while it pins */
     uint64_t asked;          /* reservation asked for, 0 none */

@@ -260,14 +260,14 @@ static uint64_t idle_due_ms(const struct item *i)
     const struct job *j = i->job;
 
     return i->state == ITEM_PINNING && !j->cancelled && !j->retry &&
-                   j->bytes == 0 && j->nodes == 0
+                   !j->silent && j->bytes == 0 && j->nodes == 0
                ? j->begun_ms + PATIENCE_MS
                : UINT64_MAX;
 }
 
 static bool fresh_wait(const struct work *w)
 {
-    return work_heap_first(w, HEAP_FRESH) != NULL &&
+    return !w->paused && work_heap_first(w, HEAP_FRESH) != NULL &&
            w->n_holds >= w->limits.concurrent_pins;
 }
 
@@ -431,6 +431,7 @@ static void try_pin(struct work *w, struct item *i)
     work_item_fill(i, &copy);
     if (!may_update(w, i, &copy.from))
         copy.from.n = 0;
+    i->job->silent = copy.from.n > 0;
     w->wishes.pin(w->wishes.arg, &copy);
 }
 

@@ -186,6 +186,40 @@ static void test_a_pause_begins_nothing(void **state)
     world_free(w);
 }
 
+/* Neither an update, which shows no progress, nor a pin during a pause is
+ * given up for those that wait. */
+static void test_an_update_is_not_idle(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    w->limits.concurrent_pins = 1;
+    work_free(w->work);
+    world_open(w);
+    work_daemon(w->work, true, w->now);
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    order_from(w, 6, 2, 1);
+    (void)world_answer(w);
+    assert_int_equal(w->wishes[0].item.from.n, 36);
+    world_order(w, 7, 3, COPY_RECURSIVE); /* waits */
+    w->now += 60000;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->cancels, 0);
+    world_settle(w);
+    world_order(w, 8, 4, COPY_RECURSIVE);
+    (void)world_answer(w);
+    world_order(w, 9, 5, COPY_RECURSIVE);
+    work_pause(w->work, true, w->now);
+    w->now += 60000;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->cancels, 0);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    assert_int_equal(w->cancels, 1);
+    world_free(w);
+}
+
 /* A pin that runs ends; behind a look no pin and no unpin follows. */
 static void test_a_pause_lets_what_runs_end(void **state)
 {
@@ -227,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_releases_after_an_update),
         cmocka_unit_test(test_an_outcome_answers_its_own_order_only),
         cmocka_unit_test(test_a_pause_begins_nothing),
+        cmocka_unit_test(test_an_update_is_not_idle),
         cmocka_unit_test(test_a_pause_lets_what_runs_end),
     };
 
