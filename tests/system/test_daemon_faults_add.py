@@ -11,7 +11,7 @@ from process import until
 from wire import multipart
 
 OPTIONS = {"replication-min": 1, "replication-max": 1}
-AGENT = {"stall-timeout": "2s", "call-timeout": "2s", "backoff": "300ms",
+AGENT = {"stall-timeout": "1s", "call-timeout": "2s", "backoff": "300ms",
          "backoff-max": "1s"}
 LINE = {"Name": "x", "Hash": make_cid("line"), "Size": "9"}
 LARGE = 3 << 20

@@ -51,7 +51,7 @@ def test_follower_killed_under_load(make_cluster):
     follower.kill9()
     until(lambda: load.count() >= 150, 20, "the load goes on")
     acknowledged = load.stop()
-    assert load.longest_gap(since) <= 2
+    assert load.longest_gap(since) <= 1
     follower.start()
     have_all(cluster, acknowledged)
 

@@ -172,6 +172,41 @@ static void damaged_files(void **state)
 #define ONE(id) "{\"raft_id\":" id ",\"key\":\"" ZEROS64                       \
                 "\",\"address\":\"127.0.0.1:1\"}"
 
+/* The starts before are listed newest first, and older than this one. */
+static void earlier_boots(void **state)
+{
+    static const char *const bad[] = {"7", "[\"1\"]", "[9]", "[10]",
+                                      "[5,5]", "[5,6]", "[-1]"};
+    struct buf b = BUF_INIT;
+    struct member m;
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof bad / sizeof bad[0]; i++) {
+        buf_reset(&b);
+        buf_printf(&b, "{\"format\":1,\"raft_id\":5,\"boot\":9,\"formed\":"
+                   "false,\"cluster\":\"" ZEROS64 "\",\"members\":[],"
+                   "\"earlier\":%s}",
+                   i < sizeof bad / sizeof bad[0] ? bad[i] : "[8,5]");
+        write_file(buf_cstr(&b));
+        if (i < sizeof bad / sizeof bad[0])
+            refused(false, ERR_CORRUPT, "damaged");
+    }
+    accepted(false, &m);
+    assert_int_equal(m.n_earlier, 3);
+    assert_int_equal(m.earlier[0], 9);
+    assert_int_equal(m.earlier[2], 5);
+    buf_reset(&b); /* more than are kept */
+    buf_printf(&b, "{\"format\":1,\"raft_id\":5,\"boot\":900,\"formed\":"
+               "false,\"cluster\":\"" ZEROS64 "\",\"members\":[],"
+               "\"earlier\":[800");
+    for (int i = 0; i < LIMIT_BOOTS; i++)
+        buf_printf(&b, ",%d", 700 - i);
+    buf_printf(&b, "]}");
+    write_file(buf_cstr(&b));
+    refused(false, ERR_CORRUPT, "damaged");
+    buf_free(&b);
+}
+
 static void members_in_order(void **state)
 {
     struct member m;
@@ -243,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(crash_points, setup, teardown),
         cmocka_unit_test_setup_teardown(file_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(earlier_boots, setup, teardown),
         cmocka_unit_test_setup_teardown(members_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(state_beside_it, setup, teardown),
         cmocka_unit_test_setup_teardown(key_beside_it, setup, teardown),

@@ -687,6 +687,46 @@ static void deposed_leader_refuses(void **state)
     end(c, 2);
 }
 
+/* Members that start anew are no full disks, and who cannot lead at once is
+ * not handed over to. */
+static void room_of_the_others(void **state)
+{
+    struct coord *c[3], *lead;
+    struct peers_view v[2];
+
+    (void)state;
+    make(c, 3);
+    for (int i = 0; i < 3; i++)
+        coord_open(c[i]);
+    COORD_WAIT(&loop, all_ready(c, 3));
+    lead = leader(c, 3);
+    memset(v, 0, sizeof v);
+    for (int i = 0; i < 2; i++) {
+        v[i].raft_id = (lead == c[i] ? c[2] : c[i])->member.raft_id;
+        v[i].heard_ms = uv_now(&loop);
+        v[i].status.applied = raft_last_applied(&lead->replica->raft);
+    }
+    replica_room(lead->replica, false, v, 2); /* both links have broken */
+    assert_false(replica_refuses_claims(lead->replica));
+    v[0].status.disk = v[1].status.disk = PEER_DISK_LOW;
+    replica_room(lead->replica, false, v, 2);
+    assert_true(replica_refuses_claims(lead->replica));
+    v[0].status.disk = PEER_DISK_OK;
+    v[0].connected = true;
+    lead->replica->settled = true;
+    replica_room(lead->replica, true, v, 2); /* not ready */
+    assert_int_equal(lead->replica->handed_over_ms, 0);
+    v[0].status.ready = true;
+    v[0].connected = false;
+    replica_room(lead->replica, true, v, 2);
+    assert_int_equal(lead->replica->handed_over_ms, 0);
+    v[0].connected = true;
+    replica_room(lead->replica, true, v, 2);
+    assert_int_not_equal(lead->replica->handed_over_ms, 0);
+    COORD_WAIT(&loop, !lead->replica->handing_over);
+    end(c, 3);
+}
+
 /* A new leader that has not settled names no index to catch up to. */
 static void unsettled_leader_names_no_index(void **state)
 {
@@ -727,6 +767,7 @@ int main(void)
         cmocka_unit_test(hostile_raft_messages),
         cmocka_unit_test(many_are_forwarded),
         cmocka_unit_test(deposed_leader_refuses),
+        cmocka_unit_test(room_of_the_others),
         cmocka_unit_test(unsettled_leader_names_no_index),
     };
 
