@@ -301,7 +301,7 @@ static void on_tick(uv_timer_t *t)
         return;
     if (++c->ticks % SLOW_TICKS == 0)
         slow_tick(c);
-    if (c->replica != NULL && replica_leading(c->replica)) {
+    if (c->replica != NULL) {
         fill_clock(c, &clock);
         step_tick(c->step, &clock);
     }

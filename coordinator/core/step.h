@@ -65,7 +65,7 @@ void step_session(struct step *s, uint32_t node, bool connected,
 void step_committed(struct step *s, const struct step_clock *c);
 void step_checked(struct step *s, uint32_t node, uint64_t pin, bool held,
                   const struct step_clock *c);
-/* Every 100 to 1,000 ms. */
+/* Every 100 to 1,000 ms, whether it leads or not. */
 void step_tick(struct step *s, const struct step_clock *c);
 /* Fills places of a CLAIM_PUT; on the leader, right before it is proposed.
  * What it places counts at once in later plans. */

@@ -335,10 +335,8 @@ static void tick(struct sim *s, struct task *t)
     coord_replica_tick(c);
     if (++c->ticks % COORD_SLOW_TICKS == 0)
         slow_tick(c);
-    if (c->leading) {
-        coord_fill_clock(c, &clock);
-        step_tick(c->step, &clock);
-    }
+    coord_fill_clock(c, &clock);
+    step_tick(c->step, &clock);
 }
 
 /* --- life ---------------------------------------------------------------- */

@@ -290,7 +290,7 @@ def test_node_killed(make_cluster, victim):
     killed = agent if victim == "agent" else agent.daemon
     began = time.monotonic()
     killed.kill9()
-    until(lambda: state_of(cluster, name)["state"] in ("suspect", "down"), 8,
+    until(lambda: state_of(cluster, name)["state"] in ("suspect", "down"), 15,
           f"{name} is suspect")
     until(lambda: state_of(cluster, name)["state"] == "down", 15,
           f"{name} is down")
@@ -314,6 +314,26 @@ def test_node_killed(make_cluster, victim):
           f"{name} is back")
     cluster.wait_pinned(cid, 2, seconds=40)
     assert watch.stop() >= 2, "a copy was given up too early"
+
+
+@pytest.mark.parametrize("victim", ["agent", "daemon"])
+def test_every_coordinator_suspects(make_cluster, victim):
+    """Also one that never led: what is not heard of is not called pinned."""
+    cluster = make_cluster(daemon="fake",
+                           options={"down-after": "60s", "out-after": "10m"})
+    cid = make_cid()
+    cluster.any().post(f"/pins/{cid}?replication=1")
+    (name,) = cluster.wait_pinned(cid, 1)
+    agent = cluster.agent_of(name)
+    (agent if victim == "agent" else agent.daemon).kill9()
+
+    def suspected(c):
+        row = next(n for n in c.status()["nodes"] if n["name"] == name)
+        return row["state"] == "suspect" and \
+            c.pin_states(cid)[name] == "cluster_error"
+
+    for c in cluster.coordinators:
+        until(lambda: suspected(c), 20, f"{c.name} suspects {name}")
 
 
 def test_surplus_waits_for_checks(make_cluster):

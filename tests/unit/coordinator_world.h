@@ -255,8 +255,7 @@ UNUSED static void coord_tick(uv_timer_t *t)
     upkeep_row(c->replica, c->store, &c->self);
     upkeep_cluster(c->replica, c->store, c->member.cluster);
     coord_clock(c, &clock);
-    if (replica_leading(c->replica))
-        step_tick(c->step, &clock);
+    step_tick(c->step, &clock);
 }
 
 /* --- life ---------------------------------------------------------------- */
