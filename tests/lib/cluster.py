@@ -220,10 +220,11 @@ class Cluster:
                     "ready", c), seconds, f"{c.name} sees its node")
 
     def nodes_in(self, state, coordinator=None):
-        """Names of the nodes that a coordinator shows in one state."""
+        """Names of the nodes that a coordinator shows in one state; ready
+        are those whose agent is there and has told of its daemon."""
         c = coordinator or self.any()
-        return [n["name"] for n in c.status()["nodes"]
-                if n["state"] == state and n["connected"] | (state != "ready")]
+        return [n["name"] for n in c.status()["nodes"] if n["state"] == state
+                and (state != "ready" or n["connected"] and n["ipfs_id"])]
 
     def any(self):
         """A coordinator that serves."""
