@@ -69,7 +69,7 @@ class Daemon(Process):
     def pins(self):
         answer = self.rpc("pin/ls?type=recursive")
         assert answer.status == 200, answer
-        return set(answer.json()["Keys"])
+        return set(answer.json().get("Keys", ()))
 
     def add(self, data, pin=False, more=""):
         """The CID of a file, by the daemon's own importer."""

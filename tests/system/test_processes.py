@@ -148,7 +148,9 @@ def test_wrong_addresses(small, tmp_path):
                 until(lambda n=name, p=part: p in agents[n].log_text(), 20,
                       f"agent {name} says {part}")
         without = {name for name in cases if name.startswith("daemon-")}
-        until(lambda: without <= set(small.nodes_in("suspect")), 20,
+        # In the end they are down, and then out.
+        until(lambda: without <= {n for state in ("suspect", "down", "out")
+                                  for n in small.nodes_in(state)}, 20,
               "agents without a daemon have said so")
         assert {n["name"] for n in c.status()["nodes"]} == \
             without | {"node-1"}

@@ -78,10 +78,21 @@ def run_cycle(world, name, act):
     return gap, needless
 
 
+def lists_of(cluster):
+    """The list of each coordinator. They are made one after the other, and the
+    control loop does not stand still: a difference must last."""
+    for _ in range(10):
+        lists = [c.pins() for c in cluster.coordinators]
+        if all(x == lists[0] for x in lists):
+            break
+        settled(cluster)
+    return lists
+
+
 def check_books(world):
     books = world.books
     wrong = [("", text) for text in books.wrong]
-    lists = [c.pins() for c in world.cluster.coordinators]
+    lists = lists_of(world.cluster)
     for c, pins in zip(world.cluster.coordinators[1:], lists[1:]):
         wrong += [(cid, f"{c.name} lists it otherwise")
                   for cid in set(pins) | set(lists[0])
