@@ -316,14 +316,39 @@ static void on_accepted(struct stream *stream, void *user,
 
 /* --- what happens elsewhere --------------------------------------------- */
 
+static void goodbye(struct session *s, const char *reason)
+{
+    struct message m;
+
+    m.kind = MESSAGE_GOODBYE;
+    m.goodbye.reason = span_text(reason);
+    m.goodbye.grace_ms = 0;
+    (void)agents_send(s, &m);
+    agents_session_end(s);
+}
+
+static void end_removed(struct agents *a)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next) {
+        const struct node *row = s->state == SESSION_OPEN
+                                     ? store_node(a->st.store, s->node)
+                                     : NULL;
+
+        if (row != NULL && row->admin == ADMIN_REMOVED)
+            goodbye(s, "this node was removed");
+    }
+}
+
 void agents_committed(struct agents *a)
 {
     const struct store_changes *c = store_changes(a->st.store);
 
     if (a->st.replica == NULL)
         return;
-    if (c->nodes)
+    if (c->nodes) {
+        end_removed(a);
         agents_hello_waiting(a, false);
+    }
     if (!c->any_orders || !replica_leading(a->st.replica))
         return;
     for (struct session *s = a->sessions; s != NULL; s = s->next)
@@ -397,17 +422,12 @@ enum err agents_new(const struct agents_settings *st, struct agents **out,
 /* The hub closes the streams that are left; sessions free themselves. */
 void agents_close(struct agents *a, void (*done)(void *arg), void *arg)
 {
-    struct message m;
-
     stream_listener_close(a->listener);
-    m.kind = MESSAGE_GOODBYE;
-    m.goodbye.reason = span_text("stopping");
-    m.goodbye.grace_ms = 0;
-    for (struct session *s = a->sessions; s != NULL; s = s->next) {
+    for (struct session *s = a->sessions; s != NULL; s = s->next)
         if (s->state == SESSION_OPEN)
-            (void)agents_send(s, &m);
-        agents_session_end(s);
-    }
+            goodbye(s, "stopping");
+        else
+            agents_session_end(s);
     agents_call_close(a);
     a->st.replica = NULL; /* it closes next; who comes now is refused */
     done(arg);

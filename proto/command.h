@@ -25,6 +25,7 @@ enum command_kind {
     COMMAND_RECOVER = 7,
     COMMAND_NODE_PUT = 8,
     COMMAND_NODE_STATE = 9,
+    COMMAND_NODE_REMOVE = 10,
     COMMAND_CONFIG_PUT = 12,
     COMMAND_COORDINATOR_PUT = 13
 };
@@ -113,6 +114,14 @@ struct command_node_state {
     uint8_t admin, health, full; /* or NODE_STATE_KEEP */
 };
 
+/* The node is gone for good, its key is never welcome again. Without force
+ * only one that holds no copy. Copies are given up LIMIT_ASSIGN_ROWS an
+ * operation: the leader repeats it while the removed node has some. */
+struct command_node_remove {
+    uint32_t node;
+    bool force;
+};
+
 /* First version: what makes a cluster (taken once, when it forms). */
 struct command_config_put {
     struct cluster cluster;
@@ -136,6 +145,7 @@ struct command {
         struct command_recover recover;
         struct command_node_put node_put;
         struct command_node_state node_state;
+        struct command_node_remove node_remove;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
     };

@@ -22,7 +22,7 @@ static uint32_t get_places(struct decode *d, const char *what,
         nodes[i] = (uint32_t)field_decode_range(d, what, 1, UINT32_MAX);
         places[i].node = nodes[i];
         places[i].reason =
-            (uint16_t)decode_u64(d, what, REASON_UPLOADED);
+            (uint16_t)decode_u64(d, what, REASON_DRAINED);
     }
     if (decode_ok(d) && !field_distinct(nodes, n))
         decode_fail(d, what, "a node twice");
@@ -137,6 +137,12 @@ static void get_node_state(struct decode *d, struct command_node_state *c)
     c->full = get_change(d, "full", 1);
 }
 
+static void get_node_remove(struct decode *d, struct command_node_remove *c)
+{
+    c->node = (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
+    c->force = decode_bool(d, "force");
+}
+
 static void get_config_put(struct decode *d, struct cluster *c)
 {
     c->formed = decode_bool(d, "formed");
@@ -176,6 +182,9 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_NODE_STATE:
         get_node_state(d, &c->node_state);
+        break;
+    case COMMAND_NODE_REMOVE:
+        get_node_remove(d, &c->node_remove);
         break;
     case COMMAND_CONFIG_PUT:
         get_config_put(d, &c->config_put.cluster);

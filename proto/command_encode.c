@@ -15,7 +15,7 @@ static void put_places(struct buf *b, const struct command_place *places,
     assert(n <= max);
     encode_array(b, 2 * n);
     for (uint32_t i = 0; i < n; i++) {
-        assert(places[i].node > 0 && places[i].reason <= REASON_UPLOADED);
+        assert(places[i].node > 0 && places[i].reason <= REASON_DRAINED);
         encode_u64(b, places[i].node);
         encode_u64(b, places[i].reason);
     }
@@ -157,6 +157,11 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_NODE_STATE:
         put_node_state(b, &c->node_state);
+        break;
+    case COMMAND_NODE_REMOVE:
+        assert(c->node_remove.node > 0);
+        encode_u64(b, c->node_remove.node);
+        encode_bool(b, c->node_remove.force);
         break;
     case COMMAND_CONFIG_PUT:
         put_config_put(b, &c->config_put.cluster);

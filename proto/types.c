@@ -21,6 +21,23 @@ const char *verdict_text(enum verdict v)
     return "?";
 }
 
+const char *node_admin_text(enum node_admin a)
+{
+    switch (a) {
+    case ADMIN_JOINING:
+        return "joining";
+    case ADMIN_ACTIVE:
+        return "active";
+    case ADMIN_CORDONED:
+        return "cordoned";
+    case ADMIN_DRAINING:
+        return "draining";
+    case ADMIN_REMOVED:
+        return "removed";
+    }
+    return "?";
+}
+
 const char *node_word_text(enum node_word w)
 {
     switch (w) {

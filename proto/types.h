@@ -63,7 +63,8 @@ enum copy_reason {
     REASON_UNCLAIMED = 7,  /* last claim removed */
     REASON_EXPIRED = 8,
     REASON_SURPLUS = 9,    /* more copies than the maximum */
-    REASON_UPLOADED = 10   /* an upload went to this node */
+    REASON_UPLOADED = 10,  /* an upload went to this node */
+    REASON_DRAINED = 11    /* moved off a node that is drained */
 };
 
 /* Why a copy failed, as its agent says (side table, last error). */
@@ -82,6 +83,8 @@ enum node_admin {
     ADMIN_JOINING = 0, ADMIN_ACTIVE = 1, ADMIN_CORDONED = 2,
     ADMIN_DRAINING = 3, ADMIN_REMOVED = 4
 };
+
+const char *node_admin_text(enum node_admin a); /* "active" */
 
 /* Logged. Suspect is soft and lives in the leader's memory. */
 enum node_health { HEALTH_UP = 0, HEALTH_DOWN = 1, HEALTH_OUT = 2 };

@@ -243,6 +243,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_NODE_STATE:
         fsm_node_state(f, c, r);
         break;
+    case COMMAND_NODE_REMOVE:
+        fsm_node_remove(f, c, r);
+        break;
     case COMMAND_CONFIG_PUT:
         fsm_config_put(f, c, r);
         break;

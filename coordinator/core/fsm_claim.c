@@ -269,7 +269,10 @@ static void release(struct fsm *f, enum copy_reason reason)
     buf_reset(&p->name);
     buf_reset(&p->meta);
     p->rev = f->index;
-    assert(p->n_copies > 0); /* a claimed pin has a wanted copy */
+    if (p->n_copies == 0) { /* its last node was removed */
+        store_pin_delete(f->store, &f->before);
+        return;
+    }
     for (uint32_t k = 0; k < p->n_copies; k++) {
         if (p->copies[k].want != COPY_RELEASED)
             fsm_order(f, &p->copies[k], COPY_RELEASED, reason);

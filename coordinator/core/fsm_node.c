@@ -156,6 +156,8 @@ void fsm_node_put(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_INVALID, "a label occurs twice");
     else if (old == NULL && n >= LIMIT_NODES)
         fsm_refuse(r, VERDICT_OVER_QUOTA, "%u nodes have joined", n);
+    else if (old == NULL && !store_has_node_ids(f->store))
+        fsm_refuse(r, VERDICT_OVER_QUOTA, "the numbers of nodes are used up");
     if (r->verdict != VERDICT_ACCEPTED)
         return;
     if (old != NULL) {
@@ -211,4 +213,53 @@ void fsm_node_state(struct fsm *f, const struct command *c,
         r->verdict = VERDICT_ALREADY;
     else
         store_node_put(f->store, &now);
+}
+
+/* Nobody will report these copies gone. The pins show at once what they lack;
+ * one without a claim goes with its last copy. */
+static void give_up(struct fsm *f, uint32_t node)
+{
+    struct store_order_row rows[LIMIT_ASSIGN_ROWS];
+    uint32_t n = store_scan_node(f->store, node, 0, 0, LIMIT_ASSIGN_ROWS,
+                                 rows);
+
+    for (uint32_t k = 0; k < n; k++) {
+        bool found = fsm_load(f, rows[k].pin);
+
+        assert(found && pin_copy(&f->after, node) != NULL);
+        pin_copy_remove(&f->after, node);
+        f->after.rev = f->index;
+        if (f->after.org == 0 && f->after.n_copies == 0)
+            store_pin_delete(f->store, &f->before);
+        else
+            fsm_save(f);
+    }
+}
+
+void fsm_node_remove(struct fsm *f, const struct command *c,
+                     struct fsm_result *r)
+{
+    const struct node *old = store_node(f->store, c->node_remove.node);
+    struct node now;
+
+    r->node = c->node_remove.node;
+    if (old == NULL) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", r->node);
+        return;
+    }
+    if (old->admin == ADMIN_REMOVED && old->copies == 0) {
+        r->verdict = VERDICT_ALREADY;
+        return;
+    }
+    if (old->admin != ADMIN_REMOVED && old->copies > 0
+        && !c->node_remove.force) {
+        fsm_refuse(r, VERDICT_CONFLICT, "node '%s' holds %llu copies: drain "
+                   "it first, or force its removal", old->name,
+                   (unsigned long long)old->copies);
+        return;
+    }
+    now = *old;
+    now.admin = ADMIN_REMOVED;
+    store_node_put(f->store, &now);
+    give_up(f, now.id);
 }

@@ -59,6 +59,8 @@ void fsm_node_put(struct fsm *f, const struct command *c,
                   struct fsm_result *r);
 void fsm_node_state(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
+void fsm_node_remove(struct fsm *f, const struct command *c,
+                     struct fsm_result *r);
 void fsm_config_put(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_coordinator_put(struct fsm *f, const struct command *c,

@@ -257,8 +257,9 @@ void plan_place(const struct plan_input *in, struct plan_choice *out)
     for (uint32_t i = 0; i < in->pin->n_copies; i++) {
         const struct copy *copy = &in->pin->copies[i];
         uint32_t at = find(in->nodes, in->n_nodes, copy->node);
-        if (at != NONE && copy->want != COPY_RELEASED)
-            mark_domain(in, slots, in->nodes[at].node);
+        if (at != NONE && copy->want != COPY_RELEASED &&
+            in->nodes[at].node->admin != ADMIN_DRAINING)
+            mark_domain(in, slots, in->nodes[at].node); /* it will stay */
     }
     while (out->n < in->want) {
         uint32_t best = pick(in, slots, key);

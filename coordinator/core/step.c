@@ -89,6 +89,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     s->started = true;
     s->quiet_ms = c->now_ms;
     s->expiry_ms = 0;
+    s->purge_node = 0;
     memset(s->made, 0, sizeof s->made);
     step_claim_clear(s);
     step_release_clear(s);

@@ -49,6 +49,9 @@ struct step_soft {
     enum daemon_state daemon;
     uint64_t free_bytes, capacity, queue;
     uint64_t placed_bytes; /* planned, not applied (leader) */
+    /* Copies that a drained node has left, as the leader's last walk saw
+     * them: on their way, or with no other node to take them. */
+    uint32_t moving, stuck;
 };
 
 struct step;

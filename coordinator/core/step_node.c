@@ -309,6 +309,26 @@ static void notice_able(struct step *s, struct step_node *e,
     e->eligible = eligible;
 }
 
+/* A removed node's copies go a piece an operation; the next one is proposed
+ * when the last was applied, or may have got lost. */
+static void purge(struct step *s, uint64_t now_ms)
+{
+    const struct node *n = store_node_to_purge(s->store);
+    struct command_node_remove *x;
+
+    if (!n || (n->id == s->purge_node && n->copies == s->purge_copies &&
+               now_ms - s->purge_ms < STEP_WISH_MS))
+        return;
+    x = &step_command(s, COMMAND_NODE_REMOVE)->node_remove;
+    x->node = n->id;
+    x->force = true;
+    if (!step_propose(s, now_ms))
+        return;
+    s->purge_node = n->id;
+    s->purge_ms = now_ms;
+    s->purge_copies = n->copies;
+}
+
 void step_node_tick(struct step *s, const struct step_clock *c)
 {
     uint32_t n;
@@ -324,4 +344,6 @@ void step_node_tick(struct step *s, const struct step_clock *c)
         if (!s->stopped)
             propose_capacity(s, e, rows[i], c->now_ms);
     }
+    if (!s->stopped)
+        purge(s, c->now_ms);
 }

@@ -79,6 +79,7 @@ static bool still_true(struct step *s, const struct step_release *r,
 static void propose(struct step *s, struct step_release *r,
                     const struct step_clock *c)
 {
+    const struct node *victim;
     struct command_assign *x;
 
     assert(r->n_held == r->n_asked);
@@ -90,7 +91,10 @@ static void propose(struct step *s, struct step_release *r,
     x->pin = r->pin;
     x->rev = r->rev;
     x->n_release = 1;
-    x->release[0] = (struct command_place){r->victim, REASON_SURPLUS};
+    victim = step_node_row(s, r->victim);
+    x->release[0] = (struct command_place){
+        r->victim, victim && victim->admin == ADMIN_DRAINING
+                       ? REASON_DRAINED : REASON_SURPLUS};
     if (!step_propose(s, c->now_ms))
         return; /* the tick tries again until the answers are too old */
     step_wished(s, r->pin, r->rev, c->now_ms);

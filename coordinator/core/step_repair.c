@@ -6,6 +6,11 @@
  * no healthy copy is placed elsewhere too: its origins may have the content.
  * A copy that keeps failing counts only if no other node could take it, and
  * at most STEP_SPARES nodes beyond the maximum try.
+ *
+ * Copies on a node that is drained leave: others take their place first, and
+ * each goes once as many others are pinned as the maximum says, or as the
+ * minimum does where no more nodes could take one. On a drained node that is
+ * down they count as on one that is out: nobody expects it back.
  */
 #include "coordinator/core/step_state.h"
 
@@ -15,13 +20,22 @@
 struct tally {
     uint32_t up;       /* wanted, on nodes that are up */
     uint32_t healthy;  /* of those, pinned */
-    uint32_t failing;  /* of those, failed too often */
+    uint32_t leaving;  /* of those, on nodes that are drained; the rest: */
+    uint32_t failing;  /* failed too often */
+    uint32_t pending;  /* neither pinned nor failed too often */
     uint32_t down, out; /* wanted, on nodes that are down or gone */
 };
 
 static bool is_failing(const struct copy *c)
 {
     return c->state == COPY_FAILED && c->failures >= STEP_FAILURES;
+}
+
+static bool is_leaving(const struct step *s, const struct copy *c)
+{
+    const struct node *n = step_node_row(s, c->node);
+
+    return c->want != COPY_RELEASED && n && n->admin == ADMIN_DRAINING;
 }
 
 static struct tally count(const struct step *s, const struct pin *p)
@@ -32,15 +46,19 @@ static struct tally count(const struct step *s, const struct pin *p)
         const struct copy *c = &p->copies[i];
         const struct node *n = step_node_row(s, c->node);
         enum node_health health = n ? n->health : HEALTH_OUT;
+        bool leaving = is_leaving(s, c), stays;
         if (c->want == COPY_RELEASED)
             continue;
+        stays = health == HEALTH_UP && !leaving;
         t.up += health == HEALTH_UP;
         t.healthy += health == HEALTH_UP && c->state == COPY_PINNED;
-        t.failing += health == HEALTH_UP && is_failing(c);
-        t.down += health == HEALTH_DOWN;
-        t.out += health == HEALTH_OUT;
+        t.leaving += health == HEALTH_UP && leaving;
+        t.failing += stays && is_failing(c);
+        t.pending += stays && c->state != COPY_PINNED && !is_failing(c);
+        t.down += health == HEALTH_DOWN && !leaving;
+        t.out += health == HEALTH_OUT || (health == HEALTH_DOWN && leaving);
     }
-    assert(t.healthy + t.failing <= t.up);
+    assert(t.leaving + t.failing + t.pending <= t.up);
     return t;
 }
 
@@ -48,7 +66,7 @@ static struct tally count(const struct step *s, const struct pin *p)
 static uint32_t lacking(const struct pin *p, const struct tally *t,
                         enum copy_reason *reason)
 {
-    uint32_t max, good, firm, want, spare;
+    uint32_t max, stay, good, firm, want, spare;
     bool urgent = t->healthy < 2;
 
     if (pin_everywhere(p)) {
@@ -56,12 +74,14 @@ static uint32_t lacking(const struct pin *p, const struct tally *t,
         return UINT32_MAX;
     }
     max = p->rmax > 0 ? (uint32_t)p->rmax : 0;
-    good = t->up + (urgent ? 0 : t->down);
+    stay = t->up - t->leaving;
+    good = stay + (urgent ? 0 : t->down);
     firm = max > good ? max - good : 0;
     *reason = t->out > 0 || (urgent && t->down > 0) ? REASON_REPAIR
+              : t->leaving > 0                      ? REASON_DRAINED
                                                     : REASON_TOP_UP;
     want = max > good - t->failing ? max - (good - t->failing) : 0;
-    spare = max + STEP_SPARES > t->up ? max + STEP_SPARES - t->up : 0;
+    spare = max + STEP_SPARES > stay ? max + STEP_SPARES - stay : 0;
     if (want > spare)
         want = spare;
     if (firm == 0 && want > 0)
@@ -103,10 +123,10 @@ static enum step_outcome place(struct step *s, uint32_t want,
     return STEP_WISHED;
 }
 
-/* Copies that may go: on nodes that are up and were heard. pinned: those, or
- * the others. */
+/* Copies that may go: on nodes that are up and were heard, drained or not.
+ * pinned: those, or the others. */
 static uint32_t mark(const struct step *s, const struct pin *p, bool pinned,
-                     uint64_t now_ms, bool *may)
+                     bool leaving, uint64_t now_ms, bool *may)
 {
     uint32_t marked = 0;
 
@@ -115,7 +135,7 @@ static uint32_t mark(const struct step *s, const struct pin *p, bool pinned,
         const struct node *n = step_node_row(s, c->node);
         const struct step_node *e = step_node_find(s, c->node);
         may[i] = c->want != COPY_RELEASED && n && e &&
-                 n->health == HEALTH_UP &&
+                 is_leaving(s, c) == leaving && n->health == HEALTH_UP &&
                  !step_node_suspect(s, e, now_ms) &&
                  (c->state == COPY_PINNED) == pinned;
         marked += may[i];
@@ -124,6 +144,7 @@ static uint32_t mark(const struct step *s, const struct pin *p, bool pinned,
 }
 
 static enum step_outcome let_go(struct step *s, bool *may, uint32_t many,
+                                enum copy_reason reason,
                                 const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
@@ -138,13 +159,39 @@ static enum step_outcome let_go(struct step *s, bool *may, uint32_t many,
             break;
         may[i] = false;
         x->release[x->n_release++] =
-            (struct command_place){p->copies[i].node, REASON_SURPLUS};
+            (struct command_place){p->copies[i].node, (uint16_t)reason};
     }
     assert(x->n_release > 0);
     if (!step_propose(s, c->now_ms))
         return STEP_STOPPED;
     step_wished(s, p->id, p->rev, c->now_ms);
     return STEP_WISHED;
+}
+
+/* First the copies on drained nodes that are not pinned, then one pinned copy
+ * at a time. placeless: no more nodes could take a copy. */
+static enum step_outcome leave(struct step *s, const struct tally *t,
+                               bool placeless, const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    uint32_t stay, many, victim, enough = (uint32_t)fsm_minimum(s->store, p);
+    bool may[LIMIT_COPIES], all = pin_everywhere(p), last;
+
+    assert(t->leaving > 0 && p->n_copies <= LIMIT_COPIES);
+    last = t->pending == 0 && (placeless || t->failing > 0 || all);
+    if (!all && !last)
+        enough = (uint32_t)p->rmax;
+    stay = mark(s, p, true, false, c->now_ms, may);
+    if (stay < enough)
+        return last ? STEP_WANTING : STEP_SETTLED;
+    many = mark(s, p, false, true, c->now_ms, may);
+    if (many > 0)
+        return let_go(s, may, many, REASON_DRAINED, c);
+    if (mark(s, p, true, true, c->now_ms, may) == 0)
+        return STEP_WANTING; /* not heard */
+    victim = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p, may);
+    assert(victim != UINT32_MAX);
+    return step_release(s, p->copies[victim].node, c);
 }
 
 /* More copies than the maximum, and enough of them pinned where they can be
@@ -156,13 +203,13 @@ static enum step_outcome reduce(struct step *s, const struct step_clock *c)
     bool may[LIMIT_COPIES];
 
     assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
-    pinned = mark(s, p, true, c->now_ms, may);
-    others = mark(s, p, false, c->now_ms, may);
+    pinned = mark(s, p, true, false, c->now_ms, may);
+    others = mark(s, p, false, false, c->now_ms, may);
     if (pinned < max || pinned + others <= max)
         return STEP_SETTLED;
     if (others > 0)
-        return let_go(s, may, pinned + others - max, c);
-    (void)mark(s, p, true, c->now_ms, may);
+        return let_go(s, may, pinned + others - max, REASON_SURPLUS, c);
+    (void)mark(s, p, true, false, c->now_ms, may);
     victim = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p, may);
     assert(victim != UINT32_MAX);
     return step_release(s, p->copies[victim].node, c);
@@ -174,6 +221,7 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
     enum copy_reason reason;
     struct tally t;
     uint32_t want;
+    enum step_outcome done = STEP_SETTLED;
 
     assert(s->leading);
     if (s->stopped)
@@ -184,11 +232,14 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
         return STEP_WISHED;
     t = count(s, p);
     want = lacking(p, &t, &reason);
-    if (want > 0) {
-        enum step_outcome done = place(s, want, reason, c);
-        if (done != STEP_WANTING || t.failing == 0)
-            return done;
-    }
+    if (want > 0)
+        done = place(s, want, reason, c);
+    if (done == STEP_WISHED || done == STEP_STOPPED)
+        return done;
+    if (t.leaving > 0)
+        return leave(s, &t, done == STEP_WANTING, c);
+    if (done == STEP_WANTING && t.failing == 0)
+        return done;
     if (p->rmax <= 0 || t.up <= (uint32_t)p->rmax)
         return STEP_SETTLED;
     return reduce(s, c);

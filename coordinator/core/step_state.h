@@ -32,6 +32,7 @@ enum {
 struct step_cursor {
     bool on;
     bool wished, wanting; /* met on this walk: when to walk again */
+    uint32_t moving, stuck; /* copies of a drained node, met on this walk */
     uint64_t idx, pin;    /* position */
     uint64_t next_ms;     /* when it may start again, 0 never */
 };
@@ -42,7 +43,8 @@ struct step_node {
     bool good;             /* a good BEAT came */
     bool known;            /* row seen; `health` is valid */
     bool eligible;         /* could take copies when last looked at */
-    enum node_health health; /* as seen last, to notice a change */
+    enum node_health health; /* as seen last, to notice a change … */
+    bool draining;           /* … as is this */
     uint64_t state_ms, put_ms; /* last proposals, and what they said */
     uint8_t state_health, state_full;
     uint64_t put_capacity;
@@ -87,6 +89,8 @@ struct step {
     uint64_t todo_pause_ms;
     struct step_cursor everywhere;
     uint32_t next_scan;      /* node whose scan goes first, round robin */
+    uint32_t purge_node;     /* removed, its copies are given up … */
+    uint64_t purge_ms, purge_copies; /* … last proposal, what it saw */
 
     struct step_wish made[STEP_WISHES];
     struct step_placed placed[STEP_PLACED];

@@ -16,7 +16,8 @@ enum {
     COMMIT_PINS = 1024, TODO_PINS = 256, SCAN_ROWS = 512, SCAN_PIECE = 128,
     EVERYWHERE_PINS = 64,
     TODO_MS = 1000, TODO_CALM_MS = 16000, /* pauses between two walks … */
-    WISHED_MS = 5000, WANTING_MS = 60000, CALM_MS = 300000
+    WISHED_MS = 5000, WANTING_MS = 60000, CALM_MS = 300000,
+    MOVES = 1024, MOVES_MS = 1000 /* off one drained node at a time */
 };
 
 static const uint64_t last_id = INT64_MAX; /* SQLite's integers are signed */
@@ -75,7 +76,8 @@ void step_sweep_start(struct step *s)
             continue;
         e->known = true;
         e->health = rows[i]->health;
-        if (e->health != HEALTH_UP)
+        e->draining = rows[i]->admin == ADMIN_DRAINING;
+        if (e->health != HEALTH_UP || e->draining)
             restart(&e->scan);
     }
 }
@@ -89,11 +91,14 @@ void step_sweep_nodes(struct step *s)
         struct step_node *e = step_node_find(s, rows[i]->id);
         if (!e)
             continue;
-        if (e->known ? e->health != rows[i]->health
-                     : rows[i]->health != HEALTH_UP)
+        bool draining = rows[i]->admin == ADMIN_DRAINING;
+        if (e->known ? e->health != rows[i]->health ||
+                           e->draining != draining
+                     : rows[i]->health != HEALTH_UP || draining)
             restart(&e->scan);
         e->known = true;
         e->health = rows[i]->health;
+        e->draining = draining;
     }
 }
 
@@ -162,6 +167,37 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
         s->todo_pause_ms *= 2;
 }
 
+/* What a drained node still has to hand over: bounded, so that repairs need
+ * not queue behind it at the agents. */
+static void note_drain(struct step *s, struct step_node *e, uint64_t pin,
+                       enum step_outcome done)
+{
+    const struct copy *c = pin_copy(&s->pin, e->soft.node);
+
+    if (!e->draining || s->pin.id != pin || !c || c->want == COPY_RELEASED)
+        return;
+    if (done == STEP_WANTING)
+        e->scan.stuck++;
+    else
+        e->scan.moving++;
+}
+
+static void end_walk(struct step_node *e, uint64_t now_ms)
+{
+    struct step_cursor *k = &e->scan;
+
+    k->on = false;
+    e->soft.moving = k->moving;
+    e->soft.stuck = k->stuck;
+    if (e->draining && k->moving >= MOVES)
+        k->next_ms = now_ms + MOVES_MS;
+    else if (e->health != HEALTH_UP || e->draining)
+        /* else what is left shows in todo */
+        k->next_ms = now_ms + (k->wished    ? WISHED_MS
+                               : k->wanting ? WANTING_MS
+                                            : CALM_MS);
+}
+
 /* Returns how many rows were read. */
 static uint32_t scan_node(struct step *s, struct step_node *e,
                           const struct step_clock *c)
@@ -176,16 +212,12 @@ static uint32_t scan_node(struct step *s, struct step_node *e,
         if (done == STEP_STOPPED)
             return i + 1;
         note(k, done);
+        note_drain(s, e, rows[i].pin, done);
         k->idx = rows[i].idx;
         k->pin = rows[i].pin;
     }
-    if (n == SCAN_PIECE)
-        return n;
-    k->on = false;
-    if (e->health != HEALTH_UP) /* else what is left shows in todo */
-        k->next_ms = c->now_ms + (k->wished    ? WISHED_MS
-                                  : k->wanting ? WANTING_MS
-                                               : CALM_MS);
+    if (n < SCAN_PIECE || k->moving >= MOVES)
+        end_walk(e, c->now_ms);
     return n;
 }
 

@@ -345,9 +345,14 @@ uint64_t store_next_pin(struct store *s)
     return s->head[STORE_HEAD_NEXT_PIN]++;
 }
 
+bool store_has_node_ids(const struct store *s)
+{
+    return s->head[STORE_HEAD_NEXT_NODE] <= UINT16_MAX;
+}
+
 uint32_t store_next_node(struct store *s)
 {
-    assert(s->head[STORE_HEAD_NEXT_NODE] <= UINT16_MAX);
+    assert(store_has_node_ids(s));
     store_begin(s);
     return (uint32_t)s->head[STORE_HEAD_NEXT_NODE]++;
 }

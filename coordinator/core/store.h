@@ -70,8 +70,11 @@ void store_cluster_put(struct store *s, const struct cluster *c);
  * is written. */
 const struct node *const *store_nodes(const struct store *s, uint32_t *n);
 const struct node *store_node(const struct store *s, uint32_t id);
+/* A removed node whose copies are not all given up yet, or NULL. */
+const struct node *store_node_to_purge(const struct store *s);
 const struct node *store_node_by_key(const struct store *s,
                                      const uint8_t key[TYPES_KEY]);
+bool store_has_node_ids(const struct store *s); /* 65,535 ever */
 uint32_t store_next_node(struct store *s); /* takes an id */
 void store_node_put(struct store *s, const struct node *n);
 

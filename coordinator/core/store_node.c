@@ -97,6 +97,17 @@ const struct node *store_node(const struct store *s, uint32_t id)
     return slot == NULL ? NULL : &slot->node;
 }
 
+const struct node *store_node_to_purge(const struct store *s)
+{
+    for (uint32_t k = 0; k < s->n_nodes; k++) {
+        const struct node *n = &s->nodes[k]->node;
+
+        if (n->admin == ADMIN_REMOVED && n->copies > 0)
+            return n;
+    }
+    return NULL;
+}
+
 const struct node *store_node_by_key(const struct store *s,
                                      const uint8_t key[TYPES_KEY])
 {

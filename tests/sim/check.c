@@ -113,7 +113,7 @@ static uint32_t minimum(struct store *store, const struct claim *m)
 {
     uint32_t n;
 
-    (void)store_nodes(store, &n); /* none is ever drained here */
+    (void)store_nodes(store, &n); /* the drained ones still count */
     if (m->rmin < 0)
         return 1;
     if ((m->flags & CLAIM_DEFAULT) == 0 || n >= (uint32_t)m->rmin)
@@ -197,6 +197,9 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
         const struct copy *was = &w->copies[i];
         bool there = have && pin_copy(&k->row, was->node) != NULL;
 
+        if (!there && c->kind == COMMAND_NODE_REMOVE &&
+            c->node_remove.node == was->node)
+            continue;
         if (!there && (was->want != COPY_RELEASED ||
                        !reported(c, was->node, id, REPORT_GONE, was->idx)))
             sim_wrong(k->sim, "copies", was->node, id,
@@ -383,6 +386,8 @@ static void report(struct check *k, struct store *store,
     struct seen x = {p->node, p->boot, p->seq};
 
     assert(p->node <= SIM_NODES);
+    if (r->verdict == VERDICT_ACCEPTED && k->removed[p->node])
+        sim_wrong(k->sim, "report", p->node, 0, "taken, of a removed node");
     if (r->verdict == VERDICT_ACCEPTED &&
         (p->boot != k->node_boot[p->node] ||
          p->seq <= k->node_seq[p->node]))
@@ -408,6 +413,31 @@ static void node_put(struct check *k, const struct command *c,
     if (k->node_boot[r->node] != c->node_put.boot)
         k->node_seq[r->node] = 0;
     k->node_boot[r->node] = c->node_put.boot;
+}
+
+/* Every copy on it is given up, and nothing else happens. */
+static void node_remove(struct check *k, struct store *store,
+                        const struct command *c, const struct fsm_result *r)
+{
+    uint32_t node = c->node_remove.node;
+
+    if (r->verdict != VERDICT_ACCEPTED)
+        return;
+    k->sim->counts[COUNT_REMOVED]++;
+    k->removed[node] = true;
+    for (uint64_t id = 1; id < SIM_PINS; id++) {
+        const struct copy *was = copy_of(k->pins[id], node);
+
+        if (was == NULL)
+            continue;
+        if (!c->node_remove.force)
+            sim_wrong(k->sim, "copies", node, id,
+                      "its node is removed, and was not empty");
+        look_at_pin(k, store, id, c);
+        if (copy_of(k->pins[id], node) != NULL)
+            sim_wrong(k->sim, "copies", node, id,
+                      "a copy is left on a node that was removed");
+    }
 }
 
 void check_taken(struct check *k, uint32_t node, uint64_t boot, uint64_t seq)
@@ -447,8 +477,15 @@ static void judge(struct check *k, struct store *store,
         for (uint32_t i = 0; i < c->recover.n; i++)
             look_at_pin(k, store, c->recover.pins[i], c);
         break;
-    case COMMAND_TICK:
     case COMMAND_NODE_STATE:
+        k->sim->counts[COUNT_DRAINED] +=
+            r->verdict == VERDICT_ACCEPTED &&
+            c->node_state.admin == ADMIN_DRAINING;
+        break;
+    case COMMAND_NODE_REMOVE:
+        node_remove(k, store, c, r);
+        break;
+    case COMMAND_TICK:
     case COMMAND_CONFIG_PUT:
     case COMMAND_COORDINATOR_PUT:
         break;

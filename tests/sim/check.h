@@ -39,6 +39,8 @@ void check_report(struct check *k, uint32_t agent,
                   const struct message_report *r);
 void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);
 
+/* The replica that has applied most. NULL: none is up. */
+struct store *check_front(struct check *k);
 /* Every claim against the state of the newest replica. */
 void check_all(struct check *k);
 /* last: what is not as it must be is wrong. */

@@ -79,12 +79,14 @@ static bool replicas_settled(struct check *k, struct why *w)
            no(w, 0, 0, "there is no leader");
 }
 
-static uint32_t joined(struct store *s)
+static uint32_t takers(struct store *s)
 {
-    uint32_t n;
+    uint32_t n, count = 0;
+    const struct node *const *rows = store_nodes(s, &n);
 
-    (void)store_nodes(s, &n);
-    return n;
+    for (uint32_t i = 0; i < n; i++)
+        count += rows[i]->admin == ADMIN_ACTIVE;
+    return count;
 }
 
 static bool pin_settled(struct check *k, struct store *s, uint64_t id,
@@ -94,7 +96,7 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     const struct claim *m;
     uint32_t want;
 
-    if (p == NULL || p->n == 0)
+    if (p == NULL || (p->n == 0 && p->org == 0))
         return true;
     m = &k->claims[p->cid];
     if (p->org == 0)
@@ -102,10 +104,15 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     for (uint32_t i = 0; i < p->n; i++)
         if (p->copies[i].want == COPY_RELEASED)
             return no(w, p->copies[i].node, id, "a copy is not let go");
+        else if (store_node(s, p->copies[i].node)->admin != ADMIN_ACTIVE)
+            return no(w, p->copies[i].node, id, "1 of %u copies (%d to %d) "
+                      "is left on a node in state %d", p->n, (int)m->rmin,
+                      (int)m->rmax,
+                      (int)store_node(s, p->copies[i].node)->admin);
         else if (p->copies[i].state != COPY_PINNED)
             return no(w, p->copies[i].node, id, "a copy is in state %d",
                       (int)p->copies[i].state);
-    want = m->rmax < 0 || (uint32_t)m->rmax > joined(s) ? joined(s)
+    want = m->rmax < 0 || (uint32_t)m->rmax > takers(s) ? takers(s)
                                                         : (uint32_t)m->rmax;
     if (p->n != want)
         return no(w, 0, id, "%u copies, %u are wanted", p->n, want);
@@ -133,10 +140,15 @@ static bool node_settled(struct check *k, struct store *s, uint32_t agent,
 {
     struct agent *a = k->sim->agents[agent];
     const struct daemon *d = agent_daemon(a);
-    const struct node *row = store_node(s, agent_node(a));
+    const struct node *row;
     struct work_stats now;
     uint64_t orphans = 0;
+    uint8_t key[TYPES_KEY];
 
+    agent_key(agent, key);
+    row = store_node_by_key(s, key);
+    if (row != NULL && row->admin == ADMIN_REMOVED)
+        return true; /* what it holds is its owner's */
     if (!agent_up(a) || row == NULL || row->health != HEALTH_UP)
         return no(w, agent + 1, 0, "the node is not up");
     work_stats(agent_work(a), &now);

@@ -52,6 +52,7 @@ struct check {
     uint32_t n_seen, size_seen;
     uint64_t boots[SIM_COORDS + 1];   /* of origins */
     uint64_t node_boot[SIM_NODES + 1], node_seq[SIM_NODES + 1];
+    bool removed[SIM_NODES + 1];
     struct seen *taken;               /* origin: node */
     uint32_t n_taken, size_taken;
     struct claim claims[SIM_CIDS];
@@ -63,8 +64,6 @@ struct check {
     struct pin row;
 };
 
-/* The replica that has applied most. NULL: none is up. */
-struct store *check_front(struct check *k);
 void check_claim(struct check *k, struct store *store, uint32_t cid);
 
 #endif

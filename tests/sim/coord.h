@@ -32,6 +32,9 @@ void coord_recover(struct coord *c); /* faults have stopped */
 /* A client's operation. The answer: client_answered with that number, later,
  * or never. */
 enum err coord_propose(struct coord *c, struct command *k, uint64_t request);
+/* An operation that nobody waits for; arg: the coord. False: it does not
+ * lead, or its queue is full. */
+bool coord_wish(void *arg, const struct command *k);
 bool coord_ready(const struct coord *c);
 
 #endif

@@ -231,6 +231,10 @@ static void try_welcome(struct coord *c, struct csession *s, bool wish)
 {
     const struct node *row = store_node_by_key(c->store, s->hello.key);
 
+    if (row != NULL && row->admin == ADMIN_REMOVED) {
+        refuse(c, s, WELCOME_REFUSED);
+        return;
+    }
     if (row != NULL && (row_current(row, &s->hello) || !c->leading)) {
         welcome(c, s, row);
         return;
@@ -431,12 +435,26 @@ static void welcome_waiting(struct coord *c, bool wish)
             try_welcome(c, s, wish);
 }
 
+static void end_removed(struct coord *c)
+{
+    for (struct csession *s = c->sessions; s != NULL; s = s->next) {
+        const struct node *row = s->state == CSESSION_OPEN
+                                     ? store_node(c->store, s->node)
+                                     : NULL;
+
+        if (row != NULL && row->admin == ADMIN_REMOVED)
+            end(c, s, true);
+    }
+}
+
 void coord_agents_committed(struct coord *c)
 {
     const struct store_changes *k = store_changes(c->store);
 
-    if (k->nodes)
+    if (k->nodes) {
+        end_removed(c);
         welcome_waiting(c, false);
+    }
     if (!k->any_orders || !c->leading)
         return;
     for (struct csession *s = c->sessions; s != NULL; s = s->next)
@@ -458,7 +476,8 @@ static void keep_row(struct coord *c, struct csession *s)
 {
     const struct node *row = store_node(c->store, s->node);
 
-    if (c->leading && row != NULL && !row_current(row, &s->hello))
+    if (c->leading && row != NULL && row->admin != ADMIN_REMOVED &&
+        !row_current(row, &s->hello))
         wish_row(c, s, row);
 }
 

@@ -105,7 +105,6 @@ void coord_flush(struct coord *c);
 
 /* coord_replica.c */
 enum err coord_enqueue(struct coord *c, struct command *k, struct pending *p);
-bool coord_wish(void *arg, const struct command *k);
 void coord_result(struct coord *c, const struct command *k,
                   const struct fsm_result *r);
 void coord_deliver(struct coord *c);

@@ -48,7 +48,8 @@ enum {
     X(DAEMON, "daemon")       /* daemons fall */                             \
     X(CALL, "call")           /* calls to daemons fail, stall, are slow */   \
     X(PINLOSS, "pinloss")     /* daemons lose pins */                        \
-    X(FOREIGN, "foreign")     /* pins under other names */
+    X(FOREIGN, "foreign")     /* pins under other names */                   \
+    X(DRAIN, "drain")         /* nodes cordoned, drained, removed */
 
 enum sim_fault {
 #define X(name, text) FAULT_##name,
@@ -79,6 +80,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(FULL_ORDERS, "full_orders") X(FENCED, "fenced")                        \
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
     X(RELEASES, "releases") X(EXPIRED, "expired")        \
+    X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(ASKED, "asked") X(CHECKED, "checked") X(SETTLE_S, "settle_s")
 
 enum sim_count {
@@ -129,6 +131,7 @@ struct net;
 struct client;
 struct check;
 struct faults;
+struct operator;
 struct trace;
 
 /* A thing to happen. Whoever it is for looks whether it still applies. */
@@ -155,6 +158,7 @@ struct sim {
     struct client *client;
     struct check *check;
     struct faults *faults;
+    struct operator *operator;
     struct coord *coords[SIM_COORDS];
     struct agent *agents[SIM_NODES]; /* NULL: joins later */
 };

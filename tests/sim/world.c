@@ -6,6 +6,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/log.h"
 #include "tests/sim/net.h"
+#include "tests/sim/operator.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -147,6 +148,7 @@ struct sim *sim_new(const struct sim_options *o)
         s->agents[i] = agent_new(s, i);
     s->client = client_new(s);
     s->faults = faults_new(s);
+    s->operator = operator_new(s);
     return s;
 }
 
@@ -173,6 +175,7 @@ void sim_run(struct sim *s)
     s->quiet = true;
     sim_trace(s, EVENT_QUIET, 0, 0, 0, 0, 0);
     faults_stop(s->faults);
+    operator_stop(s);
     end = s->now + SETTLE_MS;
     while (!check_settled(s->check, s->now >= end))
         run_until(s, s->now + LOOK_MS);
@@ -182,6 +185,7 @@ void sim_run(struct sim *s)
 
 void sim_free(struct sim *s)
 {
+    operator_free(s->operator);
     faults_free(s->faults);
     client_free(s->client);
     for (uint32_t i = 0; i < SIM_NODES; i++)

@@ -97,8 +97,8 @@ static const struct wire_case cases[] = {
     {C(CLAIM_PUT, 20), WIRE_ZEROS, 2, "places: too small"},
     {C(CLAIM_PUT, 20), WIRE_PAIR, 4, "places: a node twice"},
     {C(CLAIM_PUT, 20, 0), WIRE_U64, U32_OVER, "places: too large"},
-    {C(CLAIM_PUT, 20, 1), WIRE_U64, REASON_UPLOADED, NULL},
-    {C(CLAIM_PUT, 20, 1), WIRE_U64, REASON_UPLOADED + 1, "places"},
+    {C(CLAIM_PUT, 20, 1), WIRE_U64, REASON_DRAINED, NULL},
+    {C(CLAIM_PUT, 20, 1), WIRE_U64, REASON_DRAINED + 1, "places"},
     {C(CLAIM_REMOVE, 7), WIRE_BIN, 36, "cid: not a CID"},
     {C(ASSIGN, 9), WIRE_ZEROS, 1025, "add: too large"},
     {C(ASSIGN, 9), WIRE_PAIR, 1, "add: a node twice"},
@@ -144,6 +144,9 @@ static const struct wire_case cases[] = {
     {C(CONFIG_PUT, 9), WIRE_BIN, 17, "history"},
     {C(CONFIG_PUT, 10), WIRE_BIN, 15, "sip key"},
     {C(CONFIG_PUT, 11), WIRE_U64, U32_OVER, "pin tag"},
+    {C(NODE_REMOVE, 7), WIRE_U64, 0, "node: too small"},
+    {C(NODE_REMOVE, 7), WIRE_U64, 1, NULL},
+    {C(NODE_REMOVE, 8), WIRE_U64, 1, "force"},
     {C(COORDINATOR_PUT, 7, 0), WIRE_U64, 0, "raft id: too small"},
     {C(COORDINATOR_PUT, 7, 0), WIRE_U64, INT64_MIN, "raft id: too large"},
     {C(COORDINATOR_PUT, 7, 2), WIRE_STR, 65, "name: too large"},
@@ -278,7 +281,7 @@ static void test_peek(void **state)
     assert_int_equal(command_peek("\xc0", 1, &origin, &boot, &seq),
                      ERR_PROTOCOL);
     assert_string_equal(command_kind_text(COMMAND_CLAIM_PUT), "CLAIM_PUT");
-    assert_string_equal(command_kind_text(10), "?");
+    assert_string_equal(command_kind_text(11), "?");
     assert_string_equal(command_kind_text(1000), "?");
     buf_free(&b);
 }

@@ -538,6 +538,13 @@ static void random_op(struct world *w, struct prng *r)
     } else if (kind < 98) {
         node_state(w, pick_node(r), (int)prng_below(r, 4),
                    (int)prng_below(r, 5) / 4, prng_below(r, 8) == 0);
+    } else if (prng_below(r, 40) == 0) {
+        /* the last two only: the others go on */
+        struct command_node_remove *p =
+            &op(w, COMMAND_NODE_REMOVE)->node_remove;
+
+        p->node = (uint32_t)prng_below(r, 3) + RUN_NODES - 1;
+        p->force = prng_below(r, 2) == 0;
     } else {
         unsigned key = (unsigned)prng_below(r, RUN_NODES) + 1;
 

@@ -11,7 +11,8 @@
 static const enum command_kind wire_commands[] = {
     COMMAND_TICK, COMMAND_CLAIM_PUT, COMMAND_CLAIM_REMOVE, COMMAND_ASSIGN,
     COMMAND_REPORT, COMMAND_EXPIRE, COMMAND_RECOVER, COMMAND_NODE_PUT,
-    COMMAND_NODE_STATE, COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT};
+    COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_CONFIG_PUT,
+    COMMAND_COORDINATOR_PUT};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -196,6 +197,8 @@ static inline void wire_body(struct wire_command *w)
         c->node_state.admin = ADMIN_DRAINING;
         c->node_state.health = HEALTH_DOWN;
         c->node_state.full = 1;
+    } else if (c->kind == COMMAND_NODE_REMOVE) {
+        c->node_remove.force = true;
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
         c->config_put.cluster.pin_tag = 0xdeadbeef;
@@ -224,6 +227,8 @@ static inline void wire_command(struct wire_command *w,
     if (kind == COMMAND_NODE_STATE)
         c->node_state = (struct command_node_state){
             2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
+    if (kind == COMMAND_NODE_REMOVE)
+        c->node_remove.node = 70000;
     if (kind == COMMAND_CONFIG_PUT) {
         wire_fill(c->config_put.cluster.id, TYPES_CLUSTER, 1);
         wire_fill(c->config_put.cluster.history, TYPES_HISTORY, 100);
@@ -329,6 +334,10 @@ static inline void wire_same_body(const struct command *a,
         SAME(node_state.admin);
         SAME(node_state.health);
         SAME(node_state.full);
+        break;
+    case COMMAND_NODE_REMOVE:
+        SAME(node_remove.node);
+        SAME(node_remove.force);
         break;
     case COMMAND_CONFIG_PUT:
         SAME(config_put.cluster.formed);

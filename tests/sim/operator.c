@@ -1,0 +1,140 @@
+#include "tests/sim/operator.h"
+
+#include "tests/sim/check.h"
+#include "tests/sim/coord.h"
+#include "tests/sim/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MEAN_MS = 90000, AGAIN_MS = 3000,
+    /* So many of the first five nodes may be away: the other three can hold
+     * the most copies that a user asks for. */
+    AWAY = 2
+};
+
+struct operator {
+    struct prng random;
+    uint32_t removed; /* node that is, or shall be */
+    bool force;
+    enum node_admin wanted[SIM_FIRST_NODES + 1];
+};
+
+static uint32_t away(const struct operator *o)
+{
+    uint32_t n = 0;
+
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
+        n += o->wanted[id] != ADMIN_ACTIVE;
+    return n;
+}
+
+static void decide(struct sim *s, struct operator *o)
+{
+    uint32_t id = (uint32_t)sim_pick(&o->random, 1, SIM_FIRST_NODES);
+    uint64_t how = sim_pick(&o->random, 0, 9);
+    bool late = s->now > s->options.ms / 2;
+
+    if (id == o->removed)
+        return;
+    if (o->wanted[id] != ADMIN_ACTIVE && how < 6)
+        o->wanted[id] = ADMIN_ACTIVE;
+    else if (o->wanted[id] == ADMIN_CORDONED ||
+             (o->wanted[id] == ADMIN_ACTIVE && away(o) < AWAY))
+        o->wanted[id] = how < 3 ? ADMIN_CORDONED : ADMIN_DRAINING;
+    if (o->wanted[id] == ADMIN_DRAINING && late && how >= 8 &&
+        o->removed == 0) {
+        o->wanted[id] = ADMIN_REMOVED;
+        o->removed = id;
+        o->force = sim_pick(&o->random, 0, 1) == 0;
+    }
+}
+
+/* What to do about a node next; false: nothing. One that is not removed by
+ * force is drained first; now and then somebody cannot wait. */
+static bool next_step(struct operator *o, const struct node *n,
+                      struct command *c)
+{
+    enum node_admin to = o->wanted[n->id];
+
+    memset(c, 0, sizeof *c);
+    c->actor = PRINCIPAL_LOCAL;
+    c->org = ORG_DEFAULT;
+    if (to == ADMIN_REMOVED && (o->force || n->copies == 0 ||
+                                sim_pick(&o->random, 0, 3) == 0)) {
+        c->kind = COMMAND_NODE_REMOVE;
+        c->node_remove.node = n->id;
+        c->node_remove.force = o->force;
+        return true;
+    }
+    if (to == ADMIN_REMOVED)
+        to = ADMIN_DRAINING;
+    c->kind = COMMAND_NODE_STATE;
+    c->node_state = (struct command_node_state){
+        n->id, (uint8_t)to, NODE_STATE_KEEP, NODE_STATE_KEEP};
+    return n->admin != to;
+}
+
+/* What the newest state has not, through its leader. */
+static void wish(struct sim *s, struct operator *o)
+{
+    uint32_t at = log_leader(s);
+    struct store *store = check_front(s->check);
+    struct command c;
+
+    if (at >= SIM_COORDS || store == NULL || !coord_ready(s->coords[at]))
+        return;
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
+        const struct node *n = store_node(store, id);
+
+        if (n == NULL || n->admin == ADMIN_REMOVED || !next_step(o, n, &c))
+            continue;
+        s->counts[COUNT_OPERATED]++;
+        (void)coord_wish(s->coords[at], &c);
+    }
+}
+
+static void looks(struct sim *s, struct task *t)
+{
+    (void)t;
+    wish(s, s->operator);
+    (void)sim_task(s, AGAIN_MS, looks, 0, 0);
+}
+
+static void decides(struct sim *s, struct task *t)
+{
+    (void)t;
+    if (s->quiet)
+        return;
+    if (sim_has(s, FAULT_DRAIN))
+        decide(s, s->operator);
+    (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,
+                               MEAN_MS * 2), decides, 0, 0);
+}
+
+struct operator *operator_new(struct sim *s)
+{
+    struct operator *o = mem_alloc(sizeof *o);
+
+    prng_seed(&o->random, s->options.seed ^ 0x6f706572);
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
+        o->wanted[id] = ADMIN_ACTIVE;
+    (void)sim_task(s, 60000, decides, 0, 0);
+    (void)sim_task(s, 60000, looks, 0, 0);
+    return o;
+}
+
+void operator_free(struct operator *o)
+{
+    free(o);
+}
+
+void operator_stop(struct sim *s)
+{
+    struct operator *o = s->operator;
+
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
+        if (o->wanted[id] == ADMIN_CORDONED)
+            o->wanted[id] = ADMIN_ACTIVE;
+}

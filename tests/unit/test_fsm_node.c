@@ -1,0 +1,140 @@
+/* NODE_REMOVE: what becomes of a node, of its copies and of their pins. */
+#include "tests/lib/core_world.h"
+
+static enum verdict remove_node(struct world *w, uint32_t node, bool force)
+{
+    op(w, COMMAND_NODE_REMOVE)->node_remove.node = node;
+    w->c->node_remove.force = force;
+    return go(w);
+}
+
+static void an_empty_node(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t id = settled(w, 1, 1, 2);
+    uint32_t n;
+
+    (void)state;
+    assert_int_equal(remove_node(w, 9, true), VERDICT_NOT_FOUND);
+    assert_int_equal(remove_node(w, 3, false), VERDICT_ACCEPTED);
+    assert_int_equal(w->last.node, 3);
+    assert_int_equal(store_node(w->store, 3)->admin, ADMIN_REMOVED);
+    (void)store_nodes(w->store, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(world_pin(w, id)->todo, TODO_SETTLED);
+    assert_int_equal(remove_node(w, 3, false), VERDICT_ALREADY);
+    node_state(w, 3, ADMIN_ACTIVE, -1, -1);
+    assert_int_equal(go(w), VERDICT_NOT_FOUND); /* it does not come back */
+    node_put(w, 3, "n3");
+    assert_int_equal(go(w), VERDICT_DENIED);
+    node_put(w, 4, "n3"); /* its name is free */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_string_equal(store_node(w->store, 4)->name, "n3");
+    world_check(w);
+    world_close(w);
+}
+
+static void copies_are_in_the_way(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t id = settled(w, 1, 1, 2);
+
+    (void)state;
+    node_state(w, 2, ADMIN_DRAINING, -1, -1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(remove_node(w, 2, false), VERDICT_CONFLICT);
+    assert_string_equal(w->last.text, "node 'n2' holds 1 copies: drain it "
+                        "first, or force its removal");
+    assert_int_equal(store_node(w->store, 2)->admin, ADMIN_DRAINING);
+    assert_int_equal(world_pin(w, id)->n_copies, 2);
+    world_check(w);
+    world_close(w);
+}
+
+/* The pin shows what it lacks; one that is let go already is gone; one that
+ * has no other copy keeps its claim. */
+static void by_force(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t two = settled(w, 1, 1, 2), gone = settled(w, 2, 2, 1);
+    uint64_t only = settled(w, 3, 2, 1), rev;
+
+    (void)state;
+    assert_int_equal(remove_claim(w, 2), VERDICT_ACCEPTED);
+    assert_non_null(world_pin(w, gone));
+    rev = world_pin(w, two)->rev;
+    assert_int_equal(remove_node(w, 2, true), VERDICT_ACCEPTED);
+    assert_int_equal(store_node(w->store, 2)->copies, 0);
+    assert_int_equal(store_node(w->store, 2)->bytes, 0);
+    assert_null(copy_of(w, two, 2));
+    assert_int_equal(w->got.todo, TODO_BELOW_MIN);
+    assert_int_equal(pin_state_of(&w->got), PIN_PENDING);
+    assert_true(w->got.rev > rev); /* plans made before are void */
+    assert_null(world_pin(w, gone));
+    assert_int_equal(world_pin(w, only)->n_copies, 0);
+    assert_int_equal(w->got.todo, TODO_NO_COPY);
+    assert_int_equal(w->got.org, ORG_DEFAULT);
+    world_check(w);
+    assert_int_equal(reported(w, 2, two, REPORT_PINNED), VERDICT_NOT_FOUND);
+    assert_int_equal(remove_claim(w, 3), VERDICT_ACCEPTED);
+    assert_null(world_pin(w, only)); /* nobody has to let it go */
+    world_check(w);
+    world_close(w);
+}
+
+/* A piece an operation, in the order of the node's log. */
+static void many_copies(void **state)
+{
+    struct world *w = world_with(2);
+    const uint64_t pins = LIMIT_ASSIGN_ROWS + 3;
+
+    (void)state;
+    for (uint64_t k = 1; k <= pins; k++) {
+        put(w, k, 1, 2);
+        on(w, 1);
+        on(w, 2);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+    }
+    assert_null(store_node_to_purge(w->store));
+    assert_int_equal(remove_node(w, 2, true), VERDICT_ACCEPTED);
+    assert_int_equal(store_node(w->store, 2)->copies, 3);
+    assert_int_equal(store_node_to_purge(w->store)->id, 2);
+    assert_null(copy_of(w, 1, 2));
+    assert_non_null(copy_of(w, pins, 2));
+    world_check(w);
+    assert_int_equal(remove_node(w, 2, false), VERDICT_ACCEPTED);
+    assert_int_equal(store_node(w->store, 2)->copies, 0);
+    assert_null(store_node_to_purge(w->store));
+    assert_int_equal(remove_node(w, 2, true), VERDICT_ALREADY);
+    world_check(w);
+    world_close(w);
+}
+
+static void numbers_run_out(void **state)
+{
+    struct world *w = world_with(1);
+
+    (void)state;
+    w->store->head[STORE_HEAD_NEXT_NODE] = UINT16_MAX;
+    node_put(w, 2, "last");
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(w->last.node, UINT16_MAX);
+    node_put(w, 3, "over");
+    assert_int_equal(go(w), VERDICT_OVER_QUOTA);
+    node_put(w, 1, "renamed");
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_node),
+        cmocka_unit_test(copies_are_in_the_way),
+        cmocka_unit_test(by_force),
+        cmocka_unit_test(many_copies),
+        cmocka_unit_test(numbers_run_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
