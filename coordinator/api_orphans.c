@@ -187,30 +187,14 @@ static void on_drain(struct api_call *c)
         ask(c);
 }
 
-static const struct view_node *node_of(const struct view *v, const char *text)
-{
-    struct json_value number = {JSON_NUMBER, text, strlen(text)};
-    uint64_t id;
-
-    for (uint32_t i = 0; i < v->n_nodes; i++)
-        if (strcmp(v->nodes[i].row.name, text) == 0 ||
-            strcmp(v->nodes[i].peer_text, text) == 0)
-            return &v->nodes[i];
-    if (!json_as_u64(&number, &id) || id > UINT32_MAX)
-        return NULL;
-    return view_node(v, (uint32_t)id);
-}
-
 void api_orphans(struct api_call *c, const struct http_head *h)
 {
-    const struct view_node *n = node_of(c->view, c->args[0]);
+    const struct view_node *n = api_node_arg(c);
     struct orphans *o;
 
     (void)h;
-    if (n == NULL) {
-        api_error(c, 404, "no node has this name, peer ID or number");
+    if (n == NULL)
         return;
-    }
     if (!n->connected) {
         api_fail(c, ERR_UNREACHABLE,
                  "the node is not connected to this coordinator");

@@ -365,6 +365,7 @@ static void status_node(struct json_writer *w, const struct view *v,
     json_kv_text(w, "name", n->row.name);
     json_kv_text(w, "peer", n->peer_text);
     json_kv_text(w, "state", node_word_text(n->word));
+    json_kv_text(w, "admin", node_admin_text(n->row.admin));
     json_kv_u64(w, "org", n->row.org);
     json_key(w, "labels");
     json_object(w);
@@ -381,6 +382,10 @@ static void status_node(struct json_writer *w, const struct view *v,
     json_kv_u64(w, "repo_size", n->repo_size);
     json_kv_u64(w, "storage_max", n->storage_max);
     json_kv_u64(w, "copies", n->row.copies);
+    if (n->row.admin == ADMIN_DRAINING) {
+        json_kv_u64(w, "moving", n->moving);
+        json_kv_u64(w, "stuck", n->stuck);
+    }
     json_kv_u64(w, "queue", n->queue);
     json_kv_u64(w, "orphans", n->orphans);
     json_kv_text(w, "daemon", daemon_word(n));

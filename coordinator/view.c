@@ -88,6 +88,15 @@ static void fill_beat(struct view_node *n, const struct message_beat *b)
     n->peers = mem_copy(b->peers, b->n_peers * sizeof *b->peers);
 }
 
+static void fill_drain(struct view_node *n, const struct step_soft *s)
+{
+    n->moving = n->stuck = 0;
+    if (s == NULL || n->row.admin != ADMIN_DRAINING)
+        return;
+    n->moving = s->moving;
+    n->stuck = s->stuck;
+}
+
 static void fill_nodes(struct view *v, const struct view_sources *from,
                        const struct step_clock *clock)
 {
@@ -102,6 +111,7 @@ static void fill_nodes(struct view *v, const struct view_sources *from,
         n->row = *rows[i];
         n->capacity = n->row.capacity;
         n->word = step_word(from->step, rows[i], clock);
+        fill_drain(n, step_soft(from->step, rows[i]->id));
         peerid_from_key(n->row.key, &n->peer);
         (void)peerid_print(&n->peer, n->peer_text);
         n->daemon = DAEMON_DOWN;

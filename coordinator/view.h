@@ -15,6 +15,7 @@ struct view_node {
     struct node row;
     enum node_word word;
     bool connected;
+    uint32_t moving, stuck;     /* step_soft; 0 where it does not lead */
     uint64_t beat_wall_ms;      /* 0: none since this process started */
     enum daemon_state daemon;
     char daemon_text[128], daemon_version[64], agent_version[64];

@@ -70,6 +70,17 @@ static const struct cli_option add_options[] = {
     END,
 };
 
+static const struct cli_option drain_options[] = {
+    WAIT_OPTIONS("wait until the node holds nothing"),
+    END,
+};
+
+static const struct cli_option remove_options[] = {
+    FLAG("force", 0, "also if it holds copies: they are given up, and made "
+                     "again elsewhere from what is left"),
+    END,
+};
+
 const struct cli_option commands_global[] = {
     VALUE("host", 0, CLI_TEXT, "ADDR,…",
           "coordinators to ask (default 127.0.0.1:9094)"),
@@ -95,6 +106,14 @@ const struct cli_command commands_table[] = {
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},
+    {"node cordon", "NODE…", "give nodes (name or peer ID) no new copies",
+     no_options, 1, ANY, cmd_node_cordon},
+    {"node uncordon", "NODE…", "put nodes back that were cordoned or drained",
+     no_options, 1, ANY, cmd_node_uncordon},
+    {"node drain", "NODE…", "move all copies off nodes; each goes only when "
+     "others are pinned", drain_options, 1, ANY, cmd_node_drain},
+    {"node remove", "NODE…", "take drained nodes out of the cluster for good",
+     remove_options, 1, ANY, cmd_node_remove},
     {"node orphans", "[NODE]", "pins under a cluster's name that no order "
      "names, of a node (name or peer ID) or of all", no_options, 0, 1,
      cmd_node_orphans},

@@ -11,6 +11,10 @@ extern const struct cli_option commands_global[];
 
 enum err cmd_status(struct ctl *c, struct err_text *why);
 enum err cmd_node_ls(struct ctl *c, struct err_text *why);
+enum err cmd_node_cordon(struct ctl *c, struct err_text *why);
+enum err cmd_node_uncordon(struct ctl *c, struct err_text *why);
+enum err cmd_node_drain(struct ctl *c, struct err_text *why);
+enum err cmd_node_remove(struct ctl *c, struct err_text *why);
 enum err cmd_node_orphans(struct ctl *c, struct err_text *why);
 enum err cmd_pin_add(struct ctl *c, struct err_text *why);
 enum err cmd_pin_rm(struct ctl *c, struct err_text *why);

@@ -1,5 +1,5 @@
-/* Polls the status of one pin. A coordinator that does not answer meanwhile
- * is waited for as well: the pin is safe, only the answer is late.
+/* Polls the status of one pin, or of a node. A coordinator that does not
+ * answer meanwhile is waited for as well: only the answer is late.
  */
 #include "ctl/wait.h"
 
@@ -8,14 +8,18 @@
 #include "ctl/pinview.h"
 #include "ctl/print.h"
 #include "ctl/progress.h"
+#include "proto/limits.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, STALE_LOOKS = 10 };
 
 struct waiting {
-    const char *cid;
+    enum err (*look)(struct ctl *c, struct waiting *w, struct err_text *why);
+    const char *cid;  /* or the name of a node, */
+    const char *peer; /* … which this is */
+    unsigned stale;   /* looks at a node that did not show the drain */
     bool pinned; /* what is waited for */
     int64_t min;
     bool done;
@@ -63,7 +67,8 @@ static bool may_pass(enum err e)
     return err_http_status(e) >= 500 && e != ERR_PROTOCOL;
 }
 
-static enum err look(struct ctl *c, struct waiting *w, struct err_text *why)
+static enum err look_at_pin(struct ctl *c, struct waiting *w,
+                            struct err_text *why)
 {
     struct target t;
     struct buf body = BUF_INIT;
@@ -76,14 +81,69 @@ static enum err look(struct ctl *c, struct waiting *w, struct err_text *why)
     e = ask_value(c, "GET", target_text(&t), &body, &v, why);
     if (e == ERR_OK)
         e = pinview_read(&v, &p, why);
-    if (e == ERR_OK) {
+    if (e == ERR_OK)
         judge(w, &p);
-    } else if (may_pass(e)) {
-        buf_reset(&w->text);
-        buf_printf(&w->text, "no answer: %s", why->text);
-        e = ERR_OK;
-    }
     target_close(&t);
+    buf_free(&body);
+    return e;
+}
+
+static void judge_node(struct waiting *w, const struct json_value *v)
+{
+    uint64_t copies = 0, moving = 0, stuck = 0;
+
+    (void)json_get_u64(v, "copies", &copies);
+    (void)json_get_u64(v, "moving", &moving);
+    (void)json_get_u64(v, "stuck", &stuck);
+    buf_reset(&w->text);
+    buf_printf(&w->text, "%llu copies left", (unsigned long long)copies);
+    if (moving > 0)
+        buf_printf(&w->text, ", %llu moving", (unsigned long long)moving);
+    if (stuck > 0)
+        buf_printf(&w->text, ", %llu that no other node can take",
+                   (unsigned long long)stuck);
+    w->done = copies == 0;
+}
+
+static bool find_node(const struct json_value *list, const char *peer,
+                      struct json_value *node)
+{
+    struct span key;
+    size_t it = 0;
+
+    while (json_next(list, &it, &key, node)) {
+        char text[LIMIT_PEER_ID_TEXT] = "";
+
+        (void)json_get_string(node, "peer", text, sizeof text);
+        if (strcmp(text, peer) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err look_at_node(struct ctl *c, struct waiting *w,
+                             struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v, list, node;
+    char admin[16] = "";
+    enum err e = ask_value(c, "GET", "/api/v1/status", &body, &v, why);
+
+    if (e == ERR_OK &&
+        (!json_get(&v, "nodes", &list) || list.type != JSON_ARRAY))
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no nodes");
+    else if (e == ERR_OK && !find_node(&list, w->peer, &node))
+        e = err_set(why, ERR_NOT_FOUND, "%s: the node is gone", w->cid);
+    if (e == ERR_OK) {
+        judge_node(w, &node);
+        (void)json_get_string(&node, "admin", admin, sizeof admin);
+        /* A coordinator's picture may be a little old. */
+        if (strcmp(admin, "draining") == 0)
+            w->stale = STALE_LOOKS;
+        else if (!w->done && ++w->stale > STALE_LOOKS)
+            e = err_set(why, ERR_CONFLICT, "%s: it is %s, not drained any "
+                        "more; %s", w->cid, admin, buf_cstr(&w->text));
+    }
     buf_free(&body);
     return e;
 }
@@ -100,7 +160,12 @@ static enum err wait_for(struct ctl *c, struct waiting *w,
     for (;;) {
         uint64_t spent;
 
-        e = look(c, w, why);
+        e = w->look(c, w, why);
+        if (e != ERR_OK && may_pass(e)) {
+            buf_reset(&w->text);
+            buf_printf(&w->text, "no answer: %s", why->text);
+            e = ERR_OK;
+        }
         if (e != ERR_OK || interrupt_seen() != 0)
             break;
         /* A long CID would leave no room on a terminal. */
@@ -129,14 +194,23 @@ static enum err wait_for(struct ctl *c, struct waiting *w,
 enum err wait_pinned(struct ctl *c, const char *cid, int64_t min,
                      struct err_text *why)
 {
-    struct waiting w = {.cid = cid, .pinned = true, .min = min};
+    struct waiting w = {.look = look_at_pin, .cid = cid, .pinned = true,
+                        .min = min};
 
     return wait_for(c, &w, why);
 }
 
 enum err wait_unpinned(struct ctl *c, const char *cid, struct err_text *why)
 {
-    struct waiting w = {.cid = cid};
+    struct waiting w = {.look = look_at_pin, .cid = cid};
+
+    return wait_for(c, &w, why);
+}
+
+enum err wait_drained(struct ctl *c, const char *peer, const char *name,
+                      struct err_text *why)
+{
+    struct waiting w = {.look = look_at_node, .cid = name, .peer = peer};
 
     return wait_for(c, &w, why);
 }

@@ -1,4 +1,4 @@
-/* Waiting for a pin, with a progress line. */
+/* Waiting for a pin, or for a drained node, with a progress line. */
 #ifndef PINFOLD_WAIT_H
 #define PINFOLD_WAIT_H
 
@@ -11,5 +11,9 @@ enum err wait_pinned(struct ctl *c, const char *cid, int64_t min,
 /* Until no node holds it for us. */
 enum err wait_unpinned(struct ctl *c, const char *cid, struct err_text *why)
     ERR_CHECKED;
+/* Until the node (a peer ID) holds no copy; name: for people. ERR_CONFLICT:
+ * it is not drained any more; ERR_NOT_FOUND: nor there. */
+enum err wait_drained(struct ctl *c, const char *peer, const char *name,
+                      struct err_text *why) ERR_CHECKED;
 
 #endif

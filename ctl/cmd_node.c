@@ -1,0 +1,175 @@
+/* node cordon, uncordon, drain, remove. What is asked for is in the state
+ * when they return; with --wait a drain is followed until the node is empty.
+ */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/interrupt.h"
+#include "ctl/print.h"
+#include "ctl/wait.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct answer {
+    char name[LIMIT_NODE_NAME + 1], peer[LIMIT_PEER_ID_TEXT], admin[16];
+    uint64_t copies;
+    bool changed;
+};
+
+static enum err read_answer(const struct json_value *v, struct answer *a,
+                            struct err_text *why)
+{
+    memset(a, 0, sizeof *a);
+    if (v->type == JSON_OBJECT &&
+        json_get_string(v, "name", a->name, sizeof a->name) &&
+        json_get_string(v, "peer", a->peer, sizeof a->peer) &&
+        json_get_string(v, "admin", a->admin, sizeof a->admin) &&
+        json_get_bool(v, "changed", &a->changed) &&
+        json_get_u64(v, "copies", &a->copies))
+        return ERR_OK;
+    return err_set(why, ERR_PROTOCOL, "malformed answer: not a node");
+}
+
+/* verb NULL: the node itself is meant. */
+static void target_of(struct target *t, const char *node, const char *verb)
+{
+    target_init(t, "/api/v1/nodes");
+    target_path(t, node);
+    if (verb != NULL)
+        target_path(t, verb);
+}
+
+static enum err send(struct ctl *c, const char *method, struct target *t,
+                     struct print_list *list, struct answer *a,
+                     struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    enum err e = ask_value(c, method, target_text(t), &body, &v, why);
+
+    if (e == ERR_OK)
+        e = read_answer(&v, a, why);
+    if (e == ERR_OK && c->json)
+        print_list_item(list, &v);
+    else if (e == ERR_OK)
+        printf("%s: %s%s", a->name, a->changed ? "" : "already ", a->admin);
+    buf_free(&body);
+    target_close(t);
+    return e;
+}
+
+typedef enum err act(struct ctl *c, const char *node, struct print_list *list,
+                     struct err_text *why);
+
+/* One that fails does not keep the others. */
+static enum err each(struct ctl *c, act *on, struct err_text *why)
+{
+    struct print_list list = {false};
+    enum err first = ERR_OK;
+
+    for (unsigned i = 0; i < c->cli.n_args && interrupt_seen() == 0; i++) {
+        struct err_text text = {""};
+        enum err e = on(c, c->cli.args[i], &list, &text);
+
+        fflush(stdout);
+        if (e == ERR_OK)
+            continue;
+        if (strncmp(text.text, c->cli.args[i], strlen(c->cli.args[i])) != 0)
+            err_prefix(&text, "%.200s", c->cli.args[i]);
+        if (first != ERR_OK)
+            print_failure(why->text);
+        first = first == ERR_OK ? e : first;
+        *why = text;
+    }
+    if (c->json)
+        print_list_end(&list);
+    return first;
+}
+
+static enum err set(struct ctl *c, const char *node, const char *verb,
+                    struct print_list *list, struct err_text *why)
+{
+    struct target t;
+    struct answer a;
+    enum err e;
+
+    target_of(&t, node, verb);
+    e = send(c, "POST", &t, list, &a, why);
+    if (e == ERR_OK && !c->json)
+        putchar('\n');
+    return e;
+}
+
+static enum err cordon(struct ctl *c, const char *node,
+                       struct print_list *list, struct err_text *why)
+{
+    return set(c, node, "cordon", list, why);
+}
+
+static enum err uncordon(struct ctl *c, const char *node,
+                         struct print_list *list, struct err_text *why)
+{
+    return set(c, node, "uncordon", list, why);
+}
+
+enum err cmd_node_cordon(struct ctl *c, struct err_text *why)
+{
+    return each(c, cordon, why);
+}
+
+enum err cmd_node_uncordon(struct ctl *c, struct err_text *why)
+{
+    return each(c, uncordon, why);
+}
+
+static enum err drain(struct ctl *c, const char *node,
+                      struct print_list *list, struct err_text *why)
+{
+    struct target t;
+    struct answer a;
+    enum err e;
+
+    target_of(&t, node, "drain");
+    e = send(c, "POST", &t, list, &a, why);
+    if (e != ERR_OK)
+        return e;
+    if (!c->json)
+        printf(", %llu copies to move\n", (unsigned long long)a.copies);
+    fflush(stdout);
+    if (!cli_is(&c->cli, "wait"))
+        return ERR_OK;
+    e = wait_drained(c, a.peer, a.name, why);
+    if (e == ERR_OK && !c->json)
+        printf("%s: drained\n", a.name);
+    return e;
+}
+
+enum err cmd_node_drain(struct ctl *c, struct err_text *why)
+{
+    return each(c, drain, why);
+}
+
+static enum err remove_node(struct ctl *c, const char *node,
+                            struct print_list *list, struct err_text *why)
+{
+    struct target t;
+    struct answer a;
+    enum err e;
+
+    target_of(&t, node, NULL);
+    if (cli_is(&c->cli, "force"))
+        target_param(&t, "force", "true");
+    e = send(c, "DELETE", &t, list, &a, why);
+    if (e == ERR_OK && !c->json && a.copies > 0)
+        printf(", %llu copies given up", (unsigned long long)a.copies);
+    if (e == ERR_OK && !c->json)
+        putchar('\n');
+    return e;
+}
+
+enum err cmd_node_remove(struct ctl *c, struct err_text *why)
+{
+    return each(c, remove_node, why);
+}

@@ -1,0 +1,215 @@
+"""Cordon, uncordon, drain, remove: by the API and by pinfold, on real
+processes; the daemons' own pin sets are the truth about copies."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from cluster import make_cid
+from process import clean_env, program, until
+
+
+def pinfold(cluster, *words, host=None, timeout=60):
+    host = host or ",".join(f"127.0.0.1:{c.http}"
+                            for c in cluster.coordinators)
+    return subprocess.run(
+        [program("ctl", "pinfold"), "--host", host, *words],
+        env=clean_env(), text=True, capture_output=True, timeout=timeout,
+        check=False)
+
+
+def row(c, name):
+    return next(n for n in c.status()["nodes"] if n["name"] == name)
+
+
+class Reader(threading.Thread):
+    """Reads files through daemons while it runs; counts what failed."""
+
+    def __init__(self, files, daemons):
+        super().__init__()
+        self.files, self.daemons = files, daemons
+        self.reads, self.wrong, self.ending = 0, [], False
+
+    def run(self):
+        while not self.ending:
+            for cid, data in self.files.items():
+                daemon = self.daemons[self.reads % len(self.daemons)]
+                self.reads += 1
+                try:
+                    if daemon.cat(cid) != data:
+                        self.wrong.append((daemon.name, cid))
+                except OSError as e:
+                    self.wrong.append((daemon.name, cid, repr(e)))
+
+    def stop(self):
+        self.ending = True
+        self.join()
+        assert self.reads > 0 and not self.wrong, self.wrong[:5]
+
+
+def test_drain_while_read(make_cluster):
+    """Nothing is lost, nothing is missing meanwhile, and what was drained can
+    be removed."""
+    cluster = make_cluster(nodes=5)
+    files = {}
+    for i in range(40):
+        data = os.urandom(30_000)
+        cid = cluster.daemons[i % 5].add(data)
+        files[cid] = data
+        answer = cluster.any().post(f"/pins/{cid}?replication=2")
+        assert answer.status == 200, answer
+    for cid in files:
+        cluster.wait_pinned(cid, 2)
+    agent = cluster.agents[1]
+    name, daemon = "node-2", agent.daemon
+    before = row(cluster.any(), name)["copies"]
+    assert before > 0 and len(daemon.pins()) == before
+    others = [a.daemon for a in cluster.agents if a is not agent]
+    fewest = {cid: 9 for cid in files}
+    reader = Reader(files, others)
+    reader.start()
+    done = pinfold(cluster, "node", "drain", name, "--wait",
+                   "--wait-timeout", "60s")
+    for _ in range(5):
+        for cid in files:
+            fewest[cid] = min(fewest[cid], sum(d.has(cid) for d in others))
+    reader.stop()
+    assert done.returncode == 0, done
+    assert done.stdout.splitlines() == [
+        f"{name}: draining, {before} copies to move", f"{name}: drained"]
+    assert min(fewest.values()) >= 2, "a copy was given up too early"
+    until(lambda: not daemon.pins(), 20, "its daemon holds nothing")
+    after = row(cluster.any(), name)
+    assert (after["state"], after["admin"], after["copies"]) == (
+        "draining", "draining", 0)
+    for c in cluster.coordinators:
+        assert not any(s == "pinned" for n, s in
+                       c.pin_states(next(iter(files))).items() if n == name)
+    # New pins go elsewhere.
+    fresh = others[0].add(b"later")
+    cluster.any().post(f"/pins/{fresh}?replication=4")
+    cluster.wait_pinned(fresh, 4)
+    assert not daemon.has(fresh)
+    done = pinfold(cluster, "node", "remove", name)
+    assert (done.returncode, done.stdout) == (0, f"{name}: removed\n")
+    until(lambda: all(name not in [n["name"] for n in c.status()["nodes"]]
+                      for c in cluster.coordinators), 20, "it is gone")
+    until(lambda: "this node was removed" in agent.log_text(), 20,
+          "its agent is told")
+    cluster.same_everywhere()
+
+
+@pytest.fixture(name="quick")
+def fixture_quick(make_cluster):
+    return make_cluster(nodes=3, daemon="fake")
+
+
+def test_cordon(quick):
+    """A cordoned node keeps what it has and gets nothing new."""
+    first = make_cid("first")
+    quick.any().post(f"/pins/{first}?replication=3")
+    quick.wait_pinned(first, 3)
+    done = pinfold(quick, "node", "cordon", "node-1", "node-3")
+    assert (done.returncode, done.stdout) == (
+        0, "node-1: cordoned\nnode-3: cordoned\n")
+    for c in quick.coordinators:
+        until(lambda: row(c, "node-1")["state"] == "cordoned", 10,
+              f"{c.name} shows it")
+    again = pinfold(quick, "node", "cordon", "node-1")
+    assert (again.returncode, again.stdout) == (
+        0, "node-1: already cordoned\n")
+    for i in range(10):
+        cid = make_cid(f"c{i}")
+        quick.any().post(f"/pins/{cid}?replication-min=1&replication-max=3")
+        assert quick.wait_pinned(cid, 1) == ["node-2"]
+    answer = quick.any().post(f"/pins/{make_cid('two')}?replication=2")
+    assert answer.status == 500 and "not enough peers" in answer.message()
+    assert quick.agents[0].daemon.has(first)
+    done = pinfold(quick, "node", "uncordon", "node-1", "node-3")
+    assert done.stdout == "node-1: active\nnode-3: active\n"
+    for i in range(10):  # topped up
+        quick.wait_pinned(make_cid(f"c{i}"), 3)
+
+
+def test_drain_that_cannot_end(quick):
+    """No node is left for the minimum: it stays, it says so, the wait ends in
+    time; put back, all is as it was."""
+    cid = make_cid("all")
+    quick.any().post(f"/pins/{cid}?replication=3")
+    quick.wait_pinned(cid, 3)
+    done = pinfold(quick, "node", "drain", "node-2", "--wait",
+                   "--wait-timeout", "4s",
+                   host=f"127.0.0.1:{quick.leader().http}")
+    assert done.returncode == 10, done
+    assert "1 copies left, 1 that no other node can take" in done.stderr
+    assert quick.agents[1].daemon.has(cid)
+    assert quick.any().pin_states(cid)["node-2"] == "pinned"
+    refused = pinfold(quick, "node", "remove", "node-2")
+    assert refused.returncode == 9 and "holds 1 copies" in refused.stderr
+    done = pinfold(quick, "node", "uncordon", "node-2")
+    assert done.stdout == "node-2: active\n"
+    time.sleep(2)
+    assert len(quick.holders(cid)) == 3
+    # A wait ends when somebody else puts the node back.
+    with subprocess.Popen(
+            [program("ctl", "pinfold"), "--host",
+             f"127.0.0.1:{quick.leader().http}", "node", "drain", "node-2",
+             "--wait"], env=clean_env(), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as p:
+        until(lambda: row(quick.leader(), "node-2")["admin"] == "draining",
+              10, "it is drained")
+        time.sleep(1)
+        pinfold(quick, "node", "uncordon", "node-2")
+        _, err = p.communicate(timeout=20)
+        assert p.returncode == 9 and "not drained any more" in err, err
+
+
+def test_forced_removal(quick):
+    """The node and its only copies are gone at once; what is left of a pin is
+    made again; its agent is refused and unpins nothing."""
+    single, double = make_cid("single"), make_cid("double")
+    quick.any().post(f"/pins/{single}?replication=1")
+    (name,) = quick.wait_pinned(single, 1)
+    quick.any().post(f"/pins/{double}?replication=2")
+    holders = quick.wait_pinned(double, 2)
+    agent = quick.agent_of(name)
+    held = row(quick.any(), name)["copies"]
+    refused = pinfold(quick, "node", "remove", name)
+    assert refused.returncode == 9
+    done = pinfold(quick, "node", "remove", name, "--force", "-o", "json")
+    assert done.returncode == 0, done
+    (answer,) = json.loads(done.stdout)
+    assert (answer["name"], answer["admin"], answer["copies"]) == (
+        name, "removed", held)
+    for cid, copies in ((single, 1), (double, 2)):  # fakes find everything
+        until(lambda: list(quick.any().pin_states(cid).values()).count(
+            "pinned") == copies, 30, "its copies are made elsewhere")
+        assert name not in quick.any().pin_states(cid)
+    assert agent.daemon.has(single)
+    assert agent.daemon.has(double) == (name in holders)
+    until(lambda: "this node was removed" in agent.log_text(), 20,
+          "it is told why")
+    assert agent.alive()
+    gone = pinfold(quick, "node", "remove", name)
+    assert gone.returncode == 3 and "no node has this name" in gone.stderr
+    quick.same_everywhere()
+
+
+@pytest.mark.parametrize("method,path,status,text", [
+    ("POST", "/api/v1/nodes/nobody/drain", 404, "no node has this name"),
+    ("POST", "/api/v1/nodes/4711/cordon", 404, "no node has this name"),
+    ("POST", "/api/v1/nodes/99999999999999999999/cordon", 404, "no node"),
+    ("DELETE", "/api/v1/nodes/nobody", 404, "no node has this name"),
+    ("DELETE", "/api/v1/nodes/node-1?force=maybe", 400,
+     "force: 'maybe' is neither true nor false"),
+    ("GET", "/api/v1/nodes/node-1/drain", 405, "method"),
+    ("POST", "/api/v1/nodes/node-1/frob", 404, "not found"),
+    ("POST", "/api/v1/nodes/node-1/cordon/more", 404, "not found")])
+def test_bad_requests(cluster, method, path, status, text):
+    answer = cluster.any().call(method, path)
+    assert answer.status == status and text in answer.message().lower(), \
+        answer
+    assert {n["admin"] for n in cluster.any().status()["nodes"]} == {"active"}
