@@ -22,7 +22,8 @@ static bool may_release(struct fsm *f, uint32_t node)
 
         assert(n != NULL);
         kept += c->node != node && c->want != COPY_RELEASED
-                && c->state == COPY_PINNED && n->health == HEALTH_UP;
+                && c->state == COPY_PINNED && n->health == HEALTH_UP
+                && n->admin != ADMIN_REMOVED;
     }
     return kept >= fsm_minimum(f->store, p);
 }

@@ -110,6 +110,36 @@ static void many_copies(void **state)
     world_close(w);
 }
 
+/* What a removed node held counts for nothing, given up already or not. */
+static void not_counted(void **state)
+{
+    struct world *w = world_with(3);
+    const uint64_t pins = LIMIT_ASSIGN_ROWS;
+    uint64_t id;
+
+    (void)state;
+    for (uint64_t k = 1; k <= pins; k++) {
+        put(w, k, 1, 1);
+        on(w, 2);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+    }
+    id = settled(w, pins + 1, 1, 3); /* the last in the node's log */
+    put(w, pins + 1, 2, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(remove_node(w, 2, true), VERDICT_ACCEPTED);
+    assert_non_null(copy_of(w, id, 2));
+    assign(w, id);
+    assign_release_of(w, 1);
+    assert_int_equal(go(w), VERDICT_STALE); /* one would be left */
+    assign(w, id);
+    assign_add(w, 2);
+    assert_int_equal(go(w), VERDICT_STALE);
+    assert_int_equal(remove_node(w, 2, true), VERDICT_ACCEPTED);
+    assert_null(copy_of(w, id, 2));
+    world_check(w);
+    world_close(w);
+}
+
 static void numbers_run_out(void **state)
 {
     struct world *w = world_with(1);
@@ -133,6 +163,7 @@ int main(void)
         cmocka_unit_test(copies_are_in_the_way),
         cmocka_unit_test(by_force),
         cmocka_unit_test(many_copies),
+        cmocka_unit_test(not_counted),
         cmocka_unit_test(numbers_run_out),
     };
 
