@@ -135,7 +135,11 @@ static uint32_t best_node(struct agents *a, uint64_t size)
 enum err agents_open(struct agents *a, const struct agents_open *o,
                      struct err_text *why)
 {
-    uint32_t node = o->node != 0 ? o->node : best_node(a, o->size_hint);
+    const struct node *named = store_node(a->st.store, o->node);
+    /* What is cordoned or drained shall get nothing, whoever names it. */
+    uint32_t node = named != NULL && named->admin == ADMIN_ACTIVE
+                        ? o->node
+                        : best_node(a, o->size_hint);
     struct session *s = agents_session_of(a, node);
     struct message m;
     struct open *p;

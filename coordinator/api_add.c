@@ -187,6 +187,18 @@ static void on_claimed(struct api_call *c, struct replica_result *r)
     }
 }
 
+/* By now: the stream may have taken hours. A node that is on its way out has
+ * no copy of what was added to it, so its drain would not wait. */
+static bool takes_copies(uint32_t node)
+{
+    const struct view *now = view_get();
+    const struct view_node *n = view_node(now, node);
+    bool takes = n != NULL && n->row.admin == ADMIN_ACTIVE;
+
+    view_put(now);
+    return takes;
+}
+
 static void claim(struct upload *u)
 {
     struct command *k = u->command;
@@ -210,6 +222,12 @@ static void claim(struct upload *u)
         free(k);
         add_lines_root(&u->lines, u->call->view, NULL, &u->out);
         succeed(u);
+        return;
+    }
+    if (!takes_copies(u->node)) {
+        free(k);
+        fail(u, ERR_BUSY, "the node that took the upload is cordoned or "
+             "drained meanwhile: try again");
         return;
     }
     k->claim_put.flags |= (uint16_t)((unsigned)form << CLAIM_FORM_SHIFT);

@@ -24,7 +24,7 @@ enum err ask_value(struct ctl *c, const char *method, const char *target,
 
         return err_set(why, e,
                        "%s (an attempt before this one was sent and its "
-                       "answer lost: it may have removed the pin)",
+                       "answer lost: it may have done it)",
                        text.text);
     }
     if (e != ERR_OK)

@@ -63,6 +63,8 @@ static enum err send(struct ctl *c, const char *method, struct target *t,
 typedef enum err act(struct ctl *c, const char *node, struct print_list *list,
                      struct err_text *why);
 
+static act wait_one;
+
 /* One that fails does not keep the others. */
 static enum err each(struct ctl *c, act *on, struct err_text *why)
 {
@@ -83,7 +85,7 @@ static enum err each(struct ctl *c, act *on, struct err_text *why)
         first = first == ERR_OK ? e : first;
         *why = text;
     }
-    if (c->json)
+    if (c->json && on != wait_one)
         print_list_end(&list);
     return first;
 }
@@ -137,18 +139,30 @@ static enum err drain(struct ctl *c, const char *node,
         return e;
     if (!c->json)
         printf(", %llu copies to move\n", (unsigned long long)a.copies);
-    fflush(stdout);
-    if (!cli_is(&c->cli, "wait"))
-        return ERR_OK;
-    e = wait_drained(c, a.peer, a.name, why);
+    return ERR_OK;
+}
+
+/* By what the user called it: a name may be a number, too. */
+static enum err wait_one(struct ctl *c, const char *node,
+                         struct print_list *list, struct err_text *why)
+{
+    enum err e = wait_drained(c, node, why);
+
+    (void)list;
     if (e == ERR_OK && !c->json)
-        printf("%s: drained\n", a.name);
+        printf("%s: drained\n", node);
     return e;
 }
 
+/* All at once, then the waits: else copies would move from one node that
+ * leaves to the next. */
 enum err cmd_node_drain(struct ctl *c, struct err_text *why)
 {
-    return each(c, drain, why);
+    enum err e = each(c, drain, why);
+
+    if (e != ERR_OK || !cli_is(&c->cli, "wait"))
+        return e;
+    return each(c, wait_one, why);
 }
 
 static enum err remove_node(struct ctl *c, const char *node,

@@ -17,9 +17,8 @@ enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, STALE_LOOKS = 10 };
 
 struct waiting {
     enum err (*look)(struct ctl *c, struct waiting *w, struct err_text *why);
-    const char *cid;  /* or the name of a node, */
-    const char *peer; /* … which this is */
-    unsigned stale;   /* looks at a node that did not show the drain */
+    const char *cid;  /* or a node: its name, peer ID or number */
+    unsigned stale;   /* looks in a row that did not show the drain */
     bool pinned; /* what is waited for */
     int64_t min;
     bool done;
@@ -91,6 +90,7 @@ static enum err look_at_pin(struct ctl *c, struct waiting *w,
 static void judge_node(struct waiting *w, const struct json_value *v)
 {
     uint64_t copies = 0, moving = 0, stuck = 0;
+    char state[16] = "";
 
     (void)json_get_u64(v, "copies", &copies);
     (void)json_get_u64(v, "moving", &moving);
@@ -102,20 +102,30 @@ static void judge_node(struct waiting *w, const struct json_value *v)
     if (stuck > 0)
         buf_printf(&w->text, ", %llu that no other node can take",
                    (unsigned long long)stuck);
-    w->done = copies == 0;
+    (void)json_get_string(v, "state", state, sizeof state);
+    if (strcmp(state, "suspect") == 0 || strcmp(state, "down") == 0 ||
+        strcmp(state, "out") == 0)
+        buf_printf(&w->text, "; the node is %s, nothing can leave it until it "
+                   "is back", state);
 }
 
-static bool find_node(const struct json_value *list, const char *peer,
+static bool find_node(const struct json_value *list, const char *which,
                       struct json_value *node)
 {
     struct span key;
     size_t it = 0;
 
     while (json_next(list, &it, &key, node)) {
-        char text[LIMIT_PEER_ID_TEXT] = "";
+        char peer[LIMIT_PEER_ID_TEXT] = "", name[LIMIT_NODE_NAME + 1] = "";
+        char number[24];
+        uint64_t id = 0;
 
-        (void)json_get_string(node, "peer", text, sizeof text);
-        if (strcmp(text, peer) == 0)
+        (void)json_get_string(node, "peer", peer, sizeof peer);
+        (void)json_get_string(node, "name", name, sizeof name);
+        (void)json_get_u64(node, "id", &id);
+        snprintf(number, sizeof number, "%llu", (unsigned long long)id);
+        if (strcmp(peer, which) == 0 || strcmp(name, which) == 0 ||
+            strcmp(number, which) == 0)
             return true;
     }
     return false;
@@ -127,22 +137,25 @@ static enum err look_at_node(struct ctl *c, struct waiting *w,
     struct buf body = BUF_INIT;
     struct json_value v, list, node;
     char admin[16] = "";
+    uint64_t copies;
     enum err e = ask_value(c, "GET", "/api/v1/status", &body, &v, why);
 
     if (e == ERR_OK &&
         (!json_get(&v, "nodes", &list) || list.type != JSON_ARRAY))
         e = err_set(why, ERR_PROTOCOL, "malformed answer: no nodes");
-    else if (e == ERR_OK && !find_node(&list, w->peer, &node))
-        e = err_set(why, ERR_NOT_FOUND, "%s: the node is gone", w->cid);
-    if (e == ERR_OK) {
+    if (e == ERR_OK && find_node(&list, w->cid, &node)) {
         judge_node(w, &node);
         (void)json_get_string(&node, "admin", admin, sizeof admin);
-        /* A coordinator's picture may be a little old. */
-        if (strcmp(admin, "draining") == 0)
-            w->stale = STALE_LOOKS;
-        else if (!w->done && ++w->stale > STALE_LOOKS)
-            e = err_set(why, ERR_CONFLICT, "%s: it is %s, not drained any "
-                        "more; %s", w->cid, admin, buf_cstr(&w->text));
+    }
+    /* A coordinator's picture may be a little old. */
+    if (e == ERR_OK && strcmp(admin, "draining") == 0) {
+        w->stale = 0;
+        w->done = json_get_u64(&node, "copies", &copies) && copies == 0;
+    } else if (e == ERR_OK && ++w->stale > STALE_LOOKS) {
+        e = admin[0] == '\0'
+                ? err_set(why, ERR_NOT_FOUND, "%s: the node is gone", w->cid)
+                : err_set(why, ERR_CONFLICT, "%s: it is %s, not drained any "
+                          "more; %s", w->cid, admin, buf_cstr(&w->text));
     }
     buf_free(&body);
     return e;
@@ -161,7 +174,7 @@ static enum err wait_for(struct ctl *c, struct waiting *w,
         uint64_t spent;
 
         e = w->look(c, w, why);
-        if (e != ERR_OK && may_pass(e)) {
+        if (interrupt_seen() == 0 && e != ERR_OK && may_pass(e)) {
             buf_reset(&w->text);
             buf_printf(&w->text, "no answer: %s", why->text);
             e = ERR_OK;
@@ -188,6 +201,8 @@ static enum err wait_for(struct ctl *c, struct waiting *w,
     }
     progress_clear();
     buf_free(&w->text);
+    if (e == ERR_OK && !w->done)
+        return err_set(why, ERR_CLOSED, "interrupted");
     return e;
 }
 
@@ -207,10 +222,9 @@ enum err wait_unpinned(struct ctl *c, const char *cid, struct err_text *why)
     return wait_for(c, &w, why);
 }
 
-enum err wait_drained(struct ctl *c, const char *peer, const char *name,
-                      struct err_text *why)
+enum err wait_drained(struct ctl *c, const char *node, struct err_text *why)
 {
-    struct waiting w = {.look = look_at_node, .cid = name, .peer = peer};
+    struct waiting w = {.look = look_at_node, .cid = node};
 
     return wait_for(c, &w, why);
 }

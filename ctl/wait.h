@@ -11,9 +11,9 @@ enum err wait_pinned(struct ctl *c, const char *cid, int64_t min,
 /* Until no node holds it for us. */
 enum err wait_unpinned(struct ctl *c, const char *cid, struct err_text *why)
     ERR_CHECKED;
-/* Until the node (a peer ID) holds no copy; name: for people. ERR_CONFLICT:
- * it is not drained any more; ERR_NOT_FOUND: nor there. */
-enum err wait_drained(struct ctl *c, const char *peer, const char *name,
+/* Until the node (name, peer ID or number) holds no copy. ERR_CONFLICT: it is
+ * not drained any more; ERR_NOT_FOUND: nor there. */
+enum err wait_drained(struct ctl *c, const char *node,
                       struct err_text *why) ERR_CHECKED;
 
 #endif

@@ -192,8 +192,9 @@ bool fsm_may_take(const struct fsm *f, struct pin *pin, uint32_t node)
 
     if (n == NULL)
         return false;
-    if (c == NULL)
-        return fsm_node_admissible(n, pin->size);
+    if (c == NULL) /* those on removed nodes may not be given up yet */
+        return pin->n_copies < LIMIT_COPIES
+               && fsm_node_admissible(n, pin->size);
     return n->health == HEALTH_UP
            && (n->admin == ADMIN_ACTIVE || n->admin == ADMIN_CORDONED);
 }

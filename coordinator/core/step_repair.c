@@ -178,6 +178,8 @@ static enum step_outcome leave(struct step *s, const struct tally *t,
     bool may[LIMIT_COPIES], all = pin_everywhere(p), last;
 
     assert(t->leaving > 0 && p->n_copies <= LIMIT_COPIES);
+    if (all && t->pending > 0)
+        return STEP_SETTLED;
     last = t->pending == 0 && (placeless || t->failing > 0 || all);
     if (!all && !last)
         enough = (uint32_t)p->rmax;

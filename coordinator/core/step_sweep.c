@@ -69,6 +69,7 @@ void step_sweep_start(struct step *s)
         s->nodes[i].eligible = false;
         s->nodes[i].state_wished = s->nodes[i].put_wished = false;
         s->nodes[i].scan = (struct step_cursor){0};
+        s->nodes[i].soft.moving = s->nodes[i].soft.stuck = 0;
     }
     for (uint32_t i = 0; i < n; i++) {
         struct step_node *e = step_node_find(s, rows[i]->id);
@@ -168,13 +169,15 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
 }
 
 /* What a drained node still has to hand over: bounded, so that repairs need
- * not queue behind it at the agents. */
+ * not queue behind it at the agents. One that is not up has its copies made
+ * anew like any other, and keeps them until it is back. */
 static void note_drain(struct step *s, struct step_node *e, uint64_t pin,
                        enum step_outcome done)
 {
     const struct copy *c = pin_copy(&s->pin, e->soft.node);
 
-    if (!e->draining || s->pin.id != pin || !c || c->want == COPY_RELEASED)
+    if (!e->draining || e->health != HEALTH_UP || s->pin.id != pin || !c ||
+        c->want == COPY_RELEASED)
         return;
     if (done == STEP_WANTING)
         e->scan.stuck++;
@@ -189,13 +192,13 @@ static void end_walk(struct step_node *e, uint64_t now_ms)
     k->on = false;
     e->soft.moving = k->moving;
     e->soft.stuck = k->stuck;
-    if (e->draining && k->moving >= MOVES)
+    if (k->moving >= MOVES)
         k->next_ms = now_ms + MOVES_MS;
     else if (e->health != HEALTH_UP || e->draining)
         /* else what is left shows in todo */
-        k->next_ms = now_ms + (k->wished    ? WISHED_MS
-                               : k->wanting ? WANTING_MS
-                                            : CALM_MS);
+        k->next_ms = now_ms + (k->wished || k->moving > 0 ? WISHED_MS
+                               : k->wanting               ? WANTING_MS
+                                                          : CALM_MS);
 }
 
 /* Returns how many rows were read. */

@@ -3,6 +3,7 @@ processes; the daemons' own pin sets are the truth about copies."""
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -145,6 +146,7 @@ def test_drain_that_cannot_end(quick):
                    host=f"127.0.0.1:{quick.leader().http}")
     assert done.returncode == 10, done
     assert "1 copies left, 1 that no other node can take" in done.stderr
+    assert "drained" not in done.stdout
     assert quick.agents[1].daemon.has(cid)
     assert quick.any().pin_states(cid)["node-2"] == "pinned"
     refused = pinfold(quick, "node", "remove", "node-2")
@@ -165,6 +167,56 @@ def test_drain_that_cannot_end(quick):
         pinfold(quick, "node", "uncordon", "node-2")
         _, err = p.communicate(timeout=20)
         assert p.returncode == 9 and "not drained any more" in err, err
+    with subprocess.Popen(
+            [program("ctl", "pinfold"), "--host",
+             f"127.0.0.1:{quick.leader().http}", "node", "drain", "node-2",
+             "--wait"], env=clean_env(), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as p:
+        until(lambda: row(quick.leader(), "node-2")["admin"] == "draining",
+              10, "it is drained")
+        time.sleep(1)
+        p.send_signal(signal.SIGINT)
+        out, _ = p.communicate(timeout=20)
+        assert p.returncode == 130 and "drained" not in out, out
+
+
+def test_drain_of_a_fallen_node(quick):
+    """The wait says why nothing leaves; its copies are made elsewhere."""
+    cid = make_cid("fallen")
+    quick.any().post(f"/pins/{cid}?replication=2")
+    name, _ = quick.wait_pinned(cid, 2)
+    quick.agent_of(name).kill9()
+    until(lambda: row(quick.any(), name)["state"] in ("down", "out"), 30,
+          "it has fallen")
+    done = pinfold(quick, "node", "drain", name, "--wait", "--wait-timeout",
+                   "2s")
+    assert done.returncode == 10, done
+    assert "nothing can leave it until it is back" in done.stderr, done
+    until(lambda: list(quick.any().pin_states(cid).values()).count(
+        "pinned") == 2, 30, "a copy is made elsewhere")
+    quick.agent_of(name).start()
+    done = pinfold(quick, "node", "drain", name, "--wait")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0, f"{name}: drained"), done
+    assert not quick.agent_of(name).daemon.has(cid)
+
+
+def test_upload_avoids_it(quick):
+    """Whoever names a drained node: the upload goes to another one."""
+    target = quick.agents[2]
+    peer = row(quick.any(), "node-3")["peer"]
+    pinfold(quick, "node", "drain", "node-3", "--wait")
+    for c in quick.coordinators:
+        until(lambda: row(c, "node-3")["state"] == "draining", 10, "shown")
+    body = (b"--b\r\nContent-Disposition: form-data; name=\"file\"; "
+            b"filename=\"f\"\r\n\r\nsome bytes\r\n--b--\r\n")
+    answer = quick.any().post(
+        f"/add?replication=1&user-allocations={peer}", body=body,
+        headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.status == 200, answer
+    cid = answer.lines()[-1]["cid"]
+    (name,) = quick.wait_pinned(cid, 1)
+    assert name != "node-3" and not target.daemon.has(cid)
 
 
 def test_forced_removal(quick):
@@ -185,9 +237,12 @@ def test_forced_removal(quick):
     assert (answer["name"], answer["admin"], answer["copies"]) == (
         name, "removed", held)
     for cid, copies in ((single, 1), (double, 2)):  # fakes find everything
-        until(lambda: list(quick.any().pin_states(cid).values()).count(
-            "pinned") == copies, 30, "its copies are made elsewhere")
-        assert name not in quick.any().pin_states(cid)
+        def elsewhere():
+            states = quick.any().pin_states(cid)
+            return name not in states and \
+                list(states.values()).count("pinned") == copies
+
+        until(elsewhere, 30, "its copies are made elsewhere")
     assert agent.daemon.has(single)
     assert agent.daemon.has(double) == (name in holders)
     until(lambda: "this node was removed" in agent.log_text(), 20,

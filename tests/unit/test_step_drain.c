@@ -133,6 +133,18 @@ static void test_everywhere(void **state)
     world_settle();
     assert_int_equal(world_copies(pin, true), 1);
     assert_true(world_wanted(pin, 1));
+    w->agents[2].idle = true; /* one on its way is waited for */
+    set_admin(2, ADMIN_ACTIVE);
+    world_run(2000);
+    set_admin(1, ADMIN_DRAINING);
+    world_join("");
+    world_run(3000);
+    world_work();
+    world_run(10000);
+    assert_true(world_wanted(pin, 1));
+    w->agents[2].idle = false;
+    world_settle();
+    assert_null(world_copy(pin, 1));
 }
 
 /* Copies that were never pinned there go without being asked for. */
@@ -194,6 +206,53 @@ static void test_down_while_drained(void **state)
     world_settle();
     assert_int_equal(world_node(from)->copies, 0);
     assert_int_equal(world_copies(pin, true), 3);
+}
+
+/* The walk goes through all of a fallen node's pins, however many are made
+ * anew and cannot leave it. */
+static void test_many_down(void **state)
+{
+    uint32_t lacking = 0;
+
+    (void)state;
+    world_join_many(2);
+    for (uint32_t i = 1; i <= 2500; i++) {
+        (void)world_pin(i, 2, 2);
+        if (i % 500 == 0)
+            world_work();
+    }
+    world_silence(1);
+    world_run(61000);
+    set_admin(1, ADMIN_DRAINING);
+    world_join("");
+    for (unsigned i = 0; i < 60 && world_node(3)->copies < 2500; i++) {
+        world_run(1000);
+        world_work();
+    }
+    for (uint64_t pin = 1; pin <= 2500; pin++)
+        lacking += world_copies(pin, true) < 3;
+    assert_int_equal(lacking, 0);
+    assert_int_equal(step_soft(w->step, 1)->moving, 0);
+    assert_int_equal(step_soft(w->step, 1)->stuck, 0);
+}
+
+/* What was on its way elsewhere before the drain settles the pin's row when
+ * it is there: nothing but the walk meets it again. */
+static void test_pending_before(void **state)
+{
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(3);
+    w->agents[3].idle = true;
+    pin = pinned(1, 2, 3);
+    set_admin(1, ADMIN_DRAINING);
+    world_run(3000);
+    assert_true(world_wanted(pin, 1));
+    w->agents[3].idle = false;
+    world_work();
+    world_run(8000);
+    assert_false(world_wanted(pin, 1));
 }
 
 /* More than may be under way at a time: all of them in the end. */
@@ -280,6 +339,8 @@ int main(void)
         WORLD_TEST(test_unpinned_copies),
         WORLD_TEST(test_put_back),
         WORLD_TEST(test_down_while_drained),
+        WORLD_TEST(test_many_down),
+        WORLD_TEST(test_pending_before),
         WORLD_TEST(test_many),
         WORLD_TEST(test_new_leader),
         WORLD_TEST(test_removed),
