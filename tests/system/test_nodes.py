@@ -11,6 +11,7 @@ import time
 import pytest
 from cluster import make_cid
 from process import clean_env, program, until
+from wire import multipart, request
 
 
 def pinfold(cluster, *words, host=None, timeout=60):
@@ -208,11 +209,10 @@ def test_upload_avoids_it(quick):
     pinfold(quick, "node", "drain", "node-3", "--wait")
     for c in quick.coordinators:
         until(lambda: row(c, "node-3")["state"] == "draining", 10, "shown")
-    body = (b"--b\r\nContent-Disposition: form-data; name=\"file\"; "
-            b"filename=\"f\"\r\n\r\nsome bytes\r\n--b--\r\n")
-    answer = quick.any().post(
-        f"/add?replication=1&user-allocations={peer}", body=body,
-        headers={"Content-Type": "multipart/form-data; boundary=b"})
+    headers, body = multipart({"f": b"some bytes"})
+    answer = request(quick.any().http, "POST",
+                     f"/add?replication=1&user-allocations={peer}", body,
+                     headers)
     assert answer.status == 200, answer
     cid = answer.lines()[-1]["cid"]
     (name,) = quick.wait_pinned(cid, 1)
@@ -251,6 +251,28 @@ def test_forced_removal(quick):
     gone = pinfold(quick, "node", "remove", name)
     assert gone.returncode == 3 and "no node has this name" in gone.stderr
     quick.same_everywhere()
+
+
+def test_upload_to_a_node_that_leaves(quick):
+    """Drained while it comes: not acknowledged, since no copy of it would
+    hold the drain up."""
+    c = quick.any()
+    peer = row(c, "node-3")["peer"]
+    headers, body = multipart({"f": b"@"})
+    before, _, after = body.rpartition(b"@")
+
+    def parts():
+        yield before + bytes(100_000)
+        until(lambda: "add" in quick.daemons[2].calls(), 10, "it has begun")
+        assert c.post("/api/v1/nodes/node-3/drain").status == 200
+        until(lambda: row(c, "node-3")["state"] == "draining", 10, "shown")
+        yield after
+
+    answer = request(c.http, "POST", f"/add?user-allocations={peer}", parts(),
+                     headers)
+    assert answer.status == 503, answer
+    assert "cordoned or drained meanwhile" in answer.message()
+    assert not c.pins()
 
 
 @pytest.mark.parametrize("method,path,status,text", [
