@@ -145,9 +145,8 @@ void api_livez(struct api_call *c, const struct http_head *h);
 void api_readyz(struct api_call *c, const struct http_head *h);
 void api_metrics(struct api_call *c, const struct http_head *h);
 void api_status(struct api_call *c, const struct http_head *h);
-/* By name, peer ID or number; NULL: none. */
-const struct view_node *api_node_of(const struct view *v, const char *text);
-/* The one that the path names; NULL: 404 was answered. */
+/* The one that the path names, by name, peer ID or number; NULL: 404 was
+ * answered. */
 const struct view_node *api_node_arg(struct api_call *c);
 void api_node_cordon(struct api_call *c, const struct http_head *h);
 void api_node_uncordon(struct api_call *c, const struct http_head *h);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct view_node *api_node_of(const struct view *v, const char *text)
+static const struct view_node *node_of(const struct view *v, const char *text)
 {
     struct json_value number = {JSON_NUMBER, text, strlen(text)};
     uint64_t id;
@@ -27,7 +27,7 @@ const struct view_node *api_node_of(const struct view *v, const char *text)
 
 const struct view_node *api_node_arg(struct api_call *c)
 {
-    const struct view_node *n = api_node_of(c->view, c->args[0]);
+    const struct view_node *n = node_of(c->view, c->args[0]);
 
     if (n == NULL)
         api_error(c, 404, "no node has this name, peer ID or number");

@@ -1,6 +1,7 @@
 """Cordon, uncordon, drain, remove: by the API and by pinfold, on real
 processes; the daemons' own pin sets are the truth about copies."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,20 @@ def pinfold(cluster, *words, host=None, timeout=60):
         [program("ctl", "pinfold"), "--host", host, *words],
         env=clean_env(), text=True, capture_output=True, timeout=timeout,
         check=False)
+
+
+@contextlib.contextmanager
+def waiting_drain(cluster, name):
+    """pinfold node drain --wait, a second after the drain has begun."""
+    leader = cluster.leader()
+    with subprocess.Popen(
+            [program("ctl", "pinfold"), "--host", f"127.0.0.1:{leader.http}",
+             "node", "drain", name, "--wait"], env=clean_env(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        until(lambda: row(leader, name)["admin"] == "draining", 10,
+              "it is drained")
+        time.sleep(1)
+        yield p
 
 
 def row(c, name):
@@ -157,25 +172,11 @@ def test_drain_that_cannot_end(quick):
     time.sleep(2)
     assert len(quick.holders(cid)) == 3
     # A wait ends when somebody else puts the node back.
-    with subprocess.Popen(
-            [program("ctl", "pinfold"), "--host",
-             f"127.0.0.1:{quick.leader().http}", "node", "drain", "node-2",
-             "--wait"], env=clean_env(), text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE) as p:
-        until(lambda: row(quick.leader(), "node-2")["admin"] == "draining",
-              10, "it is drained")
-        time.sleep(1)
+    with waiting_drain(quick, "node-2") as p:
         pinfold(quick, "node", "uncordon", "node-2")
         _, err = p.communicate(timeout=20)
         assert p.returncode == 9 and "not drained any more" in err, err
-    with subprocess.Popen(
-            [program("ctl", "pinfold"), "--host",
-             f"127.0.0.1:{quick.leader().http}", "node", "drain", "node-2",
-             "--wait"], env=clean_env(), text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE) as p:
-        until(lambda: row(quick.leader(), "node-2")["admin"] == "draining",
-              10, "it is drained")
-        time.sleep(1)
+    with waiting_drain(quick, "node-2") as p:
         p.send_signal(signal.SIGINT)
         out, _ = p.communicate(timeout=20)
         assert p.returncode == 130 and "drained" not in out, out
