@@ -380,8 +380,11 @@ static const char *own_address(const struct member *m)
     return NULL;
 }
 
+/* The tracers: libraft formats each message, seen or not, into buffers that
+ * its threads share. */
 static void settings(struct replica *r)
 {
+    raft_uv_set_tracer(&r->io, NULL);
     raft_uv_set_segment_size(&r->io, RAFT_SEGMENT_BYTES);
     raft_uv_set_connect_retry_delay(&r->io, RAFT_CONNECT_RETRY_MS);
     raft_uv_set_disk_retry(&r->io, RAFT_DISK_RETRY_MS);
@@ -454,6 +457,7 @@ enum err replica_raft_start(struct replica *r, struct err_text *why)
     rv = raft_init(&r->raft, &r->io, &r->raft_fsm, r->raft_id, address);
     if (rv != 0)
         return err_set(why, ERR_IO, "Raft: %s", raft_strerror(rv));
+    r->raft.tracer = NULL;
     r->raft.data = r;
     raft_settings(r);
     e = bootstrap(r, why);

@@ -43,7 +43,7 @@ struct http_conn {
 
     enum http_out out_state;
     struct http_buf out, flight; /* to send; handed to libuv */
-    size_t flight_left;          /* at the last look, to see progress */
+    size_t flight_left;          /* with the kernel's, at the last look */
     uv_write_t write;
     uv_shutdown_t shutdown;
 

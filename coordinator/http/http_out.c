@@ -108,11 +108,12 @@ static void write_rest(struct http_conn *c, size_t done)
 {
     c->flight = c->out;
     c->out = (struct http_buf){NULL, 0, 0};
-    c->flight_left = c->flight.n - done;
+    c->flight_left = SIZE_MAX; /* the loop's time may be old: the next tick's */
     c->writing = true;
     c->write.data = c;
     c->out_deadline_ms = uv_now(c->server->loop) + c->server->limits.stall_ms;
-    uv_buf_t b = uv_buf_init(c->flight.p + done, (unsigned)c->flight_left);
+    uv_buf_t b =
+        uv_buf_init(c->flight.p + done, (unsigned)(c->flight.n - done));
     if (uv_write(&c->write, &c->u.stream, &b, 1, on_written) < 0) {
         c->writing = false;
         http_conn_close(c);
