@@ -26,6 +26,7 @@ enum command_kind {
     COMMAND_NODE_PUT = 8,
     COMMAND_NODE_STATE = 9,
     COMMAND_NODE_REMOVE = 10,
+    COMMAND_ORG_PUT = 11,
     COMMAND_CONFIG_PUT = 12,
     COMMAND_COORDINATOR_PUT = 13
 };
@@ -122,6 +123,15 @@ struct command_node_remove {
     bool force;
 };
 
+/* Limits of an organisation: those whose bit is in `set`. */
+enum { ORG_SET_GRACE = 1 << (2 * ORG_KINDS) };
+struct command_org_put {
+    uint32_t org;
+    uint8_t set; /* bit 2 * kind: its soft limit, + 1: its hard one */
+    struct org_limit limits[ORG_KINDS];
+    uint64_t grace_ms;
+};
+
 /* First version: what makes a cluster (taken once, when it forms). */
 struct command_config_put {
     struct cluster cluster;
@@ -146,6 +156,7 @@ struct command {
         struct command_node_put node_put;
         struct command_node_state node_state;
         struct command_node_remove node_remove;
+        struct command_org_put org_put;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
     };

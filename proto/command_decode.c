@@ -22,7 +22,7 @@ static uint32_t get_places(struct decode *d, const char *what,
         nodes[i] = (uint32_t)field_decode_range(d, what, 1, UINT32_MAX);
         places[i].node = nodes[i];
         places[i].reason =
-            (uint16_t)decode_u64(d, what, REASON_DRAINED);
+            (uint16_t)decode_u64(d, what, REASON_OVER_QUOTA);
     }
     if (decode_ok(d) && !field_distinct(nodes, n))
         decode_fail(d, what, "a node twice");
@@ -143,6 +143,18 @@ static void get_node_remove(struct decode *d, struct command_node_remove *c)
     c->force = decode_bool(d, "force");
 }
 
+static void get_org_put(struct decode *d, struct command_org_put *c)
+{
+    c->org = (uint32_t)field_decode_range(d, "org", 1, UINT32_MAX);
+    c->set = (uint8_t)decode_u64(d, "set", COMMAND_ORG_SET);
+    decode_array(d, "limits", 2 * ORG_KINDS, 2 * ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        c->limits[k].soft = decode_u64(d, "soft limit", UINT64_MAX);
+        c->limits[k].hard = decode_u64(d, "hard limit", UINT64_MAX);
+    }
+    c->grace_ms = decode_u64(d, "grace", UINT64_MAX);
+}
+
 static void get_config_put(struct decode *d, struct cluster *c)
 {
     c->formed = decode_bool(d, "formed");
@@ -185,6 +197,9 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_NODE_REMOVE:
         get_node_remove(d, &c->node_remove);
+        break;
+    case COMMAND_ORG_PUT:
+        get_org_put(d, &c->org_put);
         break;
     case COMMAND_CONFIG_PUT:
         get_config_put(d, &c->config_put.cluster);

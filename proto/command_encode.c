@@ -15,7 +15,7 @@ static void put_places(struct buf *b, const struct command_place *places,
     assert(n <= max);
     encode_array(b, 2 * n);
     for (uint32_t i = 0; i < n; i++) {
-        assert(places[i].node > 0 && places[i].reason <= REASON_DRAINED);
+        assert(places[i].node > 0 && places[i].reason <= REASON_OVER_QUOTA);
         encode_u64(b, places[i].node);
         encode_u64(b, places[i].reason);
     }
@@ -128,6 +128,19 @@ static void put_config_put(struct buf *b, const struct cluster *c)
     encode_u64(b, c->pin_tag);
 }
 
+static void put_org_put(struct buf *b, const struct command_org_put *c)
+{
+    assert(c->org > 0 && c->set <= COMMAND_ORG_SET);
+    encode_u64(b, c->org);
+    encode_u64(b, c->set);
+    encode_array(b, 2 * ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        encode_u64(b, c->limits[k].soft);
+        encode_u64(b, c->limits[k].hard);
+    }
+    encode_u64(b, c->grace_ms);
+}
+
 /* flat table */
 static void put_body(struct buf *b, const struct command *c)
 {
@@ -162,6 +175,9 @@ static void put_body(struct buf *b, const struct command *c)
         assert(c->node_remove.node > 0);
         encode_u64(b, c->node_remove.node);
         encode_bool(b, c->node_remove.force);
+        break;
+    case COMMAND_ORG_PUT:
+        put_org_put(b, &c->org_put);
         break;
     case COMMAND_CONFIG_PUT:
         put_config_put(b, &c->config_put.cluster);

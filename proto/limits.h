@@ -39,6 +39,10 @@ enum {
     LIMIT_PEER_ID_TEXT = 72,      /* base58 of 42 bytes is at most 58 */
     LIMIT_MULTIADDR = 512,        /* text */
 
+    /* Organisations */
+    LIMIT_ORGS = 256,
+    LIMIT_ORG_NAME = 64,
+
     /* Nodes */
     LIMIT_NODES = 1024,           /* live, in the first versions */
     LIMIT_NODE_NAME = 64,

@@ -38,6 +38,21 @@ const char *node_admin_text(enum node_admin a)
     return "?";
 }
 
+const char *org_kind_text(enum org_kind k)
+{
+    switch (k) {
+    case ORG_LOGICAL:
+        return "logical";
+    case ORG_PHYSICAL:
+        return "physical";
+    case ORG_PINS:
+        return "pins";
+    case ORG_KINDS:
+        break;
+    }
+    return "?";
+}
+
 const char *node_word_text(enum node_word w)
 {
     switch (w) {
@@ -196,6 +211,22 @@ enum cid_form pin_form(const struct pin *p)
 bool pin_everywhere(const struct pin *p)
 {
     return p->rmax == -1;
+}
+
+void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS])
+{
+    uint64_t copies = p->rmax > 0 ? (uint64_t)p->rmax : 0;
+
+    memset(out, 0, ORG_KINDS * sizeof *out);
+    if (p->org == 0)
+        return;
+    out[ORG_PINS] = 1;
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        return;
+    for (uint32_t i = 0; pin_everywhere(p) && i < p->n_copies; i++)
+        copies += p->copies[i].want != COPY_RELEASED;
+    out[ORG_LOGICAL] = p->size;
+    out[ORG_PHYSICAL] = p->size * copies; /* below 2^48 * 2^10 */
 }
 
 /* Steele, Lea, Flood 2014: one step of splitmix64 from the state. Pin ids

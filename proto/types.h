@@ -16,6 +16,34 @@ enum { TYPES_KEY = 32, TYPES_HISTORY = 16, TYPES_CLUSTER = 32 };
 
 enum { ORG_DEFAULT = 1, PRINCIPAL_LOCAL = 1 };
 
+/* What an organisation's claims are charged in (DESIGN 12.3). */
+enum org_kind {
+    ORG_LOGICAL = 0,  /* bytes: the size of each pin once */
+    ORG_PHYSICAL = 1, /* bytes: size x copies wanted at most */
+    ORG_PINS = 2,
+    ORG_KINDS = 3
+};
+const char *org_kind_text(enum org_kind k); /* "physical" */
+
+/* UINT64_MAX: none. Otherwise at most ORG_LIMIT_MAX, soft <= hard. */
+struct org_limit {
+    uint64_t soft, hard;
+};
+#define ORG_NO_LIMIT UINT64_MAX
+#define ORG_LIMIT_MAX ((uint64_t)INT64_MAX) /* of every kind, set or not */
+#define ORG_GRACE_MS ((uint64_t)7 * 24 * 3600 * 1000)
+
+/* An organisation. Row of the state, kept in memory. */
+struct org {
+    uint32_t id;
+    char name[LIMIT_ORG_NAME + 1];
+    struct org_limit limits[ORG_KINDS];
+    uint64_t grace_ms; /* so long a soft limit may be exceeded … */
+    uint64_t over_ms[ORG_KINDS]; /* … log time since when, 0: it is not */
+    /* derived, kept up to date by the store, no part of the state hash */
+    uint64_t used[ORG_KINDS];
+};
+
 /* What the state said to an operation. Equal on all replicas. */
 #define VERDICT_TABLE(X)                                                     \
     X(0, ACCEPTED, "accepted")                                               \
@@ -64,7 +92,8 @@ enum copy_reason {
     REASON_EXPIRED = 8,
     REASON_SURPLUS = 9,    /* more copies than the maximum */
     REASON_UPLOADED = 10,  /* an upload went to this node */
-    REASON_DRAINED = 11    /* moved off a node that is drained */
+    REASON_DRAINED = 11,   /* moved off a node that is drained */
+    REASON_OVER_QUOTA = 13 /* larger than its organisation may store */
 };
 
 /* Why a copy failed, as its agent says (side table, last error). */
@@ -137,7 +166,10 @@ enum pin_state { PIN_PENDING = 0, PIN_PINNED = 1, PIN_FAILED = 2 };
 /* flags of a pin above the claim's 16 bits, stored */
 enum {
     PIN_MEASURED = 1 << 16, /* size is measured, not the default */
-    PIN_RELEASING = 1 << 17 /* no claim is left */
+    PIN_RELEASING = 1 << 17, /* no claim is left */
+    PIN_OVER_QUOTA = 1 << 18 /* measured, and its bytes were refused: they
+                                are not charged, and it has no copies until
+                                they are granted */
 };
 
 /* Work that the stored state shows (specs/storage.md 2.2). Surplus: more
@@ -187,6 +219,8 @@ void pin_copy_remove(struct pin *p, uint32_t node);
 enum pin_state pin_state_of(const struct pin *p); /* from flags */
 enum cid_form pin_form(const struct pin *p);
 bool pin_everywhere(const struct pin *p);
+/* What its claim costs its organisation; zeros without a claim. */
+void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS]);
 
 /* Mixes (pin, want) for the xor over what a node holds wanted: both ends
  * compute it (BEAT). splitmix64's finaliser. */

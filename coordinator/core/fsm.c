@@ -116,7 +116,7 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
 
     if (p->org == 0)
         return TODO_RELEASING;
-    if (t.pinned == 0)
+    if (t.pinned == 0 || (p->flags & PIN_OVER_QUOTA) != 0)
         return TODO_NO_COPY;
     if ((int64_t)t.pinned < fsm_minimum(s, p))
         return TODO_BELOW_MIN;
@@ -131,6 +131,8 @@ static enum pin_state state_of(const struct store *s, const struct pin *p)
 {
     struct tally t = count(p);
 
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        return PIN_FAILED;
     if ((int64_t)t.pinned >= fsm_minimum(s, p))
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
@@ -247,6 +249,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_NODE_REMOVE:
         fsm_node_remove(f, c, r);
         break;
+    case COMMAND_ORG_PUT:
+        fsm_org_put(f, c, r);
+        break;
     case COMMAND_CONFIG_PUT:
         fsm_config_put(f, c, r);
         break;
@@ -271,6 +276,7 @@ static void apply_one(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_INVALID, "the cluster is not formed yet");
     else
         dispatch(f, c, r);
+    fsm_org_settle(f);
 }
 
 /* All operations are decoded before the first one is applied: an entry is

@@ -51,6 +51,12 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p);
  * capacity known and enough of it left for size. */
 bool fsm_node_admissible(const struct node *n, uint64_t size);
 
+/* So many more copies of a pin its organisation can pay at that log time;
+ * UINT32_MAX: they are paid for. One that is over its quota: 0 while its
+ * bytes would be refused again. */
+uint32_t fsm_affordable(const struct store *s, const struct pin *p,
+                        uint64_t now_ms);
+
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
 
 #endif

@@ -146,7 +146,8 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     /* Two requests for one CID may both have been planned: no surplus. */
     if (!pin_everywhere(p) && (int64_t)s->have + s->taken >= p->rmax)
         return;
-    may = fsm_may_take(f, p, node);
+    may = fsm_may_take(f, p, node)
+          && (!pin_everywhere(p) || fsm_affords(f, p->size, NULL));
     if (!may && !must)
         return;
     s->seen[node / 8] |= bit;
@@ -239,7 +240,12 @@ void fsm_claim_put(struct fsm *f, const struct command *c,
     changed = !claimed || !same_claim(&f->before, &f->after);
     if ((t.flags & CLAIM_DIRECT) == 0)
         make_recursive(f);
-    if (!place(f, put, &taken, r))
+    /* Of a pin for everywhere the copies that its limit allows are made; one
+     * at least. */
+    if (!fsm_affords(f, pin_everywhere(&f->after)
+                            && fsm_wanted(&f->after) == 0
+                        ? f->after.size : 0, r)
+        || !place(f, put, &taken, r))
         return;
     if (!changed && taken == 0) {
         r->verdict = VERDICT_ALREADY;

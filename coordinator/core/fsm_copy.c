@@ -36,13 +36,28 @@ static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
         struct copy *c = pin_copy(&f->after, a->release[k].node);
 
         if (c == NULL || c->want == COPY_RELEASED
-            || !may_release(f, c->node))
+            || !((f->after.flags & PIN_OVER_QUOTA) != 0
+                 || may_release(f, c->node)))
             continue;
         fsm_order(f, c, COPY_RELEASED,
                   (enum copy_reason)a->release[k].reason);
         changed++;
     }
     return changed;
+}
+
+/* Bytes that were refused are asked for again with the first copy. */
+static bool may_pay(struct fsm *f)
+{
+    uint32_t flags = f->after.flags;
+
+    if (!pin_everywhere(&f->after) && (flags & PIN_OVER_QUOTA) == 0)
+        return true; /* paid for */
+    f->after.flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
+    if (fsm_affords(f, pin_everywhere(&f->after) ? f->after.size : 0, NULL))
+        return true;
+    f->after.flags = flags;
+    return false;
 }
 
 void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
@@ -60,7 +75,7 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
 
         if (had != NULL && had->want != COPY_RELEASED)
             continue;
-        if (!fsm_may_take(f, &f->after, a->add[k].node)) {
+        if (!fsm_may_take(f, &f->after, a->add[k].node) || !may_pay(f)) {
             refused++;
             continue;
         }
@@ -103,10 +118,12 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
     if (size == 0)
         return true; /* the agent could not measure it */
     c->size = size;
-    if ((p->flags & PIN_MEASURED) == 0) {
-        p->size = size;
-        p->flags |= PIN_MEASURED;
-    }
+    if ((p->flags & PIN_MEASURED) != 0)
+        return true;
+    p->size = size;
+    p->flags |= PIN_MEASURED;
+    if (!fsm_affords(f, 0, NULL)) /* the leader has its copies let go */
+        p->flags |= PIN_OVER_QUOTA;
     return true;
 }
 
@@ -132,6 +149,7 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
                        struct copy *c)
 {
     const struct node *n = store_node(f->store, c->node);
+    struct pin *p = &f->after;
     uint64_t rest;
 
     assert(n != NULL);
@@ -140,6 +158,13 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
         || i->size > FSM_COPY_MAX || rest > n->capacity
         || i->size > n->capacity - rest || f->budget == 0)
         return false;
+    if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size) {
+        p->size = i->size;
+        if (!fsm_affords(f, 0, NULL)) {
+            p->size = f->before.size;
+            return false;
+        }
+    }
     f->budget--;
     c->size = i->size;
     c->idx = f->index;

@@ -61,6 +61,14 @@ void fsm_node_state(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_node_remove(struct fsm *f, const struct command *c,
                      struct fsm_result *r);
+/* fsm_org.c */
+/* Whether the organisation of `after` may be charged what `after` costs more
+ * than `before`, and so many physical bytes beyond; r: says why not. */
+bool fsm_affords(const struct fsm *f, uint64_t physical,
+                 struct fsm_result *r);
+void fsm_org_settle(struct fsm *f);
+void fsm_org_put(struct fsm *f, const struct command *c,
+                 struct fsm_result *r);
 void fsm_config_put(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_coordinator_put(struct fsm *f, const struct command *c,

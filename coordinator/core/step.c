@@ -109,6 +109,8 @@ void step_committed(struct step *s, const struct step_clock *c)
         return;
     if (changes->nodes)
         step_sweep_nodes(s);
+    if (changes->orgs)
+        step_sweep_able(s, c); /* more may be paid for */
     step_sweep_changes(s, changes, c);
 }
 

@@ -94,11 +94,21 @@ static uint64_t size_of(const struct pin *p)
     return p->size ? p->size : FSM_DEFAULT_SIZE;
 }
 
+/* So many more copies its organisation pays if it is asked now. */
+static uint32_t affordable(const struct step *s, const struct step_clock *c)
+{
+    uint64_t stamp_ms = store_time_ms(s->store);
+
+    return fsm_affordable(s->store, &s->pin,
+                          c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms);
+}
+
 static enum step_outcome place(struct step *s, uint32_t want,
                                enum copy_reason reason,
                                const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
+    uint32_t paid = affordable(s, c);
     struct command_assign *x;
     struct plan_input in = {
         .nodes = s->plan_nodes,
@@ -109,6 +119,10 @@ static enum step_outcome place(struct step *s, uint32_t want,
     plan_place(&in, &s->choice);
     if (s->choice.n == 0)
         return want == UINT32_MAX ? STEP_SETTLED : STEP_WANTING;
+    if (paid == 0)
+        return STEP_WANTING;
+    if (s->choice.n > paid)
+        s->choice.n = paid;
     x = &step_command(s, COMMAND_ASSIGN)->assign;
     x->pin = p->id;
     x->rev = p->rev;
@@ -217,6 +231,22 @@ static enum step_outcome reduce(struct step *s, const struct step_clock *c)
     return step_release(s, p->copies[victim].node, c);
 }
 
+/* Its bytes were refused: what stores them goes. */
+static enum step_outcome give_up(struct step *s, const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    bool may[LIMIT_COPIES];
+    uint32_t many = 0;
+
+    assert(p->n_copies <= LIMIT_COPIES);
+    for (uint32_t i = 0; i < p->n_copies; i++) {
+        may[i] = p->copies[i].want != COPY_RELEASED;
+        many += may[i];
+    }
+    return many > 0 ? let_go(s, may, many, REASON_OVER_QUOTA, c)
+                    : STEP_SETTLED;
+}
+
 enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
@@ -232,6 +262,10 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
         return STEP_SETTLED;
     if (step_is_wished(s, p->id, p->rev, c->now_ms))
         return STEP_WISHED;
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        done = give_up(s, c);
+    if (done != STEP_SETTLED)
+        return done;
     t = count(s, p);
     want = lacking(p, &t, &reason);
     if (want > 0)

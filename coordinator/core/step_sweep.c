@@ -261,7 +261,9 @@ static void sweep_everywhere(struct step *s, const struct step_clock *c)
     if (n == EVERYWHERE_PINS)
         return;
     k->on = false;
-    k->next_ms = k->wished ? c->now_ms + WISHED_MS : 0;
+    k->next_ms = k->wished    ? c->now_ms + WISHED_MS
+                 : k->wanting ? c->now_ms + WANTING_MS /* who pays? */
+                              : 0;
 }
 
 /* Nodes first: they hold the pins that are in danger. */

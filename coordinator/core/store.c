@@ -27,6 +27,10 @@ static const char *const pragmas[] = {
     "PRAGMA trusted_schema=OFF",
 };
 
+#define STORE_TABLE_ORG                                                      \
+    "CREATE TABLE org(id INTEGER PRIMARY KEY, logical INT NOT NULL,"         \
+    "physical INT NOT NULL, pins INT NOT NULL, doc BLOB NOT NULL) STRICT"
+
 static const char *const schema[] = {
     "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
     "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
@@ -50,10 +54,11 @@ static const char *const schema[] = {
     "doc BLOB NOT NULL) STRICT",
     "CREATE TABLE origin(id INTEGER PRIMARY KEY, boot INT NOT NULL,"
     "highest INT NOT NULL, seen BLOB NOT NULL) STRICT",
+    STORE_TABLE_ORG,
     "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
     "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
     "CREATE INDEX pin_everywhere ON pin(id) WHERE rmin=-1",
-    "INSERT INTO fsm(k,v) VALUES(8,1)", /* STORE_HEAD_SCHEMA */
+    "INSERT INTO fsm(k,v) VALUES(8,2)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -94,6 +99,14 @@ static enum err make_schema(struct store *s, struct err_text *why)
     return e != ERR_OK ? e : store_db_exec(&s->d, "COMMIT", why);
 }
 
+/* Without organisations: store_memory_load counts what the default one uses
+ * when it finds no row. */
+static enum err from_first(struct store *s, struct err_text *why)
+{
+    return store_db_exec(&s->d, "BEGIN IMMEDIATE;" STORE_TABLE_ORG ";"
+                                "UPDATE fsm SET v=2 WHERE k=8;COMMIT", why);
+}
+
 static enum err check_schema(struct store *s, struct err_text *why)
 {
     uint64_t n, ours, version;
@@ -115,6 +128,8 @@ static enum err check_schema(struct store *s, struct err_text *why)
         return e;
     if (version == 0)
         return err_set(why, ERR_CORRUPT, "database without schema version");
+    if (version == 1)
+        return from_first(s, why);
     if (version != STORE_SCHEMA)
         return err_set(why, ERR_VERSION,
                        "database has schema %llu, this program knows %d",
@@ -368,6 +383,6 @@ void store_changes_clear(struct store *s)
 
     if (c->any_orders)
         memset(c->orders, 0, sizeof(c->orders));
-    c->nodes = c->any_orders = c->overflow = false;
+    c->nodes = c->orgs = c->any_orders = c->overflow = false;
     c->n_pins = 0;
 }

@@ -21,7 +21,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 1 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 2 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -53,6 +53,7 @@ uint64_t store_bytes(const struct store *s);     /* size of the file */
 enum { STORE_CHANGES_MAX = 8192 };
 struct store_changes {
     bool nodes;              /* some node row changed (state, name, …) */
+    bool orgs;               /* limits of an organisation changed */
     uint8_t orders[(65536 + 7) / 8]; /* bit a node: it has new orders */
     bool any_orders;
     uint32_t n_pins;
@@ -77,6 +78,12 @@ const struct node *store_node_by_key(const struct store *s,
 bool store_has_node_ids(const struct store *s); /* 65,535 ever */
 uint32_t store_next_node(struct store *s); /* takes an id */
 void store_node_put(struct store *s, const struct node *n);
+
+/* All organisations, by id; the default one is always there. */
+const struct org *store_orgs(const struct store *s, uint32_t *n);
+const struct org *store_org(const struct store *s, uint32_t id); /* or NULL */
+/* Limits and times of one that is there; what it uses is the store's own. */
+void store_org_put(struct store *s, const struct org *o);
 
 const struct coordinator_row *store_coordinators(const struct store *s,
                                                  uint32_t *n);
@@ -117,6 +124,9 @@ void store_fail_delete(struct store *s, uint64_t pin, uint32_t node);
 uint32_t store_scan_todo(struct store *s, unsigned after_todo,
                          uint64_t after_id, uint32_t max, uint64_t *ids,
                          unsigned *todos);
+/* All pins, by id. */
+uint32_t store_scan_pins(struct store *s, uint64_t after_id, uint32_t max,
+                         uint64_t *ids);
 /* Pins with a copy on that node, in the order of their orders. */
 struct store_order_row {
     uint64_t idx, pin;

@@ -367,6 +367,8 @@ enum err store_memory_load(struct store *s, struct err_text *why)
     enum err e = load_nodes(s, why);
 
     if (e == ERR_OK)
+        e = store_org_load(s, why);
+    if (e == ERR_OK)
         e = load_coordinators(s, why);
     if (e == ERR_OK)
         e = load_origins(s, why);
@@ -393,6 +395,8 @@ void store_memory_write(struct store *s)
 {
     if (s->nodes_dirty)
         write_nodes(s);
+    if (s->orgs_dirty)
+        store_org_write(s);
     for (uint32_t k = 0; k < s->n_origins; k++) {
         struct store_origin *o = s->origins[k];
 
@@ -423,6 +427,7 @@ void store_memory_free(struct store *s)
         free(s->nodes[k]);
     for (uint32_t k = 0; k < s->n_origins; k++)
         free(s->origins[k]);
+    free(s->orgs);
     free(s->nodes);
     free(s->live);
     free(s->origins);

@@ -245,6 +245,7 @@ void store_pin_put(struct store *s, const struct pin *before,
                && cid_equal(&before->cid, &pin->cid)));
     store_begin(s);
     store_sum_pin(&s->sum, &s->scratch, before, pin);
+    store_org_charge(s, before, pin);
     change_copies(s, before, pin);
     store_row_copies(pin, &s->asg);
     if (before == NULL)
@@ -260,6 +261,7 @@ void store_pin_delete(struct store *s, const struct pin *before)
 
     store_begin(s);
     store_sum_pin(&s->sum, &s->scratch, before, NULL);
+    store_org_charge(s, before, NULL);
     change_copies(s, before, NULL);
     STORE_DO(&s->d, STORE_Q_PIN_DELETE, "u", before->id);
     STORE_DO(&s->d, STORE_Q_CID_DELETE, "uu", h, before->id);

@@ -35,6 +35,10 @@ struct sqlite3_stmt;
                 "last_index=excluded.last_index,doc=excluded.doc")           \
     X(COORDINATOR_PUT, "INSERT INTO coordinator(id,doc) VALUES(?1,?2) "      \
                        "ON CONFLICT(id) DO UPDATE SET doc=excluded.doc")     \
+    X(ORG_PUT, "INSERT INTO org(id,logical,physical,pins,doc) "              \
+               "VALUES(?1,?2,?3,?4,?5) ON CONFLICT(id) DO UPDATE SET "       \
+               "logical=excluded.logical,physical=excluded.physical,"        \
+               "pins=excluded.pins,doc=excluded.doc")                        \
     X(ORIGIN_PUT, "INSERT INTO origin(id,boot,highest,seen) "                \
                   "VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE "           \
                   "SET boot=excluded.boot,highest=excluded.highest,"         \
@@ -68,6 +72,7 @@ struct sqlite3_stmt;
     X(FAIL_DELETE, "DELETE FROM fail WHERE pin=?1 AND node=?2")              \
     X(SCAN_TODO, "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 "   \
                  "ORDER BY id LIMIT ?3")                                     \
+    X(SCAN_PINS, "SELECT id FROM pin WHERE id>?1 ORDER BY id LIMIT ?2")      \
     X(SCAN_NODE, "SELECT idx,pin FROM node_log "                             \
                  "WHERE node=?1 AND (idx,pin)>(?2,?3) "                      \
                  "ORDER BY idx,pin LIMIT ?4")                                \
@@ -161,6 +166,9 @@ void store_row_fail(struct store_db *d, unsigned k, uint64_t pin,
 void store_row_node(const struct node *n, struct buf *out);
 enum err store_row_node_read(struct span doc, struct node *out,
                              struct err_text *why) ERR_CHECKED;
+void store_row_org(const struct org *o, struct buf *out);
+enum err store_row_org_read(struct span doc, struct org *out,
+                            struct err_text *why) ERR_CHECKED;
 void store_row_cluster(const struct cluster *c, struct buf *out);
 enum err store_row_cluster_read(struct span doc, struct cluster *out,
                                 struct err_text *why) ERR_CHECKED;
@@ -211,6 +219,9 @@ struct store {
     uint32_t n_nodes, size_nodes;
     const struct node **live;  /* those not removed */
     uint32_t n_live;
+    struct org *orgs; /* by id */
+    uint32_t n_orgs;
+    bool orgs_dirty;
     struct coordinator_row *coordinators; /* by raft id */
     uint32_t n_coordinators, size_coordinators;
     bool coordinators_dirty;
@@ -242,6 +253,16 @@ void store_memory_free(struct store *s);
 enum err store_memory_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_memory_write(struct store *s);
 void store_memory_sum(struct store *s, struct store_sum *sum);
+/* --- store_org.c: organisations and what they use ------------------------- */
+enum err store_org_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_org_write(struct store *s);
+/* The claim of `before` goes, that of `after` comes; NULL: none. */
+void store_org_charge(struct store *s, const struct pin *before,
+                      const struct pin *after);
+/* What they use, made anew from the rows of pins. */
+void store_org_count(struct store *s);
+/* The default organisation as it is before anybody sets a limit. */
+void store_org_initial(struct org *o);
 struct store_node *store_node_slot(const struct store *s, uint32_t id);
 void store_cache_fit(struct store *s);
 

@@ -197,6 +197,38 @@ enum err store_row_node_read(struct span doc, struct node *out,
     return decode_end(&d, why);
 }
 
+void store_row_org(const struct org *o, struct buf *out)
+{
+    buf_reset(out);
+    encode_array(out, 3 + 3 * ORG_KINDS);
+    encode_u64(out, ROW_VERSION);
+    encode_text(out, o->name);
+    encode_u64(out, o->grace_ms);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        encode_u64(out, o->limits[k].soft);
+        encode_u64(out, o->limits[k].hard);
+        encode_u64(out, o->over_ms[k]);
+    }
+}
+
+enum err store_row_org_read(struct span doc, struct org *out,
+                            struct err_text *why)
+{
+    struct decode d;
+    enum err e = open_row(&d, doc, 3 + 3 * ORG_KINDS, why);
+
+    if (e != ERR_OK)
+        return e;
+    read_text(&d, "name", out->name, LIMIT_ORG_NAME);
+    out->grace_ms = decode_u64(&d, "grace", UINT64_MAX);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        out->limits[k].soft = decode_u64(&d, "soft limit", UINT64_MAX);
+        out->limits[k].hard = decode_u64(&d, "hard limit", UINT64_MAX);
+        out->over_ms[k] = decode_u64(&d, "over since", UINT64_MAX);
+    }
+    return decode_end(&d, why);
+}
+
 void store_row_cluster(const struct cluster *c, struct buf *out)
 {
     buf_reset(out);

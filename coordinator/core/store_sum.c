@@ -12,7 +12,7 @@
 enum table {
     TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
-    TABLE_CLUSTER = 8
+    TABLE_CLUSTER = 8, TABLE_ORG = 9
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -102,7 +102,8 @@ static void pin_row(struct buf *b, const struct pin *p)
     add_number(b, p->id);
     add_bytes(b, p->cid.bytes, p->cid.n);
     add_number(b, p->size);
-    buf_byte(b, (p->flags & PIN_MEASURED) != 0);
+    buf_byte(b, (uint8_t)(((p->flags & PIN_MEASURED) != 0) |
+                          ((p->flags & PIN_OVER_QUOTA) != 0) << 1));
     add_number(b, p->rev);
 }
 
@@ -207,6 +208,23 @@ void store_memory_sum(struct store *s, struct store_sum *sum)
         add_number(b, n->id);
         add_number(b, n->boot);
         add_number(b, n->seq);
+        buf_add(b, s->other.p, s->other.n);
+        row_add(sum, b->p, b->n);
+    }
+    for (uint32_t k = 0; k < s->n_orgs; k++) {
+        struct org initial;
+
+        store_org_initial(&initial);
+        store_row_org(&initial, b);
+        store_row_org(&s->orgs[k], &s->other);
+        /* The default one as it began has no row: so hash states that knew
+         * no organisations. */
+        if (s->orgs[k].id == ORG_DEFAULT
+            && span_equal(span_buf(b), span_buf(&s->other)))
+            continue;
+        buf_reset(b);
+        buf_byte(b, TABLE_ORG);
+        add_number(b, s->orgs[k].id);
         buf_add(b, s->other.p, s->other.n);
         row_add(sum, b->p, b->n);
     }

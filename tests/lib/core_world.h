@@ -395,6 +395,29 @@ WORLD_UNUSED static void assign_release_of(struct world *w, uint32_t node)
         (struct command_place){node, REASON_SURPLUS};
 }
 
+WORLD_UNUSED static struct command_org_put *limits(struct world *w)
+{
+    struct command_org_put *p = &op(w, COMMAND_ORG_PUT)->org_put;
+
+    p->org = ORG_DEFAULT;
+    return p;
+}
+
+WORLD_UNUSED static enum verdict limit(struct world *w, enum org_kind kind,
+                                       uint64_t soft, uint64_t hard)
+{
+    struct command_org_put *p = limits(w);
+
+    p->set = (uint8_t)(3U << 2 * kind);
+    p->limits[kind] = (struct org_limit){soft, hard};
+    return go(w);
+}
+
+WORLD_UNUSED static uint64_t used(struct world *w, enum org_kind kind)
+{
+    return store_org(w->store, ORG_DEFAULT)->used[kind];
+}
+
 /* --- checks ------------------------------------------------------------ */
 struct world_count {
     uint64_t copies, bytes, wanted, wanted_xor;
@@ -409,16 +432,21 @@ WORLD_UNUSED static void world_check(struct world *w)
     struct store_sum sum = {0, 0};
     struct buf scratch = BUF_INIT;
     uint8_t made[STORE_HASH], kept[STORE_HASH];
-    uint64_t pins = 0;
+    uint64_t pins = 0, charge[ORG_KINDS], sums[LIMIT_ORGS][ORG_KINDS];
     uint32_t n;
     const struct node *const *nodes;
 
+    memset(sums, 0, sizeof(sums));
     for (uint64_t id = 1; id < s->head[STORE_HEAD_NEXT_PIN]; id++) {
         const struct pin *p = world_pin(w, id);
 
         if (p == NULL)
             continue;
         pins++;
+        pin_charge(p, charge);
+        for (uint32_t k = 0; k < s->n_orgs; k++)
+            for (int i = 0; i < ORG_KINDS && s->orgs[k].id == p->org; i++)
+                sums[k][i] += charge[i];
         store_sum_pin(&sum, &scratch, NULL, p);
         if ((p->flags & CLAIM_DEFAULT) == 0)
             assert_int_equal(p->todo, fsm_todo(s, p));
@@ -446,6 +474,15 @@ WORLD_UNUSED static void world_check(struct world *w)
         }
     }
     assert_int_equal(pins, store_pin_count(s));
+    for (uint32_t k = 0; k < s->n_orgs; k++) {
+        const struct org *o = &s->orgs[k];
+
+        for (int i = 0; i < ORG_KINDS; i++) {
+            assert_int_equal(o->used[i], sums[k][i]);
+            assert_int_equal(o->over_ms[i] != 0,
+                             o->used[i] > o->limits[i].soft);
+        }
+    }
     store_memory_sum(s, &sum);
     store_sum_bytes(&sum, made);
     store_hash(s, kept);

@@ -212,7 +212,8 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
         let_go |= check_copy(k, c, copy_of(w, k->row.copies[i].node),
                              &k->row.copies[i]);
     }
-    if (c->kind == COMMAND_ASSIGN && let_go)
+    if (c->kind == COMMAND_ASSIGN && let_go &&
+        (k->row.flags & PIN_OVER_QUOTA) == 0)
         check_minimum(k, store, w);
 }
 
@@ -450,6 +451,48 @@ void check_taken(struct check *k, uint32_t node, uint64_t boot, uint64_t seq)
                   (unsigned long long)seq);
 }
 
+/* --- budgets ------------------------------------------------------------- */
+
+static void check_limits(struct check *k, struct store *store,
+                         const struct fsm_result *r)
+{
+    const struct org *o = store_org(store, ORG_DEFAULT);
+
+    for (int i = 0; i < ORG_KINDS; i++) {
+        uint64_t limit = o->limits[i].hard;
+
+        if (o->used[i] > limit && o->used[i] > k->used[i])
+            sim_wrong(k->sim, "budget", 0, 0, "%s: %llu used, limit %llu",
+                      org_kind_text((enum org_kind)i),
+                      (unsigned long long)o->used[i],
+                      (unsigned long long)limit);
+        k->used[i] = o->used[i];
+    }
+    k->sim->counts[COUNT_OVER] += r->verdict == VERDICT_OVER_QUOTA;
+}
+
+static void check_ledger(struct check *k, struct store *store)
+{
+    const struct org *o = store_org(store, ORG_DEFAULT);
+    uint64_t sum[ORG_KINDS] = {0};
+
+    for (uint64_t id = 1; id < SIM_PINS; id++) {
+        uint64_t charge[ORG_KINDS];
+
+        if (k->pins[id] == NULL || !store_pin_get(store, id, &k->row))
+            continue;
+        pin_charge(&k->row, charge);
+        for (int i = 0; i < ORG_KINDS; i++)
+            sum[i] += charge[i];
+    }
+    for (int i = 0; i < ORG_KINDS; i++)
+        if (sum[i] != o->used[i])
+            sim_wrong(k->sim, "budget", 0, 0, "%s: %llu booked, %llu used",
+                      org_kind_text((enum org_kind)i),
+                      (unsigned long long)o->used[i],
+                      (unsigned long long)sum[i]);
+}
+
 /* flat table */
 static void judge(struct check *k, struct store *store,
                   const struct command *c, const struct fsm_result *r)
@@ -485,6 +528,9 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_NODE_REMOVE:
         node_remove(k, store, c, r);
         break;
+    case COMMAND_ORG_PUT:
+        k->sim->counts[COUNT_LIMITS] += r->verdict == VERDICT_ACCEPTED;
+        break;
     case COMMAND_TICK:
     case COMMAND_CONFIG_PUT:
     case COMMAND_COORDINATOR_PUT:
@@ -514,6 +560,7 @@ void check_operation(struct check *k, uint32_t coord, struct store *store,
     k->sim->counts[COUNT_STALE] += r->verdict == VERDICT_STALE;
     if (fresh)
         judge(k, store, c, r);
+    check_limits(k, store, r);
 }
 
 void check_entry(struct check *k, uint32_t coord, struct store *store,
@@ -535,6 +582,8 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
     if (index % CHECK_HASH_EVERY != 0 ||
         at >= sizeof k->have_hash / sizeof k->have_hash[0])
         return;
+    if (!k->have_hash[at])
+        check_ledger(k, store);
     store_hash(store, hash);
     if (!k->have_hash[at])
         memcpy(k->hashes[at], hash, sizeof hash);

@@ -9,6 +9,8 @@
  *   acked       an acknowledged operation is in the log
  *   copies      distinct; wanted, pinned and gone only for a reason
  *   minimum     a surplus copy goes only while enough others are pinned
+ *   budget      no limit of an organisation is exceeded by what grows, and
+ *               what it uses is the sum over its pins
  *   report      only of the known journal, in order
  *   taken       TAKEN only after the commit
  *   unpin       only what the committed state let go and nobody wants again

@@ -32,6 +32,13 @@ void check_orders(struct check *k, uint32_t agent,
     }
 }
 
+/* An agent with an old journal may have pinned it before the order came. */
+static bool satisfies(enum work_found has, enum copy_want want)
+{
+    return has == WORK_FOUND_RECURSIVE ||
+           (want == COPY_DIRECT && has == WORK_FOUND_DIRECT);
+}
+
 void check_report(struct check *k, uint32_t agent,
                   const struct message_report *r)
 {
@@ -51,7 +58,7 @@ void check_report(struct check *k, uint32_t agent,
             h->lost = k->sim->counts[COUNT_EVENTS];
         if (item->state == REPORT_PINNED &&
             (h->told <= h->lost ||
-             (h->told < w->order_at && h->type != WORK_FOUND_RECURSIVE)))
+             (h->told < w->order_at && !satisfies(h->type, w->want))))
             sim_wrong(k->sim, "held", agent + 1, item->pin,
                       "pinned is said, and the daemon never did");
     }

@@ -61,6 +61,7 @@ struct check {
     struct known known[SIM_NODES][SIM_PINS];
     struct done *done;
     uint32_t n_done, size_done;
+    uint64_t used[ORG_KINDS]; /* by the default organisation */
     struct pin row;
 };
 

@@ -19,7 +19,14 @@ struct operator {
     uint32_t removed; /* node that is, or shall be */
     bool force;
     enum node_admin wanted[SIM_FIRST_NODES + 1];
+    struct org_limit limits[ORG_KINDS];
 };
+
+static void no_limits(struct operator *o)
+{
+    for (int k = 0; k < ORG_KINDS; k++)
+        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+}
 
 static uint32_t away(const struct operator *o)
 {
@@ -49,6 +56,42 @@ static void decide(struct sim *s, struct operator *o)
         o->removed = id;
         o->force = sim_pick(&o->random, 0, 1) == 0;
     }
+}
+
+/* Around what is used, so that much is refused and some is not. */
+static void limit(struct sim *s, struct operator *o)
+{
+    static const uint64_t least[ORG_KINDS] = {20 << 20, 50 << 20, 20};
+    struct store *store = check_front(s->check);
+    const struct org *org =
+        store == NULL ? NULL : store_org(store, ORG_DEFAULT);
+
+    for (int k = 0; org != NULL && k < ORG_KINDS; k++) {
+        struct org_limit *l = &o->limits[k];
+        uint64_t share = sim_pick(&o->random, 70, 140);
+
+        *l = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+        if (sim_pick(&o->random, 0, 3) != 0)
+            continue;
+        l->hard = (org->used[k] + least[k]) / 100 * share;
+        if (sim_pick(&o->random, 0, 1) == 0)
+            l->soft = l->hard / 2;
+    }
+}
+
+static void wish_limits(struct operator *o, struct coord *leader,
+                        const struct org *org)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+
+    if (memcmp(org->limits, o->limits, sizeof o->limits) == 0)
+        return;
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2 * ORG_SET_GRACE - 1;
+    memcpy(c.org_put.limits, o->limits, sizeof o->limits);
+    c.org_put.grace_ms = 60000;
+    (void)coord_wish(leader, &c);
 }
 
 /* What to do about a node next; false: nothing. One that is not removed by
@@ -85,6 +128,7 @@ static void wish(struct sim *s, struct operator *o)
 
     if (at >= SIM_COORDS || store == NULL || !coord_ready(s->coords[at]))
         return;
+    wish_limits(o, s->coords[at], store_org(store, ORG_DEFAULT));
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         const struct node *n = store_node(store, id);
 
@@ -109,6 +153,8 @@ static void decides(struct sim *s, struct task *t)
         return;
     if (sim_has(s, FAULT_DRAIN))
         decide(s, s->operator);
+    if (sim_has(s, FAULT_QUOTA))
+        limit(s, s->operator);
     (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,
                                MEAN_MS * 2), decides, 0, 0);
 }
@@ -120,6 +166,7 @@ struct operator *operator_new(struct sim *s)
     prng_seed(&o->random, s->options.seed ^ 0x6f706572);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
         o->wanted[id] = ADMIN_ACTIVE;
+    no_limits(o);
     (void)sim_task(s, 60000, decides, 0, 0);
     (void)sim_task(s, 60000, looks, 0, 0);
     return o;
@@ -137,4 +184,5 @@ void operator_stop(struct sim *s)
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
         if (o->wanted[id] == ADMIN_CORDONED)
             o->wanted[id] = ADMIN_ACTIVE;
+    no_limits(o);
 }

@@ -49,7 +49,8 @@ enum {
     X(CALL, "call")           /* calls to daemons fail, stall, are slow */   \
     X(PINLOSS, "pinloss")     /* daemons lose pins */                        \
     X(FOREIGN, "foreign")     /* pins under other names */                   \
-    X(DRAIN, "drain")         /* nodes cordoned, drained, removed */
+    X(DRAIN, "drain")         /* nodes cordoned, drained, removed */         \
+    X(QUOTA, "quota")         /* limits around what is used */
 
 enum sim_fault {
 #define X(name, text) FAULT_##name,
@@ -79,7 +80,8 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(PINS, "pins") X(UPDATES, "updates") X(UNPINS, "unpins")                \
     X(FULL_ORDERS, "full_orders") X(FENCED, "fenced")                        \
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
-    X(RELEASES, "releases") X(EXPIRED, "expired")        \
+    X(RELEASES, "releases") X(EXPIRED, "expired")                            \
+    X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(ASKED, "asked") X(CHECKED, "checked") X(SETTLE_S, "settle_s")
 

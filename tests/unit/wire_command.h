@@ -11,8 +11,8 @@
 static const enum command_kind wire_commands[] = {
     COMMAND_TICK, COMMAND_CLAIM_PUT, COMMAND_CLAIM_REMOVE, COMMAND_ASSIGN,
     COMMAND_REPORT, COMMAND_EXPIRE, COMMAND_RECOVER, COMMAND_NODE_PUT,
-    COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_CONFIG_PUT,
-    COMMAND_COORDINATOR_PUT};
+    COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
+    COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -199,6 +199,14 @@ static inline void wire_body(struct wire_command *w)
         c->node_state.full = 1;
     } else if (c->kind == COMMAND_NODE_REMOVE) {
         c->node_remove.force = true;
+    } else if (c->kind == COMMAND_ORG_PUT) {
+        c->org_put.set = 0x6d;
+        c->org_put.limits[ORG_LOGICAL] =
+            (struct org_limit){1000, ORG_NO_LIMIT};
+        c->org_put.limits[ORG_PHYSICAL] =
+            (struct org_limit){90000000000, 100000000000};
+        c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
+        c->org_put.grace_ms = ORG_GRACE_MS;
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
         c->config_put.cluster.pin_tag = 0xdeadbeef;
@@ -229,6 +237,8 @@ static inline void wire_command(struct wire_command *w,
             2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
     if (kind == COMMAND_NODE_REMOVE)
         c->node_remove.node = 70000;
+    if (kind == COMMAND_ORG_PUT)
+        c->org_put.org = 300;
     if (kind == COMMAND_CONFIG_PUT) {
         wire_fill(c->config_put.cluster.id, TYPES_CLUSTER, 1);
         wire_fill(c->config_put.cluster.history, TYPES_HISTORY, 100);
@@ -338,6 +348,15 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_NODE_REMOVE:
         SAME(node_remove.node);
         SAME(node_remove.force);
+        break;
+    case COMMAND_ORG_PUT:
+        SAME(org_put.org);
+        SAME(org_put.set);
+        SAME(org_put.grace_ms);
+        for (int k = 0; k < ORG_KINDS; k++) {
+            SAME(org_put.limits[k].soft);
+            SAME(org_put.limits[k].hard);
+        }
         break;
     case COMMAND_CONFIG_PUT:
         SAME(config_put.cluster.formed);

@@ -1,0 +1,158 @@
+/* Organisations: a few rows in memory, and the ledger of what each one's
+ * claims are charged. It follows the rows of pins by itself; what may be
+ * charged is decided in fsm_org.c.
+ */
+#include "coordinator/core/store_private.h"
+
+#include "proto/mem.h"
+
+#include <sqlite3.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void store_org_initial(struct org *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->id = ORG_DEFAULT;
+    snprintf(o->name, sizeof(o->name), "default");
+    o->grace_ms = ORG_GRACE_MS;
+    for (int k = 0; k < ORG_KINDS; k++)
+        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+}
+
+static struct org *find(const struct store *s, uint32_t id)
+{
+    for (uint32_t k = 0; k < s->n_orgs; k++) {
+        if (s->orgs[k].id == id)
+            return &s->orgs[k];
+    }
+    return NULL;
+}
+
+const struct org *store_orgs(const struct store *s, uint32_t *n)
+{
+    *n = s->n_orgs;
+    return s->orgs;
+}
+
+const struct org *store_org(const struct store *s, uint32_t id)
+{
+    return find(s, id);
+}
+
+void store_org_put(struct store *s, const struct org *o)
+{
+    struct org *row = find(s, o->id);
+    struct org now = *o;
+
+    assert(row != NULL);
+    store_begin(s);
+    memcpy(now.used, row->used, sizeof(now.used)); /* the store's own */
+    if (memcmp(now.limits, row->limits, sizeof(now.limits)) != 0
+        || now.grace_ms != row->grace_ms)
+        s->changes.orgs = true;
+    *row = now;
+    s->orgs_dirty = true;
+}
+
+static void change(struct store *s, const struct pin *p, bool comes)
+{
+    uint64_t charge[ORG_KINDS];
+    struct org *o;
+
+    if (p == NULL || p->org == 0)
+        return;
+    o = find(s, p->org);
+    assert(o != NULL);
+    pin_charge(p, charge);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        assert(comes || o->used[k] >= charge[k]);
+        o->used[k] += comes ? charge[k] : -charge[k];
+    }
+    s->orgs_dirty = true;
+}
+
+void store_org_charge(struct store *s, const struct pin *before,
+                      const struct pin *after)
+{
+    change(s, before, false);
+    change(s, after, true);
+}
+
+void store_org_count(struct store *s)
+{
+    enum { PIECE = 256 };
+    uint64_t ids[PIECE], after = 0;
+    uint32_t n;
+    struct pin p;
+
+    pin_init(&p);
+    for (uint32_t k = 0; k < s->n_orgs; k++)
+        memset(s->orgs[k].used, 0, sizeof(s->orgs[k].used));
+    do {
+        n = store_scan_pins(s, after, PIECE, ids);
+        for (uint32_t k = 0; k < n; k++) {
+            bool have = store_pin_get(s, ids[k], &p);
+
+            assert(have);
+            change(s, &p, true);
+            after = ids[k];
+        }
+    } while (n == PIECE);
+    pin_free(&p);
+}
+
+static enum err read_row(struct store *s, sqlite3_stmt *q,
+                         struct err_text *why)
+{
+    int64_t id = sqlite3_column_int64(q, 0);
+    const void *doc = sqlite3_column_blob(q, 4);
+    struct org *o = &s->orgs[s->n_orgs];
+
+    if (id <= 0 || id > UINT32_MAX || s->n_orgs == LIMIT_ORGS)
+        return err_set(why, ERR_CORRUPT, "organisation %lld", (long long)id);
+    memset(o, 0, sizeof(*o));
+    o->id = (uint32_t)id;
+    for (int k = 0; k < ORG_KINDS; k++)
+        o->used[k] = (uint64_t)sqlite3_column_int64(q, 1 + k);
+    s->n_orgs++;
+    return store_row_org_read(
+        span_of(doc, (size_t)sqlite3_column_bytes(q, 4)), o, why);
+}
+
+enum err store_org_load(struct store *s, struct err_text *why)
+{
+    sqlite3_stmt *q = NULL;
+    enum err e = ERR_OK;
+
+    s->orgs = mem_array(LIMIT_ORGS, sizeof(*s->orgs));
+    if (sqlite3_prepare_v2(s->d.db,
+                           "SELECT id,logical,physical,pins,doc FROM org "
+                           "ORDER BY id", -1, &q, NULL) != SQLITE_OK)
+        return err_set(why, ERR_CORRUPT, "org: %s", sqlite3_errmsg(s->d.db));
+    while (e == ERR_OK && sqlite3_step(q) == SQLITE_ROW)
+        e = read_row(s, q, why);
+    sqlite3_finalize(q);
+    if (e != ERR_OK)
+        return ERR_CORRUPT;
+    if (s->n_orgs == 0) {
+        store_org_initial(&s->orgs[s->n_orgs++]);
+        store_org_count(s);
+    }
+    return ERR_OK;
+}
+
+void store_org_write(struct store *s)
+{
+    for (uint32_t k = 0; k < s->n_orgs; k++) {
+        const struct org *o = &s->orgs[k];
+
+        store_row_org(o, &s->scratch);
+        STORE_DO(&s->d, STORE_Q_ORG_PUT, "uuuub", (uint64_t)o->id,
+                 o->used[ORG_LOGICAL], o->used[ORG_PHYSICAL],
+                 o->used[ORG_PINS], s->scratch.p, s->scratch.n);
+    }
+    s->orgs_dirty = false;
+}
