@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include "coordinator/http/http_conn.h"
 
 static void want_read(struct http_conn *c);
@@ -514,37 +512,12 @@ static bool too_slow(struct http_conn *c, uint64_t now_ms)
     return slow;
 }
 
-/* What the client's kernel has not acknowledged. The socket takes more only
- * when a third of its buffer, some megabytes, is free again: its queue alone
- * stands still for long under a reader that is slow. */
-static size_t unsent(const struct http_conn *c)
-{
-    size_t n = uv_stream_get_write_queue_size(&c->u.stream);
-    uv_os_fd_t fd;
-    int queued = 0;
-    if (uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0)
-        n += (size_t)queued;
-    return n;
-}
-
-/* A slow reader is no stalled one: whatever it took is progress. */
-static void see_progress(struct http_conn *c, uint64_t now_ms)
-{
-    if (!c->writing)
-        return;
-    size_t left = unsent(c);
-    if (left >= c->flight_left)
-        return;
-    c->flight_left = left;
-    c->out_deadline_ms = now_ms + c->server->limits.stall_ms;
-}
-
 void http_conn_tick(struct http_conn *c, uint64_t now_ms)
 {
     struct http_server *server = c->server;
     if (c->closed)
         return;
-    see_progress(c, now_ms);
+    http_out_look(c, now_ms);
     bool between = c->in_state == HTTP_IN_HEAD && c->in.n == 0;
     if ((c->out_deadline_ms && now_ms > c->out_deadline_ms) ||
         (server->draining && now_ms > server->drain_end_ms)) {

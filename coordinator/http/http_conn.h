@@ -127,6 +127,8 @@ void http_conn_answered(struct http_conn *);
 
 /* http_out.c */
 void http_out_flush(struct http_conn *);
+/* At each tick: what the client took puts the deadline off. */
+void http_out_look(struct http_conn *, uint64_t now_ms);
 size_t http_out_pending(const struct http_conn *);
 void http_out_continue(struct http_conn *);
 /* The server's own answer, for which the application is not asked. */

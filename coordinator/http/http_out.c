@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include "coordinator/http/http_conn.h"
 
 static const struct {
@@ -143,6 +145,31 @@ void http_out_flush(struct http_conn *c)
         if (uv_shutdown(&c->shutdown, &c->u.stream, on_shutdown) < 0)
             http_conn_close(c);
     }
+}
+
+/* What the client's kernel has not acknowledged. The socket takes more only
+ * when a third of its buffer, some megabytes, is free again: its queue alone
+ * stands still for long under a reader that is slow. */
+static size_t unsent(const struct http_conn *c)
+{
+    size_t n = uv_stream_get_write_queue_size(&c->u.stream);
+    uv_os_fd_t fd;
+    int queued = 0;
+    if (uv_fileno(&c->u.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0)
+        n += (size_t)queued;
+    return n;
+}
+
+/* A slow reader is no stalled one: whatever it took is progress. */
+void http_out_look(struct http_conn *c, uint64_t now_ms)
+{
+    if (!c->writing)
+        return;
+    size_t left = unsent(c);
+    if (left >= c->flight_left)
+        return;
+    c->flight_left = left;
+    c->out_deadline_ms = now_ms + c->server->limits.stall_ms;
 }
 
 static void put(struct http_conn *c, const void *p, size_t n)

@@ -1,0 +1,241 @@
+/* Organisations, what they use and what they may: GET /api/v1/orgs and
+ * /api/v1/orgs/{org}; POST /api/v1/orgs/{org}/quota?KIND=N&KIND-soft=N&
+ * grace=MS[&dry-run=true]. KIND is logical, physical or pins; N a whole
+ * number or "none"; what is not named stays. The organisation is a name or a
+ * number.
+ */
+#include "coordinator/api.h"
+
+#include "coordinator/core/fsm.h"
+#include "proto/json.h"
+#include "proto/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct org *org_of(const struct view *v, const char *text)
+{
+    struct json_value number = {JSON_NUMBER, text, strlen(text)};
+    uint64_t id;
+
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        if (strcmp(v->orgs[i].name, text) == 0)
+            return &v->orgs[i];
+    if (!json_as_u64(&number, &id))
+        return NULL;
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        if (v->orgs[i].id == id)
+            return &v->orgs[i];
+    return NULL;
+}
+
+static const struct org *org_arg(struct api_call *c)
+{
+    const struct org *o = org_of(c->view, c->args[0]);
+
+    if (o == NULL)
+        api_error(c, 404, "no organisation has this name or number");
+    return o;
+}
+
+static void put_limit(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    if (v == ORG_NO_LIMIT)
+        json_null(w);
+    else
+        json_u64(w, v);
+}
+
+/* over: by how much the hard limit is exceeded; soft_until_ms: when the soft
+ * one begins to bind, null while it is kept. */
+static void put_org(struct json_writer *w, const struct org *o)
+{
+    json_kv_u64(w, "id", o->id);
+    json_kv_text(w, "name", o->name);
+    json_kv_u64(w, "grace_ms", o->grace_ms);
+    json_key(w, "quota");
+    json_object(w);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t used = o->used[k], hard = o->limits[k].hard;
+
+        json_key(w, org_kind_text((enum org_kind)k));
+        json_object(w);
+        json_kv_u64(w, "used", used);
+        put_limit(w, "soft", o->limits[k].soft);
+        put_limit(w, "hard", hard);
+        json_kv_u64(w, "over", used > hard ? used - hard : 0);
+        put_limit(w, "soft_until_ms",
+                  o->over_ms[k] == 0 ||
+                          o->grace_ms > ORG_NO_LIMIT - 1 - o->over_ms[k]
+                      ? ORG_NO_LIMIT
+                      : o->over_ms[k] + o->grace_ms);
+        json_object_end(w);
+    }
+    json_object_end(w);
+}
+
+void api_orgs(struct api_call *c, const struct http_head *h)
+{
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+
+    (void)h;
+    json_init(&w, &out);
+    json_array(&w);
+    for (uint32_t i = 0; i < c->view->n_orgs; i++) {
+        json_object(&w);
+        put_org(&w, &c->view->orgs[i]);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+static void answer_org(struct api_call *c, const struct org *o,
+                       const char *flag, bool value)
+{
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object(&w);
+    put_org(&w, o);
+    if (flag != NULL)
+        json_kv_bool(&w, flag, value);
+    json_object_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+void api_org(struct api_call *c, const struct http_head *h)
+{
+    const struct org *o = org_arg(c);
+
+    (void)h;
+    if (o != NULL)
+        answer_org(c, o, NULL, false);
+}
+
+/* --- limits --------------------------------------------------------------- */
+
+/* false: answered. */
+static bool number_arg(struct api_call *c, const char *name, bool may_none,
+                       uint64_t *out, bool *set)
+{
+    const char *text = api_param(c, name);
+    struct json_value v;
+
+    *set = text != NULL;
+    if (text == NULL)
+        return true;
+    if (may_none && strcmp(text, "none") == 0) {
+        *out = ORG_NO_LIMIT;
+        return true;
+    }
+    v = (struct json_value){JSON_NUMBER, text, strlen(text)};
+    if (strspn(text, "0123456789") == v.n && json_as_u64(&v, out) &&
+        *out <= ORG_LIMIT_MAX)
+        return true;
+    api_error(c, 400, "%s: '%.64s' is no whole number up to %llu%s", name,
+              text, (unsigned long long)ORG_LIMIT_MAX,
+              may_none ? ", nor 'none'" : "");
+    return false;
+}
+
+static bool known_param(const char *name)
+{
+    static const char *const names[] = {
+        "logical", "logical-soft", "physical", "physical-soft", "pins",
+        "pins-soft", "grace", "dry-run"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What is named, into k and into the picture of the organisation. */
+static bool read_quota(struct api_call *c, struct command_org_put *k,
+                       struct org *now)
+{
+    bool set;
+
+    for (uint32_t i = 0; i < c->n_params; i++)
+        if (!known_param(c->params[i].name)) {
+            api_error(c, 400, "unknown parameter '%.64s'",
+                      c->params[i].name);
+            return false;
+        }
+    for (int i = 0; i < ORG_KINDS; i++) {
+        const char *kind = org_kind_text((enum org_kind)i);
+        char soft[32];
+
+        snprintf(soft, sizeof soft, "%s-soft", kind);
+        if (!number_arg(c, soft, true, &now->limits[i].soft, &set))
+            return false;
+        k->set |= (uint8_t)(set ? 1U << 2 * i : 0);
+        if (!number_arg(c, kind, true, &now->limits[i].hard, &set))
+            return false;
+        k->set |= (uint8_t)(set ? 2U << 2 * i : 0);
+    }
+    if (!number_arg(c, "grace", false, &now->grace_ms, &set))
+        return false;
+    k->set |= (uint8_t)(set ? ORG_SET_GRACE : 0);
+    if (k->set == 0) {
+        api_error(c, 400, "no limit is named: logical, logical-soft, "
+                          "physical, physical-soft, pins, pins-soft, grace");
+        return false;
+    }
+    memcpy(k->limits, now->limits, sizeof k->limits);
+    k->grace_ms = now->grace_ms;
+    return true;
+}
+
+static void quota_set(struct api_call *c, struct replica_result *r)
+{
+    if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
+                               r->verdict != VERDICT_ALREADY)) {
+        api_refuse(c, r);
+        return;
+    }
+    c->index = r->index;
+    answer_org(c, c->state, "changed", r->verdict == VERDICT_ACCEPTED);
+}
+
+void api_org_quota(struct api_call *c, const struct http_head *h)
+{
+    const struct org *o = org_arg(c);
+    const char *dry = api_param(c, "dry-run");
+    struct err_text why;
+    struct org *now;
+    struct command *k;
+
+    (void)h;
+    if (o == NULL)
+        return;
+    if (dry != NULL && strcmp(dry, "true") != 0 &&
+        strcmp(dry, "false") != 0) {
+        api_error(c, 400, "dry-run: '%.64s' is neither true nor false", dry);
+        return;
+    }
+    c->state = now = mem_copy(o, sizeof *o);
+    c->state_free = free;
+    k = api_command(COMMAND_ORG_PUT);
+    k->org_put.org = o->id;
+    if (!read_quota(c, &k->org_put, now)) {
+        free(k);
+    } else if (dry != NULL && strcmp(dry, "true") == 0) {
+        free(k);
+        if (fsm_org_check(now, &why) == ERR_OK)
+            answer_org(c, now, "dry_run", true);
+        else
+            api_error(c, 400, "%s", why.text);
+    } else {
+        api_propose(c, k, quota_set);
+    }
+}

@@ -1,0 +1,212 @@
+/* quota show, quota set: what organisations use and what they may. */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/print.h"
+#include "ctl/table.h"
+#include "ctl/value.h"
+#include "proto/types.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct table_column columns[] = {
+    {"ORGANISATION", false}, {"OF", false},   {"USED", true},
+    {"SOFT", true},          {"LIMIT", true}, {"USE", true},
+    {"REMARK", false},       {NULL, false},
+};
+
+struct quota {
+    uint64_t used, soft, hard, over, until_ms; /* ORG_NO_LIMIT: none */
+};
+
+static bool limit_of(const struct json_value *v, const char *key,
+                     uint64_t *out)
+{
+    struct json_value x;
+
+    if (!json_get(v, key, &x))
+        return false;
+    if (x.type != JSON_NULL)
+        return json_as_u64(&x, out);
+    *out = ORG_NO_LIMIT;
+    return true;
+}
+
+static bool read_quota(const struct json_value *org, enum org_kind k,
+                       struct quota *q)
+{
+    struct json_value all, v;
+
+    return json_get(org, "quota", &all) &&
+           json_get(&all, org_kind_text(k), &v) &&
+           json_get_u64(&v, "used", &q->used) &&
+           json_get_u64(&v, "over", &q->over) &&
+           limit_of(&v, "soft", &q->soft) && limit_of(&v, "hard", &q->hard) &&
+           limit_of(&v, "soft_until_ms", &q->until_ms);
+}
+
+static void cell(struct table *t, enum org_kind k, uint64_t v)
+{
+    if (v == ORG_NO_LIMIT)
+        table_cell(t, "none");
+    else if (k == ORG_PINS)
+        table_cellf(t, "%llu", (unsigned long long)v);
+    else
+        table_size(t, v);
+}
+
+static void share(struct table *t, const struct quota *q)
+{
+    uint64_t limit = q->hard < q->soft ? q->hard : q->soft, per;
+    uint64_t used = q->used < UINT64_MAX / 100 ? q->used : UINT64_MAX / 100;
+
+    if (limit == ORG_NO_LIMIT) {
+        table_cell(t, "");
+        return;
+    }
+    per = limit == 0    ? (used > 0 ? 999 : 0)
+          : limit < 10000 ? used * 100 / limit
+                          : q->used / (limit / 100);
+    table_cellf(t, "%llu%%", (unsigned long long)per);
+}
+
+static void remark(struct table *t, enum org_kind k, const struct quota *q)
+{
+    uint64_t now_ms = (uint64_t)print_now_ms();
+    char text[PRINT_TIME], size[PRINT_SIZE];
+
+    if (q->over > 0 && k == ORG_PINS)
+        table_cellf(t, "over by %llu", (unsigned long long)q->over);
+    else if (q->over > 0)
+        table_cellf(t, "over by %s", print_size(q->over, size));
+    else if (q->used <= q->soft)
+        table_cell(t, "");
+    else if (q->until_ms == ORG_NO_LIMIT)
+        table_cell(t, "above the soft limit");
+    else if (q->until_ms <= now_ms)
+        table_cell(t, "above the soft limit, its grace is over");
+    else
+        table_cellf(t, "above the soft limit, for %s more",
+                    print_span(q->until_ms - now_ms, text));
+}
+
+static enum err put_rows(struct table *t, const struct json_value *org,
+                         struct err_text *why)
+{
+    char name[LIMIT_ORG_NAME + 1];
+    struct quota q;
+
+    if (org->type != JSON_OBJECT ||
+        !json_get_string(org, "name", name, sizeof name))
+        return err_set(why, ERR_PROTOCOL,
+                       "malformed answer: not an organisation");
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if (!read_quota(org, (enum org_kind)k, &q))
+            return err_set(why, ERR_PROTOCOL,
+                           "malformed answer: quota of '%.64s'", name);
+        table_cell(t, k == 0 ? name : " ");
+        table_cell(t, org_kind_text((enum org_kind)k));
+        cell(t, (enum org_kind)k, q.used);
+        cell(t, (enum org_kind)k, q.soft);
+        cell(t, (enum org_kind)k, q.hard);
+        share(t, &q);
+        remark(t, (enum org_kind)k, &q);
+    }
+    return ERR_OK;
+}
+
+static enum err show(struct ctl *c, const char *method, struct target *t,
+                     struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v, item;
+    struct span key;
+    struct table table;
+    size_t at = 0;
+    enum err e = ask_value(c, method, target_text(t), &body, &v, why);
+
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        table_init(&table, columns, stdout);
+        if (v.type != JSON_ARRAY)
+            e = put_rows(&table, &v, why);
+        while (v.type == JSON_ARRAY && e == ERR_OK &&
+               json_next(&v, &at, &key, &item))
+            e = put_rows(&table, &item, why);
+        if (e == ERR_OK)
+            table_end(&table);
+        else
+            table_drop(&table);
+    }
+    buf_free(&body);
+    target_close(t);
+    return e;
+}
+
+enum err cmd_quota_show(struct ctl *c, struct err_text *why)
+{
+    struct target t;
+
+    target_init(&t, "/api/v1/orgs");
+    if (c->cli.n_args > 0)
+        target_path(&t, c->cli.args[0]);
+    return show(c, "GET", &t, why);
+}
+
+static enum err add_limit(struct ctl *c, struct target *t, const char *name,
+                          bool size, struct err_text *why)
+{
+    const char *text = cli_text(&c->cli, name);
+    uint64_t bytes;
+    int64_t n;
+    enum err e;
+
+    if (text == NULL)
+        return ERR_OK;
+    if (strcmp(text, "none") == 0) {
+        target_param(t, name, text);
+        return ERR_OK;
+    }
+    if (size) {
+        e = value_size(text, &bytes, why);
+        n = e == ERR_OK ? (int64_t)bytes : 0;
+    } else {
+        e = value_number(text, 0, INT64_MAX, &n, why);
+    }
+    if (e == ERR_OK)
+        target_number(t, name, n);
+    else
+        err_prefix(why, "--%s", name);
+    return e;
+}
+
+enum err cmd_quota_set(struct ctl *c, struct err_text *why)
+{
+    static const struct {
+        const char *name;
+        bool size;
+    } limits[] = {{"logical", true},  {"logical-soft", true},
+                  {"physical", true}, {"physical-soft", true},
+                  {"pins", false},    {"pins-soft", false}};
+    struct target t;
+    int64_t grace_ms = cli_number(&c->cli, "grace", -1);
+    enum err e = ERR_OK;
+
+    target_init(&t, "/api/v1/orgs");
+    target_path(&t, c->cli.n_args > 0 ? c->cli.args[0] : "default");
+    target_path(&t, "quota");
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (e == ERR_OK)
+            e = add_limit(c, &t, limits[i].name, limits[i].size, why);
+    if (grace_ms >= 0)
+        target_number(&t, "grace", grace_ms);
+    if (cli_is(&c->cli, "dry-run"))
+        target_param(&t, "dry-run", "true");
+    if (e != ERR_OK) {
+        target_close(&t);
+        return e;
+    }
+    return show(c, "POST", &t, why);
+}
