@@ -44,6 +44,9 @@ static const struct api_route routes[] = {
     {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, API_READY},
     {"POST", "/api/v1/nodes/{}/drain", api_node_drain, API_READY},
     {"GET", "/api/v1/nodes/{}/orphans", api_orphans, API_READY},
+    {"GET", "/api/v1/orgs", api_orgs, API_READY},
+    {"GET", "/api/v1/orgs/{}", api_org, API_READY},
+    {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

@@ -152,6 +152,9 @@ void api_node_cordon(struct api_call *c, const struct http_head *h);
 void api_node_uncordon(struct api_call *c, const struct http_head *h);
 void api_node_drain(struct api_call *c, const struct http_head *h);
 void api_node_remove(struct api_call *c, const struct http_head *h);
+void api_orgs(struct api_call *c, const struct http_head *h);
+void api_org(struct api_call *c, const struct http_head *h);
+void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 
 #endif

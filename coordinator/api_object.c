@@ -243,6 +243,9 @@ enum api_status_word api_status_of(const struct view_node *n,
 
     if (p->id == 0)
         return STATUS_UNPINNED;
+    if ((p->flags & PIN_OVER_QUOTA) != 0 &&
+        (c == NULL || c->want != COPY_RELEASED))
+        return STATUS_PIN_ERROR; /* no node may keep it */
     if (c == NULL)
         return (p->flags & PIN_RELEASING) != 0 ? STATUS_UNPINNED
                                                : STATUS_REMOTE;
@@ -278,15 +281,22 @@ static void info_error(struct json_writer *w, const struct api_info *i,
 {
     struct fail f;
     const char *text = "";
+    char over[96];
     uint64_t attempts = 0;
 
     if (status == STATUS_CLUSTER_ERROR)
         text = unreachable_text(n);
     else if (status == STATUS_UNEXPECTEDLY_UNPINNED)
         text = "the daemon no longer holds it";
-    if ((status == STATUS_PIN_ERROR || status == STATUS_UNPIN_ERROR ||
-         status == STATUS_PINNING) &&
-        i->fail != NULL && i->fail(i->arg, i->pin->id, n->row.id, &f)) {
+    if (status == STATUS_PIN_ERROR &&
+        (i->pin->flags & PIN_OVER_QUOTA) != 0) {
+        snprintf(over, sizeof over, "over quota: its organisation may not "
+                 "store its %llu bytes", (unsigned long long)i->pin->size);
+        text = over;
+    } else if ((status == STATUS_PIN_ERROR ||
+                status == STATUS_UNPIN_ERROR || status == STATUS_PINNING) &&
+               i->fail != NULL &&
+               i->fail(i->arg, i->pin->id, n->row.id, &f)) {
         attempts = f.attempts;
         if (status != STATUS_PINNING)
             text = f.text;

@@ -244,6 +244,40 @@ static void node_lines(struct buf *b, const struct view *v)
     }
 }
 
+static void org_sample(struct buf *b, const char *name, const struct org *o,
+                       int kind, const char *level, uint64_t value)
+{
+    if (value == ORG_NO_LIMIT)
+        return; /* no limit, no sample */
+    buf_printf(b, "%s{org=\"", name);
+    escaped(b, o->name);
+    buf_printf(b, "\",kind=\"%s\"", org_kind_text((enum org_kind)kind));
+    if (level != NULL)
+        buf_printf(b, ",level=\"%s\"", level);
+    buf_printf(b, "} %llu\n", (unsigned long long)value);
+}
+
+static void org_lines(struct buf *b, const struct view *v)
+{
+    series(b, "pinfold_org_used", "gauge",
+           "bytes, or pins, that an organisation is charged");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        for (int k = 0; k < ORG_KINDS; k++)
+            org_sample(b, "pinfold_org_used", &v->orgs[i], k, NULL,
+                       v->orgs[i].used[k]);
+    series(b, "pinfold_org_limit", "gauge",
+           "what it may be charged; the soft one for a while more");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        for (int k = 0; k < ORG_KINDS; k++) {
+            const struct org_limit *l = &v->orgs[i].limits[k];
+
+            org_sample(b, "pinfold_org_limit", &v->orgs[i], k, "soft",
+                       l->soft);
+            org_sample(b, "pinfold_org_limit", &v->orgs[i], k, "hard",
+                       l->hard);
+        }
+}
+
 void api_metrics(struct api_call *c, const struct http_head *h)
 {
     struct http_answer a = {.status = 200,
@@ -260,6 +294,7 @@ void api_metrics(struct api_call *c, const struct http_head *h)
     operation_series(&b, c->view);
     agent_series(&b, c->view);
     node_lines(&b, c->view);
+    org_lines(&b, c->view);
     one(&b, "pinfold_http_requests_total", "counter", "requests taken",
         c->api->requests);
     series(&b, "pinfold_http_answers_total", "counter", "answers by class");

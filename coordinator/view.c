@@ -17,6 +17,7 @@ static void view_free(struct view *v)
     for (uint32_t i = 0; i < v->n_nodes; i++)
         free(v->nodes[i].peers);
     free(v->nodes);
+    free(v->orgs);
     free(v);
 }
 
@@ -171,6 +172,7 @@ void view_publish(const struct view_sources *from,
                   const struct step_clock *clock)
 {
     struct view *v = mem_alloc(sizeof *v), *old;
+    const struct org *orgs;
     struct peerid self;
 
     v->refs = 1;
@@ -191,6 +193,8 @@ void view_publish(const struct view_sources *from,
     store_hash(from->store, v->hash);
     fill_standing(v, from);
     fill_nodes(v, from, clock);
+    orgs = store_orgs(from->store, &v->n_orgs);
+    v->orgs = mem_copy(orgs, v->n_orgs * sizeof *orgs);
     v->home = home_of(v, from->home_name);
     v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);
     agents_stats(from->agents, &v->agents);

@@ -45,6 +45,8 @@ struct view {
     uint64_t wall_ms;
     uint32_t n_nodes;
     struct view_node *nodes;    /* by node id */
+    uint32_t n_orgs;
+    struct org *orgs;           /* by id */
     uint32_t n_peers;
     struct peers_view peers[LIMIT_COORDINATORS];
     uint32_t home;              /* node id of the home agent, 0 none */

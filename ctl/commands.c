@@ -81,6 +81,22 @@ static const struct cli_option remove_options[] = {
     END,
 };
 
+static const struct cli_option quota_options[] = {
+    VALUE("logical", 0, CLI_TEXT, "SIZE",
+          "most bytes of content (500GB, 1.5TiB; none)"),
+    VALUE("logical-soft", 0, CLI_TEXT, "SIZE",
+          "the same, but may be exceeded while the grace lasts"),
+    VALUE("physical", 0, CLI_TEXT, "SIZE",
+          "most bytes with all copies: size x maximum of copies"),
+    VALUE("physical-soft", 0, CLI_TEXT, "SIZE", "the same, soft"),
+    VALUE("pins", 0, CLI_TEXT, "N", "most pins"),
+    VALUE("pins-soft", 0, CLI_TEXT, "N", "the same, soft"),
+    VALUE("grace", 0, CLI_DURATION, "D",
+          "how long soft limits may be exceeded (at first 7d)"),
+    FLAG("dry-run", 0, "only show what the limits would mean"),
+    END,
+};
+
 const struct cli_option commands_global[] = {
     VALUE("host", 0, CLI_TEXT, "ADDR,…",
           "coordinators to ask (default 127.0.0.1:9094)"),
@@ -117,6 +133,11 @@ const struct cli_command commands_table[] = {
     {"node orphans", "[NODE]", "pins under a cluster's name that no order "
      "names, of a node (name or peer ID) or of all", no_options, 0, 1,
      cmd_node_orphans},
+    {"quota show", "[ORG]", "what organisations use, and their limits",
+     no_options, 0, 1, cmd_quota_show},
+    {"quota set", "[ORG]", "set limits of an organisation (default: "
+     "'default'); what is not named stays", quota_options, 0, 1,
+     cmd_quota_set},
     {"health", "", "whether each host is ready; exit 7 if none is",
      no_options, 0, 0, cmd_health},
     {"health graph", "", "who is connected to whom", no_options, 0, 0,

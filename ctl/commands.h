@@ -15,6 +15,8 @@ enum err cmd_node_cordon(struct ctl *c, struct err_text *why);
 enum err cmd_node_uncordon(struct ctl *c, struct err_text *why);
 enum err cmd_node_drain(struct ctl *c, struct err_text *why);
 enum err cmd_node_remove(struct ctl *c, struct err_text *why);
+enum err cmd_quota_show(struct ctl *c, struct err_text *why);
+enum err cmd_quota_set(struct ctl *c, struct err_text *why);
 enum err cmd_node_orphans(struct ctl *c, struct err_text *why);
 enum err cmd_pin_add(struct ctl *c, struct err_text *why);
 enum err cmd_pin_rm(struct ctl *c, struct err_text *why);

@@ -51,6 +51,8 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p);
  * capacity known and enough of it left for size. */
 bool fsm_node_admissible(const struct node *n, uint64_t size);
 
+/* ERR_INVALID: limits that no organisation can have, with the reason. */
+enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
 /* So many more copies of a pin its organisation can pay at that log time;
  * UINT32_MAX: they are paid for. One that is over its quota: 0 while its
  * bytes would be refused again. */

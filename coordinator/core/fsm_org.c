@@ -111,7 +111,7 @@ void fsm_org_settle(struct fsm *f)
     }
 }
 
-static bool valid(const struct org *o, struct fsm_result *r)
+enum err fsm_org_check(const struct org *o, struct err_text *why)
 {
     for (int k = 0; k < ORG_KINDS; k++) {
         const struct org_limit *l = &o->limits[k];
@@ -119,21 +119,17 @@ static bool valid(const struct org *o, struct fsm_result *r)
 
         if ((l->soft > ORG_LIMIT_MAX && l->soft != ORG_NO_LIMIT)
             || (l->hard > ORG_LIMIT_MAX && l->hard != ORG_NO_LIMIT))
-            fsm_refuse(r, VERDICT_INVALID, "%s: a limit is at most %llu",
-                       name, (unsigned long long)ORG_LIMIT_MAX);
-        else if (l->soft != ORG_NO_LIMIT && l->soft > l->hard)
-            fsm_refuse(r, VERDICT_INVALID, "%s: the soft limit %llu is "
-                       "above the hard one, %llu", name,
-                       (unsigned long long)l->soft,
-                       (unsigned long long)l->hard);
-        else
-            continue;
-        return false;
+            return err_set(why, ERR_INVALID, "%s: a limit is at most %llu",
+                           name, (unsigned long long)ORG_LIMIT_MAX);
+        if (l->soft != ORG_NO_LIMIT && l->soft > l->hard)
+            return err_set(why, ERR_INVALID, "%s: the soft limit %llu is "
+                           "above the hard one, %llu", name,
+                           (unsigned long long)l->soft,
+                           (unsigned long long)l->hard);
     }
-    if (o->grace_ms <= ORG_LIMIT_MAX)
-        return true;
-    fsm_refuse(r, VERDICT_INVALID, "grace is out of range");
-    return false;
+    if (o->grace_ms > ORG_LIMIT_MAX)
+        return err_set(why, ERR_INVALID, "grace is out of range");
+    return ERR_OK;
 }
 
 void fsm_org_put(struct fsm *f, const struct command *c,
@@ -141,6 +137,7 @@ void fsm_org_put(struct fsm *f, const struct command *c,
 {
     const struct command_org_put *put = &c->org_put;
     const struct org *old = store_org(f->store, put->org);
+    struct err_text why;
     struct org now;
 
     if (old == NULL) {
@@ -157,10 +154,10 @@ void fsm_org_put(struct fsm *f, const struct command *c,
     }
     if ((put->set & ORG_SET_GRACE) != 0)
         now.grace_ms = put->grace_ms;
-    if (!valid(&now, r))
-        return;
-    if (memcmp(now.limits, old->limits, sizeof(now.limits)) == 0
-        && now.grace_ms == old->grace_ms)
+    if (fsm_org_check(&now, &why) != ERR_OK)
+        fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
+    else if (memcmp(now.limits, old->limits, sizeof(now.limits)) == 0
+             && now.grace_ms == old->grace_ms)
         r->verdict = VERDICT_ALREADY;
     else
         store_org_put(f->store, &now);

@@ -164,9 +164,38 @@ static void test_refusals(void **state)
     assert_string_equal(why.text, "HTTP status 500");
 }
 
+static void test_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {
+        {"0", 0}, {"4096", 4096}, {"7B", 7}, {"1K", 1024}, {"1KB", 1000},
+        {"1KiB", 1024}, {"1.5TiB", 3ull << 39}, {"10G", 10ull << 30},
+        {"2.25MB", 2250000}, {"0.000000001TB", 1000}, {"0.5B", 0},
+        {"9223372036854775807", INT64_MAX}, {"7.999P", 9006073354834149ull},
+    };
+    static const char *const bad[] = {
+        "", "B", "x", "-1", "+1", "1 GB", "1.GB", ".5GB", "1gb", "1XB", "1kB",
+        "1e3", "9223372036854775808", "8192P", "9999999999999999999",
+        "99999999999999999999", "9007199254740992K", "none"};
+    uint64_t v;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(value_size(good[i].text, &v, NULL), ERR_OK);
+        if (v != good[i].bytes)
+            fail_msg("%s: %llu", good[i].text, (unsigned long long)v);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (value_size(bad[i], &v, NULL) != ERR_USAGE)
+            fail_msg("%s: taken", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_durations), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_hosts),     cmocka_unit_test(test_targets),
         cmocka_unit_test(test_refusals),
