@@ -60,6 +60,7 @@ struct world {
     struct world_agent agents[WORLD_AGENTS]; /* by node id */
     uint32_t n_agents;
     uint64_t last_pin;
+    uint64_t measured;    /* size that agents report */
     enum verdict verdict;
     struct pin pin;
 };
@@ -281,6 +282,7 @@ static inline void world_report(uint32_t node, uint64_t pin,
 {
     struct report_item item = {
         .pin = pin, .idx = w->index, .state = state, .attempts = 1,
+        .size = w->measured,
         .code = state == REPORT_FAILED ? FAIL_STALLED : FAIL_NONE,
         .text = span_text("slow"),
     };

@@ -233,6 +233,7 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     w->cid = sim_cid_number(&k->row.cid);
     w->rev = k->row.rev;
     w->org = k->row.org;
+    w->over = (k->row.flags & PIN_OVER_QUOTA) != 0;
     w->n = k->row.n_copies;
     assert(w->n <= CHECK_COPIES);
     memcpy(w->copies, k->row.copies, w->n * sizeof *w->copies);

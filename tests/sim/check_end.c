@@ -101,6 +101,8 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     m = &k->claims[p->cid];
     if (p->org == 0)
         return no(w, p->copies[0].node, id, "it is not let go");
+    if (p->over)
+        return no(w, 0, id, "its bytes are refused, and there is no limit");
     for (uint32_t i = 0; i < p->n; i++)
         if (p->copies[i].want == COPY_RELEASED)
             return no(w, p->copies[i].node, id, "a copy is not let go");

@@ -20,6 +20,7 @@ struct shadow {
     uint32_t cid;
     uint64_t rev;
     uint32_t org;
+    bool over; /* its bytes were refused */
     uint32_t n;
     struct copy copies[CHECK_COPIES];
 };

@@ -1,0 +1,143 @@
+/* What the control loop does about bytes that an organisation cannot pay. */
+#include "tests/lib/step_world.h"
+
+enum { MIB = FSM_DEFAULT_SIZE };
+
+static void limit_physical(uint64_t hard)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard = hard;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+static void remove_pin(uint32_t number)
+{
+    struct command c = {.kind = COMMAND_CLAIM_REMOVE, .org = ORG_DEFAULT};
+
+    c.claim_remove.cid = world_cid(number);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* Copies that are too large go, and nothing is tried while it would be
+ * refused; a limit that is raised places them in the next ticks. */
+static void test_too_large(void **state)
+{
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(4 * MIB);
+    pin = world_pin(1, 1, 2);
+    w->measured = 3 * MIB;
+    world_work();
+    world_apply(); /* what the commit led to */
+    assert_int_equal(world_copies(pin, false), 0);
+    assert_int_equal(world_row(pin)->n_copies, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(w->pin.copies[i].reason, REASON_OVER_QUOTA);
+    world_work();
+    assert_int_equal(world_row(pin)->n_copies, 0);
+    (void)world_proposals(COMMAND_ASSIGN);
+    world_run(300000);
+    assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
+    assert_int_equal(w->stale, 0);
+    limit_physical(6 * MIB);
+    world_run(300);
+    assert_int_equal(world_copies(pin, false), 2);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 2);
+    assert_int_equal(pin_state_of(world_row(pin)), PIN_PINNED);
+    world_run(60000);
+    assert_int_equal(world_copies(pin, true), 2);
+}
+
+/* Others that go make room for it, too. */
+static void test_others_go(void **state)
+{
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(7 * MIB);
+    w->measured = 1 * MIB;
+    (void)world_pin(1, 1, 2);
+    world_work();
+    pin = world_pin(2, 1, 2);
+    w->measured = 3 * MIB;
+    world_work();
+    world_apply();
+    world_work();
+    assert_int_equal(world_copies(pin, false), 0);
+    remove_pin(1);
+    world_settle();
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 2);
+}
+
+/* Of a pin for everywhere so many copies as can be paid. */
+static void test_everywhere(void **state)
+{
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(4);
+    limit_physical(2 * MIB);
+    pin = world_pin(1, -1, -1);
+    w->measured = MIB;
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 2);
+    (void)world_proposals(COMMAND_ASSIGN);
+    world_run(600000);
+    assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
+    limit_physical(3 * MIB);
+    world_run(300);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 3);
+    limit_physical(ORG_NO_LIMIT);
+    world_run(300);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 4);
+    assert_int_equal(w->stale, 0);
+}
+
+/* Copies of a pin that is paid for are made anew, whatever the limit is now:
+ * its claim pays for all of them. */
+static void test_repair_costs_nothing(void **state)
+{
+    uint64_t pin;
+    uint32_t node;
+
+    (void)state;
+    world_join_many(3);
+    w->measured = MIB;
+    pin = world_pin(1, 1, 2);
+    world_work();
+    limit_physical(0);
+    node = world_holder(pin, 0);
+    world_silence(node);
+    world_run(61000);
+    world_work();
+    assert_int_equal(world_copies(pin, false), 3);
+    assert_int_equal(store_org(w->store, 1)->used[ORG_PHYSICAL], 2 * MIB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_too_large, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_others_go, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_everywhere, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_repair_costs_nothing,
+                                        world_setup, world_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
