@@ -49,6 +49,7 @@ struct world {
     struct pin pin; /* of the last result; id 0: none */
     struct pin got; /* by world_pin */
     uint64_t report_seq[128];
+    uint64_t used[ORG_KINDS]; /* after the operation before */
 };
 
 /* --- life -------------------------------------------------------------- */
@@ -115,6 +116,18 @@ WORLD_UNUSED static void add(struct world *w)
     w->n_ops++;
 }
 
+/* At every operation: what grew stays within the hard limits. */
+WORLD_UNUSED static void within_limits(struct world *w)
+{
+    const struct org *o = store_org(w->store, ORG_DEFAULT);
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        assert_true(o->used[k] <= o->limits[k].hard
+                    || o->used[k] <= w->used[k]);
+        w->used[k] = o->used[k];
+    }
+}
+
 WORLD_UNUSED static void world_result(void *arg,
                                       const struct command *command,
                                       const struct fsm_result *r)
@@ -123,6 +136,7 @@ WORLD_UNUSED static void world_result(void *arg,
 
     (void)command;
     w->calls++;
+    within_limits(w);
     w->last = *r;
     w->last.pin = NULL;
     pin_reset(&w->pin);

@@ -513,6 +513,25 @@ static void random_assign(struct world *w, struct prng *r)
         assign_release_of(w, pick_node(r));
 }
 
+/* Around what is used; or none. */
+static void random_limits(struct world *w, struct prng *r)
+{
+    struct command_org_put *p = limits(w);
+
+    p->set = (uint8_t)prng_below(r, 2 * ORG_SET_GRACE);
+    p->grace_ms = prng_below(r, 2000);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t base = used(w, (enum org_kind)k) / 100 + 1;
+
+        p->limits[k].hard = prng_below(r, 2) == 0
+                                ? ORG_NO_LIMIT
+                                : base * (60 + prng_below(r, 100));
+        p->limits[k].soft = prng_below(r, 2) == 0
+                                ? ORG_NO_LIMIT
+                                : base * (60 + prng_below(r, 60));
+    }
+}
+
 static void random_op(struct world *w, struct prng *r)
 {
     uint64_t kind = prng_below(r, 100);
@@ -545,6 +564,8 @@ static void random_op(struct world *w, struct prng *r)
 
         p->node = (uint32_t)prng_below(r, 3) + RUN_NODES - 1;
         p->force = prng_below(r, 2) == 0;
+    } else if (prng_below(r, 2) == 0) {
+        random_limits(w, r);
     } else {
         unsigned key = (unsigned)prng_below(r, RUN_NODES) + 1;
 
@@ -600,7 +621,7 @@ static void random_runs(void **state)
     world_attach(other, second);
     same_hash(w, other);
     for (int v = VERDICT_ACCEPTED; v <= VERDICT_REPEATED; v++) {
-        if (v != VERDICT_DENIED && v != VERDICT_OVER_QUOTA)
+        if (v != VERDICT_DENIED)
             assert_true(verdicts[v] > 0); /* the run meets them all */
     }
     world_close(other);
