@@ -21,6 +21,32 @@ const char *verdict_text(enum verdict v)
     return "?";
 }
 
+const char *copy_reason_word(unsigned reason)
+{
+    switch (reason) {
+#define X(number, name, word, text)                                          \
+    case REASON_##name:                                                      \
+        return word;
+        REASON_TABLE(X)
+#undef X
+    default:
+        return "?";
+    }
+}
+
+const char *copy_reason_text(unsigned reason)
+{
+    switch (reason) {
+#define X(number, name, word, text)                                          \
+    case REASON_##name:                                                      \
+        return text;
+        REASON_TABLE(X)
+#undef X
+    default:
+        return "?";
+    }
+}
+
 const char *node_admin_text(enum node_admin a)
 {
     switch (a) {

@@ -79,22 +79,31 @@ enum copy_state {
     COPY_LOST = 3    /* was pinned; the daemon no longer holds it */
 };
 
-/* Why a copy was chosen or released (pinfold explain). */
+/* Why a copy was chosen or released (pinfold explain): word and text. */
+#define REASON_TABLE(X)                                                      \
+    X(0, NONE, "none", "not recorded")                                       \
+    X(1, PLACED, "placed", "best of the candidates")                         \
+    X(2, PREFERRED, "preferred", "named by the user")                        \
+    X(3, EVERYWHERE, "everywhere", "every node gets a copy")                 \
+    X(4, REPAIR, "repair", "another copy is on a node that is down")         \
+    X(5, TOP_UP, "top_up", "fewer copies than the maximum")                  \
+    X(6, FAILING, "failing", "another node keeps failing")                   \
+    X(7, UNCLAIMED, "unclaimed", "the pin was removed")                      \
+    X(8, EXPIRED, "expired", "the pin has expired")                          \
+    X(9, SURPLUS, "surplus", "more copies than the maximum")                 \
+    X(10, UPLOADED, "uploaded", "an upload went to this node")               \
+    X(11, DRAINED, "drained", "moved off a node that is drained")            \
+    X(13, OVER_QUOTA, "over_quota",                                          \
+      "larger than its organisation may store")
+
 enum copy_reason {
-    REASON_NONE = 0,
-    REASON_PLACED = 1,     /* best of the candidates */
-    REASON_PREFERRED = 2,  /* named by the user */
-    REASON_EVERYWHERE = 3, /* replication -1 */
-    REASON_REPAIR = 4,     /* another copy is on a node that is down */
-    REASON_TOP_UP = 5,     /* fewer copies than the maximum */
-    REASON_FAILING = 6,    /* another node keeps failing */
-    REASON_UNCLAIMED = 7,  /* last claim removed */
-    REASON_EXPIRED = 8,
-    REASON_SURPLUS = 9,    /* more copies than the maximum */
-    REASON_UPLOADED = 10,  /* an upload went to this node */
-    REASON_DRAINED = 11,   /* moved off a node that is drained */
-    REASON_OVER_QUOTA = 13 /* larger than its organisation may store */
+#define X(number, name, word, text) REASON_##name = number,
+    REASON_TABLE(X)
+#undef X
 };
+/* Of a stored number; "?" for one of a newer version. */
+const char *copy_reason_word(unsigned reason);
+const char *copy_reason_text(unsigned reason);
 
 /* Why a copy failed, as its agent says (side table, last error). */
 enum fail_code {

@@ -138,11 +138,21 @@ static enum pin_state state_of(const struct store *s, const struct pin *p)
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
 }
 
+enum fsm_room fsm_node_room(const struct node *n, uint64_t size)
+{
+    if (n->full)
+        return FSM_ROOM_FULL;
+    if (n->capacity == 0)
+        return FSM_ROOM_UNKNOWN;
+    return n->bytes <= n->capacity && size <= n->capacity - n->bytes
+               ? FSM_ROOM
+               : FSM_ROOM_SHORT;
+}
+
 bool fsm_node_admissible(const struct node *n, uint64_t size)
 {
-    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP && !n->full
-           && n->capacity > 0 && n->bytes <= n->capacity
-           && size <= n->capacity - n->bytes;
+    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP
+           && fsm_node_room(n, size) == FSM_ROOM;
 }
 
 /* --- steps ------------------------------------------------------------- */

@@ -47,8 +47,16 @@ uint32_t fsm_joined_nodes(const struct store *s);
 int32_t fsm_minimum(const struct store *s, const struct pin *p);
 /* The work that the row shows; see enum pin_todo. */
 enum pin_todo fsm_todo(const struct store *s, const struct pin *p);
-/* A node may take a new copy as far as the log knows: active, up, not full,
- * capacity known and enough of it left for size. */
+/* Room for `size` more bytes on a node as far as the log knows; the first
+ * that is lacking. */
+enum fsm_room {
+    FSM_ROOM, FSM_ROOM_FULL,  /* its disk is */
+    FSM_ROOM_UNKNOWN,         /* capacity was never told */
+    FSM_ROOM_SHORT            /* what is left of the capacity is less */
+};
+enum fsm_room fsm_node_room(const struct node *n, uint64_t size);
+/* A node may take a new copy as far as the log knows: active, up, room for
+ * size. */
 bool fsm_node_admissible(const struct node *n, uint64_t size);
 
 /* ERR_INVALID: limits that no organisation can have, with the reason. */

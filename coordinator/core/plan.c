@@ -1,4 +1,5 @@
-/* Decides which nodes take the copies of a pin, and which copy is given up.
+/* Decides which nodes take the copies of a pin, and which copy is given up;
+ * says of each node what it makes of it.
  * One comparison orders the candidates: nodes that do not hold an old copy,
  * then unused domains of the spread, then the smallest use of capacity.
  * Integers only: two fractions are compared by 128-bit products.
@@ -24,8 +25,11 @@ enum {
 static_assert((int)LIMIT_NODES < (int)NONE, "an index fits");
 
 struct slot {
+    enum plan_verdict verdict;
     uint64_t load;  /* bytes when the copy is there, queue counted in */
-    bool can, spare, shared; /* spare: an old copy is still there */
+    const char *domain; /* of those that can; NULL: by itself */
+    unsigned level;
+    bool can, shared;
 };
 
 struct wide {
@@ -99,12 +103,14 @@ static uint64_t tie_of(uint64_t key, uint32_t node)
 
 /* --- spread ------------------------------------------------------------- */
 
+enum { LEVELS = 3 };
+
+static const char *const levels[LEVELS] = {"zone", "rack", "region"};
+
 static const char *domain_of(const struct node *n, unsigned *level)
 {
-    static const char *const keys[] = {"zone", "rack", "region"};
-
-    for (*level = 0; *level < 3; (*level)++) {
-        const char *value = node_label(n, keys[*level]);
+    for (*level = 0; *level < LEVELS; (*level)++) {
+        const char *value = node_label(n, levels[*level]);
         if (value)
             return value;
     }
@@ -124,9 +130,14 @@ static bool same_domain(const struct node *a, const struct node *b)
 static void mark_domain(const struct plan_input *in, struct slot *slots,
                         const struct node *n)
 {
-    for (uint32_t i = 0; i < in->n_nodes; i++)
-        if (slots[i].can && !slots[i].shared)
-            slots[i].shared = same_domain(in->nodes[i].node, n);
+    unsigned level;
+    const char *domain = domain_of(n, &level);
+
+    for (uint32_t i = 0; domain && i < in->n_nodes; i++) {
+        struct slot *s = &slots[i];
+        if (s->can && !s->shared && s->domain && s->level == level)
+            s->shared = strcmp(s->domain, domain) == 0;
+    }
 }
 
 /* --- candidates --------------------------------------------------------- */
@@ -145,20 +156,47 @@ static uint32_t find(const struct plan_node *nodes, uint32_t n, uint32_t id)
     return low < n && nodes[low].node->id == id ? low : NONE;
 }
 
-/* Its bytes are still counted there: it needs no room. */
-static bool can_revive(const struct node *n)
+/* Whether it takes new copies at all: PLAN_CANDIDATE, or why not. */
+static enum plan_verdict judge_standing(const struct plan_node *n)
 {
-    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP;
+    if (n->node->health != HEALTH_UP)
+        return n->node->health == HEALTH_OUT ? PLAN_OUT : PLAN_DOWN;
+    if (!n->daemon_up)
+        return PLAN_DAEMON_DOWN;
+    if (n->suspect)
+        return PLAN_SUSPECT;
+    switch (n->node->admin) {
+    case ADMIN_ACTIVE:
+        return PLAN_CANDIDATE;
+    case ADMIN_JOINING:
+        return PLAN_JOINING;
+    case ADMIN_CORDONED:
+        return PLAN_CORDONED;
+    case ADMIN_DRAINING:
+    case ADMIN_REMOVED: /* the state lists none that is */
+        break;
+    }
+    return PLAN_DRAINING;
 }
 
-static bool has_room(const struct plan_node *n, uint64_t size)
+static enum plan_verdict judge_room(const struct plan_node *n, uint64_t size)
 {
     uint64_t need = add(size, n->placed_bytes);
 
-    if (!fsm_node_admissible(n->node, need))
-        return false;
+    switch (fsm_node_room(n->node, need)) {
+    case FSM_ROOM_FULL:
+        return PLAN_FULL;
+    case FSM_ROOM_UNKNOWN:
+        return PLAN_CAPACITY_UNKNOWN;
+    case FSM_ROOM_SHORT:
+        return PLAN_NO_ROOM;
+    case FSM_ROOM:
+        break;
+    }
     return n->free_bytes == UINT64_MAX ||
-           n->free_bytes >= add(need, n->node->capacity / RESERVE_SHARE);
+           n->free_bytes >= add(need, n->node->capacity / RESERVE_SHARE)
+               ? PLAN_CANDIDATE
+               : PLAN_NO_DISK;
 }
 
 static const struct copy *copy_on(const struct pin *p, uint32_t node)
@@ -169,6 +207,21 @@ static const struct copy *copy_on(const struct pin *p, uint32_t node)
     return NULL;
 }
 
+/* The bytes of an old copy are still counted there: it needs no room. */
+static enum plan_verdict judge(const struct plan_input *in,
+                               const struct plan_node *n)
+{
+    const struct copy *copy = copy_on(in->pin, n->node->id);
+    enum plan_verdict v;
+
+    if (copy && copy->want != COPY_RELEASED)
+        return n->node->admin == ADMIN_DRAINING ? PLAN_LEAVING : PLAN_HOLDS;
+    v = judge_standing(n);
+    if (v != PLAN_CANDIDATE)
+        return v;
+    return copy ? PLAN_RELEASED : judge_room(n, in->size);
+}
+
 static uint32_t find_candidates(const struct plan_input *in,
                                 struct slot *slots)
 {
@@ -176,14 +229,14 @@ static uint32_t find_candidates(const struct plan_input *in,
 
     for (uint32_t i = 0; i < in->n_nodes; i++) {
         const struct plan_node *node = &in->nodes[i];
-        const struct copy *copy = copy_on(in->pin, node->node->id);
 
         assert(i == 0 || node->node->id > in->nodes[i - 1].node->id);
-        slots[i] = (struct slot){.load = load_of(node, in->size)};
-        slots[i].spare = copy && copy->want == COPY_RELEASED;
-        slots[i].can = !node->suspect && node->daemon_up &&
-                       (slots[i].spare ? can_revive(node->node)
-                                       : !copy && has_room(node, in->size));
+        slots[i] = (struct slot){.verdict = judge(in, node),
+                                 .load = load_of(node, in->size)};
+        slots[i].can = slots[i].verdict == PLAN_CANDIDATE ||
+                       slots[i].verdict == PLAN_RELEASED;
+        if (slots[i].can)
+            slots[i].domain = domain_of(node->node, &slots[i].level);
         n += slots[i].can;
     }
     return n;
@@ -193,7 +246,8 @@ static bool is_better(const struct plan_input *in, const struct slot *slots,
                       uint64_t key, uint32_t a, uint32_t b)
 {
     const struct node *x = in->nodes[a].node, *y = in->nodes[b].node;
-    int order = compare(slots[a].spare, slots[b].spare);
+    int order = compare(slots[a].verdict == PLAN_RELEASED,
+                        slots[b].verdict == PLAN_RELEASED);
 
     if (order == 0)
         order = compare(slots[a].shared, slots[b].shared);
@@ -235,6 +289,16 @@ static void take(const struct plan_input *in, struct slot *slots,
         mark_domain(in, slots, n);
 }
 
+/* Domains of the copies that will stay. */
+static void mark_held(const struct plan_input *in, struct slot *slots)
+{
+    for (uint32_t i = 0; i < in->pin->n_copies; i++) {
+        uint32_t at = find(in->nodes, in->n_nodes, in->pin->copies[i].node);
+        if (at != NONE && slots[at].verdict == PLAN_HOLDS)
+            mark_domain(in, slots, in->nodes[at].node);
+    }
+}
+
 void plan_place(const struct plan_input *in, struct plan_choice *out)
 {
     struct slot slots[LIMIT_NODES];
@@ -254,13 +318,7 @@ void plan_place(const struct plan_input *in, struct plan_choice *out)
                 take(in, slots, i, in->reason, out);
         return;
     }
-    for (uint32_t i = 0; i < in->pin->n_copies; i++) {
-        const struct copy *copy = &in->pin->copies[i];
-        uint32_t at = find(in->nodes, in->n_nodes, copy->node);
-        if (at != NONE && copy->want != COPY_RELEASED &&
-            in->nodes[at].node->admin != ADMIN_DRAINING)
-            mark_domain(in, slots, in->nodes[at].node); /* it will stay */
-    }
+    mark_held(in, slots);
     while (out->n < in->want) {
         uint32_t best = pick(in, slots, key);
         if (best == NONE)
@@ -268,6 +326,68 @@ void plan_place(const struct plan_input *in, struct plan_choice *out)
         take(in, slots, best, in->reason, out);
     }
     assert(out->n <= in->want && out->n <= out->candidates);
+}
+
+/* --- explaining --------------------------------------------------------- */
+
+static const struct {
+    const char *word, *text;
+} verdicts[PLAN_VERDICTS] = {
+#define X(name, word, text) {word, text},
+    PLAN_VERDICT_TABLE(X)
+#undef X
+};
+
+const char *plan_verdict_word(enum plan_verdict v)
+{
+    return verdicts[v].word;
+}
+
+const char *plan_verdict_text(enum plan_verdict v)
+{
+    return verdicts[v].text;
+}
+
+static uint32_t permille(uint64_t load, uint64_t capacity)
+{
+    uint64_t x;
+
+    if (capacity == 0)
+        return PLAN_LOAD_UNKNOWN;
+    if (load <= UINT64_MAX / 1000)
+        x = load * 1000 / capacity;
+    else
+        x = capacity < 1000 ? UINT64_MAX : load / (capacity / 1000);
+    return x < PLAN_LOAD_UNKNOWN ? (uint32_t)x : PLAN_LOAD_UNKNOWN - 1;
+}
+
+void plan_judge(const struct plan_input *in, struct plan_judgement *out)
+{
+    struct slot slots[LIMIT_NODES];
+    struct plan_input all = *in;
+    struct plan_choice order;
+
+    assert(in->n_nodes <= LIMIT_NODES);
+    all.want = find_candidates(in, slots);
+    mark_held(in, slots);
+    for (uint32_t i = 0; i < in->n_nodes; i++) {
+        const struct plan_node *n = &in->nodes[i];
+        unsigned level;
+
+        out[i] = (struct plan_judgement){
+            .verdict = slots[i].verdict, .shared = slots[i].shared,
+            .domain = domain_of(n->node, &level),
+            .load_permille = permille(
+                load_of(n, copy_on(in->pin, n->node->id) ? 0 : in->size),
+                n->node->capacity),
+        };
+        out[i].level = level < LEVELS ? levels[level] : NULL;
+    }
+    if (in->want == UINT32_MAX)
+        all.want = UINT32_MAX;
+    plan_place(&all, &order);
+    for (uint32_t i = 0; i < order.n; i++)
+        out[find(in->nodes, in->n_nodes, order.places[i].node)].rank = i + 1;
 }
 
 /* --- giving up ---------------------------------------------------------- */

@@ -42,6 +42,55 @@ struct plan_choice {
 
 void plan_place(const struct plan_input *in, struct plan_choice *out);
 
+/* What the planner makes of a node for one pin; the first that holds. */
+#define PLAN_VERDICT_TABLE(X)                                                \
+    X(HOLDS, "holds", "has a copy that is wanted")                           \
+    X(LEAVING, "leaving", "is drained: its copy moves elsewhere")            \
+    X(OUT, "out", "is down for too long: it does not count")                 \
+    X(DOWN, "down", "is down")                                               \
+    X(DAEMON_DOWN, "daemon_down", "its IPFS daemon is down")                 \
+    X(SUSPECT, "suspect", "was not heard lately")                            \
+    X(JOINING, "joining", "has not joined yet")                              \
+    X(CORDONED, "cordoned", "is cordoned: no new copies")                    \
+    X(DRAINING, "draining", "is drained: no new copies")                     \
+    X(RELEASED, "released",                                                  \
+      "lets an old copy go, and would keep it: taken last")                  \
+    X(FULL, "full", "its disk is full")                                      \
+    X(CAPACITY_UNKNOWN, "capacity_unknown", "its capacity is not known yet") \
+    X(NO_ROOM, "no_room", "too little of its capacity is left")              \
+    X(NO_DISK, "no_disk",                                                    \
+      "too little of its disk is free beside what is kept free")             \
+    X(CANDIDATE, "candidate", "can take a copy")
+
+enum plan_verdict {
+#define X(name, word, text) PLAN_##name,
+    PLAN_VERDICT_TABLE(X)
+#undef X
+    PLAN_VERDICTS
+};
+const char *plan_verdict_word(enum plan_verdict v);
+const char *plan_verdict_text(enum plan_verdict v);
+
+enum { PLAN_LOAD_UNKNOWN = UINT16_MAX };
+
+struct plan_judgement {
+    enum plan_verdict verdict;
+    /* Turn in which copies would be placed, from 1; 0: it can take none.
+     * Only of PLAN_CANDIDATE and PLAN_RELEASED. */
+    uint32_t rank;
+    bool shared;             /* its domain holds a copy that stays */
+    /* Of the capacity, 1/1000: what is used, the queue's weight and (unless
+     * it has one) a copy counted in. Saturates below PLAN_LOAD_UNKNOWN. */
+    uint32_t load_permille;
+    const char *level;       /* "zone", "rack", "region"; NULL: by itself */
+    const char *domain;      /* borrowed from the node's row, or NULL */
+};
+
+/* Judges every node by the rules of plan_place: in->n_nodes results. Ranks
+ * are the order in which plan_place would take all candidates for this input
+ * (want UINT32_MAX: by node id). Costs up to n_nodes² comparisons. */
+void plan_judge(const struct plan_input *in, struct plan_judgement *out);
+
 /* The wanted copy to give up among those marked true in may[] (index as in
  * pin->copies): one whose domain holds another wanted copy, not one that the
  * user named, on the most used node, a repair copy first, then the higher

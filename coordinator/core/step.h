@@ -79,4 +79,76 @@ enum node_word step_word(const struct step *s, const struct node *n,
                          const struct step_clock *c);
 const struct step_soft *step_soft(const struct step *s, uint32_t node);
 
+/* --- explaining --------------------------------------------------------- */
+
+/* What the control loop would do for a pin next. "chosen" are the copies
+ * that it would add or let go. */
+#define STEP_NEXT_TABLE(X)                                                   \
+    X(NOTHING, "nothing")     /* it is as it shall be */                     \
+    X(GONE, "unpin")          /* no claim is left: nodes unpin it */         \
+    X(PLACE, "place")         /* chosen get a copy */                        \
+    X(NO_NODE, "wait_node")   /* more are wanted, no node can take one */    \
+    X(UNPAID, "wait_quota")   /* its organisation may not store more of it */ \
+    X(AGENTS, "wait_agents")  /* copies are ordered; the agents work */      \
+    X(RETRY, "wait_retry")    /* copies fail, and no other node is left */   \
+    X(RETURN, "wait_return")  /* nodes that are down may come back */        \
+    X(LET_GO, "let_go")       /* chosen go at once: they hold nothing */     \
+    X(RELEASE, "release")     /* chosen goes when others say they hold it */ \
+    X(OTHERS, "wait_pinned")  /* copies go once enough others are pinned */  \
+    X(TOO_FEW, "wait_copies") /* copies cannot go: too few others */         \
+    X(UNHEARD, "wait_heard")  /* copies cannot go: nodes are not heard */
+
+enum step_next {
+#define X(name, word) STEP_NEXT_##name,
+    STEP_NEXT_TABLE(X)
+#undef X
+    STEP_NEXTS
+};
+const char *step_next_word(enum step_next next);
+
+struct step_tally {
+    uint32_t up;       /* wanted, on nodes that are up */
+    uint32_t healthy;  /* of those, pinned */
+    uint32_t leaving;  /* of those, on nodes that are drained; the rest: */
+    uint32_t failing;  /* failed too often */
+    uint32_t pending;  /* neither pinned nor failed too often */
+    uint32_t down, out; /* wanted, on nodes that are down or gone */
+};
+
+enum { STEP_FAILS_EXPLAINED = 32 };
+
+struct step_explanation {
+    struct pin pin;
+    uint32_t n_fails;      /* of the first copies that have one */
+    struct fail *fails;
+    uint64_t applied;      /* index that the row is of */
+    bool leading;
+    bool under_way;        /* proposed or asked already, by this leader */
+    uint64_t size;         /* that the planner reckons with, of one copy */
+    int32_t minimum;       /* that binds (fsm_minimum) */
+    uint32_t joined;       /* nodes that count for it */
+    struct step_tally count;
+    uint32_t want;         /* copies more; UINT32_MAX: on every node */
+    enum step_next next;
+    enum copy_reason reason; /* why the chosen are added or go */
+    uint32_t n_chosen;
+    struct command_place chosen[LIMIT_ASSIGN_ROWS];
+    /* Copies of all facts, for plan_judge on another thread. */
+    uint32_t n_nodes;
+    struct node *rows;
+    struct plan_node *nodes; /* of these rows */
+    enum node_word *words;
+};
+
+/* Owner: the caller, who frees it. */
+void step_explanation_init(struct step_explanation *x);
+void step_explanation_free(struct step_explanation *x);
+/* Whether it leads or not, from its own facts; decides as step does, proposes
+ * nothing. false: the CID is neither pinned nor held any more. */
+bool step_explain(struct step *s, const struct cid *cid,
+                  const struct step_clock *c, struct step_explanation *out);
+/* The judgement of each node: out has x->n_nodes. */
+void step_explain_nodes(const struct step_explanation *x,
+                        struct plan_judgement *out);
+
 #endif

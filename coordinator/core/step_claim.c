@@ -155,9 +155,7 @@ static uint32_t wanted_copies(const struct pin *p)
 static uint64_t size_of(const struct command_claim_put *x,
                         const struct pin *p)
 {
-    if (x->size)
-        return x->size;
-    return p->size ? p->size : FSM_DEFAULT_SIZE;
+    return x->size ? x->size : step_size(p);
 }
 
 /* Nodes that are tried first: where the content was uploaded (the request

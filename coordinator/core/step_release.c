@@ -21,6 +21,21 @@ static bool is_holder(const struct step *s, const struct copy *c,
            n->health == HEALTH_UP && !step_node_suspect(s, e, now_ms);
 }
 
+bool step_release_asking(const struct step *s, uint64_t pin)
+{
+    for (unsigned i = 0; i < STEP_RELEASES; i++)
+        if (s->releases[i].pin == pin)
+            return !s->releases[i].cancelled;
+    return false;
+}
+
+enum copy_reason step_release_reason(const struct step *s, uint32_t victim)
+{
+    const struct node *n = step_node_row(s, victim);
+
+    return n && n->admin == ADMIN_DRAINING ? REASON_DRAINED : REASON_SURPLUS;
+}
+
 static struct step_release *find(struct step *s, uint64_t pin)
 {
     for (unsigned i = 0; i < STEP_RELEASES; i++)
@@ -79,7 +94,6 @@ static bool still_true(struct step *s, const struct step_release *r,
 static void propose(struct step *s, struct step_release *r,
                     const struct step_clock *c)
 {
-    const struct node *victim;
     struct command_assign *x;
 
     assert(r->n_held == r->n_asked);
@@ -91,10 +105,8 @@ static void propose(struct step *s, struct step_release *r,
     x->pin = r->pin;
     x->rev = r->rev;
     x->n_release = 1;
-    victim = step_node_row(s, r->victim);
     x->release[0] = (struct command_place){
-        r->victim, victim && victim->admin == ADMIN_DRAINING
-                       ? REASON_DRAINED : REASON_SURPLUS};
+        r->victim, (uint16_t)step_release_reason(s, r->victim)};
     if (!step_propose(s, c->now_ms))
         return; /* the tick tries again until the answers are too old */
     step_wished(s, r->pin, r->rev, c->now_ms);

@@ -17,14 +17,10 @@
 #include <assert.h>
 #include <string.h>
 
-struct tally {
-    uint32_t up;       /* wanted, on nodes that are up */
-    uint32_t healthy;  /* of those, pinned */
-    uint32_t leaving;  /* of those, on nodes that are drained; the rest: */
-    uint32_t failing;  /* failed too often */
-    uint32_t pending;  /* neither pinned nor failed too often */
-    uint32_t down, out; /* wanted, on nodes that are down or gone */
-};
+static bool is_unclaimed(const struct pin *p)
+{
+    return p->org == 0 || (p->flags & PIN_RELEASING) != 0;
+}
 
 static bool is_failing(const struct copy *c)
 {
@@ -38,9 +34,9 @@ static bool is_leaving(const struct step *s, const struct copy *c)
     return c->want != COPY_RELEASED && n && n->admin == ADMIN_DRAINING;
 }
 
-static struct tally count(const struct step *s, const struct pin *p)
+static struct step_tally count(const struct step *s, const struct pin *p)
 {
-    struct tally t = {0};
+    struct step_tally t = {0};
 
     for (uint32_t i = 0; i < p->n_copies; i++) {
         const struct copy *c = &p->copies[i];
@@ -63,7 +59,7 @@ static struct tally count(const struct step *s, const struct pin *p)
 }
 
 /* How many copies to add, and why. */
-static uint32_t lacking(const struct pin *p, const struct tally *t,
+static uint32_t lacking(const struct pin *p, const struct step_tally *t,
                         enum copy_reason *reason)
 {
     uint32_t max, stay, good, firm, want, spare;
@@ -89,11 +85,6 @@ static uint32_t lacking(const struct pin *p, const struct tally *t,
     return want > firm ? want : firm;
 }
 
-static uint64_t size_of(const struct pin *p)
-{
-    return p->size ? p->size : FSM_DEFAULT_SIZE;
-}
-
 /* So many more copies its organisation pays if it is asked now. */
 static uint32_t affordable(const struct step *s, const struct step_clock *c)
 {
@@ -103,9 +94,9 @@ static uint32_t affordable(const struct step *s, const struct step_clock *c)
                           c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms);
 }
 
-static enum step_outcome place(struct step *s, uint32_t want,
-                               enum copy_reason reason,
-                               const struct step_clock *c)
+static enum step_next choose_places(struct step *s, uint32_t want,
+                                    enum copy_reason reason,
+                                    const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
     uint32_t paid = affordable(s, c);
@@ -113,28 +104,21 @@ static enum step_outcome place(struct step *s, uint32_t want,
     struct plan_input in = {
         .nodes = s->plan_nodes,
         .n_nodes = step_node_plan(s, c->now_ms),
-        .pin = p, .size = size_of(p), .want = want, .reason = reason,
+        .pin = p, .size = step_size(p), .want = want, .reason = reason,
     };
 
     plan_place(&in, &s->choice);
     if (s->choice.n == 0)
-        return want == UINT32_MAX ? STEP_SETTLED : STEP_WANTING;
+        return want == UINT32_MAX ? STEP_NEXT_NOTHING : STEP_NEXT_NO_NODE;
     if (paid == 0)
-        return STEP_WANTING;
+        return STEP_NEXT_UNPAID;
     if (s->choice.n > paid)
         s->choice.n = paid;
     x = &step_command(s, COMMAND_ASSIGN)->assign;
-    x->pin = p->id;
-    x->rev = p->rev;
     x->n_add = s->choice.n < LIMIT_ASSIGN_ROWS ? s->choice.n
                                                : LIMIT_ASSIGN_ROWS;
     memcpy(x->add, s->choice.places, x->n_add * sizeof x->add[0]);
-    if (!step_propose(s, c->now_ms))
-        return STEP_STOPPED;
-    step_wished(s, p->id, p->rev, c->now_ms);
-    for (uint32_t i = 0; i < x->n_add; i++)
-        step_claim_placed(s, &p->cid, x->add[i].node, in.size, c->now_ms);
-    return STEP_WISHED;
+    return STEP_NEXT_PLACE;
 }
 
 /* Copies that may go: on nodes that are up and were heard, drained or not.
@@ -157,16 +141,14 @@ static uint32_t mark(const struct step *s, const struct pin *p, bool pinned,
     return marked;
 }
 
-static enum step_outcome let_go(struct step *s, bool *may, uint32_t many,
-                                enum copy_reason reason,
-                                const struct step_clock *c)
+static enum step_next let_go(struct step *s, bool *may, uint32_t many,
+                             enum copy_reason reason,
+                             const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
     struct command_assign *x = &step_command(s, COMMAND_ASSIGN)->assign;
     uint32_t n_nodes = step_node_plan(s, c->now_ms);
 
-    x->pin = p->id;
-    x->rev = p->rev;
     while (x->n_release < many && x->n_release < LIMIT_ASSIGN_ROWS) {
         uint32_t i = plan_drop(s->plan_nodes, n_nodes, p, may);
         if (i == UINT32_MAX)
@@ -176,63 +158,83 @@ static enum step_outcome let_go(struct step *s, bool *may, uint32_t many,
             (struct command_place){p->copies[i].node, (uint16_t)reason};
     }
     assert(x->n_release > 0);
-    if (!step_propose(s, c->now_ms))
-        return STEP_STOPPED;
-    step_wished(s, p->id, p->rev, c->now_ms);
-    return STEP_WISHED;
+    return STEP_NEXT_LET_GO;
+}
+
+/* The pinned copy that goes once the others were asked. */
+static enum step_next release(struct step *s, const bool *may,
+                              const struct step_clock *c, uint32_t *victim)
+{
+    const struct pin *p = &s->pin;
+    uint32_t i = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p,
+                           may);
+
+    assert(i != UINT32_MAX);
+    *victim = p->copies[i].node;
+    return STEP_NEXT_RELEASE;
 }
 
 /* First the copies on drained nodes that are not pinned, then one pinned copy
  * at a time. placeless: no more nodes could take a copy. */
-static enum step_outcome leave(struct step *s, const struct tally *t,
-                               bool placeless, const struct step_clock *c)
+static enum step_next leave(struct step *s, const struct step_tally *t,
+                            bool placeless, const struct step_clock *c,
+                            uint32_t *victim)
 {
     const struct pin *p = &s->pin;
-    uint32_t stay, many, victim, enough = (uint32_t)fsm_minimum(s->store, p);
+    uint32_t stay, many, enough = (uint32_t)fsm_minimum(s->store, p);
     bool may[LIMIT_COPIES], all = pin_everywhere(p), last;
 
     assert(t->leaving > 0 && p->n_copies <= LIMIT_COPIES);
     if (all && t->pending > 0)
-        return STEP_SETTLED;
+        return STEP_NEXT_AGENTS;
     last = t->pending == 0 && (placeless || t->failing > 0 || all);
     if (!all && !last)
         enough = (uint32_t)p->rmax;
     stay = mark(s, p, true, false, c->now_ms, may);
     if (stay < enough)
-        return last ? STEP_WANTING : STEP_SETTLED;
+        return last ? STEP_NEXT_TOO_FEW : STEP_NEXT_OTHERS;
     many = mark(s, p, false, true, c->now_ms, may);
     if (many > 0)
         return let_go(s, may, many, REASON_DRAINED, c);
     if (mark(s, p, true, true, c->now_ms, may) == 0)
-        return STEP_WANTING; /* not heard */
-    victim = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p, may);
-    assert(victim != UINT32_MAX);
-    return step_release(s, p->copies[victim].node, c);
+        return STEP_NEXT_UNHEARD;
+    return release(s, may, c, victim);
 }
 
 /* More copies than the maximum, and enough of them pinned where they can be
  * asked: first those go that hold nothing, then one pinned copy at a time. */
-static enum step_outcome reduce(struct step *s, const struct step_clock *c)
+static enum step_next reduce(struct step *s, const struct step_clock *c,
+                             uint32_t *victim)
 {
     const struct pin *p = &s->pin;
-    uint32_t max = (uint32_t)p->rmax, pinned, others, victim;
+    uint32_t max = (uint32_t)p->rmax, pinned, others;
     bool may[LIMIT_COPIES];
 
     assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
     pinned = mark(s, p, true, false, c->now_ms, may);
     others = mark(s, p, false, false, c->now_ms, may);
     if (pinned < max || pinned + others <= max)
-        return STEP_SETTLED;
+        return STEP_NEXT_OTHERS;
     if (others > 0)
         return let_go(s, may, pinned + others - max, REASON_SURPLUS, c);
     (void)mark(s, p, true, false, c->now_ms, may);
-    victim = plan_drop(s->plan_nodes, step_node_plan(s, c->now_ms), p, may);
-    assert(victim != UINT32_MAX);
-    return step_release(s, p->copies[victim].node, c);
+    return release(s, may, c, victim);
+}
+
+/* Nothing is to be done here. What is it that goes on elsewhere? */
+static enum step_next idle(const struct pin *p, const struct step_tally *t)
+{
+    if (t->pending > 0)
+        return STEP_NEXT_AGENTS;
+    if (t->failing > 0)
+        return STEP_NEXT_RETRY;
+    if (t->down > 0 && (pin_everywhere(p) || (int64_t)t->up < p->rmax))
+        return STEP_NEXT_RETURN;
+    return STEP_NEXT_NOTHING;
 }
 
 /* Its bytes were refused: what stores them goes. */
-static enum step_outcome give_up(struct step *s, const struct step_clock *c)
+static enum step_next give_up(struct step *s, const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
     bool may[LIMIT_COPIES];
@@ -244,41 +246,92 @@ static enum step_outcome give_up(struct step *s, const struct step_clock *c)
         many += may[i];
     }
     return many > 0 ? let_go(s, may, many, REASON_OVER_QUOTA, c)
-                    : STEP_SETTLED;
+                    : STEP_NEXT_NOTHING;
+}
+
+void step_decide(struct step *s, const struct step_clock *c,
+                 struct step_decision *d)
+{
+    const struct pin *p = &s->pin;
+    enum copy_reason reason;
+    bool placeless;
+
+    *d = (struct step_decision){.next = STEP_NEXT_NOTHING};
+    d->count = count(s, p);
+    if (is_unclaimed(p)) {
+        d->next = STEP_NEXT_GONE;
+        return;
+    }
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        d->next = give_up(s, c);
+    if (d->next == STEP_NEXT_LET_GO)
+        return;
+    d->want = lacking(p, &d->count, &reason);
+    if (d->want > 0)
+        d->next = choose_places(s, d->want, reason, c);
+    if (d->next == STEP_NEXT_PLACE)
+        return;
+    placeless = d->next == STEP_NEXT_NO_NODE || d->next == STEP_NEXT_UNPAID;
+    if (d->count.leaving > 0)
+        d->next = leave(s, &d->count, placeless, c, &d->victim);
+    else if (placeless && d->count.failing == 0)
+        return;
+    else if (p->rmax <= 0 || d->count.up <= (uint32_t)p->rmax)
+        d->next = idle(p, &d->count);
+    else
+        d->next = reduce(s, c, &d->victim);
+}
+
+static enum step_outcome assign(struct step *s, const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    struct command_assign *x = &s->command.assign;
+
+    assert(s->command.kind == COMMAND_ASSIGN);
+    x->pin = p->id;
+    x->rev = p->rev;
+    if (!step_propose(s, c->now_ms))
+        return STEP_STOPPED;
+    step_wished(s, p->id, p->rev, c->now_ms);
+    for (uint32_t i = 0; i < x->n_add; i++)
+        step_claim_placed(s, &p->cid, x->add[i].node, step_size(p), c->now_ms);
+    return STEP_WISHED;
 }
 
 enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
-    enum copy_reason reason;
-    struct tally t;
-    uint32_t want;
-    enum step_outcome done = STEP_SETTLED;
+    struct step_decision d;
 
     assert(s->leading);
     if (s->stopped)
         return STEP_STOPPED;
-    if (p->org == 0 || (p->flags & PIN_RELEASING) != 0)
+    if (is_unclaimed(p))
         return STEP_SETTLED;
     if (step_is_wished(s, p->id, p->rev, c->now_ms))
         return STEP_WISHED;
-    if ((p->flags & PIN_OVER_QUOTA) != 0)
-        done = give_up(s, c);
-    if (done != STEP_SETTLED)
-        return done;
-    t = count(s, p);
-    want = lacking(p, &t, &reason);
-    if (want > 0)
-        done = place(s, want, reason, c);
-    if (done == STEP_WISHED || done == STEP_STOPPED)
-        return done;
-    if (t.leaving > 0)
-        return leave(s, &t, done == STEP_WANTING, c);
-    if (done == STEP_WANTING && t.failing == 0)
-        return done;
-    if (p->rmax <= 0 || t.up <= (uint32_t)p->rmax)
-        return STEP_SETTLED;
-    return reduce(s, c);
+    step_decide(s, c, &d);
+    switch (d.next) {
+    case STEP_NEXT_PLACE:
+    case STEP_NEXT_LET_GO:
+        return assign(s, c);
+    case STEP_NEXT_RELEASE:
+        return step_release(s, d.victim, c);
+    case STEP_NEXT_NO_NODE:
+    case STEP_NEXT_UNPAID:
+    case STEP_NEXT_TOO_FEW:
+    case STEP_NEXT_UNHEARD:
+        return STEP_WANTING;
+    case STEP_NEXT_NOTHING:
+    case STEP_NEXT_GONE:
+    case STEP_NEXT_AGENTS:
+    case STEP_NEXT_RETRY:
+    case STEP_NEXT_RETURN:
+    case STEP_NEXT_OTHERS:
+    case STEP_NEXTS:
+        break;
+    }
+    return STEP_SETTLED;
 }
 
 enum step_outcome step_repair(struct step *s, uint64_t pin,

@@ -6,6 +6,7 @@
  * step_release.c   surplus copies: ask the others, then let go
  * step_sweep.c     which pins are looked at, and how many at once
  * step_claim.c     places of new claims; what is placed and not applied
+ * step_explain.c   what would be done for a pin, for people
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -106,6 +107,11 @@ struct step {
     struct plan_choice choice;
 };
 
+static inline uint64_t step_size(const struct pin *p)
+{
+    return p->size ? p->size : FSM_DEFAULT_SIZE;
+}
+
 enum step_outcome {
     STEP_SETTLED,  /* nothing to do */
     STEP_WISHED,   /* proposed or asked; to be looked at again */
@@ -133,7 +139,19 @@ bool step_node_suspect(const struct step *s, const struct step_node *e,
 /* Fills s->plan_nodes; returns how many. */
 uint32_t step_node_plan(struct step *s, uint64_t now_ms);
 
-/* step_repair.c: on the leader. */
+/* What is to be done for a pin. The copies that are added, or let go without
+ * asking, are in the ASSIGN in s->command. */
+struct step_decision {
+    enum step_next next;
+    struct step_tally count;
+    uint32_t want;   /* copies more; UINT32_MAX: on every node */
+    uint32_t victim; /* STEP_NEXT_RELEASE: node of the copy that goes */
+};
+
+/* step_repair.c: for the row in s->pin; proposes nothing. */
+void step_decide(struct step *s, const struct step_clock *c,
+                 struct step_decision *d);
+/* On the leader. */
 enum step_outcome step_repair(struct step *s, uint64_t pin,
                               const struct step_clock *c);
 /* The same for the row in s->pin. */
@@ -143,6 +161,8 @@ enum step_outcome step_repair_pin(struct step *s,
 /* step_release.c: s->pin has a surplus copy on `victim`, pinned. */
 enum step_outcome step_release(struct step *s, uint32_t victim,
                                const struct step_clock *c);
+bool step_release_asking(const struct step *s, uint64_t pin);
+enum copy_reason step_release_reason(const struct step *s, uint32_t victim);
 void step_release_answer(struct step *s, uint32_t node, uint64_t pin,
                          bool held, const struct step_clock *c);
 void step_release_tick(struct step *s, const struct step_clock *c);

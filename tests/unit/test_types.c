@@ -57,6 +57,18 @@ static void test_copies_to_the_limit(void **state)
     pin_free(&p);
 }
 
+static void test_reasons(void **state)
+{
+    (void)state;
+    for (unsigned i = REASON_NONE; i <= REASON_DRAINED; i++) {
+        assert_true(strlen(copy_reason_word(i)) > 1);
+        assert_true(strlen(copy_reason_text(i)) > 1);
+    }
+    assert_string_equal(copy_reason_word(REASON_TOP_UP), "top_up");
+    assert_string_equal(copy_reason_word(REASON_DRAINED + 1), "?");
+    assert_string_equal(copy_reason_text(UINT16_MAX), "?");
+}
+
 static void test_assign_is_deep(void **state)
 {
     struct pin a, b;
@@ -185,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies_sorted),
         cmocka_unit_test(test_copies_to_the_limit),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_assign_is_deep),
         cmocka_unit_test(test_reset_keeps_memory),
         cmocka_unit_test(test_flags),

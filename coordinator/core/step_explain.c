@@ -1,0 +1,134 @@
+/* What the control loop makes of one pin, for people: the decision of
+ * step_repair.c without the proposal, and the facts that the planner judges
+ * nodes by, copied, so that judging them can be done on another thread.
+ */
+#include "coordinator/core/step_state.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const next_words[STEP_NEXTS] = {
+#define X(name, word) word,
+    STEP_NEXT_TABLE(X)
+#undef X
+};
+
+const char *step_next_word(enum step_next next)
+{
+    return next_words[next];
+}
+
+void step_explanation_init(struct step_explanation *x)
+{
+    *x = (struct step_explanation){.n_nodes = 0};
+    pin_init(&x->pin);
+}
+
+void step_explanation_free(struct step_explanation *x)
+{
+    pin_free(&x->pin);
+    free(x->fails);
+    free(x->rows);
+    free(x->nodes);
+    free(x->words);
+    step_explanation_init(x);
+}
+
+/* Each is a look-up, and a pin that is held everywhere has many copies. */
+static void copy_fails(struct step *s, struct step_explanation *out)
+{
+    const struct pin *p = &out->pin;
+
+    out->fails = mem_array(STEP_FAILS_EXPLAINED, sizeof *out->fails);
+    for (uint32_t i = 0; i < p->n_copies; i++) {
+        if (out->n_fails == STEP_FAILS_EXPLAINED)
+            return;
+        if (p->copies[i].failures > 0 &&
+            store_fail_get(s->store, p->id, p->copies[i].node,
+                           &out->fails[out->n_fails]))
+            out->n_fails++;
+    }
+}
+
+static void copy_nodes(struct step *s, const struct step_clock *c,
+                       struct step_explanation *out)
+{
+    uint32_t n = step_node_plan(s, c->now_ms);
+
+    out->n_nodes = n;
+    out->rows = mem_array((size_t)n + 1, sizeof *out->rows);
+    out->nodes = mem_array((size_t)n + 1, sizeof *out->nodes);
+    out->words = mem_array((size_t)n + 1, sizeof *out->words);
+    for (uint32_t i = 0; i < n; i++) {
+        out->rows[i] = *s->plan_nodes[i].node;
+        out->nodes[i] = s->plan_nodes[i];
+        out->nodes[i].node = &out->rows[i];
+        out->words[i] = step_word(s, &out->rows[i], c);
+    }
+}
+
+static void take_places(struct step_explanation *out,
+                        const struct command_place *places, uint32_t n)
+{
+    assert(n > 0 && n <= LIMIT_ASSIGN_ROWS);
+    out->n_chosen = n;
+    memcpy(out->chosen, places, n * sizeof *places);
+    out->reason = (enum copy_reason)places[0].reason;
+}
+
+static void explain_next(struct step *s, const struct step_clock *c,
+                         struct step_explanation *out)
+{
+    const struct command_assign *x = &s->command.assign;
+    struct step_decision d;
+
+    step_decide(s, c, &d);
+    out->count = d.count;
+    out->want = d.want;
+    out->next = d.next;
+    if (d.next == STEP_NEXT_PLACE)
+        take_places(out, x->add, x->n_add);
+    else if (d.next == STEP_NEXT_LET_GO)
+        take_places(out, x->release, x->n_release);
+    else if (d.next == STEP_NEXT_RELEASE)
+        take_places(out, &(struct command_place){
+            d.victim, (uint16_t)step_release_reason(s, d.victim)}, 1);
+}
+
+bool step_explain(struct step *s, const struct cid *cid,
+                  const struct step_clock *c, struct step_explanation *out)
+{
+    const struct pin *p = &s->pin;
+
+    step_explanation_free(out);
+    if (!store_pin_find(s->store, cid, &s->pin) ||
+        (p->org == 0 && p->n_copies == 0))
+        return false;
+    pin_assign(&out->pin, p);
+    copy_fails(s, out);
+    out->applied = store_applied(s->store);
+    out->leading = s->leading;
+    out->under_way = s->leading &&
+                     (step_is_wished(s, p->id, p->rev, c->now_ms) ||
+                      step_release_asking(s, p->id));
+    out->size = step_size(p);
+    out->minimum = fsm_minimum(s->store, p);
+    out->joined = fsm_joined_nodes(s->store);
+    explain_next(s, c, out);
+    copy_nodes(s, c, out);
+    return true;
+}
+
+void step_explain_nodes(const struct step_explanation *x,
+                        struct plan_judgement *out)
+{
+    struct plan_input in = {
+        .nodes = x->nodes, .n_nodes = x->n_nodes, .pin = &x->pin,
+        .size = x->size, .want = pin_everywhere(&x->pin) ? UINT32_MAX : 1,
+    };
+
+    plan_judge(&in, out);
+}
