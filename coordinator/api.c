@@ -39,6 +39,7 @@ static const struct api_route routes[] = {
     {"GET", "/readyz", api_readyz, 0},
     {"GET", "/metrics", api_metrics, 0},
     {"GET", "/api/v1/status", api_status, 0},
+    {"GET", "/api/v1/pins/{}/explain", api_explain, API_READY},
     {"DELETE", "/api/v1/nodes/{}", api_node_remove, API_READY},
     {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, API_READY},
     {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, API_READY},

@@ -1,6 +1,7 @@
 /* The HTTP API: routes, the life of one request, errors as JSON. http loop
- * only. Handlers live in api_pins.c, api_lists.c, api_add.c, api_cluster.c
- * and api_probes.c; what leaves the loop goes through api_flow.c.
+ * only. Handlers live in api_pins.c, api_lists.c, api_add.c, api_cluster.c,
+ * api_nodes.c, api_explain.c and api_probes.c; what leaves the loop goes
+ * through api_flow.c.
  *
  * A call lives from the request's head until it was answered (or its client
  * left) and nothing that was asked for it is under way any more.
@@ -25,11 +26,15 @@ struct api {
     struct mailbox *core;
     struct replica *const *replica; /* core loop's: only inside its tasks */
     struct agents *const *agents;
+    struct step *step;
+    void (*fill_clock)(void *arg, struct step_clock *clock);
+    void *clock_arg;
     struct stream_hub *hub;    /* of the http loop */
     uv_loop_t *hub_loop;
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads;
+    unsigned explains;         /* under way */
     bool collecting;           /* a POST /ipfs/gc is under way */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
@@ -40,6 +45,8 @@ struct api_call;
 #define API_NO_CANDIDATES                                                    \
     "not enough peers to allocate CID. Needed at least: %u. Wanted at most: " \
     "%d. Available candidates: %u. See logs for more info."
+
+#define API_NOT_PINNED "pin is not part of the pinset"
 
 enum api_flag {
     API_READY = 1,   /* 503 until the coordinator serves reads */
@@ -113,6 +120,10 @@ void api_propose(struct api_call *c, struct command *k,
 void api_read(struct api_call *c,
               void (*read)(struct api_call *c, struct store_reader *r),
               void (*done)(struct api_call *c, enum err e));
+/* look: on the core loop; touches c->state only, and what of c->api is the
+ * core loop's. done: on the http loop. */
+void api_look(struct api_call *c, void (*look)(struct api_call *c),
+              void (*done)(struct api_call *c));
 /* A question to an agent; node 0: the home agent. */
 void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
              struct span argument, uint64_t timeout_ms,
@@ -120,6 +131,8 @@ void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
                           struct span body));
 
 /* --- handlers ----------------------------------------------------------- */
+/* The CID that the path names; false: 400 was answered. */
+bool api_cid_arg(struct api_call *c, struct cid *cid, enum cid_form *form);
 void api_pins_post(struct api_call *c, const struct http_head *h);
 void api_pins_delete(struct api_call *c, const struct http_head *h);
 void api_pins_post_path(struct api_call *c, const struct http_head *h);
@@ -155,6 +168,7 @@ void api_node_remove(struct api_call *c, const struct http_head *h);
 void api_orgs(struct api_call *c, const struct http_head *h);
 void api_org(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
+void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 
 #endif

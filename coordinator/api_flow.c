@@ -1,5 +1,6 @@
-/* Where a request leaves the http loop and comes back: commands and calls go
- * to the core loop, reads to the pool. Each holds its call until it is back.
+/* Where a request leaves the http loop and comes back: commands, looks and
+ * calls go to the core loop, reads to the pool. Each holds its call until it
+ * is back.
  */
 #include "coordinator/api.h"
 
@@ -87,6 +88,49 @@ void api_propose(struct api_call *c, struct command *k,
     c->api->under_way++;
     api_hold(c);
     mailbox_post(c->api->core, &p->task);
+}
+
+/* --- looks -------------------------------------------------------------- */
+
+struct look {
+    struct task task;
+    struct api_call *call;
+    void (*look)(struct api_call *c);
+    void (*done)(struct api_call *c);
+};
+
+static void look_back(struct task *t)
+{
+    struct look *l = (struct look *)t;
+
+    l->call->api->under_way--;
+    l->done(l->call);
+    api_drop(l->call);
+    free(l);
+}
+
+/* Core loop. */
+static void look_run(struct task *t)
+{
+    struct look *l = (struct look *)t;
+
+    l->look(l->call);
+    l->task.run = look_back;
+    mailbox_post(l->call->api->back, &l->task);
+}
+
+void api_look(struct api_call *c, void (*look)(struct api_call *c),
+              void (*done)(struct api_call *c))
+{
+    struct look *l = mem_alloc(sizeof *l);
+
+    l->call = c;
+    l->look = look;
+    l->done = done;
+    l->task.run = look_run;
+    c->api->under_way++;
+    api_hold(c);
+    mailbox_post(c->api->core, &l->task);
 }
 
 /* --- reads -------------------------------------------------------------- */

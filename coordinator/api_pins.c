@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOT_PINNED "pin is not part of the pinset"
-
 struct one {
     struct cid cid;
     enum cid_form form;
@@ -45,14 +43,20 @@ static struct one *one_new(struct api_call *c)
     return o;
 }
 
-static bool parse_cid(struct api_call *c, struct one *o, const char *text)
+bool api_cid_arg(struct api_call *c, struct cid *cid, enum cid_form *form)
 {
+    const char *text = c->args[0];
     struct err_text why;
 
-    if (cid_parse(text, strlen(text), &o->cid, &o->form, &why) == ERR_OK)
+    if (cid_parse(text, strlen(text), cid, form, &why) == ERR_OK)
         return true;
     api_error(c, 400, "error decoding Cid: %s", why.text);
     return false;
+}
+
+static bool parse_cid(struct api_call *c, struct one *o)
+{
+    return api_cid_arg(c, &o->cid, &o->form);
 }
 
 /* --- POST and DELETE ---------------------------------------------------- */
@@ -103,7 +107,7 @@ static void on_removed(struct api_call *c, struct replica_result *r)
         r->pin != NULL)
         send_pin(c, r->pin, r->index);
     else if (r->error == ERR_OK && r->verdict == VERDICT_NOT_FOUND)
-        api_error(c, 404, NOT_PINNED);
+        api_error(c, 404, API_NOT_PINNED);
     else
         api_refuse(c, r);
 }
@@ -134,7 +138,7 @@ void api_pins_post(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
-    if (parse_cid(c, o, c->args[0]) && parse_options(c, o))
+    if (parse_cid(c, o) && parse_options(c, o))
         put(c);
 }
 
@@ -143,7 +147,7 @@ void api_pins_delete(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
-    if (parse_cid(c, o, c->args[0]))
+    if (parse_cid(c, o))
         remove_claim(c);
 }
 
@@ -276,7 +280,7 @@ void api_pins_get(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
-    if (parse_cid(c, o, c->args[0]) && has_home(c, o))
+    if (parse_cid(c, o) && has_home(c, o))
         api_read(c, read_info, send_info);
 }
 
@@ -300,7 +304,7 @@ static void send_allocation(struct api_call *c, enum err e)
     if (e != ERR_OK)
         api_fail(c, e, NULL);
     else if (!o->found)
-        api_error(c, 404, NOT_PINNED);
+        api_error(c, 404, API_NOT_PINNED);
     else
         api_json(c, 200, &o->out);
 }
@@ -310,7 +314,7 @@ void api_allocations_get(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
-    if (parse_cid(c, o, c->args[0]))
+    if (parse_cid(c, o))
         api_read(c, read_allocation, send_allocation);
 }
 
@@ -335,7 +339,7 @@ static void on_recover_found(struct api_call *c, enum err e)
     }
     if (!o->found) {
         if (o->local)
-            api_error(c, 404, NOT_PINNED);
+            api_error(c, 404, API_NOT_PINNED);
         else
             api_json(c, 200, &o->out);
         return;
@@ -351,6 +355,6 @@ void api_recover(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
-    if (parse_cid(c, o, c->args[0]) && has_home(c, o))
+    if (parse_cid(c, o) && has_home(c, o))
         api_read(c, read_info, on_recover_found);
 }

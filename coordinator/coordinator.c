@@ -475,7 +475,8 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
 {
     struct front_settings fs = {
         .store_path = c->store_path, .core = &c->mailbox,
-        .replica = &c->replica, .agents = &c->agents,
+        .replica = &c->replica, .agents = &c->agents, .step = c->step,
+        .fill_clock = fill_clock, .arg = c,
         .default_min = (int32_t)c->config->replication_min,
         .default_max = (int32_t)c->config->replication_max,
         .drain_ms = c->config->drain_ms};

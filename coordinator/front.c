@@ -144,6 +144,9 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.core = st->core;
     f->api.replica = st->replica;
     f->api.agents = st->agents;
+    f->api.step = st->step;
+    f->api.fill_clock = st->fill_clock;
+    f->api.clock_arg = st->arg;
     f->api.default_min = st->default_min;
     f->api.default_max = st->default_max;
     f->api.hub = stream_hub_new(&f->loop);

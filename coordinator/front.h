@@ -19,6 +19,9 @@ struct front_settings {
     /* Used only inside tasks on the core loop; set once started. */
     struct replica *const *replica;
     struct agents *const *agents;
+    struct step *step;
+    void (*fill_clock)(void *arg, struct step_clock *clock);
+    void *arg;
     int32_t default_min, default_max; /* replication */
     uint64_t drain_ms;
 };

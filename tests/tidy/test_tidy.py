@@ -12,7 +12,8 @@ LONG = "int f(void)\n{\n" + "    g();\n" * 70 + "}\n"
 
 CLEAN = {
     "proto/err.h": '#define ERR_TABLE(X) X(OK, "ok", 200, 0)\n\n',
-    "proto/types.h": '#define VERDICT_TABLE(X) X(1, ALREADY, "already")\n\n',
+    "proto/types.h": '#define VERDICT_TABLE(X) X(1, ALREADY, "already")\n\n'
+                     '#define REASON_TABLE(X) X(1, PLACED, "placed")\n\n',
     "proto/types.c": '#include "proto/types.h"\n'
                      'case NODE_READY:\n    return "ready";\n',
     "proto/buf.c": '#include "proto/err.h"\n',
@@ -20,7 +21,7 @@ CLEAN = {
     "proto/command.c": '#include "proto/command.h"\n',
     "tests/golden/command_tick_v1.hex": "00\n",
     "tests/fuzz/corpus/command/TICK": "0",
-    "docs/protocol.md": "ok already ready listen\n",
+    "docs/protocol.md": "ok already placed ready listen\n",
     "coordinator/core/fsm.c": '/* time(NULL), float */\n'
                               '#include "proto/types.h"\n'
                               'static const int table[] = {1};\n'

@@ -263,7 +263,10 @@ def check_docs(tree):
     if not docs:
         return
     for path, table in (("proto/err.h", "ERR_TABLE"),
-                        ("proto/types.h", "VERDICT_TABLE")):
+                        ("proto/types.h", "VERDICT_TABLE"),
+                        ("proto/types.h", "REASON_TABLE"),
+                        ("coordinator/core/plan.h", "PLAN_VERDICT_TABLE"),
+                        ("coordinator/core/step.h", "STEP_NEXT_TABLE")):
         rows = rows_of(tree.text.get(path, ""), table)
         if path in tree.text and not rows:
             yield f"{path}:1: no rows of {table} found"

@@ -310,6 +310,9 @@ UNUSED static struct api_world *api_start(uint8_t nodes)
     fs.core = &w->box;
     fs.replica = &w->replica;
     fs.agents = &w->agents;
+    fs.step = w->c->step;
+    fs.fill_clock = coord_clock;
+    fs.arg = w->c;
     if (front_start(&fs, &w->front, &why) != ERR_OK)
         fail_msg("%s", why.text);
     uv_timer_init(&w->loop, &w->publisher);
