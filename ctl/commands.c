@@ -119,6 +119,9 @@ const struct cli_command commands_table[] = {
     {"pin update", "OLD NEW", "pin NEW with the options and nodes of OLD, "
      "which stays", pin_update_options, 2, 2, cmd_pin_update},
     {"pin ls", "[CID]", "list pins", pin_ls_options, 0, 1, cmd_pin_ls},
+    {"explain", "CID", "why the copies of a pin are where they are, what "
+     "comes next, and which nodes could take one", no_options, 1, 1,
+     cmd_explain},
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},

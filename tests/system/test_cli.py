@@ -440,6 +440,33 @@ def test_live_line(stub):
     assert b"copies pinned" in seen
 
 
+# --- explanations -----------------------------------------------------------
+
+ODD = {"coordinator": None, "pin": {"name": "a\x1b[2J", "size": -1},
+       "next": {"text": 3}, "nodes": [7, {"rank": 1, "name": "n" * 9000},
+                                      {"domain": 5}, {"load_permille": 1.5}],
+       "copies": [{"node": "", "id": 12, "text": "why\nnot",
+                   "last_error": "\u202e"}, [], None]}
+
+
+def test_odd_explanation(stub):
+    """Fields that are missing, of another type, too long or harmful."""
+    s = stub(answer(200, ODD))
+    done = run("--host", s.host, "explain", CID)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert s.requests == [("GET", f"/api/v1/pins/{CID}/explain")]
+    assert "a?[2J" in done.stdout and "#12" in done.stdout
+    assert "why?not" in done.stdout and "\u202e" not in done.stdout
+    for part in ODD:
+        other = stub(answer(200, {**ODD, part: 1}))
+        done = run("--host", other.host, "explain", CID)
+        if part != "coordinator":
+            assert done.returncode == 1, (part, done)
+            assert "malformed answer" in done.stderr
+    done = run("--host", stub(answer(200, b"{")).host, "explain", CID)
+    assert done.returncode == 1 and "malformed answer" in done.stderr
+
+
 # --- uploads ----------------------------------------------------------------
 
 def added(method, target):
@@ -535,7 +562,8 @@ def test_cluster(make_cluster, tmp_path):
                   ["pin", "ls", cid], ["pin", "ls", "--filter", "pinned"],
                   ["health"], ["health", "graph"], ["health", "metrics"],
                   ["health", "metrics", "freespace"], ["health", "alerts"],
-                  ["version"], ["recover"], ["recover", cid]):
+                  ["version"], ["recover"], ["recover", cid],
+                  ["explain", cid]):
         done = run(*words, env=env)
         assert done.returncode == 0, (words, done.stderr)
         print(done.stdout)

@@ -1,0 +1,287 @@
+/* explain: why the copies of a pin are where they are, what the cluster would
+ * do next, and which nodes could take another copy. The words are the
+ * coordinator's; this lays them out.
+ */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/print.h"
+#include "ctl/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT = 2048 };
+
+static const struct table_column copy_columns[] = {
+    {"COPY ON", false}, {"STATE", false}, {"SINCE", false}, {"SIZE", true},
+    {"NODE IS", false}, {"WHY", false},   {"ERROR", false}, {NULL, false},
+};
+
+static const struct table_column candidate_columns[] = {
+    {"CANDIDATE", false}, {"TURN", true}, {"LOAD", true},
+    {"DOMAIN", false},    {"REMARK", false}, {NULL, false},
+};
+
+static const struct table_column other_columns[] = {
+    {"OTHER NODE", false}, {"LOAD", true}, {"DOMAIN", false},
+    {"WHY NOT", false},    {NULL, false},
+};
+
+struct parts {
+    struct json_value coordinator, pin, next, copies, nodes;
+};
+
+static const char *text_of(const struct json_value *v, const char *key,
+                           char out[TEXT])
+{
+    if (!json_get_string(v, key, out, TEXT))
+        out[0] = 0;
+    return out;
+}
+
+static uint64_t number_of(const struct json_value *v, const char *key)
+{
+    uint64_t n = 0;
+
+    (void)json_get_u64(v, key, &n);
+    return n;
+}
+
+static long long signed_of(const struct json_value *v, const char *key)
+{
+    struct json_value x;
+    int64_t n = 0;
+
+    if (json_get(v, key, &x))
+        (void)json_as_i64(&x, &n);
+    return n;
+}
+
+static bool is(const struct json_value *v, const char *key)
+{
+    bool yes = false;
+
+    (void)json_get_bool(v, key, &yes);
+    return yes;
+}
+
+static void cell(struct table *t, const struct json_value *v,
+                 const char *key)
+{
+    char text[TEXT];
+
+    table_cell(t, text_of(v, key, text));
+}
+
+/* --- pin ---------------------------------------------------------------- */
+
+static struct json_value part_of(const struct json_value *v, const char *key)
+{
+    struct json_value part = {JSON_NULL, "null", 4};
+
+    (void)json_get(v, key, &part);
+    return part;
+}
+
+static void show_wanted(const struct json_value *pin)
+{
+    struct json_value r = part_of(pin, "replication");
+    char text[TEXT];
+    long long min = signed_of(&r, "min"), max = signed_of(&r, "max");
+    long long least = signed_of(&r, "binding_min");
+
+    text_of(&r, "text", text);
+    if (min < 0)
+        print_field("REPLICATION", "%s", text);
+    else if (text[0] != 0)
+        print_field("REPLICATION", "%lld to %lld, %lld binds: %s", min, max,
+                    least, text);
+    else
+        print_field("REPLICATION", "%lld to %lld", min, max);
+}
+
+static void show_pin(const struct json_value *pin)
+{
+    struct json_value count = part_of(pin, "count");
+    char text[TEXT], size[PRINT_SIZE], age[PRINT_TIME];
+
+    print_field("CID", "%s", text_of(pin, "cid", text));
+    if (text_of(pin, "name", text)[0] != 0)
+        print_field("NAME", "%s", text);
+    print_time(text_of(pin, "created", text), print_now_ms(), age);
+    print_field("PIN",
+                "%s, %llu of %llu wanted copies pinned (%llu on nodes that "
+                "are up), made %s, %s a copy%s",
+                text_of(pin, "state", text),
+                (unsigned long long)number_of(&count, "pinned"),
+                (unsigned long long)number_of(&count, "wanted"),
+                (unsigned long long)number_of(&count, "healthy"), age,
+                print_size(number_of(pin, "size"), size),
+                is(pin, "size_known") ? "" : " reserved");
+    show_wanted(pin);
+}
+
+static void show_next(const struct parts *p)
+{
+    char text[TEXT];
+
+    print_field("NEXT", "%s", text_of(&p->next, "text", text));
+    print_field("ANSWERED BY", "%s, %s, index %llu",
+                text_of(&p->coordinator, "name", text),
+                is(&p->coordinator, "leader") ? "which leads and decides"
+                                              : "by what it knows itself",
+                (unsigned long long)number_of(&p->coordinator, "applied"));
+}
+
+/* --- tables ------------------------------------------------------------- */
+
+/* A removed node has no name any more. */
+static void show_copy(struct table *t, const struct json_value *copy)
+{
+    char text[TEXT], age[PRINT_TIME];
+
+    if (text_of(copy, "node", text)[0] != 0)
+        table_cell(t, text);
+    else
+        table_cellf(t, "#%llu", (unsigned long long)number_of(copy, "id"));
+    if (strcmp(text_of(copy, "want", text), "released") == 0)
+        table_cell(t, "letting go");
+    else
+        cell(t, copy, "state");
+    text_of(copy, "since", text);
+    table_cell(t, print_time(text, print_now_ms(), age));
+    table_size(t, number_of(copy, "size"));
+    cell(t, copy, "node_state");
+    cell(t, copy, "text");
+    cell(t, copy, "last_error");
+}
+
+static void show_copies(const struct json_value *copies)
+{
+    struct json_value copy;
+    struct table t;
+    struct span key;
+    size_t it = 0;
+
+    table_init(&t, copy_columns, stdout);
+    while (json_next(copies, &it, &key, &copy))
+        show_copy(&t, &copy);
+    table_end(&t);
+}
+
+static void cell_load(struct table *t, const struct json_value *node)
+{
+    uint64_t permille;
+
+    if (json_get_u64(node, "load_permille", &permille))
+        table_cellf(t, "%llu.%llu%%", (unsigned long long)permille / 10,
+                    (unsigned long long)permille % 10);
+    else
+        table_cell(t, "");
+}
+
+static void cell_domain(struct table *t, const struct json_value *node)
+{
+    struct json_value domain = part_of(node, "domain");
+    char level[TEXT], name[TEXT];
+
+    if (text_of(&domain, "level", level)[0] != 0)
+        table_cellf(t, "%.64s %.256s", level,
+                    text_of(&domain, "name", name));
+    else
+        table_cell(t, "");
+}
+
+static void show_candidate(struct table *t, const struct json_value *node)
+{
+    char text[TEXT];
+
+    cell(t, node, "name");
+    table_cellf(t, "%llu", (unsigned long long)number_of(node, "rank"));
+    cell_load(t, node);
+    cell_domain(t, node);
+    if (strcmp(text_of(node, "verdict", text), "candidate") != 0)
+        cell(t, node, "text");
+    else
+        table_cell(t, is(node, "shares_domain")
+                          ? "a copy is in its domain already" : "");
+}
+
+static void show_other(struct table *t, const struct json_value *node)
+{
+    cell(t, node, "name");
+    cell_load(t, node);
+    cell_domain(t, node);
+    cell(t, node, "text");
+}
+
+/* Those with a rank, or the others. */
+static void show_nodes(const struct json_value *nodes, bool ranked)
+{
+    struct json_value node;
+    struct table t;
+    struct span key;
+    size_t it = 0;
+    bool any = false;
+
+    table_init(&t, ranked ? candidate_columns : other_columns, stdout);
+    while (json_next(nodes, &it, &key, &node)) {
+        if ((number_of(&node, "rank") > 0) != ranked)
+            continue;
+        if (!any)
+            putchar('\n');
+        any = true;
+        if (ranked)
+            show_candidate(&t, &node);
+        else
+            show_other(&t, &node);
+    }
+    if (any)
+        table_end(&t);
+    table_drop(&t);
+}
+
+static enum err read_parts(const struct json_value *v, struct parts *p,
+                           struct err_text *why)
+{
+    if (json_get(v, "coordinator", &p->coordinator) &&
+        json_get(v, "pin", &p->pin) && p->pin.type == JSON_OBJECT &&
+        json_get(v, "next", &p->next) && p->next.type == JSON_OBJECT &&
+        json_get(v, "copies", &p->copies) && p->copies.type == JSON_ARRAY &&
+        json_get(v, "nodes", &p->nodes) && p->nodes.type == JSON_ARRAY)
+        return ERR_OK;
+    return err_set(why, ERR_PROTOCOL,
+                   "malformed answer: not the explanation of a pin");
+}
+
+enum err cmd_explain(struct ctl *c, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct parts p;
+    struct target t;
+    enum err e = ask_check(c->cli.args[0], false, why);
+
+    if (e != ERR_OK)
+        return e;
+    target_init(&t, "/api/v1/pins");
+    target_path(&t, c->cli.args[0]);
+    target_path(&t, "explain");
+    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    target_close(&t);
+    if (e == ERR_OK)
+        e = read_parts(&v, &p, why);
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        show_pin(&p.pin);
+        show_next(&p);
+        putchar('\n');
+        show_copies(&p.copies);
+        show_nodes(&p.nodes, true);
+        show_nodes(&p.nodes, false);
+    }
+    buf_free(&body);
+    return e;
+}
