@@ -52,7 +52,8 @@ def refused(answer, *statuses):
     ("POST", "/pins/ipfs/{}"), ("DELETE", "/pins/ipfs/{}"),
     ("POST", "/pins/ipld/{}/a"), ("GET", "/pins?cids={}"),
     ("GET", "/pins?cids=" + CID + ",{}"),
-    ("POST", "/pins/" + CID + "?pin-update={}")])
+    ("POST", "/pins/" + CID + "?pin-update={}"),
+    ("GET", "/api/v1/pins/{}/explain")])
 def test_malformed_cid(any_one, method, path, cid):
     refused(any_one.call(method, path.format(cid)), 400)
 
