@@ -382,10 +382,8 @@ static void next_text(struct explain *e)
                    x->want, plural(x->want, "copies are", "copy is"));
         break;
     case STEP_NEXT_UNPAID:
-        buf_printf(b, "wait: %u more %s wanted, and its organisation may not "
-                      "store %s; see quota show", x->want,
-                   plural(x->want, "copies are", "copy is"),
-                   plural(x->want, "them", "it"));
+        buf_text(b, "wait: more copies are wanted, and its organisation may "
+                    "not store them (see its quota)");
         break;
     case STEP_NEXT_AGENTS:
         buf_printf(b, "wait: %u %s ordered and not pinned yet", t->pending,

@@ -309,6 +309,22 @@ static void fail_all(void)
         world_work();
 }
 
+/* Of physical bytes, about as many as are used; or none. Agents measure more
+ * than was reserved while there is one. */
+static void limit(void)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+    uint64_t used = store_org(w->store, ORG_DEFAULT)->used[ORG_PHYSICAL];
+    bool none = w->measured != 0;
+
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard =
+        none ? ORG_NO_LIMIT : used + below(4) * FSM_DEFAULT_SIZE;
+    w->measured = none ? 0 : 2 * FSM_DEFAULT_SIZE;
+    world_command(&c);
+}
+
 static void event(void)
 {
     static const uint32_t pauses_ms[] = {0, 100, 1000, 20000, 70000, 700000};
@@ -340,6 +356,8 @@ static void event(void)
     case 7:
         if (below(8) == 0)
             fail_all();
+        else if (below(4) == 0)
+            limit();
         break;
     default:
         world_run(pauses_ms[below(below(8) == 0 ? 6 : 4)]);
@@ -407,6 +425,7 @@ static bool can_take(void)
 static void check_wait(enum step_outcome done)
 {
     bool wanting = x.next == STEP_NEXT_NO_NODE ||
+                   x.next == STEP_NEXT_UNPAID ||
                    x.next == STEP_NEXT_TOO_FEW ||
                    x.next == STEP_NEXT_UNHEARD;
 
@@ -414,7 +433,8 @@ static void check_wait(enum step_outcome done)
     assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
     assert_int_equal(victim_of(x.pin.id), 0);
     assert_int_equal(x.n_chosen, 0);
-    if (x.want > 0 && x.next != STEP_NEXT_GONE)
+    if (x.want > 0 && x.next != STEP_NEXT_GONE &&
+        fsm_affordable(w->store, &x.pin, w->clock.wall_ms) > 0)
         assert_false(can_take());
 }
 
