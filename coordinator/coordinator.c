@@ -497,10 +497,12 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
 
 static void wire(struct coordinator *c)
 {
-    struct step_limits limits = {c->config->suspect_ms, c->config->down_ms,
-                                 c->config->out_ms};
+    struct step_limits limits = step_limits_default;
     struct step_wishes wishes = {c, wish_propose, wish_check};
 
+    limits.suspect_ms = c->config->suspect_ms;
+    limits.down_ms = c->config->down_ms;
+    limits.out_ms = c->config->out_ms;
     c->replica_events = (struct replica_events){
         c, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){

@@ -29,7 +29,7 @@ struct slot {
     uint64_t load;  /* bytes when the copy is there, queue counted in */
     const char *domain; /* of those that can; NULL: by itself */
     unsigned level;
-    bool can, shared;
+    bool can, at_need, shared; /* at_need: it is quarantined */
 };
 
 struct wide {
@@ -135,7 +135,8 @@ static void mark_domain(const struct plan_input *in, struct slot *slots,
 
     for (uint32_t i = 0; domain && i < in->n_nodes; i++) {
         struct slot *s = &slots[i];
-        if (s->can && !s->shared && s->domain && s->level == level)
+        if ((s->can || s->at_need) && !s->shared && s->domain &&
+            s->level == level)
             s->shared = strcmp(s->domain, domain) == 0;
     }
 }
@@ -219,7 +220,10 @@ static enum plan_verdict judge(const struct plan_input *in,
     v = judge_standing(n);
     if (v != PLAN_CANDIDATE)
         return v;
-    return copy ? PLAN_RELEASED : judge_room(n, in->size);
+    v = copy ? PLAN_RELEASED : judge_room(n, in->size);
+    if (n->quarantined && (v == PLAN_RELEASED || v == PLAN_CANDIDATE))
+        return PLAN_QUARANTINED;
+    return v;
 }
 
 static uint32_t find_candidates(const struct plan_input *in,
@@ -235,9 +239,10 @@ static uint32_t find_candidates(const struct plan_input *in,
                                  .load = load_of(node, in->size)};
         slots[i].can = slots[i].verdict == PLAN_CANDIDATE ||
                        slots[i].verdict == PLAN_RELEASED;
-        if (slots[i].can)
+        slots[i].at_need = slots[i].verdict == PLAN_QUARANTINED;
+        if (slots[i].can || slots[i].at_need)
             slots[i].domain = domain_of(node->node, &slots[i].level);
-        n += slots[i].can;
+        n += slots[i].can || slots[i].at_need;
     }
     return n;
 }
@@ -299,32 +304,60 @@ static void mark_held(const struct plan_input *in, struct slot *slots)
     }
 }
 
+static void take_preferred(const struct plan_input *in, struct slot *slots,
+                           struct plan_choice *out)
+{
+    for (uint32_t i = 0; i < in->n_preferred && out->n < in->want; i++) {
+        uint32_t at = find(in->nodes, in->n_nodes, in->preferred[i]);
+        if (at == NONE)
+            continue;
+        slots[at].can |= slots[at].at_need && i < in->n_there;
+        slots[at].at_need &= !slots[at].can;
+        if (slots[at].can)
+            take(in, slots, at, in->preferred_reason, out);
+    }
+}
+
+static void take_best(const struct plan_input *in, struct slot *slots,
+                      uint32_t want, struct plan_choice *out)
+{
+    uint64_t key = tie_key(&in->pin->cid);
+
+    while (out->n < want) {
+        uint32_t best = pick(in, slots, key);
+        if (best == NONE)
+            return;
+        take(in, slots, best, in->reason, out);
+    }
+}
+
+/* Everyone else was taken, and it is not enough. */
+static void take_at_need(const struct plan_input *in, struct slot *slots,
+                         struct plan_choice *out)
+{
+    for (uint32_t i = 0; i < in->n_nodes; i++)
+        slots[i].can |= slots[i].at_need;
+    take_best(in, slots, in->least < in->want ? in->least : in->want, out);
+}
+
 void plan_place(const struct plan_input *in, struct plan_choice *out)
 {
     struct slot slots[LIMIT_NODES];
-    uint64_t key = tie_key(&in->pin->cid);
 
     assert(in->n_nodes <= LIMIT_NODES);
     out->n = 0;
     out->candidates = find_candidates(in, slots);
-    for (uint32_t i = 0; i < in->n_preferred && out->n < in->want; i++) {
-        uint32_t at = find(in->nodes, in->n_nodes, in->preferred[i]);
-        if (at != NONE && slots[at].can)
-            take(in, slots, at, in->preferred_reason, out);
-    }
+    take_preferred(in, slots, out);
     if (in->want == UINT32_MAX) {
         for (uint32_t i = 0; i < in->n_nodes; i++)
             if (slots[i].can)
                 take(in, slots, i, in->reason, out);
-        return;
+    } else {
+        mark_held(in, slots);
+        take_best(in, slots, in->want, out);
     }
-    mark_held(in, slots);
-    while (out->n < in->want) {
-        uint32_t best = pick(in, slots, key);
-        if (best == NONE)
-            break;
-        take(in, slots, best, in->reason, out);
-    }
+    if (out->n < in->least)
+        take_at_need(in, slots, out);
     assert(out->n <= in->want && out->n <= out->candidates);
 }
 
@@ -368,7 +401,7 @@ void plan_judge(const struct plan_input *in, struct plan_judgement *out)
     struct plan_choice order;
 
     assert(in->n_nodes <= LIMIT_NODES);
-    all.want = find_candidates(in, slots);
+    all.want = all.least = find_candidates(in, slots);
     mark_held(in, slots);
     for (uint32_t i = 0; i < in->n_nodes; i++) {
         const struct plan_node *n = &in->nodes[i];

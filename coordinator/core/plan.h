@@ -17,6 +17,7 @@
 struct plan_node {
     const struct node *node;
     bool suspect;          /* silent or its daemon is down: no new copies */
+    bool quarantined;      /* comes and goes: none but at need */
     bool daemon_up;
     uint64_t free_bytes;   /* last BEAT, UINT64_MAX unknown */
     uint64_t placed_bytes; /* planned here, not applied yet */
@@ -29,8 +30,12 @@ struct plan_input {
     const struct pin *pin;   /* with its copies; a new one has none */
     uint64_t size;           /* of one copy */
     uint32_t want;           /* how many to add; UINT32_MAX: everywhere */
-    const uint32_t *preferred; /* node ids tried first, in order */
+    uint32_t least;          /* so many of them on quarantined nodes too, for
+                                want of others */
+    const uint32_t *preferred; /* node ids tried first, in order … */
     uint32_t n_preferred;
+    uint32_t n_there;        /* … the first of them have the content: they
+                                may be quarantined */
     enum copy_reason reason, preferred_reason;
 };
 
@@ -53,6 +58,8 @@ void plan_place(const struct plan_input *in, struct plan_choice *out);
     X(JOINING, "joining", "has not joined yet")                              \
     X(CORDONED, "cordoned", "is cordoned: no new copies")                    \
     X(DRAINING, "draining", "is drained: no new copies")                     \
+    X(QUARANTINED, "quarantined",                                            \
+      "comes and goes: taken only for want of others")                       \
     X(RELEASED, "released",                                                  \
       "lets an old copy go, and would keep it: taken last")                  \
     X(FULL, "full", "its disk is full")                                      \
@@ -76,7 +83,8 @@ enum { PLAN_LOAD_UNKNOWN = UINT16_MAX };
 struct plan_judgement {
     enum plan_verdict verdict;
     /* Turn in which copies would be placed, from 1; 0: it can take none.
-     * Only of PLAN_CANDIDATE and PLAN_RELEASED. */
+     * Only of PLAN_CANDIDATE, PLAN_RELEASED and, last, at need,
+     * PLAN_QUARANTINED. */
     uint32_t rank;
     bool shared;             /* its domain holds a copy that stays */
     /* Of the capacity, 1/1000: what is used, the queue's weight and (unless

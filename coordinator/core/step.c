@@ -19,12 +19,20 @@
 
 enum { TICK_MS = 60000, EXPIRY_MS = 200, EXPIRY_PINS = 64 };
 
+const struct step_limits step_limits_default = {
+    .suspect_ms = 15000, .down_ms = 60000, .out_ms = 600000,
+    .flaps = 3, .flap_window_ms = 3600000, .quarantine_ms = 3600000,
+    .storm_percent = 20, .storm_least = 3, .storm_window_ms = 600000,
+    .pause_ms = 3600000,
+};
+
 struct step *step_new(struct store *store, const struct step_limits *l,
                       const struct step_wishes *w)
 {
     struct step *s = mem_alloc(sizeof *s);
 
     assert(l->suspect_ms <= l->down_ms && w->propose && w->check);
+    assert(l->flaps >= 1 && l->flaps <= STEP_TURNS && l->storm_least >= 1);
     s->store = store;
     s->limits = *l;
     s->wishes = *w;
@@ -93,6 +101,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     memset(s->made, 0, sizeof s->made);
     step_claim_clear(s);
     step_release_clear(s);
+    step_guard_clear(s, c->now_ms);
     step_node_sync(s, c->now_ms);
     step_sweep_start(s);
 }
@@ -108,7 +117,7 @@ void step_committed(struct step *s, const struct step_clock *c)
     if (!s->leading)
         return;
     if (changes->nodes)
-        step_sweep_nodes(s);
+        step_sweep_nodes(s, c);
     if (changes->orgs)
         step_sweep_able(s, c); /* more may be paid for */
     step_sweep_changes(s, changes, c);

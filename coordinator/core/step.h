@@ -18,7 +18,16 @@ struct step_limits { /* specs/algorithm.md 1.9 */
     uint64_t suspect_ms;  /* silent: no new copies; 15 s */
     uint64_t down_ms;     /* silent: not counted; 60 s */
     uint64_t out_ms;      /* down for so long: repaired; 10 min */
+    /* Flap guard: so many changes of up and down within … quarantine a node
+     * for so long after the last one. */
+    uint32_t flaps;
+    uint64_t flap_window_ms, quarantine_ms;
+    /* Storm guard: repair pauses when more than so many percent of the nodes,
+     * and at least so many, fell within …; for so long at most. */
+    uint32_t storm_percent, storm_least;
+    uint64_t storm_window_ms, pause_ms;
 };
+extern const struct step_limits step_limits_default;
 
 /* What the log time would be if an entry were made now; for expiry and out. */
 struct step_clock {
@@ -54,6 +63,24 @@ struct step_soft {
     uint32_t moving, stuck;
 };
 
+/* Why the last pause of repair ended. */
+enum step_pause_end {
+    STEP_PAUSE_RECOVERED, /* nodes came back, or were taken out of service */
+    STEP_PAUSE_TIME,      /* limits.pause_ms are used up */
+    STEP_PAUSE_OPERATOR,
+    STEP_PAUSE_LEADER     /* it does not lead any more */
+};
+
+/* The storm guard, on the leader. */
+struct step_pause {
+    bool paused;
+    uint64_t since_ms;      /* it began; monotonic */
+    uint64_t until_ms;      /* it ends at the latest */
+    uint32_t nodes, down;   /* in service; those of them that fell in it */
+    char region[LIMIT_LABEL + 1]; /* all of it is down; "": by the share */
+    enum step_pause_end ended;
+};
+
 struct step;
 struct step *step_new(struct store *store, const struct step_limits *l,
                       const struct step_wishes *w);
@@ -78,6 +105,15 @@ void step_plan_claim(struct step *s, struct command *c,
 enum node_word step_word(const struct step *s, const struct node *n,
                          const struct step_clock *c);
 const struct step_soft *step_soft(const struct step *s, uint32_t node);
+/* --- step_guard.c --- */
+/* Whether repair is paused. On others than the leader it is not. */
+const struct step_pause *step_pause(const struct step *s);
+/* An operator wants repair to go on, and no new pause for limits.pause_ms.
+ * false: it is not paused. */
+bool step_resume(struct step *s);
+/* How much longer the node gets no new copies; 0 where it does not lead. */
+uint64_t step_quarantined_ms(const struct step *s, uint32_t node,
+                             const struct step_clock *c);
 
 /* --- explaining --------------------------------------------------------- */
 
@@ -112,7 +148,8 @@ struct step_tally {
     uint32_t leaving;  /* of those, on nodes that are drained; the rest: */
     uint32_t failing;  /* failed too often */
     uint32_t pending;  /* neither pinned nor failed too often */
-    uint32_t down, out; /* wanted, on nodes that are down or gone */
+    uint32_t down, out; /* wanted, on nodes that are down or gone … */
+    uint32_t away;      /* … of the latter, on nodes that may come back */
 };
 
 enum { STEP_FAILS_EXPLAINED = 32 };

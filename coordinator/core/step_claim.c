@@ -192,6 +192,22 @@ static enum copy_reason reason_of(const struct preferred *f, uint32_t node,
     return planned;
 }
 
+/* How many places the state asks for; it counts as fsm_minimum does. */
+static uint32_t least(const struct step *s, const struct command_claim_put *x,
+                      const struct pin *from, uint32_t have)
+{
+    struct pin like = {.org = ORG_DEFAULT};
+    uint32_t minimum;
+
+    like.flags = from ? from->flags : x->flags;
+    like.rmin = from ? from->rmin : x->rmin;
+    like.rmax = from ? from->rmax : x->rmax;
+    if (!pin_everywhere(&like) && like.rmin < 1)
+        return 0; /* no valid claim: the state machine's matter */
+    minimum = (uint32_t)fsm_minimum(s->store, &like);
+    return minimum > have ? minimum - have : 0;
+}
+
 void step_plan_claim(struct step *s, struct command *c,
                      const struct step_clock *clock)
 {
@@ -216,7 +232,9 @@ void step_plan_claim(struct step *s, struct command *c,
         .n_nodes = step_node_plan(s, clock->now_ms),
         .pin = p, .size = size_of(x, p),
         .want = max < 0 ? UINT32_MAX : 0,
+        .least = least(s, x, from, wanted_copies(p)),
         .preferred = first.nodes, .n_preferred = first.n,
+        .n_there = first.n_uploaded,
         .reason = max < 0 ? REASON_EVERYWHERE : REASON_PLACED,
         .preferred_reason = REASON_PREFERRED,
     };

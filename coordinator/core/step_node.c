@@ -183,6 +183,7 @@ uint32_t step_node_plan(struct step *s, uint64_t now_ms)
         s->plan_nodes[filled++] = (struct plan_node){
             .node = rows[i],
             .suspect = step_node_suspect(s, e, now_ms),
+            .quarantined = step_guard_quarantined(e, now_ms),
             .daemon_up = daemon_up(e),
             .free_bytes = e->soft.free_bytes,
             .placed_bytes = e->soft.placed_bytes,
@@ -301,12 +302,14 @@ static void propose_capacity(struct step *s, struct step_node *e,
 static void notice_able(struct step *s, struct step_node *e,
                         const struct node *n, const struct step_clock *c)
 {
-    bool eligible = fsm_node_admissible(n, 0) &&
-                    !step_node_suspect(s, e, c->now_ms);
+    enum step_able able = STEP_UNABLE;
 
-    if (eligible && !e->eligible)
+    if (fsm_node_admissible(n, 0) && !step_node_suspect(s, e, c->now_ms))
+        able = step_guard_quarantined(e, c->now_ms) ? STEP_AT_NEED
+                                                    : STEP_ABLE;
+    if (able > e->able)
         step_sweep_able(s, c);
-    e->eligible = eligible;
+    e->able = able;
 }
 
 /* A removed node's copies go a piece an operation; the next one is proposed

@@ -7,6 +7,9 @@
  * A copy that keeps failing counts only if no other node could take it, and
  * at most STEP_SPARES nodes beyond the maximum try.
  *
+ * While many nodes are down at once (step_guard.c), a copy on one that is out
+ * counts like one on a node that is down, as long as the minimum is healthy.
+ *
  * Copies on a node that is drained leave: others take their place first, and
  * each goes once as many others are pinned as the maximum says, or as the
  * minimum does where no more nodes could take one. On a drained node that is
@@ -53,15 +56,32 @@ static struct step_tally count(const struct step *s, const struct pin *p)
         t.pending += stays && c->state != COPY_PINNED && !is_failing(c);
         t.down += health == HEALTH_DOWN && !leaving;
         t.out += health == HEALTH_OUT || (health == HEALTH_DOWN && leaving);
+        t.away += n && health == HEALTH_OUT && !leaving;
     }
     assert(t.leaving + t.failing + t.pending <= t.up);
     return t;
 }
 
-/* How many copies to add, and why. */
-static uint32_t lacking(const struct pin *p, const struct step_tally *t,
+/* Copies that count: not those that are leaving, and those on nodes that are
+ * not up while enough others are healthy. */
+static uint32_t counting(const struct step *s, const struct step_tally *t)
+{
+    uint32_t good = t->up - t->leaving;
+
+    if (t->healthy < 2)
+        return good;
+    good += t->down;
+    if (s->guard.pause.paused &&
+        t->healthy >= (uint32_t)fsm_minimum(s->store, &s->pin))
+        good += t->away;
+    return good;
+}
+
+/* How many copies to add to s->pin, and why. */
+static uint32_t lacking(const struct step *s, const struct step_tally *t,
                         enum copy_reason *reason)
 {
+    const struct pin *p = &s->pin;
     uint32_t max, stay, good, firm, want, spare;
     bool urgent = t->healthy < 2;
 
@@ -71,7 +91,7 @@ static uint32_t lacking(const struct pin *p, const struct step_tally *t,
     }
     max = p->rmax > 0 ? (uint32_t)p->rmax : 0;
     stay = t->up - t->leaving;
-    good = stay + (urgent ? 0 : t->down);
+    good = counting(s, t);
     firm = max > good ? max - good : 0;
     *reason = t->out > 0 || (urgent && t->down > 0) ? REASON_REPAIR
               : t->leaving > 0                      ? REASON_DRAINED
@@ -94,8 +114,19 @@ static uint32_t affordable(const struct step *s, const struct step_clock *c)
                           c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms);
 }
 
-static enum step_next choose_places(struct step *s, uint32_t want,
-                                    enum copy_reason reason,
+/* How many are missing to the minimum: those may be made on quarantined
+ * nodes too. */
+static uint32_t least(const struct step *s, const struct step_tally *t)
+{
+    uint32_t minimum = (uint32_t)fsm_minimum(s->store, &s->pin);
+    uint32_t good = counting(s, t) - t->failing;
+
+    return minimum > good ? minimum - good : 0;
+}
+
+static enum step_next choose_places(struct step *s,
+                                    const struct step_tally *t,
+                                    uint32_t want, enum copy_reason reason,
                                     const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
@@ -104,7 +135,8 @@ static enum step_next choose_places(struct step *s, uint32_t want,
     struct plan_input in = {
         .nodes = s->plan_nodes,
         .n_nodes = step_node_plan(s, c->now_ms),
-        .pin = p, .size = step_size(p), .want = want, .reason = reason,
+        .pin = p, .size = step_size(p), .want = want, .least = least(s, t),
+        .reason = reason,
     };
 
     plan_place(&in, &s->choice);
@@ -228,7 +260,8 @@ static enum step_next idle(const struct pin *p, const struct step_tally *t)
         return STEP_NEXT_AGENTS;
     if (t->failing > 0)
         return STEP_NEXT_RETRY;
-    if (t->down > 0 && (pin_everywhere(p) || (int64_t)t->up < p->rmax))
+    if (t->down + t->away > 0 &&
+        (pin_everywhere(p) || (int64_t)t->up < p->rmax))
         return STEP_NEXT_RETURN;
     return STEP_NEXT_NOTHING;
 }
@@ -266,9 +299,9 @@ void step_decide(struct step *s, const struct step_clock *c,
         d->next = give_up(s, c);
     if (d->next == STEP_NEXT_LET_GO)
         return;
-    d->want = lacking(p, &d->count, &reason);
+    d->want = lacking(s, &d->count, &reason);
     if (d->want > 0)
-        d->next = choose_places(s, d->want, reason, c);
+        d->next = choose_places(s, &d->count, d->want, reason, c);
     if (d->next == STEP_NEXT_PLACE)
         return;
     placeless = d->next == STEP_NEXT_NO_NODE || d->next == STEP_NEXT_UNPAID;

@@ -7,6 +7,7 @@
  * step_sweep.c     which pins are looked at, and how many at once
  * step_claim.c     places of new claims; what is placed and not applied
  * step_explain.c   what would be done for a pin, for people
+ * step_guard.c     nodes that flap, and the brake when many fall at once
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -25,6 +26,7 @@ enum {
     STEP_RELEASES = 256,    /* pins whose holders are being asked */
     STEP_CHECK_MS = 10000,  /* for all answers of one of them */
     STEP_ASKED = 32,        /* holders of one pin */
+    STEP_TURNS = 8,         /* changes of up and down kept of a node */
     STEP_FAILURES = 5,      /* in a row; then another node is tried … */
     STEP_SPARES = 4         /* … so many beyond the maximum at most */
 };
@@ -38,12 +40,15 @@ struct step_cursor {
     uint64_t next_ms;     /* when it may start again, 0 never */
 };
 
+/* Whether a node could take new copies. */
+enum step_able { STEP_UNABLE, STEP_AT_NEED, STEP_ABLE };
+
 struct step_node {
     struct step_soft soft; /* first: step_soft gives it out */
     uint64_t since_ms;     /* known since; silence counts from here */
     bool good;             /* a good BEAT came */
     bool known;            /* row seen; `health` is valid */
-    bool eligible;         /* could take copies when last looked at */
+    enum step_able able;   /* when last looked at */
     enum node_health health; /* as seen last, to notice a change … */
     bool draining;           /* … as is this */
     uint64_t state_ms, put_ms; /* last proposals, and what they said */
@@ -51,6 +56,17 @@ struct step_node {
     uint64_t put_capacity;
     bool state_wished, put_wished;
     struct step_cursor scan; /* of its pins */
+    uint64_t turns[STEP_TURNS]; /* of up and down, newest first, 0 none */
+    uint64_t fell_ms;      /* the last of them that was a fall, 0 none */
+    uint64_t quarantine_ms; /* it ends then */
+};
+
+struct step_guard {
+    struct step_pause pause;
+    /* Time spent in pauses; time without one pays it back. */
+    uint64_t spent_ms;
+    bool resting;          /* no new pause until it is paid back */
+    uint64_t at_ms;        /* when it was last looked at */
 };
 
 struct step_wish {
@@ -98,6 +114,7 @@ struct step {
     uint32_t placed_first, n_placed;
     uint32_t buckets[STEP_BUCKETS];
     struct step_release releases[STEP_RELEASES];
+    struct step_guard guard;
 
     /* Scratch of one call. */
     struct pin pin, other;
@@ -173,10 +190,21 @@ void step_sweep_start(struct step *s);
 /* A node can take copies now and could not before. */
 void step_sweep_able(struct step *s, const struct step_clock *c);
 /* Notices nodes whose health changed. */
-void step_sweep_nodes(struct step *s);
+void step_sweep_nodes(struct step *s, const struct step_clock *c);
+/* Repair was paused: what was left alone is looked at again. */
+void step_sweep_resume(struct step *s);
 void step_sweep_changes(struct step *s, const struct store_changes *changes,
                         const struct step_clock *c);
 void step_sweep_tick(struct step *s, const struct step_clock *c);
+
+/* step_guard.c */
+void step_guard_clear(struct step *s, uint64_t now_ms);
+/* The node's health changed, to up or from up. */
+void step_guard_turn(struct step *s, struct step_node *e, bool up,
+                     uint64_t now_ms);
+bool step_guard_quarantined(const struct step_node *e, uint64_t now_ms);
+/* Whether the brake holds; changed: a node was seen to change just now. */
+void step_guard_judge(struct step *s, bool changed, uint64_t now_ms);
 
 /* step_claim.c */
 void step_claim_placed(struct step *s, const struct cid *cid, uint32_t node,

@@ -56,6 +56,14 @@ void step_sweep_able(struct step *s, const struct step_clock *c)
             s->nodes[i].scan.next_ms = c->now_ms;
 }
 
+void step_sweep_resume(struct step *s)
+{
+    walk_todo_now(s);
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].known && s->nodes[i].health != HEALTH_UP)
+            restart(&s->nodes[i].scan);
+}
+
 /* A new leader knows only what the log says: it walks the fallen nodes. */
 void step_sweep_start(struct step *s)
 {
@@ -66,7 +74,7 @@ void step_sweep_start(struct step *s)
     s->todo_pause_ms = TODO_MS;
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         s->nodes[i].known = false;
-        s->nodes[i].eligible = false;
+        s->nodes[i].able = STEP_UNABLE;
         s->nodes[i].state_wished = s->nodes[i].put_wished = false;
         s->nodes[i].scan = (struct step_cursor){0};
         s->nodes[i].soft.moving = s->nodes[i].soft.stuck = 0;
@@ -83,15 +91,21 @@ void step_sweep_start(struct step *s)
     }
 }
 
-void step_sweep_nodes(struct step *s)
+void step_sweep_nodes(struct step *s, const struct step_clock *c)
 {
     uint32_t n;
     const struct node *const *rows = store_nodes(s->store, &n);
+    bool turned = false;
 
     for (uint32_t i = 0; i < n; i++) {
         struct step_node *e = step_node_find(s, rows[i]->id);
         if (!e)
             continue;
+        bool up = rows[i]->health == HEALTH_UP;
+        if (e->known && up != (e->health == HEALTH_UP)) {
+            step_guard_turn(s, e, up, c->now_ms);
+            turned = true;
+        }
         bool draining = rows[i]->admin == ADMIN_DRAINING;
         if (e->known ? e->health != rows[i]->health ||
                            e->draining != draining
@@ -101,6 +115,7 @@ void step_sweep_nodes(struct step *s)
         e->health = rows[i]->health;
         e->draining = draining;
     }
+    step_guard_judge(s, turned, c->now_ms);
 }
 
 /* A wish may get lost, and a full queue took none: the pause is short. */
@@ -270,7 +285,7 @@ static void sweep_everywhere(struct step *s, const struct step_clock *c)
 void step_sweep_tick(struct step *s, const struct step_clock *c)
 {
     assert(s->leading);
-    step_sweep_nodes(s);
+    step_sweep_nodes(s, c);
     if (s->n_nodes > 0 && !s->stopped)
         scan_nodes(s, c);
     sweep_everywhere(s, c);

@@ -387,7 +387,6 @@ static inline void world_silence(uint32_t node)
 
 static inline int world_setup(void **state)
 {
-    const struct step_limits limits = {15000, 60000, 600000};
     struct step_wishes wishes = {NULL, world_propose, world_check};
     struct command c = {.kind = COMMAND_CONFIG_PUT};
     struct err_text why = {""};
@@ -396,7 +395,7 @@ static inline int world_setup(void **state)
     if (store_open(":memory:", &w->store, &why) != ERR_OK)
         fail_msg("%s", why.text);
     w->fsm = fsm_new(w->store);
-    w->step = step_new(w->store, &limits, &wishes);
+    w->step = step_new(w->store, &step_limits_default, &wishes);
     w->clock = (struct step_clock){1000000, WORLD_WALL, true};
     w->queue_max = WORLD_OPS;
     pin_init(&w->pin);

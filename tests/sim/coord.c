@@ -343,7 +343,14 @@ static void tick(struct sim *s, struct task *t)
 
 static void start(struct coord *c)
 {
-    static const struct step_limits limits = {15000, 60000, 600000};
+    /* Guards that trip although leaders change often, and let go well within
+     * the time that settling may take. */
+    static const struct step_limits limits = {
+        .suspect_ms = 15000, .down_ms = 60000, .out_ms = 600000,
+        .flaps = 2, .flap_window_ms = 3600000, .quarantine_ms = 300000,
+        .storm_percent = 20, .storm_least = 2, .storm_window_ms = 600000,
+        .pause_ms = 900000,
+    };
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct err_text why;
 

@@ -279,7 +279,6 @@ UNUSED static bool coord_log_exists(const struct coord *c)
 /* dir, address and members are set; opens everything but Raft. */
 UNUSED static void coord_open(struct coord *c)
 {
-    struct step_limits limits = {15000, 60000, 600000};
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct peers_settings ps = {
         .loop = c->loop, .members = c->members, .self = &c->self,
@@ -310,7 +309,7 @@ UNUSED static void coord_open(struct coord *c)
     snprintf(c->self.name, sizeof c->self.name, "c%s", c->address + 10);
     snprintf(c->self.peer_address, sizeof c->self.peer_address, "%s",
              c->address);
-    c->step = step_new(c->store, &limits, &wishes);
+    c->step = step_new(c->store, &step_limits_default, &wishes);
     c->hub = stream_hub_new(c->loop);
     assert_int_equal(addr_parse(c->address, 0, &ps.listen, &c->why), ERR_OK);
     as.hub = c->hub;

@@ -66,6 +66,7 @@ static void add_copy(uint32_t node, enum copy_want want)
 #define COPIES_HELD(c) (r->copies = (c))
 #define QUEUE(q) (n->queue = (q))
 #define SUSPECT (n->suspect = true)
+#define QUARANTINED (n->quarantined = true)
 #define DAEMON_GONE (n->daemon_up = false)
 #define DOWN (r->health = HEALTH_DOWN)
 #define CORDONED (r->admin = ADMIN_CORDONED)
@@ -73,6 +74,8 @@ static void add_copy(uint32_t node, enum copy_want want)
 #define HAS(node) add_copy(node, COPY_RECURSIVE)
 #define HAD(node) add_copy(node, COPY_RELEASED)
 #define COPIES(c) (w->in.want = (c))
+#define LEAST(c) (w->in.least = (c))
+#define THERE(c) (w->in.n_there = (c))
 #define SIZE(b) (w->in.size = (b))
 #define PREFER(...) prefer((const uint32_t[]){__VA_ARGS__, 0})
 #define PLAN plan_place(&w->in, &w->out)
@@ -198,6 +201,23 @@ static void test_excluded(void **state)
     HAS(8); COPIES(3); PLAN; NOTHING;
     assert_int_equal(w->out.candidates, 0);
     PREFER(1, 2, 3, 4, 5, 6, 7, 8); PLAN; NOTHING;
+}
+
+static void test_quarantined(void **state)
+{
+    (void)state;
+    NODE(1, QUARANTINED, FREE(90)); NODE(2, QUARANTINED, FREE(80));
+    NODE(3, FREE(10)); NODE(4, QUARANTINED, SUSPECT);
+    COPIES(3); PLAN; ASSIGNED(3);
+    LEAST(1); PLAN; ASSIGNED(3);
+    LEAST(2); PLAN; ASSIGNED(3, 1); /* others first */
+    LEAST(4); PLAN; ASSIGNED(3, 1, 2);
+    COPIES(1); PLAN; ASSIGNED(3);
+    COPIES(UINT32_MAX); LEAST(0); PLAN; ASSIGNED(3);
+    LEAST(2); PLAN; ASSIGNED(3, 1);
+    COPIES(2); LEAST(0); PREFER(2, 1); PLAN; ASSIGNED(3);
+    THERE(1); PLAN; ASSIGNED(2, 3); /* what is there may stay */
+    PREFER(4); PLAN; ASSIGNED(3);
 }
 
 static void test_disk(void **state)
@@ -498,8 +518,9 @@ int main(void)
         T(test_least_used), T(test_use_is_relative), T(test_spread),
         T(test_spread_counts_existing), T(test_released_leave_the_spread),
         T(test_spread_levels), T(test_unlabelled_are_apart),
-        T(test_excluded), T(test_disk), T(test_placed_counts),
-        T(test_preferred), T(test_old_copy_comes_last), T(test_everywhere),
+        T(test_excluded), T(test_quarantined), T(test_disk),
+        T(test_placed_counts), T(test_preferred),
+        T(test_old_copy_comes_last), T(test_everywhere),
         T(test_queue), T(test_ties), T(test_huge_sizes), T(test_products),
         T(test_balance), T(test_balance_of_sizes),
         T(test_balance_with_zones), T(test_deterministic),

@@ -85,7 +85,8 @@ static void is(enum plan_verdict verdict)
                         plan_verdict_word(verdict));
     assert_true(strlen(plan_verdict_text(verdict)) > 0);
     assert_int_equal(w->out[0].rank, verdict == PLAN_CANDIDATE ||
-                                         verdict == PLAN_RELEASED);
+                                         verdict == PLAN_RELEASED ||
+                                         verdict == PLAN_QUARANTINED);
 }
 
 /* The graver one is named where several hold. */
@@ -100,6 +101,8 @@ static void test_every_verdict(void **state)
     is(PLAN_NO_DISK);
     n->free_bytes++;
     is(PLAN_CANDIDATE);
+    n->quarantined = true;
+    is(PLAN_QUARANTINED);
     n->placed_bytes = 1;
     is(PLAN_NO_DISK);
     n->placed_bytes = 1000 * MIB;
@@ -109,6 +112,8 @@ static void test_every_verdict(void **state)
     r->full = true;
     is(PLAN_FULL);
     add_copy(7, COPY_RELEASED); /* is there: it needs no room */
+    is(PLAN_QUARANTINED);
+    n->quarantined = false;
     is(PLAN_RELEASED);
     r->admin = ADMIN_DRAINING;
     is(PLAN_DRAINING);
@@ -209,6 +214,7 @@ static void random_node(uint32_t id)
     r->bytes = below(5) * 10 * MIB;
     r->copies = below(3);
     n->suspect = below(8) == 0;
+    n->quarantined = below(6) == 0;
     n->daemon_up = below(10) > 0;
     n->free_bytes = below(2) == 0 ? UINT64_MAX : below(30) * MIB;
     n->placed_bytes = below(3) * MIB;
@@ -257,12 +263,16 @@ static void check_alone(void)
         struct plan_input one = w->in;
         bool able = w->out[i].verdict == PLAN_CANDIDATE ||
                     w->out[i].verdict == PLAN_RELEASED;
+        bool need = w->out[i].verdict == PLAN_QUARANTINED;
 
         one.nodes = &w->nodes[i];
         one.n_nodes = 1;
         plan_place(&one, &choice);
         assert_int_equal(choice.n, able);
-        assert_int_equal(w->out[i].rank > 0, able);
+        one.least = 1;
+        plan_place(&one, &choice);
+        assert_int_equal(choice.n, able || need);
+        assert_int_equal(w->out[i].rank > 0, able || need);
     }
 }
 
@@ -280,9 +290,11 @@ static bool holds_in_domain(const struct plan_judgement *j)
 static void check_ranks(void)
 {
     static struct plan_choice choice;
+    struct plan_input in = w->in;
 
+    in.least = 1;
     for (uint32_t rank = 1;; rank++) {
-        plan_place(&w->in, &choice);
+        plan_place(&in, &choice);
         assert_int_equal(choice.n > 0 ? choice.places[0].node : 0,
                          ranked(rank));
         if (choice.n == 0)
@@ -324,7 +336,9 @@ static void test_everywhere(void **state)
         random_world();
         w->in.want = UINT32_MAX;
         plan_judge(&w->in, w->out);
+        w->in.least = w->in.n_nodes; /* quarantined ones come last */
         plan_place(&w->in, &choice);
+        w->in.least = 0;
         for (uint32_t i = 0; i < choice.n; i++)
             assert_int_equal(choice.places[i].node, ranked(i + 1));
         assert_int_equal(ranked(choice.n + 1), 0);

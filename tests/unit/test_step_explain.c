@@ -417,7 +417,7 @@ static void check_choice(enum step_outcome done)
 static bool can_take(void)
 {
     for (uint32_t i = 0; i < x.n_nodes; i++)
-        if (judged[i].rank > 0)
+        if (judged[i].rank > 0 && judged[i].verdict != PLAN_QUARANTINED)
             return true;
     return false;
 }
