@@ -48,6 +48,7 @@ static const struct api_route routes[] = {
     {"GET", "/api/v1/orgs", api_orgs, API_READY},
     {"GET", "/api/v1/orgs/{}", api_org, API_READY},
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
+    {"POST", "/api/v1/repair/resume", api_repair_resume, API_READY},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

@@ -170,5 +170,6 @@ void api_org(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
+void api_repair_resume(struct api_call *c, const struct http_head *h);
 
 #endif

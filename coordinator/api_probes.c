@@ -150,6 +150,25 @@ static void operation_series(struct buf *b, const struct view *v)
         "times that expiry was paused because of a clock", v->time_jumps);
 }
 
+static uint64_t quarantined(const struct view *v)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        n += v->nodes[i].quarantined_ms > 0;
+    return n;
+}
+
+static void guard_series(struct buf *b, const struct view *v)
+{
+    one(b, "pinfold_repair_paused", "gauge",
+        "1 on the leader while repair is paused, since many nodes fell",
+        v->pause.paused);
+    one(b, "pinfold_nodes_quarantined", "gauge",
+        "nodes that keep falling and get no new copies, on the leader",
+        quarantined(v));
+}
+
 static void agent_series(struct buf *b, const struct view *v)
 {
     const struct agents_stats *a = &v->agents;
@@ -202,6 +221,10 @@ static uint64_t node_connected(const struct view_node *n)
 {
     return n->connected;
 }
+static uint64_t node_quarantined(const struct view_node *n)
+{
+    return n->quarantined_ms > 0;
+}
 static uint64_t node_in(const struct view_node *n)
 {
     return n->in_total;
@@ -219,6 +242,8 @@ static const struct node_series node_table[] = {
     {"pinfold_node_queue", "orders waiting at the agent", node_queue},
     {"pinfold_node_orphans", "pins of ours without an order", node_orphans},
     {"pinfold_node_connected", "1 with a session here", node_connected},
+    {"pinfold_node_quarantined", "1 while it gets no new copies, on the "
+     "leader", node_quarantined},
     {"pinfold_node_bitswap_in_bytes", "bytes its daemon received", node_in},
     {"pinfold_node_bitswap_out_bytes", "bytes its daemon sent", node_out},
 };
@@ -292,6 +317,7 @@ void api_metrics(struct api_call *c, const struct http_head *h)
         c->view->ready);
     raft_series(&b, c->view);
     operation_series(&b, c->view);
+    guard_series(&b, c->view);
     agent_series(&b, c->view);
     node_lines(&b, c->view);
     org_lines(&b, c->view);
@@ -421,6 +447,7 @@ static void status_node(struct json_writer *w, const struct view *v,
         json_kv_u64(w, "moving", n->moving);
         json_kv_u64(w, "stuck", n->stuck);
     }
+    json_kv_u64(w, "quarantined_ms", n->quarantined_ms);
     json_kv_u64(w, "queue", n->queue);
     json_kv_u64(w, "orphans", n->orphans);
     json_kv_text(w, "daemon", daemon_word(n));
@@ -453,6 +480,28 @@ static void hex_kv(struct json_writer *w, const char *key, const uint8_t *p,
     json_kv_text(w, key, text);
 }
 
+/* Only the leader knows. */
+static void status_repair(struct json_writer *w, const struct view *v)
+{
+    const struct step_pause *p = &v->pause;
+
+    json_key(w, "repair");
+    if (!v->leading) {
+        json_null(w);
+        return;
+    }
+    json_object(w);
+    json_kv_bool(w, "paused", p->paused);
+    json_kv_u64(w, "paused_ms", p->paused ? v->clock_ms - p->since_ms : 0);
+    json_kv_u64(w, "left_ms", p->paused && p->until_ms > v->clock_ms
+                                  ? p->until_ms - v->clock_ms : 0);
+    json_kv_u64(w, "nodes", p->nodes);
+    json_kv_u64(w, "nodes_down", p->down);
+    json_kv_text(w, "region", p->region);
+    json_kv_u64(w, "nodes_quarantined", quarantined(v));
+    json_object_end(w);
+}
+
 void api_status(struct api_call *c, const struct http_head *h)
 {
     const struct view *v = c->view;
@@ -483,6 +532,7 @@ void api_status(struct api_call *c, const struct http_head *h)
     json_kv_u64(&w, "disk_free", v->disk_free);
     json_kv_bool(&w, "disk_low", v->disk_low);
     json_kv_bool(&w, "claims_refused", v->refuses_claims);
+    status_repair(&w, v);
     status_coordinators(&w, v);
     json_key(&w, "nodes");
     json_array(&w);

@@ -11,6 +11,7 @@
 #include "coordinator/clocks.h"
 #include "coordinator/disk.h"
 #include "coordinator/front.h"
+#include "coordinator/guards.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/now.h"
 #include "coordinator/peers.h"
@@ -53,6 +54,7 @@ struct coordinator {
     struct checkpoint *checkpoint;
     struct clocks clocks;
     struct disk disk;
+    struct guards guards;
     struct replica_events replica_events;
     struct peers_events peers_events;
     char raft_dir[PATH_SIZE], store_path[PATH_SIZE];
@@ -304,6 +306,7 @@ static void on_tick(uv_timer_t *t)
     if (c->replica != NULL) {
         fill_clock(c, &clock);
         step_tick(c->step, &clock);
+        c->view_dirty |= guards_look(&c->guards, c->step, c->store, &clock);
     }
     say_unready(c);
     if (c->view_dirty)

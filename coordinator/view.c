@@ -113,6 +113,8 @@ static void fill_nodes(struct view *v, const struct view_sources *from,
         n->capacity = n->row.capacity;
         n->word = step_word(from->step, rows[i], clock);
         fill_drain(n, step_soft(from->step, rows[i]->id));
+        n->quarantined_ms = step_quarantined_ms(from->step, rows[i]->id,
+                                                clock);
         peerid_from_key(n->row.key, &n->peer);
         (void)peerid_print(&n->peer, n->peer_text);
         n->daemon = DAEMON_DOWN;
@@ -190,6 +192,8 @@ void view_publish(const struct view_sources *from,
     v->disk_free = from->disk->free;
     v->disk_low = from->disk->low;
     v->time_jumps = from->time_jumps;
+    v->pause = *step_pause(from->step);
+    v->clock_ms = clock->now_ms;
     store_hash(from->store, v->hash);
     fill_standing(v, from);
     fill_nodes(v, from, clock);

@@ -15,7 +15,8 @@ struct view_node {
     struct node row;
     enum node_word word;
     bool connected;
-    uint32_t moving, stuck;     /* step_soft; 0 where it does not lead */
+    uint32_t moving, stuck;     /* step_soft; 0 where it does not lead … */
+    uint64_t quarantined_ms;    /* … as is this: how much longer */
     uint64_t beat_wall_ms;      /* 0: none since this process started */
     enum daemon_state daemon;
     char daemon_text[128], daemon_version[64], agent_version[64];
@@ -54,6 +55,8 @@ struct view {
     uint64_t disk_free, time_jumps;
     bool disk_low;
     bool refuses_claims;        /* the disks of too many are low */
+    struct step_pause pause;    /* of repair; known where it leads */
+    uint64_t clock_ms;          /* monotonic, for the pause's times */
     uint8_t hash[STORE_HASH];
     struct replica_stats replica;
     struct agents_stats agents;

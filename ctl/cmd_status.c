@@ -140,10 +140,26 @@ static void show_coordinators(const struct json_value *all)
     table_end(&t);
 }
 
+static void cell_remark(struct table *t, const struct json_value *v)
+{
+    uint64_t orphans = get_number(v, "orphans");
+    uint64_t quarantined = get_number(v, "quarantined_ms");
+    struct buf remark = BUF_INIT;
+    char text[TEXT], span[PRINT_TIME];
+
+    buf_text(&remark, get_text(v, "daemon_text", text));
+    if (quarantined > 0)
+        buf_printf(&remark, "%squarantined for %s", remark.n > 0 ? "; " : "",
+                   print_span(quarantined, span));
+    if (orphans > 0 && text[0] == 0)
+        buf_printf(&remark, "%s%llu orphans", remark.n > 0 ? "; " : "",
+                   (unsigned long long)orphans);
+    table_cell(t, buf_cstr(&remark));
+    buf_free(&remark);
+}
+
 static void show_node(struct table *t, const struct json_value *v)
 {
-    char text[TEXT];
-    uint64_t orphans = get_number(v, "orphans");
 
     cell_text(t, v, "name");
     cell_text(t, v, "state");
@@ -155,13 +171,7 @@ static void show_node(struct table *t, const struct json_value *v)
     cell_size(t, v, "rate_in");
     cell_size(t, v, "rate_out");
     cell_seen(t, v);
-    get_text(v, "daemon_text", text);
-    if (text[0] != 0)
-        table_cell(t, text);
-    else if (orphans > 0)
-        table_cellf(t, "%llu orphans", (unsigned long long)orphans);
-    else
-        table_cell(t, "");
+    cell_remark(t, v);
 }
 
 static bool nodes_of(const struct json_value *all, struct json_value *list)
@@ -198,6 +208,45 @@ static const char *leader_of(const struct json_value *all, char out[TEXT])
     return NULL;
 }
 
+static bool is_down(const struct json_value *all)
+{
+    struct json_value list, v;
+    struct span key;
+    size_t it = 0;
+    char text[TEXT];
+
+    if (nodes_of(all, &list))
+        while (json_next(&list, &it, &key, &v)) {
+            get_text(&v, "state", text);
+            if (strcmp(text, "down") == 0 || strcmp(text, "out") == 0)
+                return true;
+        }
+    return false;
+}
+
+/* Only the leader knows whether repair is paused. */
+static void show_repair(const struct json_value *all)
+{
+    struct json_value v;
+    char region[TEXT], paused[PRINT_TIME], left[PRINT_TIME];
+
+    if (!json_get(all, "repair", &v) || v.type != JSON_OBJECT) {
+        if (is_down(all))
+            print_field("REPAIR", "the leader knows");
+        return;
+    }
+    if (yes_no(&v, "paused", "yes", "")[0] == 0)
+        return;
+    get_text(&v, "region", region);
+    print_field("REPAIR", "paused for %s, %s more at most: %llu of %llu nodes "
+                "fell%s%s",
+                print_span(get_number(&v, "paused_ms"), paused),
+                print_span(get_number(&v, "left_ms"), left),
+                (unsigned long long)get_number(&v, "nodes_down"),
+                (unsigned long long)get_number(&v, "nodes"),
+                region[0] != 0 ? ", all of region " : "", region);
+}
+
 static void show_summary(struct ctl *c, const struct json_value *all)
 {
     char text[TEXT], leader[TEXT];
@@ -212,6 +261,7 @@ static void show_summary(struct ctl *c, const struct json_value *all)
                     (unsigned long long)get_number(all, "commit"));
     else
         print_field("LEADER", "none");
+    show_repair(all);
     if (!json_get(all, "coordinator", &self))
         return;
     print_field("ANSWERED BY", "%s at %s, version %s",
@@ -254,8 +304,11 @@ static enum err cluster(struct ctl *c, struct err_text *why)
 
 static void show_node_long(struct table *t, const struct json_value *v)
 {
+    char state[TEXT];
+
     cell_text(t, v, "name");
-    cell_text(t, v, "state");
+    table_cellf(t, "%s%s", get_text(v, "state", state),
+                get_number(v, "quarantined_ms") > 0 ? ", quarantined" : "");
     cell_text(t, v, "peer");
     cell_labels(t, v);
     cell_number(t, v, "copies");

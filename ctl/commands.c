@@ -141,6 +141,8 @@ const struct cli_command commands_table[] = {
     {"quota set", "[ORG]", "set limits of an organisation (default: "
      "'default'); what is not named stays", quota_options, 0, 1,
      cmd_quota_set},
+    {"repair resume", "", "end a pause of repair, which began when many "
+     "nodes fell at once", no_options, 0, 0, cmd_repair_resume},
     {"health", "", "whether each host is ready; exit 7 if none is",
      no_options, 0, 0, cmd_health},
     {"health graph", "", "who is connected to whom", no_options, 0, 0,

@@ -72,6 +72,13 @@ static void routes(void **state)
     api_expect(w, "PATCH", "/id", 405,
                "{\"code\":405,\"message\":\"method not allowed\"}\n");
     api_expect(w, "OPTIONS", "/id", 405, "Allow: GET\r\n");
+    api_expect(w, "GET", "/api/v1/repair/resume", 405, "Allow: POST\r\n");
+    api_expect(w, "POST", "/api/v1/repair/resume", 409,
+               "\"message\":\"repair is not paused\"}");
+    api_expect(w, "GET", "/api/v1/status", 200,
+               "\"repair\":{\"paused\":false,");
+    api_expect(w, "GET", "/metrics", 200, "\npinfold_repair_paused 0\n"
+               "# HELP pinfold_nodes_quarantined");
     api_expect(w, "GET", "/%zz", 400, "\"code\":400");
     api_expect(w, "GET", "/pins/%00", 400, "\"code\":400");
     api_expect(w, "GET", "/id?a=%ff", 400, "bad UTF-8");

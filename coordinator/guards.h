@@ -1,0 +1,20 @@
+/* Says in the log what the guards of the control loop do (step_guard.c):
+ * nodes that are put into quarantine, pauses of repair. Core loop only.
+ */
+#ifndef PINFOLD_GUARDS_H
+#define PINFOLD_GUARDS_H
+
+#include "coordinator/core/step.h"
+
+struct guards {
+    bool paused;
+    uint8_t quarantined[(UINT16_MAX + 8) / 8]; /* bit a node */
+};
+
+/* After each tick. true: something changed. */
+bool guards_look(struct guards *g, const struct step *s, struct store *store,
+                 const struct step_clock *c);
+/* "recovered", "time", "operator", "leader" */
+const char *guards_end_text(enum step_pause_end e);
+
+#endif
