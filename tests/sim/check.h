@@ -17,6 +17,7 @@
  *   foreign     pins of others stay
  *   held        "pinned" is said only of what the daemon showed
  *   one_call    one call a CID
+ *   pause       repair is paused only while two nodes are down, and not long
  *   settle      once faults stop, all is as wanted, within 20 minutes
  */
 #ifndef PINFOLD_SIM_CHECK_H
@@ -40,6 +41,10 @@ void check_orders(struct check *k, uint32_t agent,
 void check_report(struct check *k, uint32_t agent,
                   const struct message_report *r);
 void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);
+
+/* Repair is paused at this coordinator, since then. */
+void check_pause(struct check *k, uint32_t coord, struct store *store,
+                 uint64_t since_ms);
 
 /* The replica that has applied most. NULL: none is up. */
 struct store *check_front(struct check *k);

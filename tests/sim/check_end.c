@@ -36,6 +36,28 @@ void check_all(struct check *k)
         check_claim(k, s, i);
 }
 
+/* It looks once a second. */
+void check_pause(struct check *k, uint32_t coord, struct store *store,
+                 uint64_t since_ms)
+{
+    uint64_t now = k->sim->now, *calm = &k->calm_ms[coord - 1];
+    uint32_t n, down = 0;
+    const struct node *const *rows = store_nodes(store, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        down += rows[i]->admin != ADMIN_DRAINING &&
+                rows[i]->health != HEALTH_UP;
+    if (down >= 2 || *calm < since_ms)
+        *calm = now;
+    if (now - *calm > 2000)
+        sim_wrong(k->sim, "pause", 0, 0, "%u nodes are down, and coordinator "
+                  "%u repairs nothing", down, coord);
+    if (now - since_ms > COORD_PAUSE_MS + 2000)
+        sim_wrong(k->sim, "pause", 0, 0, "coordinator %u has repaired nothing "
+                  "for %llu s", coord,
+                  (unsigned long long)(now - since_ms) / 1000);
+}
+
 /* --- settled ------------------------------------------------------------- */
 
 /* Why it is not. */
@@ -71,6 +93,8 @@ static bool replicas_settled(struct check *k, struct why *w)
         if (s == NULL || coord_dirty(k->sim->coords[i]) ||
             store_applied(s) != k->front)
             return no(w, 0, 0, "coordinator %u lags", i + 1);
+        if (coord_paused(k->sim->coords[i]))
+            return no(w, 0, 0, "coordinator %u repairs nothing", i + 1);
         store_hash(s, i == 0 ? first : hash);
         if (i > 0 && memcmp(first, hash, sizeof hash) != 0)
             sim_wrong(k->sim, "equal", 0, 0, "coordinator %u differs", i + 1);

@@ -54,6 +54,8 @@ struct check {
     uint64_t boots[SIM_COORDS + 1];   /* of origins */
     uint64_t node_boot[SIM_NODES + 1], node_seq[SIM_NODES + 1];
     bool removed[SIM_NODES + 1];
+    /* Repair is paused there, and fewer than two nodes are down, since. */
+    uint64_t calm_ms[SIM_COORDS];
     struct seen *taken;               /* origin: node */
     uint32_t n_taken, size_taken;
     struct claim claims[SIM_CIDS];

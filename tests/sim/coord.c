@@ -322,6 +322,23 @@ static void watch(struct coord *c)
         move(c, 0, c->term);
 }
 
+/* What the guards do, counted and judged. */
+static void look_at_guards(struct coord *c, const struct step_clock *clock)
+{
+    const struct step_pause *p = step_pause(c->step);
+
+    c->sim->counts[COUNT_PAUSES] += p->paused && !c->paused;
+    c->paused = p->paused;
+    for (uint32_t id = 1; id <= SIM_NODES; id++) {
+        bool is = step_quarantined_ms(c->step, id, clock) > 0;
+
+        c->sim->counts[COUNT_QUARANTINES] += is && !c->quarantined[id];
+        c->quarantined[id] = is;
+    }
+    if (p->paused)
+        check_pause(c->sim->check, c->id, c->store, p->since_ms);
+}
+
 static void tick(struct sim *s, struct task *t)
 {
     struct coord *c = s->coords[t->who];
@@ -337,6 +354,7 @@ static void tick(struct sim *s, struct task *t)
         slow_tick(c);
     coord_fill_clock(c, &clock);
     step_tick(c->step, &clock);
+    look_at_guards(c, &clock);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -349,7 +367,7 @@ static void start(struct coord *c)
         .suspect_ms = 15000, .down_ms = 60000, .out_ms = 600000,
         .flaps = 2, .flap_window_ms = 3600000, .quarantine_ms = 300000,
         .storm_percent = 20, .storm_least = 2, .storm_window_ms = 600000,
-        .pause_ms = 900000,
+        .pause_ms = COORD_PAUSE_MS,
     };
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct err_text why;
@@ -481,6 +499,11 @@ uint32_t coord_epoch(const struct coord *c)
 struct store *coord_store(const struct coord *c)
 {
     return c->store;
+}
+
+bool coord_paused(const struct coord *c)
+{
+    return c->up && step_pause(c->step)->paused;
 }
 
 bool coord_dirty(const struct coord *c)

@@ -8,6 +8,8 @@
 
 #include "tests/sim/net.h"
 
+enum { COORD_PAUSE_MS = 900000 }; /* a pause of repair, at most */
+
 struct coord *coord_new(struct sim *s, uint32_t id);
 void coord_free(struct coord *c);
 bool coord_up(const struct coord *c);
@@ -16,6 +18,7 @@ uint64_t coord_term(const struct coord *c);
 uint32_t coord_epoch(const struct coord *c);
 struct store *coord_store(const struct coord *c); /* NULL: down */
 bool coord_dirty(const struct coord *c); /* a group is open */
+bool coord_paused(const struct coord *c); /* repair is */
 /* From the log: who leads in which term, and what is committed. */
 void coord_told(struct coord *c, uint32_t epoch, uint32_t leader,
                 uint64_t term, uint64_t committed);

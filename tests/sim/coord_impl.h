@@ -77,6 +77,7 @@ struct coord {
     uint64_t doomed_ms;
     uint32_t group_operations;
     uint64_t ticks;
+    bool paused, quarantined[SIM_NODES + 1]; /* as counted last */
 
     /* coord_replica.c */
     struct pending *window[LIMIT_ORIGIN_WINDOW];

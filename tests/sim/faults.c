@@ -85,6 +85,14 @@ static void agent_falls(struct sim *s)
     agent_kill(any_agent(s), j, ms);
 }
 
+static void storm(struct sim *s)
+{
+    uint64_t n = pick(s, 2, 4), ms = pick(s, 70000, 900000);
+
+    while (n-- > 0)
+        agent_kill(any_agent(s), JOURNAL_KEPT, ms + pick(s, 0, 10000));
+}
+
 static void daemon_falls(struct sim *s)
 {
     agent_daemon_fall(any_agent(s), length(s));
@@ -187,6 +195,7 @@ static const struct kind {
     {FAULT_FOREIGN, 150, foreign},   {FAULT_PARTITION, 120, partition},
     {FAULT_PEERS, 400, peers},       {FAULT_CLOCK, 400, jump},
     {FAULT_BREAK, 100, breaks},      {FAULT_COUNT, 120, weather},
+    {FAULT_STORM, 900, storm},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

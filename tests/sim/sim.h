@@ -50,7 +50,8 @@ enum {
     X(PINLOSS, "pinloss")     /* daemons lose pins */                        \
     X(FOREIGN, "foreign")     /* pins under other names */                   \
     X(DRAIN, "drain")         /* nodes cordoned, drained, removed */         \
-    X(QUOTA, "quota")         /* limits around what is used */
+    X(QUOTA, "quota")         /* limits around what is used */               \
+    X(STORM, "storm")         /* many agents fall at once, for long */
 
 enum sim_fault {
 #define X(name, text) FAULT_##name,
@@ -83,6 +84,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(RELEASES, "releases") X(EXPIRED, "expired")                            \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
+    X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(CHECKED, "checked") X(SETTLE_S, "settle_s")
 
 enum sim_count {
