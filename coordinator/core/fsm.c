@@ -116,7 +116,9 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
 
     if (p->org == 0)
         return TODO_RELEASING;
-    if (t.pinned == 0 || (p->flags & PIN_OVER_QUOTA) != 0)
+    if ((p->flags & PIN_OVER_QUOTA) != 0) /* pins in danger come first */
+        return t.wanted > 0 ? TODO_NO_COPY : TODO_BELOW_MAX;
+    if (t.pinned == 0)
         return TODO_NO_COPY;
     if ((int64_t)t.pinned < fsm_minimum(s, p))
         return TODO_BELOW_MIN;

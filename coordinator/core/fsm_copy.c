@@ -105,6 +105,21 @@ static void set_state(const struct fsm *f, struct copy *c,
     c->since = fsm_now_s(f);
 }
 
+/* Content that was uploaded, or that another node holds, does not go because
+ * of what one node measures. */
+static bool is_trusted(const struct pin *p, uint32_t node)
+{
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct copy *c = &p->copies[k];
+
+        if (c->want != COPY_RELEASED
+            && (c->reason == REASON_UPLOADED
+                || (c->node != node && c->state == COPY_PINNED)))
+            return true;
+    }
+    return false;
+}
+
 static bool report_pinned(struct fsm *f, const struct report_item *i,
                           struct copy *c)
 {
@@ -122,8 +137,12 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
         return true;
     p->size = size;
     p->flags |= PIN_MEASURED;
-    if (!fsm_affords(f, 0, NULL)) /* the leader has its copies let go */
-        p->flags |= PIN_OVER_QUOTA;
+    if (fsm_affords(f, 0, NULL))
+        return true;
+    if (is_trusted(p, c->node))
+        p->size = f->before.size; /* it stays at what was granted */
+    else
+        p->flags |= PIN_OVER_QUOTA; /* the leader has its copies let go */
     return true;
 }
 

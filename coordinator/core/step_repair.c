@@ -139,6 +139,8 @@ static enum step_next choose_places(struct step *s,
         .reason = reason,
     };
 
+    if (paid == 0 && (p->flags & PIN_OVER_QUOTA) != 0)
+        return STEP_NEXT_UNPAID; /* there may be many */
     plan_place(&in, &s->choice);
     if (s->choice.n == 0)
         return want == UINT32_MAX ? STEP_NEXT_NOTHING : STEP_NEXT_NO_NODE;

@@ -185,6 +185,23 @@ static bool check_copy(struct check *k, const struct command *c,
     return let_go;
 }
 
+/* What one node measures does not make go what another one holds. */
+static void check_refused(struct check *k, const struct shadow *was,
+                          const struct command *c)
+{
+    const struct pin *p = &k->row;
+
+    if ((p->flags & PIN_OVER_QUOTA) == 0 || was == NULL || was->over ||
+        c->kind != COMMAND_REPORT)
+        return;
+    for (uint32_t i = 0; i < p->n_copies; i++)
+        if (p->copies[i].want != COPY_RELEASED &&
+            p->copies[i].state == COPY_PINNED &&
+            p->copies[i].node != c->report.node)
+            sim_wrong(k->sim, "minimum", p->copies[i].node, p->id,
+                      "its bytes are refused while it is pinned");
+}
+
 /* have: the row is there, in k->row. */
 static void check_copies(struct check *k, struct store *store, uint64_t id,
                          bool have, const struct command *c)
@@ -212,6 +229,8 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
         let_go |= check_copy(k, c, copy_of(w, k->row.copies[i].node),
                              &k->row.copies[i]);
     }
+    if (have)
+        check_refused(k, w, c);
     if (c->kind == COMMAND_ASSIGN && let_go &&
         (k->row.flags & PIN_OVER_QUOTA) == 0)
         check_minimum(k, store, w);

@@ -230,7 +230,8 @@ static void measured(void **state)
     assert_int_equal(copy_of(w, id, 2)->want, COPY_RELEASED);
     assert_int_equal(reported(w, 1, id, REPORT_GONE), VERDICT_ACCEPTED);
     assert_int_equal(reported(w, 2, id, REPORT_GONE), VERDICT_ACCEPTED);
-    assert_non_null(world_pin(w, id)); /* the claim stays */
+    assert_non_null(world_pin(w, id)); /* the claim stays, and waits last */
+    assert_int_equal(w->got.todo, TODO_BELOW_MAX);
     assign(w, id);
     assign_add(w, 3);
     assert_int_equal(go(w), VERDICT_STALE);
@@ -252,6 +253,38 @@ static void measured(void **state)
     report(w, 3, id, REPORT_PINNED)->size = 3 * MIB + 1;
     assert_int_equal(go(w), VERDICT_ACCEPTED);
     assert_int_equal(pin_state_of(world_pin(w, id)), PIN_PINNED);
+    world_close(w);
+}
+
+/* One node's measure does not make content go that another node holds, or
+ * that was uploaded: nobody would have it any more. */
+static void held_by_others(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 20 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_int_equal(pin_on(w, 1, 1, 2), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    report(w, 1, id, REPORT_PINNED)->size = 0; /* could not measure it */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    report(w, 2, id, REPORT_PINNED)->size = ((uint64_t)1 << 48) - 1;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_true((world_pin(w, id)->flags & PIN_OVER_QUOTA) == 0);
+    assert_int_equal(pin_state_of(world_pin(w, id)), PIN_PINNED);
+    assert_used(w, MIB, 2 * MIB, 1);
+    put(w, 2, 1, 2)->size = 5 * MIB;
+    on(w, 1);
+    w->c->claim_put.places[0].reason = REASON_UPLOADED;
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    report(w, 2, id, REPORT_PINNED)->size = ((uint64_t)1 << 48) - 1;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_true((world_pin(w, id)->flags & PIN_OVER_QUOTA) == 0);
+    assert_used(w, 6 * MIB, 12 * MIB, 2);
     world_close(w);
 }
 
@@ -370,6 +403,7 @@ int main(void)
         cmocka_unit_test(nothing_runs_over),
         cmocka_unit_test(soft_and_grace),
         cmocka_unit_test(measured),
+        cmocka_unit_test(held_by_others),
         cmocka_unit_test(asked_for),
         cmocka_unit_test(everywhere),
         cmocka_unit_test(from_the_first_schema),
