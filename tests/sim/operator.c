@@ -71,7 +71,7 @@ static void limit(struct sim *s, struct operator *o)
         uint64_t share = sim_pick(&o->random, 70, 140);
 
         *l = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
-        if (sim_pick(&o->random, 0, 3) != 0)
+        if (sim_pick(&o->random, 0, k == ORG_PHYSICAL ? 1 : 3) != 0)
             continue;
         l->hard = (org->used[k] + least[k]) / 100 * share;
         if (sim_pick(&o->random, 0, 1) == 0)
