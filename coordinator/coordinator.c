@@ -307,6 +307,8 @@ static void on_tick(uv_timer_t *t)
         fill_clock(c, &clock);
         step_tick(c->step, &clock);
         c->view_dirty |= guards_look(&c->guards, c->step, c->store, &clock);
+        budgets_look(&c->guards.budgets, c->store,
+                     replica_leading(c->replica));
     }
     say_unready(c);
     if (c->view_dirty)

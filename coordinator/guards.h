@@ -4,9 +4,11 @@
 #ifndef PINFOLD_GUARDS_H
 #define PINFOLD_GUARDS_H
 
+#include "coordinator/budgets.h"
 #include "coordinator/core/step.h"
 
 struct guards {
+    struct budgets budgets;
     bool paused;
     uint8_t quarantined[(UINT16_MAX + 8) / 8]; /* bit a node */
 };

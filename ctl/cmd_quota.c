@@ -58,17 +58,12 @@ static void cell(struct table *t, enum org_kind k, uint64_t v)
 
 static void share(struct table *t, const struct quota *q)
 {
-    uint64_t limit = q->hard < q->soft ? q->hard : q->soft, per;
-    uint64_t used = q->used < UINT64_MAX / 100 ? q->used : UINT64_MAX / 100;
+    uint64_t limit = q->hard < q->soft ? q->hard : q->soft;
 
-    if (limit == ORG_NO_LIMIT) {
+    if (limit == ORG_NO_LIMIT)
         table_cell(t, "");
-        return;
-    }
-    per = limit == 0    ? (used > 0 ? 999 : 0)
-          : limit < 10000 ? used * 100 / limit
-                          : q->used / (limit / 100);
-    table_cellf(t, "%llu%%", (unsigned long long)per);
+    else
+        table_cellf(t, "%u%%", org_percent(q->used, limit));
 }
 
 static void remark(struct table *t, enum org_kind k, const struct quota *q)

@@ -79,6 +79,19 @@ const char *org_kind_text(enum org_kind k)
     return "?";
 }
 
+unsigned org_percent(uint64_t used, uint64_t limit)
+{
+    uint64_t percent;
+
+    if (limit == ORG_NO_LIMIT || used == 0)
+        return 0;
+    if (used < UINT64_MAX / 100)
+        percent = limit == 0 ? 999 : used * 100 / limit;
+    else
+        percent = limit < 100 ? 999 : used / (limit / 100);
+    return percent < 999 ? (unsigned)percent : 999;
+}
+
 const char *node_word_text(enum node_word w)
 {
     switch (w) {

@@ -24,6 +24,9 @@ enum org_kind {
     ORG_KINDS = 3
 };
 const char *org_kind_text(enum org_kind k); /* "physical" */
+/* Share of the limit that is used, in percent, rounded down; 999 at most.
+ * Without a limit 0. */
+unsigned org_percent(uint64_t used, uint64_t limit);
 
 /* UINT64_MAX: none. Otherwise at most ORG_LIMIT_MAX, soft <= hard. */
 struct org_limit {

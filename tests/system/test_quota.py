@@ -72,6 +72,14 @@ def test_limit_of_pins(make_cluster):
     done = pinfold(cluster, "pin", "add", make_cid())
     assert done.returncode == 4, done
     assert "used 50, requested 1, limit 50" in done.stderr, done
+    # The leader's log told of it on the way, once for each step.
+    until(lambda: "percent=100 used=50 limit=50" in
+          cluster.leader().log_text(), 10, "the log says so")
+    said = [line for line in cluster.leader().log_text().splitlines()
+            if "event=quota_near" in line]
+    assert all("org=default kind=pins" in line for line in said)
+    percents = [int(re.search(r"percent=(\d+)", line)[1]) for line in said]
+    assert percents == sorted(set(percents)) and len(said) <= 3
     # What is removed makes room; a repetition needs none.
     gone = taken[0].json()["cid"]
     kept = taken[1].json()["cid"]

@@ -192,9 +192,25 @@ static void test_texts(void **state)
     assert_string_equal(verdict_text(VERDICT_REPEATED), "repeated");
 }
 
+static void percents(void **state)
+{
+    (void)state;
+    assert_int_equal(org_percent(0, 0), 0);
+    assert_int_equal(org_percent(1, 0), 999);
+    assert_int_equal(org_percent(5, ORG_NO_LIMIT), 0);
+    assert_int_equal(org_percent(799, 1000), 79);
+    assert_int_equal(org_percent(800, 1000), 80);
+    assert_int_equal(org_percent(ORG_LIMIT_MAX, ORG_LIMIT_MAX), 100);
+    assert_int_equal(org_percent(ORG_LIMIT_MAX / 10 * 8, ORG_LIMIT_MAX), 80);
+    assert_int_equal(org_percent(UINT64_MAX - 1, 7), 999);
+    assert_int_equal(org_percent(9999, 1000), 999);
+    assert_int_equal(org_percent(1, ORG_LIMIT_MAX), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percents),
         cmocka_unit_test(test_copies_sorted),
         cmocka_unit_test(test_copies_to_the_limit),
         cmocka_unit_test(test_reasons),
