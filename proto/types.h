@@ -96,6 +96,7 @@ enum copy_state {
     X(9, SURPLUS, "surplus", "more copies than the maximum")                 \
     X(10, UPLOADED, "uploaded", "an upload went to this node")               \
     X(11, DRAINED, "drained", "moved off a node that is drained")            \
+    X(12, REBALANCED, "rebalanced", "moved off a node that is over-full")    \
     X(13, OVER_QUOTA, "over_quota",                                          \
       "larger than its organisation may store")
 
