@@ -141,6 +141,29 @@ static void mark_domain(const struct plan_input *in, struct slot *slots,
     }
 }
 
+static bool is_alone(const struct node *const *others, uint32_t n,
+                     const struct node *node, const char *key)
+{
+    const char *value = node_label(node, key);
+
+    for (uint32_t i = 0; i < n && value; i++) {
+        const char *other = node_label(others[i], key);
+        if (other && strcmp(other, value) == 0)
+            return false;
+    }
+    return true;
+}
+
+bool plan_as_wide(const struct node *const *others, uint32_t n,
+                  const struct node *from, const struct node *to)
+{
+    for (unsigned k = 0; k < LEVELS; k++)
+        if (is_alone(others, n, from, levels[k]) &&
+            !is_alone(others, n, to, levels[k]))
+            return false;
+    return true;
+}
+
 /* --- candidates --------------------------------------------------------- */
 
 static uint32_t find(const struct plan_node *nodes, uint32_t n, uint32_t id)

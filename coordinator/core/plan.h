@@ -106,4 +106,10 @@ void plan_judge(const struct plan_input *in, struct plan_judgement *out);
 uint32_t plan_drop(const struct plan_node *nodes, uint32_t n_nodes,
                    const struct pin *pin, const bool *may);
 
+/* Whether copies on `others` and `to` stand in as many zones, racks and
+ * regions as those on `others` and `from`, each counted by itself. A node
+ * without that label is a place of its own. */
+bool plan_as_wide(const struct node *const *others, uint32_t n,
+                  const struct node *from, const struct node *to);
+
 #endif

@@ -511,6 +511,46 @@ static void test_drop_keeps_the_spread(void **state)
     assert_int_equal(drop(all), 1);
 }
 
+/* With others on nodes 1 and 2: may 4 take the place of 3? */
+static bool as_wide(void)
+{
+    const struct node *others[] = {&w->rows[0], &w->rows[1]};
+
+    return plan_as_wide(others, 2, &w->rows[2], &w->rows[3]);
+}
+
+static void test_as_wide(void **state)
+{
+    (void)state;
+    NODE(1, ZONE("a"), REGION("x")); NODE(2, ZONE("b"), REGION("y"));
+    NODE(3, ZONE("c"), REGION("x")); NODE(4, ZONE("d"), REGION("y"));
+    assert_true(as_wide()); /* region x has node 1 */
+    label(&w->rows[2], "rack", "r");
+    label(&w->rows[3], "rack", "s");
+    assert_true(as_wide());
+    label(&w->rows[1], "rack", "s");
+    assert_false(as_wide()); /* a rack less */
+}
+
+static void test_as_wide_by_each(void **state)
+{
+    (void)state;
+    NODE(1, ZONE("a"), REGION("x")); NODE(2, ZONE("b"), REGION("x"));
+    NODE(3, ZONE("c"), REGION("y")); NODE(4, ZONE("d"), REGION("x"));
+    assert_false(as_wide()); /* the zones are as many, the regions not */
+}
+
+static void test_as_wide_unlabelled(void **state)
+{
+    (void)state;
+    NODE(1, ZONE("a")); NODE(2, PLAIN); NODE(3, PLAIN); NODE(4, PLAIN);
+    assert_true(as_wide());
+    label(&w->rows[3], "zone", "a");
+    assert_false(as_wide());
+    label(&w->rows[2], "zone", "a");
+    assert_true(as_wide()); /* both stand beside node 1 */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -525,7 +565,8 @@ int main(void)
         T(test_balance), T(test_balance_of_sizes),
         T(test_balance_with_zones), T(test_deterministic),
         T(test_permutation), T(test_many_nodes), T(test_drop),
-        T(test_drop_keeps_the_spread),
+        T(test_drop_keeps_the_spread), T(test_as_wide),
+        T(test_as_wide_by_each), T(test_as_wide_unlabelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
