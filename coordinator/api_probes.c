@@ -188,6 +188,18 @@ static void agent_series(struct buf *b, const struct view *v)
         a->calls);
 }
 
+static void balance_series(struct buf *b, const struct view *v)
+{
+    const struct step_balance *s = &v->balance;
+
+    one(b, "pinfold_rebalance_moves_total", "counter",
+        "copies moved off over-full nodes while leading", s->moves);
+    one(b, "pinfold_rebalance_bytes_total", "counter", "their bytes",
+        s->moved_bytes);
+    one(b, "pinfold_rebalance_left_bytes", "gauge",
+        "bytes on over-full nodes that are to move", s->left_bytes);
+}
+
 struct node_series {
     const char *name, *help;
     uint64_t (*value)(const struct view_node *n);
@@ -319,6 +331,7 @@ void api_metrics(struct api_call *c, const struct http_head *h)
     operation_series(&b, c->view);
     guard_series(&b, c->view);
     agent_series(&b, c->view);
+    balance_series(&b, c->view);
     node_lines(&b, c->view);
     org_lines(&b, c->view);
     one(&b, "pinfold_http_requests_total", "counter", "requests taken",
@@ -502,6 +515,22 @@ static void status_repair(struct json_writer *w, const struct view *v)
     json_object_end(w);
 }
 
+static void status_balance(struct json_writer *w,
+                           const struct step_balance *s)
+{
+    json_key(w, "rebalance");
+    json_object(w);
+    json_kv_bool(w, "on", s->on);
+    json_kv_bool(w, "active", s->active);
+    json_kv_u64(w, "moves", s->moves);
+    json_kv_u64(w, "moved_bytes", s->moved_bytes);
+    json_kv_u64(w, "moves_under_way", s->under_way);
+    json_kv_u64(w, "max_permille", s->max_permille);
+    json_kv_u64(w, "target_permille", s->target_permille);
+    json_kv_u64(w, "left_bytes", s->left_bytes);
+    json_object_end(w);
+}
+
 void api_status(struct api_call *c, const struct http_head *h)
 {
     const struct view *v = c->view;
@@ -533,6 +562,7 @@ void api_status(struct api_call *c, const struct http_head *h)
     json_kv_bool(&w, "disk_low", v->disk_low);
     json_kv_bool(&w, "claims_refused", v->refuses_claims);
     status_repair(&w, v);
+    status_balance(&w, &v->balance);
     status_coordinators(&w, v);
     json_key(&w, "nodes");
     json_array(&w);

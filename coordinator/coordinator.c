@@ -61,6 +61,7 @@ struct coordinator {
     unsigned ticks;
     bool view_dirty, signalled, stopping, was_leading;
     char said[256];
+    struct step_balance balance; /* as it was said */
     int status;
 };
 
@@ -309,6 +310,7 @@ static void on_tick(uv_timer_t *t)
         c->view_dirty |= guards_look(&c->guards, c->step, c->store, &clock);
         budgets_look(&c->guards.budgets, c->store,
                      replica_leading(c->replica));
+        upkeep_balance(step_balance(c->step), &c->balance);
     }
     say_unready(c);
     if (c->view_dirty)
@@ -508,6 +510,8 @@ static void wire(struct coordinator *c)
     limits.suspect_ms = c->config->suspect_ms;
     limits.down_ms = c->config->down_ms;
     limits.out_ms = c->config->out_ms;
+    limits.rebalance = strcmp(c->config->rebalance, "auto") == 0;
+    limits.rebalance_rate = c->config->rebalance_rate;
     c->replica_events = (struct replica_events){
         c, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){

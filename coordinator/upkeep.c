@@ -2,6 +2,7 @@
 #include "coordinator/upkeep.h"
 
 #include "proto/hash.h"
+#include "proto/log.h"
 
 #include <string.h>
 
@@ -54,4 +55,22 @@ void upkeep_row(struct replica *r, const struct store *s,
     prepare(&k, COMMAND_COORDINATOR_PUT);
     k.coordinator_put.row = *row;
     (void)replica_wish(r, &k);
+}
+
+void upkeep_balance(const struct step_balance *now, struct step_balance *said)
+{
+    if (now->active == said->active)
+        return;
+    if (now->active)
+        log_info("rebalance_start", "max_permille=%u target_permille=%u "
+                 "left_bytes=%llu", now->max_permille, now->target_permille,
+                 (unsigned long long)now->left_bytes);
+    else
+        log_info("rebalance_end", "leading=%s max_permille=%u moves=%llu "
+                 "moved_bytes=%llu", now->on ? "yes" : "no",
+                 now->max_permille,
+                 (unsigned long long)(now->moves - said->moves),
+                 (unsigned long long)(now->moved_bytes -
+                                      said->moved_bytes));
+    *said = *now;
 }

@@ -194,6 +194,7 @@ void view_publish(const struct view_sources *from,
     v->time_jumps = from->time_jumps;
     v->pause = *step_pause(from->step);
     v->clock_ms = clock->now_ms;
+    v->balance = *step_balance(from->step);
     store_hash(from->store, v->hash);
     fill_standing(v, from);
     fill_nodes(v, from, clock);

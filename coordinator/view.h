@@ -58,6 +58,7 @@ struct view {
     struct step_pause pause;    /* of repair; known where it leads */
     uint64_t clock_ms;          /* monotonic, for the pause's times */
     uint8_t hash[STORE_HASH];
+    struct step_balance balance;
     struct replica_stats replica;
     struct agents_stats agents;
     unsigned refs;              /* guarded by view.c */

@@ -247,6 +247,23 @@ static void show_repair(const struct json_value *all)
                 region[0] != 0 ? ", all of region " : "", region);
 }
 
+/* Only the leader knows; without a word nothing moves as far as it does. */
+static void show_balance(const struct json_value *all)
+{
+    struct json_value v;
+    char left[PRINT_SIZE], moved[PRINT_SIZE];
+    bool active = false;
+
+    if (!json_get(all, "rebalance", &v) || v.type != JSON_OBJECT)
+        return;
+    (void)json_get_bool(&v, "active", &active);
+    if (active)
+        print_field("REBALANCING", "%s left, %llu under way, %s moved",
+                    print_size(get_number(&v, "left_bytes"), left),
+                    (unsigned long long)get_number(&v, "moves_under_way"),
+                    print_size(get_number(&v, "moved_bytes"), moved));
+}
+
 static void show_summary(struct ctl *c, const struct json_value *all)
 {
     char text[TEXT], leader[TEXT];
@@ -262,6 +279,7 @@ static void show_summary(struct ctl *c, const struct json_value *all)
     else
         print_field("LEADER", "none");
     show_repair(all);
+    show_balance(all);
     if (!json_get(all, "coordinator", &self))
         return;
     print_field("ANSWERED BY", "%s at %s, version %s",

@@ -1,7 +1,8 @@
 /* The leader's control loop: entry points, and what falls due by time alone.
  *
  * Bounds of one call: a tick looks at 256 pins with work, 512 rows of nodes
- * that changed, 64 pins held everywhere (step_sweep.c); a commit looks at
+ * that changed, 64 pins held everywhere (step_sweep.c), 512 pins of a node
+ * that is over-full and the up to 64 that move (step_balance.c); a commit at
  * 1,024 changed pins; 64 claims expire every 200 ms. Each walk goes on where
  * it stopped and ends before it begins again, so no pin waits longer than
  * (pins of the walk / bound) ticks and one pause: 1 s for pins with work
@@ -24,6 +25,8 @@ const struct step_limits step_limits_default = {
     .flaps = 3, .flap_window_ms = 3600000, .quarantine_ms = 3600000,
     .storm_percent = 20, .storm_least = 3, .storm_window_ms = 600000,
     .pause_ms = 3600000,
+    .rebalance = true, .rebalance_rate = (uint64_t)100 << 30,
+    .rebalance_moves = STEP_MOVES,
 };
 
 struct step *step_new(struct store *store, const struct step_limits *l,
@@ -33,6 +36,7 @@ struct step *step_new(struct store *store, const struct step_limits *l,
 
     assert(l->suspect_ms <= l->down_ms && w->propose && w->check);
     assert(l->flaps >= 1 && l->flaps <= STEP_TURNS && l->storm_least >= 1);
+    assert(l->rebalance_moves <= STEP_MOVES);
     s->store = store;
     s->limits = *l;
     s->wishes = *w;
@@ -104,6 +108,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     step_guard_clear(s, c->now_ms);
     step_node_sync(s, c->now_ms);
     step_sweep_start(s);
+    step_balance_start(s, c->now_ms);
 }
 
 void step_committed(struct step *s, const struct step_clock *c)
@@ -168,6 +173,7 @@ void step_tick(struct step *s, const struct step_clock *c)
     expire(s, c);
     step_release_tick(s, c);
     step_sweep_tick(s, c);
+    step_balance_tick(s, c);
     if (!s->stopped && c->now_ms - s->quiet_ms >= TICK_MS) {
         (void)step_command(s, COMMAND_TICK);
         (void)step_propose(s, c->now_ms);

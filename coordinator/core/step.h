@@ -14,7 +14,9 @@
 #include "proto/command.h"
 #include "proto/message.h"
 
-struct step_limits { /* specs/algorithm.md 1.9 */
+enum { STEP_MOVES = 64 };
+
+struct step_limits { /* specs/algorithm.md 1.9, 1.13 */
     uint64_t suspect_ms;  /* silent: no new copies; 15 s */
     uint64_t down_ms;     /* silent: not counted; 60 s */
     uint64_t out_ms;      /* down for so long: repaired; 10 min */
@@ -26,6 +28,9 @@ struct step_limits { /* specs/algorithm.md 1.9 */
      * and at least so many, fell within …; for so long at most. */
     uint32_t storm_percent, storm_least;
     uint64_t storm_window_ms, pause_ms;
+    bool rebalance;       /* copies move off over-full nodes: */
+    uint64_t rebalance_rate;  /* bytes an hour, 0 no limit; 100 GiB */
+    uint32_t rebalance_moves; /* pins at a time, at most STEP_MOVES; 64 */
 };
 extern const struct step_limits step_limits_default;
 
@@ -81,6 +86,16 @@ struct step_pause {
     enum step_pause_end ended;
 };
 
+/* Rebalancing: what the leader knows of it; elsewhere only the counters. */
+struct step_balance {
+    bool on;             /* it leads, and moves copies when it must */
+    bool active;         /* from the first copy until none is left to move */
+    uint32_t under_way;  /* pins */
+    uint32_t max_permille, target_permille; /* of the mean use: fullest node */
+    uint64_t left_bytes; /* above the target; 0: not to be moved */
+    uint64_t moves, moved_bytes; /* done, since this process started */
+};
+
 struct step;
 struct step *step_new(struct store *store, const struct step_limits *l,
                       const struct step_wishes *w);
@@ -104,6 +119,7 @@ void step_plan_claim(struct step *s, struct command *c,
 /* The words that users see; suspect from the soft facts. */
 enum node_word step_word(const struct step *s, const struct node *n,
                          const struct step_clock *c);
+const struct step_balance *step_balance(const struct step *s);
 const struct step_soft *step_soft(const struct step *s, uint32_t node);
 /* --- step_guard.c --- */
 /* Whether repair is paused. On others than the leader it is not. */

@@ -29,11 +29,13 @@ bool step_release_asking(const struct step *s, uint64_t pin)
     return false;
 }
 
-enum copy_reason step_release_reason(const struct step *s, uint32_t victim)
+enum copy_reason step_release_reason(struct step *s, uint32_t victim)
 {
     const struct node *n = step_node_row(s, victim);
 
-    return n && n->admin == ADMIN_DRAINING ? REASON_DRAINED : REASON_SURPLUS;
+    if (n && n->admin == ADMIN_DRAINING)
+        return REASON_DRAINED;
+    return step_move_leaves(s, victim) ? REASON_REBALANCED : REASON_SURPLUS;
 }
 
 static struct step_release *find(struct step *s, uint64_t pin)

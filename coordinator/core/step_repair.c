@@ -235,6 +235,20 @@ static enum step_next leave(struct step *s, const struct step_tally *t,
     return release(s, may, c, victim);
 }
 
+/* A copy that moves off an over-full node is given the time it takes. */
+static uint32_t keep_arriving(const struct pin *p, bool *may)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < p->n_copies; i++) {
+        if (!may[i] || !step_move_arriving(&p->copies[i]))
+            continue;
+        may[i] = false;
+        kept++;
+    }
+    return kept;
+}
+
 /* More copies than the maximum, and enough of them pinned where they can be
  * asked: first those go that hold nothing, then one pinned copy at a time. */
 static enum step_next reduce(struct step *s, const struct step_clock *c,
@@ -247,11 +261,18 @@ static enum step_next reduce(struct step *s, const struct step_clock *c,
     assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
     pinned = mark(s, p, true, false, c->now_ms, may);
     others = mark(s, p, false, false, c->now_ms, may);
+    if (pinned == max)
+        others -= keep_arriving(p, may);
     if (pinned < max || pinned + others <= max)
         return STEP_NEXT_OTHERS;
     if (others > 0)
         return let_go(s, may, pinned + others - max, REASON_SURPLUS, c);
     (void)mark(s, p, true, false, c->now_ms, may);
+    *victim = step_move_victim(s, may, c->now_ms);
+    if (*victim != UINT32_MAX) {
+        *victim = p->copies[*victim].node;
+        return STEP_NEXT_RELEASE;
+    }
     return release(s, may, c, victim);
 }
 

@@ -8,6 +8,8 @@
  * step_claim.c     places of new claims; what is placed and not applied
  * step_explain.c   what would be done for a pin, for people
  * step_guard.c     nodes that flap, and the brake when many fall at once
+ * step_balance.c   which copies leave nodes that are over-full, and when
+ * step_move.c      those that are on their way
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -28,7 +30,10 @@ enum {
     STEP_ASKED = 32,        /* holders of one pin */
     STEP_TURNS = 8,         /* changes of up and down kept of a node */
     STEP_FAILURES = 5,      /* in a row; then another node is tried … */
-    STEP_SPARES = 4         /* … so many beyond the maximum at most */
+    STEP_SPARES = 4,        /* … so many beyond the maximum at most */
+    STEP_CANDIDATES = 1024, /* of one walk over an over-full node … */
+    STEP_LARGER = 16,       /* … and if none fits */
+    STEP_MOVES_FAILED = 256 /* remembered, direct mapped by pin id */
 };
 
 /* A range of pins that is walked a bounded piece at a time. */
@@ -36,6 +41,7 @@ struct step_cursor {
     bool on;
     bool wished, wanting; /* met on this walk: when to walk again */
     uint32_t moving, stuck; /* copies of a drained node, met on this walk */
+    uint32_t busy;          /* pins at which work goes on, met on this walk */
     uint64_t idx, pin;    /* position */
     uint64_t next_ms;     /* when it may start again, 0 never */
 };
@@ -59,6 +65,8 @@ struct step_node {
     uint64_t turns[STEP_TURNS]; /* of up and down, newest first, 0 none */
     uint64_t fell_ms;      /* the last of them that was a fall, 0 none */
     uint64_t quarantine_ms; /* it ends then */
+    bool relieved;           /* nothing more can leave it by rebalancing */
+    uint64_t avoid_ms;       /* takes nothing by it until then: one failed */
 };
 
 struct step_guard {
@@ -88,6 +96,59 @@ struct step_release {
     bool held[STEP_ASKED];
 };
 
+struct step_move {
+    uint64_t pin, size, at_ms;
+    uint32_t source, target;
+    bool seen;    /* the copy on the target is in the state … */
+    bool failing; /* … and was not made at first */
+};
+
+struct step_failed {
+    uint64_t pin, at_ms; /* pin 0: free */
+};
+
+struct step_candidate {
+    uint64_t size, pin;
+};
+
+enum step_phase {
+    STEP_RESTING, /* until a node is over-full, or moves have ended */
+    STEP_WALKING, /* over the pins of `source` */
+    STEP_PICKING  /* from what was found there */
+};
+
+struct step_share { /* of a node, by position in plan_nodes */
+    uint64_t bytes;  /* less what is on its way to another node */
+    uint64_t target; /* 0: has no part */
+};
+
+struct step_balancing {
+    struct step_balance facts;
+    enum step_phase phase;
+    bool allowed;            /* when looked at last */
+    uint64_t round_ms, calm_ms, next_ms, paid_ms, pause_ms;
+    uint64_t stored;         /* bytes in all */
+    uint32_t n_shares;
+    struct step_share shares[LIMIT_NODES];
+
+    uint32_t source;
+    struct step_cursor walk;
+    uint64_t room;           /* size of a copy that may leave … */
+    uint64_t slack;          /* … or so much larger, if none fits */
+    uint64_t released;       /* met on the walk, not gone yet */
+    uint32_t n_found, at;    /* a heap, the smallest first; then sorted */
+    struct step_candidate found[STEP_CANDIDATES];
+    bool last;               /* found holds those that do not fit */
+    uint32_t n_larger;       /* those, the smallest first */
+    struct step_candidate larger[STEP_LARGER];
+    bool moved;              /* at least one, since the walk … */
+    bool moved_ever;         /* … since it began */
+
+    uint32_t n_moves;
+    struct step_move moves[STEP_MOVES];
+    struct step_failed failed[STEP_MOVES_FAILED];
+};
+
 struct step {
     struct store *store;
     struct step_limits limits;
@@ -104,6 +165,7 @@ struct step {
 
     struct step_cursor todo; /* idx: the kind of work */
     uint64_t todo_pause_ms;
+    uint32_t todo_busy;      /* of the last whole walk; UINT32_MAX none */
     struct step_cursor everywhere;
     uint32_t next_scan;      /* node whose scan goes first, round robin */
     uint32_t purge_node;     /* removed, its copies are given up … */
@@ -115,6 +177,7 @@ struct step {
     uint32_t buckets[STEP_BUCKETS];
     struct step_release releases[STEP_RELEASES];
     struct step_guard guard;
+    struct step_balancing balance;
 
     /* Scratch of one call. */
     struct pin pin, other;
@@ -179,7 +242,7 @@ enum step_outcome step_repair_pin(struct step *s,
 enum step_outcome step_release(struct step *s, uint32_t victim,
                                const struct step_clock *c);
 bool step_release_asking(const struct step *s, uint64_t pin);
-enum copy_reason step_release_reason(const struct step *s, uint32_t victim);
+enum copy_reason step_release_reason(struct step *s, uint32_t victim);
 void step_release_answer(struct step *s, uint32_t node, uint64_t pin,
                          bool held, const struct step_clock *c);
 void step_release_tick(struct step *s, const struct step_clock *c);
@@ -212,5 +275,32 @@ void step_claim_placed(struct step *s, const struct cid *cid, uint32_t node,
 void step_claim_applied(struct step *s, const struct cid *cid);
 void step_claim_expire(struct step *s, uint64_t now_ms);
 void step_claim_clear(struct step *s);
+
+/* step_balance.c */
+void step_balance_start(struct step *s, uint64_t now_ms);
+/* A node can take copies now and could not before. */
+void step_balance_able(struct step *s);
+void step_balance_tick(struct step *s, const struct step_clock *c);
+
+/* step_move.c: a pin that moves has one copy more than its maximum. */
+/* The copy that a move waits for. */
+bool step_move_arriving(const struct copy *c);
+/* Whether s->pin moves; one that another leader moved is taken over. */
+bool step_move_find(struct step *s, uint64_t now_ms);
+/* Whether that copy of s->pin goes since another one came for it. */
+bool step_move_leaves(struct step *s, uint32_t node);
+/* s->pin has a surplus: index of the copy that goes, UINT32_MAX: as ever.
+ * may: those that can go. */
+uint32_t step_move_victim(struct step *s, const bool *may, uint64_t now_ms);
+bool step_move_is(const struct step *s, uint64_t pin);
+bool step_move_failed(const struct step *s, uint64_t pin, uint64_t now_ms);
+void step_move_add(struct step *s, const struct step_move *m);
+/* Forgets those that are done, or came to nothing. */
+void step_move_refresh(struct step *s, uint64_t now_ms);
+/* Bytes that leave a node; that are in the state twice, or on their way. */
+uint64_t step_move_leaving(const struct step *s, uint32_t node);
+uint64_t step_move_twice(const struct step *s);
+uint64_t step_move_bytes(const struct step *s);
+void step_move_clear(struct step *s);
 
 #endif

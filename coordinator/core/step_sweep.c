@@ -51,6 +51,7 @@ void step_sweep_able(struct step *s, const struct step_clock *c)
 {
     restart(&s->everywhere);
     walk_todo_now(s);
+    step_balance_able(s);
     for (uint32_t i = 0; i < s->n_nodes; i++)
         if (s->nodes[i].scan.next_ms > c->now_ms)
             s->nodes[i].scan.next_ms = c->now_ms;
@@ -72,6 +73,7 @@ void step_sweep_start(struct step *s)
 
     s->todo = s->everywhere = (struct step_cursor){0};
     s->todo_pause_ms = TODO_MS;
+    s->todo_busy = UINT32_MAX;
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         s->nodes[i].known = false;
         s->nodes[i].able = STEP_UNABLE;
@@ -147,6 +149,23 @@ void step_sweep_changes(struct step *s, const struct store_changes *changes,
     }
 }
 
+/* Whether something happens at this pin, ours to do or an agent's; one that
+ * no node can take, or that fails, and one that is only moved, do not count. */
+static bool is_busy(struct step *s, uint64_t pin, enum step_outcome done,
+                    uint64_t now_ms)
+{
+    if (s->pin.id != pin || step_move_find(s, now_ms))
+        return false;
+    for (uint32_t i = 0; i < s->pin.n_copies; i++) {
+        const struct copy *c = &s->pin.copies[i];
+        const struct node *n = step_node_row(s, c->node);
+        if (c->want != COPY_RELEASED && n && n->health == HEALTH_UP &&
+            (c->state == COPY_QUEUED || c->state == COPY_LOST))
+            return true;
+    }
+    return done == STEP_WISHED;
+}
+
 /* Releasing pins show work too, but none of ours. While no walk leads to
  * anything the pause grows: commits and nodes that become able cut it. */
 static void sweep_todo(struct step *s, const struct step_clock *c)
@@ -171,12 +190,14 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
         if (done == STEP_STOPPED)
             return;
         note(k, done);
+        k->busy += is_busy(s, ids[i], done, c->now_ms);
         k->idx = todos[i];
         k->pin = ids[i];
     }
     if (n == TODO_PINS)
         return;
     k->on = false;
+    s->todo_busy = k->busy;
     if (k->wished)
         s->todo_pause_ms = TODO_MS;
     else if (s->todo_pause_ms < TODO_CALM_MS)

@@ -67,6 +67,14 @@ struct world {
 
 static struct world *w;
 
+static struct step_limits world_limits = { /* the defaults, without a rate */
+    .suspect_ms = 15000, .down_ms = 60000, .out_ms = 600000,
+    .flaps = 3, .flap_window_ms = 3600000, .quarantine_ms = 3600000,
+    .storm_percent = 20, .storm_least = 3, .storm_window_ms = 600000,
+    .pause_ms = 3600000,
+    .rebalance = true, .rebalance_moves = STEP_MOVES,
+};
+
 static inline void world_result(void *arg, const struct command *c,
                                 const struct fsm_result *r)
 {
@@ -395,7 +403,7 @@ static inline int world_setup(void **state)
     if (store_open(":memory:", &w->store, &why) != ERR_OK)
         fail_msg("%s", why.text);
     w->fsm = fsm_new(w->store);
-    w->step = step_new(w->store, &step_limits_default, &wishes);
+    w->step = step_new(w->store, &world_limits, &wishes);
     w->clock = (struct step_clock){1000000, WORLD_WALL, true};
     w->queue_max = WORLD_OPS;
     pin_init(&w->pin);

@@ -368,6 +368,8 @@ static void start(struct coord *c)
         .flaps = 2, .flap_window_ms = 3600000, .quarantine_ms = 300000,
         .storm_percent = 20, .storm_least = 2, .storm_window_ms = 600000,
         .pause_ms = COORD_PAUSE_MS,
+        .rebalance = true, .rebalance_rate = (uint64_t)2 << 30,
+        .rebalance_moves = 8,
     };
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct err_text why;

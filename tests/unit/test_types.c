@@ -65,7 +65,7 @@ static void test_reasons(void **state)
         assert_true(strlen(copy_reason_text(i)) > 1);
     }
     assert_string_equal(copy_reason_word(REASON_TOP_UP), "top_up");
-    assert_string_equal(copy_reason_word(REASON_DRAINED + 1), "?");
+    assert_string_equal(copy_reason_word(REASON_OVER_QUOTA + 1), "?");
     assert_string_equal(copy_reason_text(UINT16_MAX), "?");
 }
 
