@@ -5,6 +5,7 @@
 #include "tests/sim/check.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static void send(struct agent *a, uint32_t coord, enum net_kind k,
@@ -51,7 +52,10 @@ static void dial(struct agent *a, uint32_t coord)
     m->hello.boot = a->journal->boot;
     m->hello.version = span_text("sim");
     m->hello.name = span_text(a->name);
-    m->hello.capacity = a->daemon_known ? (uint64_t)1 << 40 : 0;
+    m->hello.capacity = a->daemon_known ? AGENT_CAPACITY : 0;
+    m->hello.n_labels = 1;
+    snprintf(m->hello.labels[0].key, LIMIT_LABEL, "zone");
+    snprintf(m->hello.labels[0].value, LIMIT_LABEL, "%u", a->at % 2);
     memcpy(m->hello.history, a->fence.history, TYPES_HISTORY);
     m->hello.index = a->fence.index;
     send(a, coord, NET_DIAL, m);
@@ -75,8 +79,8 @@ static void beat(struct agent *a, uint32_t coord)
     m->beat.n_work = work_busy(a->work, m->beat.work, LIMIT_BEAT_WORK);
     m->beat.daemon = a->daemon_known ? DAEMON_UP : DAEMON_DOWN;
     m->beat.daemon_version = span_text("0.43.0");
-    m->beat.capacity = (uint64_t)1 << 40;
-    m->beat.free_bytes = (uint64_t)1 << 39;
+    m->beat.capacity = AGENT_CAPACITY;
+    m->beat.free_bytes = AGENT_CAPACITY / 2;
     send(a, coord, NET_FRAME, m);
     s->beat_ms = a->sim->now;
     s->beat_due_ms = a->sim->now + AGENT_BEAT_MS;

@@ -226,6 +226,10 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
         if (i > 0 && k->row.copies[i - 1].node >= k->row.copies[i].node)
             sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
                       "twice on one node");
+        if (copy_of(w, k->row.copies[i].node) == NULL &&
+            store_node(store, k->row.copies[i].node)->admin != ADMIN_ACTIVE)
+            sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
+                      "a new copy where none may go");
         let_go |= check_copy(k, c, copy_of(w, k->row.copies[i].node),
                              &k->row.copies[i]);
     }
@@ -234,6 +238,8 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
     if (c->kind == COMMAND_ASSIGN && let_go &&
         (k->row.flags & PIN_OVER_QUOTA) == 0)
         check_minimum(k, store, w);
+    if (c->kind == COMMAND_ASSIGN && let_go)
+        check_moved(k, store, c);
 }
 
 static void keep_shadow(struct check *k, uint64_t id, bool have)

@@ -11,6 +11,8 @@
  *   minimum     a surplus copy goes only while enough others are pinned
  *   budget      no limit of an organisation is exceeded by what grows, and
  *               what it uses is the sum over its pins
+ *   moved       for a copy that leaves an over-full node another one is
+ *               pinned, in as many zones
  *   report      only of the known journal, in order
  *   taken       TAKEN only after the commit
  *   unpin       only what the committed state let go and nobody wants again

@@ -68,6 +68,9 @@ struct check {
     struct pin row;
 };
 
+/* check_move.c: k->row after an ASSIGN that let a copy go. */
+void check_moved(struct check *k, struct store *store,
+                 const struct command *c);
 void check_claim(struct check *k, struct store *store, uint32_t cid);
 
 #endif

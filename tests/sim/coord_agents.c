@@ -224,6 +224,8 @@ static void wish_row(struct coord *c, const struct csession *s,
                               ? s->hello.capacity
                               : row->capacity;
     k.node_put.boot = s->hello.boot;
+    k.node_put.n_labels = s->hello.n_labels;
+    memcpy(k.node_put.labels, s->hello.labels, sizeof s->hello.labels);
     (void)coord_wish(c, &k);
 }
 

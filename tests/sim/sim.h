@@ -81,7 +81,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(PINS, "pins") X(UPDATES, "updates") X(UNPINS, "unpins")                \
     X(FULL_ORDERS, "full_orders") X(FENCED, "fenced")                        \
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
-    X(RELEASES, "releases") X(EXPIRED, "expired")                            \
+    X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \

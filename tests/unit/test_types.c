@@ -60,7 +60,7 @@ static void test_copies_to_the_limit(void **state)
 static void test_reasons(void **state)
 {
     (void)state;
-    for (unsigned i = REASON_NONE; i <= REASON_DRAINED; i++) {
+    for (unsigned i = REASON_NONE; i <= REASON_OVER_QUOTA; i++) {
         assert_true(strlen(copy_reason_word(i)) > 1);
         assert_true(strlen(copy_reason_text(i)) > 1);
     }
