@@ -164,3 +164,15 @@ enum err config_check(struct config *c, struct err_text *why)
         c->members = mem_text(c->listen_peers);
     return ERR_OK;
 }
+
+struct step_limits config_limits(const struct config *c)
+{
+    struct step_limits l = step_limits_default;
+
+    l.suspect_ms = c->suspect_ms;
+    l.down_ms = c->down_ms;
+    l.out_ms = c->out_ms;
+    l.rebalance = strcmp(c->rebalance, "auto") == 0;
+    l.rebalance_rate = c->rebalance_rate;
+    return l;
+}

@@ -2,6 +2,7 @@
 #ifndef PINFOLD_COORDINATOR_CONFIG_H
 #define PINFOLD_COORDINATOR_CONFIG_H
 
+#include "coordinator/core/step.h"
 #include "proto/conf.h"
 
 struct config {
@@ -21,5 +22,7 @@ const struct conf_table *config_table(void);
 /* What one row cannot see: order of limits, loopback, name. Fills in the
  * defaults that depend on others (name, members). */
 enum err config_check(struct config *c, struct err_text *why) ERR_CHECKED;
+/* What the control loop keeps to. */
+struct step_limits config_limits(const struct config *c);
 
 #endif

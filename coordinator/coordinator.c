@@ -504,14 +504,9 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
 
 static void wire(struct coordinator *c)
 {
-    struct step_limits limits = step_limits_default;
+    struct step_limits limits = config_limits(c->config);
     struct step_wishes wishes = {c, wish_propose, wish_check};
 
-    limits.suspect_ms = c->config->suspect_ms;
-    limits.down_ms = c->config->down_ms;
-    limits.out_ms = c->config->out_ms;
-    limits.rebalance = strcmp(c->config->rebalance, "auto") == 0;
-    limits.rebalance_rate = c->config->rebalance_rate;
     c->replica_events = (struct replica_events){
         c, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){
