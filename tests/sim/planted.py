@@ -128,7 +128,7 @@ def plant(tree, name, options):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--build", default=os.path.join(ROOT, "build", "planted"))
-    p.add_argument("--seeds", type=int, default=48)
+    p.add_argument("--seeds", type=int, default=96)
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     p.add_argument("--only", default="")
     p.add_argument("--plain", action="store_true")
