@@ -179,7 +179,9 @@ static void on_claimed(struct api_call *c, struct replica_result *r)
         fail(u, ERR_NO_CANDIDATES, text);
     } else if (r->verdict != VERDICT_ACCEPTED &&
                r->verdict != VERDICT_ALREADY) {
-        fail(u, r->verdict == VERDICT_INVALID ? ERR_INVALID : ERR_CONFLICT,
+        fail(u, r->verdict == VERDICT_INVALID      ? ERR_INVALID
+                : r->verdict == VERDICT_OVER_QUOTA ? ERR_OVER_QUOTA
+                                                   : ERR_CONFLICT,
              r->text[0] != '\0' ? r->text : verdict_text(r->verdict));
     } else {
         add_lines_root(&u->lines, c->view, r->pin, &u->out);

@@ -351,8 +351,8 @@ static void text_of_action(struct explain *e)
         buf_printf(b, "place %u %s", COPIES(x->n_chosen));
         add_chosen(e, "on");
     } else if (x->next == STEP_NEXT_LET_GO) {
-        buf_printf(b, "release %u %s that hold nothing",
-                   COPIES(x->n_chosen));
+        buf_printf(b, "release %u %s%s", COPIES(x->n_chosen),
+                   x->reason == REASON_OVER_QUOTA ? "" : " that hold nothing");
         add_chosen(e, "on");
     } else {
         buf_text(b, "release 1 copy");
@@ -395,9 +395,11 @@ static void next_text(struct explain *e)
                    plural(t->failing, "copies keep", "copy keeps"));
         break;
     case STEP_NEXT_RETURN:
-        buf_printf(b, "wait: %u %s on nodes that are down; made elsewhere "
-                   "when these are out", t->down,
-                   plural(t->down, "copies are", "copy is"));
+        buf_printf(b, "wait: %u %s on nodes that are down; made elsewhere %s",
+                   t->down + t->away,
+                   plural(t->down + t->away, "copies are", "copy is"),
+                   t->away > 0 ? "when the pause of repair is over"
+                               : "when these are out");
         break;
     case STEP_NEXT_OTHERS:
         buf_text(b, "wait: copies that are too many or leave a drained node "

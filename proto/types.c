@@ -262,8 +262,11 @@ void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS])
     out[ORG_PINS] = 1;
     if ((p->flags & PIN_OVER_QUOTA) != 0)
         return;
-    for (uint32_t i = 0; pin_everywhere(p) && i < p->n_copies; i++)
-        copies += p->copies[i].want != COPY_RELEASED;
+    for (uint32_t i = 0; pin_everywhere(p) && i < p->n_copies; i++) {
+        const struct copy *c = &p->copies[i];
+        copies += c->want != COPY_RELEASED && c->reason != REASON_REPAIR &&
+                  c->reason != REASON_DRAINED;
+    }
     out[ORG_LOGICAL] = p->size;
     out[ORG_PHYSICAL] = p->size * copies; /* below 2^48 * 2^10 */
 }

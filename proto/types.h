@@ -232,7 +232,8 @@ void pin_copy_remove(struct pin *p, uint32_t node);
 enum pin_state pin_state_of(const struct pin *p); /* from flags */
 enum cid_form pin_form(const struct pin *p);
 bool pin_everywhere(const struct pin *p);
-/* What its claim costs its organisation; zeros without a claim. */
+/* What its claim costs its organisation; zeros without a claim. Copies that
+ * only take the place of others cost it nothing. */
 void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS]);
 
 /* Mixes (pin, want) for the xor over what a node holds wanted: both ends

@@ -61,11 +61,11 @@ bool fsm_node_admissible(const struct node *n, uint64_t size);
 
 /* ERR_INVALID: limits that no organisation can have, with the reason. */
 enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
-/* So many more copies of a pin its organisation can pay at that log time;
- * UINT32_MAX: they are paid for. One that is over its quota: 0 while its
- * bytes would be refused again. */
+/* So many more copies of a pin its organisation can pay at that log time,
+ * beside what is promised to others; UINT32_MAX: they are paid for. One that
+ * is over its quota: 0 while its bytes would be refused again. */
 uint32_t fsm_affordable(const struct store *s, const struct pin *p,
-                        uint64_t now_ms);
+                        uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
 

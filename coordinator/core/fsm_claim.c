@@ -154,7 +154,7 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     s->proposed++;
     if (!may)
         return;
-    fsm_take(f, p, node, reason);
+    fsm_take(f, p, node, fsm_paid_reason(p, reason));
     s->taken++;
 }
 

@@ -60,6 +60,24 @@ static bool may_pay(struct fsm *f)
     return false;
 }
 
+/* A pin for everywhere of which no copy stays on a node that is up: one is
+ * made in the place of those, whatever its organisation may store. */
+static bool takes_a_place(const struct fsm *f)
+{
+    const struct pin *p = &f->after;
+
+    if (!pin_everywhere(p) || (p->flags & PIN_OVER_QUOTA) != 0)
+        return false;
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct node *n = store_node(f->store, p->copies[k].node);
+
+        if (p->copies[k].want != COPY_RELEASED && n->health == HEALTH_UP
+            && n->admin != ADMIN_DRAINING && n->admin != ADMIN_REMOVED)
+            return false;
+    }
+    return true;
+}
+
 void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_assign *a = &c->assign;
@@ -71,16 +89,22 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
         return;
     }
     for (uint32_t k = 0; k < a->n_add; k++) {
-        const struct copy *had = pin_copy(&f->after, a->add[k].node);
+        const struct command_place *add = &a->add[k];
+        const struct copy *had = pin_copy(&f->after, add->node);
+        bool free_of_charge;
 
         if (had != NULL && had->want != COPY_RELEASED)
             continue;
-        if (!fsm_may_take(f, &f->after, a->add[k].node) || !may_pay(f)) {
+        free_of_charge = fsm_is_free(add->reason) && takes_a_place(f);
+        if (!fsm_may_take(f, &f->after, add->node)
+            || !(free_of_charge || may_pay(f))) {
             refused++;
             continue;
         }
-        fsm_take(f, &f->after, a->add[k].node,
-                 (enum copy_reason)a->add[k].reason);
+        fsm_take(f, &f->after, add->node,
+                 free_of_charge
+                     ? (enum copy_reason)add->reason
+                     : fsm_paid_reason(&f->after, add->reason));
         taken++;
     }
     if (a->n_add > 0 && refused == a->n_add) {
@@ -177,11 +201,13 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
         || i->size > FSM_COPY_MAX || rest > n->capacity
         || i->size > n->capacity - rest || f->budget == 0)
         return false;
-    if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size) {
+    if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size
+        && fsm_org_limited(f, p->org)) {
         p->size = i->size;
         if (!fsm_affords(f, 0, NULL)) {
             p->size = f->before.size;
-            return false;
+            if (!is_trusted(p, c->node))
+                return false;
         }
     }
     f->budget--;

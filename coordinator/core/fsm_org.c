@@ -68,8 +68,16 @@ bool fsm_affords(const struct fsm *f, uint64_t physical,
     return true;
 }
 
+static uint64_t room_beside(const struct org *o, int kind, uint64_t now_ms,
+                            const uint64_t *promised)
+{
+    uint64_t left = room(o, bound_of(o, kind, now_ms), kind);
+
+    return left > promised[kind] ? left - promised[kind] : 0;
+}
+
 uint32_t fsm_affordable(const struct store *s, const struct pin *p,
-                        uint64_t now_ms)
+                        uint64_t now_ms, const uint64_t promised[ORG_KINDS])
 {
     const struct org *o = store_org(s, p->org);
     bool over = (p->flags & PIN_OVER_QUOTA) != 0;
@@ -77,15 +85,38 @@ uint32_t fsm_affordable(const struct store *s, const struct pin *p,
 
     if (o == NULL || p->size == 0)
         return UINT32_MAX;
-    left = room(o, bound_of(o, ORG_PHYSICAL, now_ms), ORG_PHYSICAL);
+    left = room_beside(o, ORG_PHYSICAL, now_ms, promised);
     if (over
-        && p->size > room(o, bound_of(o, ORG_LOGICAL, now_ms), ORG_LOGICAL))
+        && p->size > room_beside(o, ORG_LOGICAL, now_ms, promised))
         return 0;
     if (over && !pin_everywhere(p))
         all *= (uint64_t)p->rmax;
     if (over || pin_everywhere(p))
         return left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;
     return UINT32_MAX; /* paid for since it was accepted */
+}
+
+bool fsm_is_free(unsigned reason)
+{
+    return reason == REASON_REPAIR || reason == REASON_DRAINED;
+}
+
+enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason)
+{
+    return pin_everywhere(p) && fsm_is_free(reason)
+               ? REASON_EVERYWHERE : (enum copy_reason)reason;
+}
+
+bool fsm_org_limited(const struct fsm *f, uint32_t org)
+{
+    const struct org *o = store_org(f->store, org);
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if (o->limits[k].soft != ORG_NO_LIMIT
+            || o->limits[k].hard != ORG_NO_LIMIT)
+            return true;
+    }
+    return false;
 }
 
 /* After each operation: since when a soft limit is exceeded. */

@@ -66,6 +66,13 @@ void fsm_node_remove(struct fsm *f, const struct command *c,
  * than `before`, and so many physical bytes beyond; r: says why not. */
 bool fsm_affords(const struct fsm *f, uint64_t physical,
                  struct fsm_result *r);
+/* Copies of a pin for everywhere with such a reason are not charged. */
+bool fsm_is_free(unsigned reason);
+/* The reason under which a copy that is paid for is stored. */
+enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason);
+/* Somebody has set a limit: before, reservations are not the pin's, as in
+ * logs that knew none. */
+bool fsm_org_limited(const struct fsm *f, uint32_t org);
 void fsm_org_settle(struct fsm *f);
 void fsm_org_put(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

@@ -117,6 +117,7 @@ void step_committed(struct step *s, const struct step_clock *c)
 
     s->stopped = false;
     s->quiet_ms = c->now_ms;
+    memset(s->promised, 0, sizeof s->promised);
     if (changes->nodes)
         step_node_sync(s, c->now_ms);
     if (!s->leading)
@@ -167,6 +168,7 @@ void step_tick(struct step *s, const struct step_clock *c)
     }
     if (!s->leading)
         return;
+    memset(s->promised, 0, sizeof s->promised);
     s->stopped = false;
     step_claim_expire(s, c->now_ms);
     step_node_tick(s, c);

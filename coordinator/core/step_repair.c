@@ -111,7 +111,22 @@ static uint32_t affordable(const struct step *s, const struct step_clock *c)
     uint64_t stamp_ms = store_time_ms(s->store);
 
     return fsm_affordable(s->store, &s->pin,
-                          c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms);
+                          c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms,
+                          s->promised);
+}
+
+/* What the state will charge for the copies that are proposed for s->pin. */
+static void promise(struct step *s, uint32_t copies)
+{
+    const struct pin *p = &s->pin;
+
+    if (pin_everywhere(p))
+        s->promised[ORG_PHYSICAL] += p->size * copies;
+    if ((p->flags & PIN_OVER_QUOTA) == 0)
+        return;
+    s->promised[ORG_LOGICAL] += p->size;
+    if (!pin_everywhere(p))
+        s->promised[ORG_PHYSICAL] += p->size * (uint64_t)p->rmax;
 }
 
 /* How many are missing to the minimum: those may be made on quarantined
@@ -144,8 +159,13 @@ static enum step_next choose_places(struct step *s,
     plan_place(&in, &s->choice);
     if (s->choice.n == 0)
         return want == UINT32_MAX ? STEP_NEXT_NOTHING : STEP_NEXT_NO_NODE;
-    if (paid == 0)
+    if (paid == 0 && t->up > t->leaving)
         return STEP_NEXT_UNPAID;
+    if (paid == 0) { /* the one copy that must be; see fsm_copy.c */
+        s->choice.places[0].reason = t->leaving > 0 ? REASON_DRAINED
+                                                    : REASON_REPAIR;
+        paid = 1;
+    }
     if (s->choice.n > paid)
         s->choice.n = paid;
     x = &step_command(s, COMMAND_ASSIGN)->assign;
@@ -349,6 +369,8 @@ static enum step_outcome assign(struct step *s, const struct step_clock *c)
     if (!step_propose(s, c->now_ms))
         return STEP_STOPPED;
     step_wished(s, p->id, p->rev, c->now_ms);
+    if (x->n_add > 0)
+        promise(s, x->n_add);
     for (uint32_t i = 0; i < x->n_add; i++)
         step_claim_placed(s, &p->cid, x->add[i].node, step_size(p), c->now_ms);
     return STEP_WISHED;

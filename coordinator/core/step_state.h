@@ -179,6 +179,9 @@ struct step {
     struct step_guard guard;
     struct step_balancing balance;
 
+    uint64_t promised[ORG_KINDS]; /* charged when applied; since the last
+                                     commit or tick */
+
     /* Scratch of one call. */
     struct pin pin, other;
     struct meta meta;

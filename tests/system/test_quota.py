@@ -116,9 +116,9 @@ def test_content_is_larger(make_cluster):
 
     until(says_so, 40, "it says that it is over quota")
     until(nowhere, 40, "no daemon keeps it")
+    used_everywhere(cluster, "pins", 2)
     physical = quota(cluster.any(), "physical")
     assert physical["used"] < 5 * MIB and physical["over"] == 0
-    assert quota(cluster.any(), "pins")["used"] == 2
     answer = set_quota(cluster.any(), f"physical={50 * MIB}")
     assert answer.status == 200
     cluster.wait_pinned(cid, 2, seconds=60)
@@ -126,6 +126,24 @@ def test_content_is_larger(make_cluster):
           "it is charged")
     assert quota(cluster.any(), "physical")["used"] == \
         2 * quota(cluster.any(), "logical")["used"]
+
+
+def test_upload(make_cluster, tmp_path):
+    """Refused like a pin, and nothing of it stays pinned."""
+    cluster = make_cluster(nodes=3)
+    assert set_quota(cluster.any(), f"physical={5 * MIB}").status == 200
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(4 * MIB))
+    before = [d.pins() for d in cluster.daemons]
+    done = pinfold(cluster, "add", "--replication", "2", str(path))
+    assert done.returncode == 4, done
+    assert "over quota" in done.stderr and "requested" in done.stderr, done
+    until(lambda: [d.pins() for d in cluster.daemons] == before, 20,
+          "nothing of it is pinned")
+    path.write_bytes(os.urandom(MIB))
+    done = pinfold(cluster, "add", "--replication", "2", "-q", str(path))
+    assert done.returncode == 0, done
+    cluster.wait_pinned(done.stdout.strip(), 2)
 
 
 def test_command_line(make_cluster):

@@ -4,6 +4,8 @@
 
 enum { MIB = FSM_DEFAULT_SIZE };
 
+static const uint64_t nothing[ORG_KINDS];
+
 static enum verdict pin_on(struct world *w, uint64_t cid, int32_t min,
                            int32_t max)
 {
@@ -220,7 +222,7 @@ static void measured(void **state)
     assert_int_equal(world_pin(w, id)->todo, TODO_NO_COPY);
     assert_int_equal(world_pin(w, id)->size, 3 * MIB + 1);
     assert_used(w, 0, 0, 1);
-    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0), 0);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0, nothing), 0);
     /* All its copies may go, pinned or not. */
     assign(w, id);
     assign_release_of(w, 1);
@@ -244,7 +246,7 @@ static void measured(void **state)
     assert_used(w, 0, 0, 1);
     assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 6 * MIB + 2),
                      VERDICT_ACCEPTED);
-    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0), 1);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0, nothing), 1);
     assign(w, id);
     assign_add(w, 3);
     assert_int_equal(go(w), VERDICT_ACCEPTED);
@@ -320,6 +322,69 @@ static void asked_for(void **state)
     world_close(w);
 }
 
+/* Without any limit a reservation is the copy's alone, as it was before there
+ * were limits: logs of that time are applied alike. And a pin that others
+ * hold can be made anew where its organisation has nothing left. */
+static void asked_for_and_free(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(pin_on(w, 1, 1, 2), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    report(w, 1, id, REPORT_ASK)->size = 3 * MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 1)->size, 3 * MIB);
+    assert_int_equal(world_pin(w, id)->size, MIB);
+    report(w, 1, id, REPORT_PINNED)->size = 0;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 2 * MIB),
+                     VERDICT_ACCEPTED);
+    report(w, 2, id, REPORT_ASK)->size = 5 * MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 2)->size, 5 * MIB);
+    assert_used(w, MIB, 2 * MIB, 1);
+    world_close(w);
+}
+
+/* Copies of a pin for everywhere that take the place of others are free, but
+ * only while none of the others stays. */
+static void everywhere_anew(void **state)
+{
+    struct world *w = world_with(4);
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 2 * MIB),
+                     VERDICT_ACCEPTED);
+    put(w, 1, -1, -1);
+    on(w, 1);
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    down(w, 1);
+    assign(w, id);
+    assign_add(w, 3);
+    assert_int_equal(go(w), VERDICT_STALE); /* node 2 is there */
+    node_state(w, 2, ADMIN_DRAINING, -1, -1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assign(w, id);
+    assign_add(w, 3);
+    assign_add(w, 4);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_non_null(copy_of(w, id, 3));
+    assert_null(copy_of(w, id, 4)); /* one is enough */
+    assert_used(w, MIB, 2 * MIB, 1);
+    assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 3 * MIB),
+                     VERDICT_ACCEPTED);
+    assign(w, id);
+    assign_add(w, 4); /* in the name of repair, but paid for */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, MIB, 3 * MIB, 1);
+    world_close(w);
+}
+
 static void everywhere(void **state)
 {
     struct world *w = world_with(4);
@@ -340,13 +405,13 @@ static void everywhere(void **state)
     id = w->pin.id;
     assert_int_equal(world_pin(w, id)->n_copies, 2);
     assert_used(w, MIB, 2 * MIB, 1);
-    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0), 0);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0, nothing), 0);
     assign(w, id);
     assign_add(w, 3);
     assert_int_equal(go(w), VERDICT_STALE);
     assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 3 * MIB),
                      VERDICT_ACCEPTED);
-    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0), 1);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0, nothing), 1);
     assign(w, id);
     assign_add(w, 3);
     assign_add(w, 4);
@@ -405,7 +470,9 @@ int main(void)
         cmocka_unit_test(measured),
         cmocka_unit_test(held_by_others),
         cmocka_unit_test(asked_for),
+        cmocka_unit_test(asked_for_and_free),
         cmocka_unit_test(everywhere),
+        cmocka_unit_test(everywhere_anew),
         cmocka_unit_test(from_the_first_schema),
     };
 

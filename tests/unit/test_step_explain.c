@@ -434,7 +434,8 @@ static void check_wait(enum step_outcome done)
     assert_int_equal(victim_of(x.pin.id), 0);
     assert_int_equal(x.n_chosen, 0);
     if (x.want > 0 && x.next != STEP_NEXT_GONE &&
-        fsm_affordable(w->store, &x.pin, w->clock.wall_ms) > 0)
+        fsm_affordable(w->store, &x.pin, w->clock.wall_ms,
+                       w->step->promised) > 0)
         assert_false(can_take());
 }
 

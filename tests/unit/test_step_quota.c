@@ -105,6 +105,70 @@ static void test_everywhere(void **state)
     assert_int_equal(w->stale, 0);
 }
 
+/* Where all its nodes fall or are drained, one copy is made for nothing. */
+static void test_everywhere_anew(void **state)
+{
+    uint64_t pin;
+    uint32_t node;
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(MIB);
+    pin = world_pin(1, -1, -1);
+    w->measured = MIB;
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 1);
+    node = world_holder(pin, 0);
+    struct command c = {.kind = COMMAND_NODE_STATE};
+    c.node_state = (struct command_node_state){
+        node, ADMIN_DRAINING, NODE_STATE_KEEP, NODE_STATE_KEEP};
+    world_command(&c);
+    world_settle();
+    assert_false(world_wanted(pin, node));
+    assert_int_equal(world_copies(pin, true), 1);
+    node = world_holder(pin, 0);
+    assert_int_equal(world_copy(pin, node)->reason, REASON_DRAINED);
+    world_silence(node);
+    world_run(700000);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 2);
+    /* The one that was drained costs nothing any more: this one is paid. */
+    assert_int_equal(store_org(w->store, 1)->used[ORG_PHYSICAL], MIB);
+    world_join_many(1);
+    node = world_holder(pin, 0) == node ? world_holder(pin, node)
+                                        : world_holder(pin, 0);
+    world_silence(node);
+    world_run(700000);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 3);
+    assert_int_equal(store_org(w->store, 1)->used[ORG_PHYSICAL], MIB);
+    assert_int_equal(w->stale, 0);
+}
+
+/* Many wait, and there is room for two: nobody is refused. */
+static void test_many_wait(void **state)
+{
+    enum { MANY = 50 };
+    uint32_t placed = 0;
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(2 * MANY * MIB);
+    w->measured = 3 * MIB;
+    for (uint32_t i = 1; i <= MANY; i++)
+        (void)world_pin(i, 1, 2);
+    limit_physical(0);
+    world_settle();
+    limit_physical(12 * MIB);
+    world_run(300);
+    world_settle();
+    for (uint32_t i = 1; i <= MANY; i++)
+        placed += world_copies(i, true) == 2;
+    assert_int_equal(placed, 2);
+    assert_int_equal(store_org(w->store, 1)->used[ORG_PHYSICAL], 12 * MIB);
+    assert_int_equal(w->stale, 0);
+}
+
 /* Copies of a pin that is paid for are made anew, whatever the limit is now:
  * its claim pays for all of them. */
 static void test_repair_costs_nothing(void **state)
@@ -134,6 +198,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_others_go, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(test_everywhere, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_everywhere_anew, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_many_wait, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(test_repair_costs_nothing,
                                         world_setup, world_teardown),
