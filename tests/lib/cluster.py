@@ -14,7 +14,8 @@ import subprocess
 import time
 
 from daemons import FakeDaemon, Kubo, TestNode
-from process import REPORT, Process, free_port, program, until
+from process import (REPORT, Process, clean_env, free_port, program,
+                     until)
 from wire import request
 
 # Short limits, so that trouble shows within seconds.
@@ -33,6 +34,16 @@ def make_cid(seed=None):
     data = os.urandom(16) if seed is None else str(seed).encode()
     raw = b"\x01\x55\x12\x20" + hashlib.sha256(data).digest()
     return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+def pinfold(cluster, *words, host=None, timeout=60):
+    """The command line, with all coordinators as its hosts."""
+    host = host or ",".join(f"127.0.0.1:{c.http}"
+                            for c in cluster.coordinators)
+    return subprocess.run(
+        [program("ctl", "pinfold"), "--host", host, *words],
+        env=clean_env(), text=True, capture_output=True, timeout=timeout,
+        check=False)
 
 
 class Coordinator(Process):

@@ -6,12 +6,10 @@ nobody orders any more is listed."""
 import os
 import shutil
 import sqlite3
-import subprocess
 import time
 
 import pytest
-from cluster import Agent, Cluster, make_cid, until
-from process import program
+from cluster import Agent, Cluster, make_cid, pinfold, until
 
 
 # --- helpers -----------------------------------------------------------------
@@ -82,14 +80,6 @@ def listed(agent):
     """Until the agent has compared its orders with the daemon's pins."""
     until(lambda: "event=listed complete=yes" in
           agent.log_text(since_start=True), 20, "the agent has listed")
-
-
-def pinfold(cluster, *words):
-    hosts = ",".join(f"127.0.0.1:{c.http}" for c in cluster.coordinators)
-    return subprocess.run(
-        [program("ctl", "pinfold"), "--host", hosts, *words],
-        capture_output=True, text=True, timeout=60, check=False,
-        env=cluster.coordinators[0].env)
 
 
 def foreign(daemon, name, cid=None):

@@ -3,21 +3,12 @@ by pinfold explain, on real processes in each state that a node can have."""
 
 import json
 import os
-import subprocess
 
 import pytest
-from cluster import make_cid
-from process import clean_env, program, until
+from cluster import make_cid, pinfold
+from process import until
 
 ZONES = ["a", "a", "b", "b", None, None]
-
-
-def pinfold(cluster, *words):
-    hosts = ",".join(f"127.0.0.1:{c.http}" for c in cluster.coordinators)
-    return subprocess.run(
-        [program("ctl", "pinfold"), "--host", hosts, *words],
-        env=clean_env(), text=True, capture_output=True, timeout=60,
-        check=False)
 
 
 def explain(c, cid):

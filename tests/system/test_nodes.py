@@ -10,18 +10,9 @@ import threading
 import time
 
 import pytest
-from cluster import make_cid
+from cluster import make_cid, pinfold
 from process import clean_env, program, until
 from wire import multipart, request
-
-
-def pinfold(cluster, *words, host=None, timeout=60):
-    host = host or ",".join(f"127.0.0.1:{c.http}"
-                            for c in cluster.coordinators)
-    return subprocess.run(
-        [program("ctl", "pinfold"), "--host", host, *words],
-        env=clean_env(), text=True, capture_output=True, timeout=timeout,
-        check=False)
 
 
 @contextlib.contextmanager

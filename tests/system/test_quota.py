@@ -4,20 +4,11 @@ import concurrent.futures
 import json
 import os
 import re
-import subprocess
 
-from cluster import make_cid
-from process import clean_env, program, until
+from cluster import make_cid, pinfold
+from process import until
 
 MIB = 1 << 20
-
-
-def pinfold(cluster, *words):
-    hosts = ",".join(f"127.0.0.1:{c.http}" for c in cluster.coordinators)
-    return subprocess.run(
-        [program("ctl", "pinfold"), "--host", hosts, *words],
-        env=clean_env(), text=True, capture_output=True, timeout=60,
-        check=False)
 
 
 def quota(c, kind=None):
