@@ -4,7 +4,8 @@
  *   work         all pins that show work (todo), again and again
  *   nodes        pins of a node that fell or came back: the rows of a fallen
  *                node's pins do not change, so no other walk meets them
- *   everywhere   pins with a copy on each node, when a node becomes able
+ *   everywhere   pins with a copy on each node, when a node becomes able,
+ *                and now and then: nothing tells when one gets room
  * A walk is level triggered: a lost proposal is made again by the next round.
  */
 #include "coordinator/core/step_state.h"
@@ -144,7 +145,9 @@ void step_sweep_changes(struct step *s, const struct store_changes *changes,
         if (!store_pin_get(s->store, changes->pins[i], &s->pin))
             continue;
         step_claim_applied(s, &s->pin.cid);
-        if (s->pin.todo != TODO_SETTLED)
+        /* One for everywhere shows no work when a node lacks it: measured, it
+         * may fit where it did not. */
+        if (s->pin.todo != TODO_SETTLED || pin_everywhere(&s->pin))
             look_again_after(s, step_repair_pin(s, c), c->now_ms);
     }
 }
@@ -297,9 +300,10 @@ static void sweep_everywhere(struct step *s, const struct step_clock *c)
     if (n == EVERYWHERE_PINS)
         return;
     k->on = false;
-    k->next_ms = k->wished    ? c->now_ms + WISHED_MS
-                 : k->wanting ? c->now_ms + WANTING_MS /* who pays? */
-                              : 0;
+    /* What its organisation may store, or a node has room for, may grow. */
+    k->next_ms = c->now_ms + (k->wished    ? WISHED_MS
+                              : k->wanting ? WANTING_MS
+                                           : CALM_MS);
 }
 
 /* Nodes first: they hold the pins that are in danger. */

@@ -167,6 +167,39 @@ static void test_large_commit(void **state)
     assert_int_equal(world_node(2)->copies, 4000);
 }
 
+/* A node that has no room for what is reserved, and room for what is
+ * measured, gets its copy though all reports come at once; and one that gets
+ * room later, by and by. */
+static void test_everywhere_and_room(void **state)
+{
+    uint64_t pin, other;
+
+    (void)state;
+    world_join_many(2);
+    w->agents[2].capacity = w->agents[2].free_bytes = FSM_DEFAULT_SIZE;
+    world_run(6000);
+    assert_int_equal(world_node(2)->capacity, FSM_DEFAULT_SIZE);
+    pin = world_pin(1, -1, -1);
+    assert_int_equal(world_copies(pin, false), 1);
+    w->measured = FSM_DEFAULT_SIZE / 2;
+    world_work();
+    world_apply(); /* what the commit led to */
+    assert_int_equal(world_copies(pin, false), 2);
+    world_work();
+    other = world_pin(2, -1, -1);
+    w->measured = FSM_DEFAULT_SIZE / 4 * 3;
+    world_work();
+    world_run(10000);
+    assert_int_equal(world_copies(other, false), 1);
+    struct command c = {.kind = COMMAND_CLAIM_REMOVE, .org = ORG_DEFAULT};
+    c.claim_remove.cid = world_cid(1);
+    world_command(&c);
+    world_work();
+    world_run(300000);
+    world_work();
+    assert_int_equal(world_copies(other, true), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +208,7 @@ int main(void)
         WORLD_TEST(test_small_queue), WORLD_TEST(test_leader_changes),
         WORLD_TEST(test_top_up), WORLD_TEST(test_no_starving),
         WORLD_TEST(test_everywhere), WORLD_TEST(test_large_commit),
+        WORLD_TEST(test_everywhere_and_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
