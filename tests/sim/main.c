@@ -192,8 +192,12 @@ static int many(const struct run *r)
             continue;
         }
         failed++;
-        if (!r->quiet)
+        if (r->quiet)
+            printf("seed %llu: %.*s\n", (unsigned long long)c->seed,
+                   (int)strcspn(c->text, "\n"), c->text);
+        else
             printf("%s\n", c->text);
+        fflush(stdout);
     }
     for (unsigned k = 0; k < r->jobs; k++)
         free(children[k].text);
