@@ -261,6 +261,11 @@ const char *replica_unready(const struct replica *r)
     return NULL;
 }
 
+static bool leads_settled(struct replica *r)
+{
+    return r->leading && r->settled && r->term == raft_current_term(&r->raft);
+}
+
 void replica_status(struct replica *r, struct peer_status *out)
 {
     memset(out, 0, sizeof *out);
@@ -282,9 +287,10 @@ void replica_status(struct replica *r, struct peer_status *out)
     out->leader = r->leader;
     out->applied = store_applied(r->st.store);
     /* A new leader does not know yet how far the older terms were committed:
-     * it names no index before it does. */
-    out->commit = r->leading && !r->settled ? 0
-                                            : raft_commit_index(&r->raft);
+     * it names no index before it does. It may lead since a moment ago, and
+     * replica_raft_watch has not seen it. */
+    out->commit = out->role == PEER_LEADER && !leads_settled(r)
+                      ? 0 : raft_commit_index(&r->raft);
     out->first_index = r->raft.trail.offset + 1;
     out->hash_index = r->hash_index;
     memcpy(out->hash, r->hash_at, sizeof out->hash);
