@@ -42,7 +42,7 @@ def urgent_and_calm(cluster, cids):
 
 
 def until_each(cluster, cids, copies):
-    until(lambda: all(healthy(cluster, c) == copies for c in cids), 40,
+    until(lambda: all(healthy(cluster, c) == copies for c in cids), 120,
           f"{copies} healthy copies of each")
 
 
