@@ -129,16 +129,15 @@ static void set_state(const struct fsm *f, struct copy *c,
     c->since = fsm_now_s(f);
 }
 
-/* Content that was uploaded, or that another node holds, does not go because
- * of what one node measures. */
-static bool is_trusted(const struct pin *p, uint32_t node)
+/* Content that was uploaded, or was pinned before this report, does not go
+ * because of what one node measures. */
+static bool is_kept(const struct fsm *f)
 {
-    for (uint32_t k = 0; k < p->n_copies; k++) {
-        const struct copy *c = &p->copies[k];
+    for (uint32_t k = 0; k < f->before.n_copies; k++) {
+        const struct copy *c = &f->before.copies[k];
 
         if (c->want != COPY_RELEASED
-            && (c->reason == REASON_UPLOADED
-                || (c->node != node && c->state == COPY_PINNED)))
+            && (c->reason == REASON_UPLOADED || c->state == COPY_PINNED))
             return true;
     }
     return false;
@@ -163,7 +162,7 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
     p->flags |= PIN_MEASURED;
     if (fsm_affords(f, 0, NULL))
         return true;
-    if (is_trusted(p, c->node))
+    if (is_kept(f))
         p->size = f->before.size; /* it stays at what was granted */
     else
         p->flags |= PIN_OVER_QUOTA; /* the leader has its copies let go */
@@ -206,7 +205,7 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
         p->size = i->size;
         if (!fsm_affords(f, 0, NULL)) {
             p->size = f->before.size;
-            if (!is_trusted(p, c->node))
+            if (!is_kept(f))
                 return false;
         }
     }

@@ -277,6 +277,15 @@ static void held_by_others(void **state)
     assert_true((world_pin(w, id)->flags & PIN_OVER_QUOTA) == 0);
     assert_int_equal(pin_state_of(world_pin(w, id)), PIN_PINNED);
     assert_used(w, MIB, 2 * MIB, 1);
+    /* Nor one that the same node said to be pinned, not measured yet. */
+    assert_int_equal(pin_on(w, 3, 1, 1), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    for (uint64_t size = 0; size < 2; size++) {
+        report(w, 1, id, REPORT_PINNED)->size = size * 30 * MIB;
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        assert_int_equal(pin_state_of(world_pin(w, id)), PIN_PINNED);
+    }
+    assert_int_equal(remove_claim(w, 3), VERDICT_ACCEPTED);
     put(w, 2, 1, 2)->size = 5 * MIB;
     on(w, 1);
     w->c->claim_put.places[0].reason = REASON_UPLOADED;
