@@ -43,14 +43,6 @@ static void explain_free(void *state)
     free(e);
 }
 
-static void kv_time(struct json_writer *w, const char *key, uint64_t ms)
-{
-    char text[API_TIME_MAX];
-
-    api_time_text(ms, text);
-    json_kv_text(w, key, text);
-}
-
 /* x.rows' index of a node; n_nodes: it was removed. */
 static uint32_t find(const struct step_explanation *x, uint32_t node)
 {
@@ -180,9 +172,9 @@ static void write_pin(struct explain *e)
                  (p->flags & CLAIM_DIRECT) != 0 ? "direct" : "recursive");
     json_kv_u64(w, "size", e->x.size);
     json_kv_bool(w, "size_known", (p->flags & PIN_MEASURED) != 0);
-    kv_time(w, "created", p->created_ms);
+    api_kv_time(w, "created", p->created_ms);
     if (p->expires_ms != 0)
-        kv_time(w, "expires", p->expires_ms);
+        api_kv_time(w, "expires", p->expires_ms);
     json_kv_text(w, "state", pin_state(p));
     json_kv_text(w, "todo", pin_todo(p, wanted));
     write_replication(e);
@@ -244,12 +236,12 @@ static void write_copy(struct explain *e, const struct copy *c)
     json_kv_text(w, "state", state_word(c->state));
     json_kv_text(w, "reason", copy_reason_word(c->reason));
     json_kv_text(w, "text", copy_reason_text(c->reason));
-    kv_time(w, "since", (uint64_t)c->since * 1000);
+    api_kv_time(w, "since", (uint64_t)c->since * 1000);
     json_kv_u64(w, "size", c->size);
     json_kv_u64(w, "failures", c->failures);
     if (f != NULL) {
         json_kv_text(w, "last_error", f->text);
-        kv_time(w, "last_error_at", f->at_ms);
+        api_kv_time(w, "last_error_at", f->at_ms);
         json_kv_u64(w, "attempts", f->attempts);
     }
     json_kv_text(w, "node_state", node_word_text(word));

@@ -83,7 +83,7 @@ void api_time_text(uint64_t ms, char out[API_TIME_MAX])
         snprintf(out + n, API_TIME_MAX - n, ".%03uZ", (unsigned)(ms % 1000));
 }
 
-static void kv_time(struct json_writer *w, const char *key, uint64_t ms)
+void api_kv_time(struct json_writer *w, const char *key, uint64_t ms)
 {
     char text[API_TIME_MAX];
 
@@ -191,7 +191,7 @@ void api_object_pin(struct api_object *o, const struct pin *p,
     json_kv_text(&w, "mode", direct ? "direct" : "recursive");
     json_kv_u64(&w, "shard_size", 0);
     kv_user_allocations(&w, &o->meta);
-    kv_time(&w, "expire_at", p->expires_ms);
+    api_kv_time(&w, "expire_at", p->expires_ms);
     kv_metadata(&w, &o->meta);
     json_key(&w, "pin_update");
     if (o->meta.update_from.n != 0) {
@@ -208,7 +208,7 @@ void api_object_pin(struct api_object *o, const struct pin *p,
     json_kv_i64(&w, "max_depth", direct ? 0 : -1);
     json_key(&w, "reference");
     json_null(&w);
-    kv_time(&w, "timestamp", p->created_ms);
+    api_kv_time(&w, "timestamp", p->created_ms);
     json_object_end(&w);
 }
 
@@ -319,7 +319,7 @@ static void info_node(struct json_writer *w, const struct api_info *i,
         kv_addrs(w, "ipfs_peer_addresses", n);
     }
     json_kv_text(w, "status", status_texts[status]);
-    kv_time(w, "timestamp", c != NULL ? (uint64_t)c->since * 1000
+    api_kv_time(w, "timestamp", c != NULL ? (uint64_t)c->since * 1000
                                       : i->pin->created_ms);
     info_error(w, i, n, status);
     if (status == STATUS_PINNING && work_on(n, i->pin->id) != NULL)
@@ -352,7 +352,7 @@ bool api_object_info(struct api_object *o, const struct api_info *i,
     json_textn(&w, span_buf(&i->pin->name));
     kv_allocations(&w, o->view, i->pin);
     kv_origins(&w, &o->meta);
-    kv_time(&w, "created", i->pin->created_ms);
+    api_kv_time(&w, "created", i->pin->created_ms);
     kv_metadata(&w, &o->meta);
     json_key(&w, "peer_map");
     json_object(&w);

@@ -57,6 +57,7 @@ bool api_object_info(struct api_object *o, const struct api_info *i,
 /* RFC 3339 with milliseconds in UTC; the zero time of Go for 0. */
 enum { API_TIME_MAX = 40 };
 void api_time_text(uint64_t ms, char out[API_TIME_MAX]);
+void api_kv_time(struct json_writer *w, const char *key, uint64_t ms);
 
 /* An ID object: of a node, or of the answering coordinator. */
 void api_object_node_id(const struct view *v, const struct view_node *n,

@@ -275,7 +275,7 @@ static enum step_next reduce(struct step *s, const struct step_clock *c,
                              uint32_t *victim)
 {
     const struct pin *p = &s->pin;
-    uint32_t max = (uint32_t)p->rmax, pinned, others;
+    uint32_t max = (uint32_t)p->rmax, pinned, others, moved;
     bool may[LIMIT_COPIES];
 
     assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
@@ -288,12 +288,11 @@ static enum step_next reduce(struct step *s, const struct step_clock *c,
     if (others > 0)
         return let_go(s, may, pinned + others - max, REASON_SURPLUS, c);
     (void)mark(s, p, true, false, c->now_ms, may);
-    *victim = step_move_victim(s, may, c->now_ms);
-    if (*victim != UINT32_MAX) {
-        *victim = p->copies[*victim].node;
-        return STEP_NEXT_RELEASE;
-    }
-    return release(s, may, c, victim);
+    moved = step_move_victim(s, may, c->now_ms);
+    if (moved == UINT32_MAX)
+        return release(s, may, c, victim);
+    *victim = p->copies[moved].node;
+    return STEP_NEXT_RELEASE;
 }
 
 /* Nothing is to be done here. What is it that goes on elsewhere? */
