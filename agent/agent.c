@@ -283,7 +283,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
         .n = c->n_addrs, .beat_ms = c->beat_ms, .resend_ms = LINK_RESEND_MS,
         .older_term_ms = LINK_OLDER_TERM_MS, .move_ms = LINK_MOVE_MS,
         .wait_ms = DAEMON_FIRST_MS, .seed = hash_random_u64(),
-        .boot = head->boot, .index = head->index,
+        .boot = head->boot, .index = head->index, .seq = head->seq,
         .events = &a->link_events};
     struct daemon_settings ds = {
         .loop = &a->loop, .kubo = a->kubo,

@@ -159,6 +159,8 @@ static bool on_orders(void *arg, const struct message_orders *o,
     if (!o->more)
         work_orders_end(a->work, now);
     journal_held(a->journal, o->history, o->to);
+    if (o->seq > journal_head(a->journal)->seq)
+        journal_seq(a->journal, o->seq);
     if (!commit(a))
         return false;
     agent_tell_work(a);
@@ -166,6 +168,25 @@ static bool on_orders(void *arg, const struct message_orders *o,
         full_orders_end(a);
     agent_pump(a);
     return true;
+}
+
+/* An old copy of the journal, or a power cut took its end: the orders held
+ * may be older too, and what came of them was said otherwise since. */
+static bool on_old(void *arg, uint64_t seq)
+{
+    struct agent *a = arg;
+    const struct journal_head *head = journal_head(a->journal);
+    uint8_t history[TYPES_HISTORY];
+
+    memcpy(history, head->history, TYPES_HISTORY);
+    log_warn("journal_old", "index=%llu report=%llu taken=%llu text=%s",
+             (unsigned long long)head->index, (unsigned long long)head->seq,
+             (unsigned long long)seq,
+             "an older copy: all orders are asked for again");
+    journal_begin(a->journal);
+    journal_held(a->journal, history, 0);
+    journal_seq(a->journal, seq);
+    return commit(a);
 }
 
 static void on_current(void *arg)
@@ -418,6 +439,6 @@ static void on_open(void *arg, const struct addr *coordinator,
 void agent_link_events(struct agent *a, struct link_events *out)
 {
     *out = (struct link_events){a, on_hello, on_beat, on_welcome, on_orders,
-                                on_directory, on_taken, on_call, on_open,
-                                on_current};
+                                on_old, on_directory, on_taken, on_call,
+                                on_open, on_current};
 }

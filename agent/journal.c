@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FORM = 1 };
@@ -258,13 +257,6 @@ static enum err check_reports(struct journal *j, struct err_text *why)
     return e;
 }
 
-static bool is_directory(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static enum err try_open(const char *path, struct journal *j,
                          struct err_text *why)
 {
@@ -273,7 +265,7 @@ static enum err try_open(const char *path, struct journal *j,
                              SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     enum err e;
 
-    if (rc != SQLITE_OK && is_directory(path))
+    if (rc != SQLITE_OK && journal_is_directory(path))
         return err_set(why, ERR_CORRUPT, "journal: a directory");
     if (rc != SQLITE_OK)
         return sql_error(j->db, rc, path, why);
@@ -547,15 +539,20 @@ void journal_forget(struct journal *j, uint64_t pin)
     journal_origins(j, pin, span_of(NULL, 0));
 }
 
-void journal_report(struct journal *j, uint64_t seq, struct span frame)
+void journal_seq(struct journal *j, uint64_t seq)
 {
     assert(j->open && seq > j->head.seq);
     j->head.seq = seq;
+    bind_u64(j->statements[SEQ], 1, seq);
+    run(j, SEQ);
+}
+
+void journal_report(struct journal *j, uint64_t seq, struct span frame)
+{
+    journal_seq(j, seq);
     bind_u64(j->statements[REPORT], 1, seq);
     bind_bytes(j->statements[REPORT], 2, frame.p, frame.n);
     run(j, REPORT);
-    bind_u64(j->statements[SEQ], 1, seq);
-    run(j, SEQ);
 }
 
 void journal_taken(struct journal *j, uint64_t seq)

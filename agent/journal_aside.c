@@ -8,6 +8,13 @@
 
 enum { PATH_SIZE = 4200 };
 
+bool journal_is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 enum err journal_move_aside(const char *path, struct err_text *why)
 {
     static const char *const tails[] = {"", "-wal", "-shm"};

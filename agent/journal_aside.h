@@ -6,6 +6,9 @@
 
 #include "proto/err.h"
 
+#include <stdbool.h>
+
+bool journal_is_directory(const char *path);
 /* ERR_IO names the file that could not be moved. */
 enum err journal_move_aside(const char *path, struct err_text *why)
     ERR_CHECKED;

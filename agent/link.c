@@ -268,6 +268,7 @@ struct link *link_new(const struct link_settings *st)
     l->st = *st;
     memcpy(l->fence.history, st->history, TYPES_HISTORY);
     l->fence.index = st->index;
+    l->fence.seq = st->seq;
     l->fence.patience_ms = st->older_term_ms;
     prng_seed(&l->random, st->seed);
     uv_timer_init(st->loop, &l->timer);

@@ -49,6 +49,9 @@ struct link_events {
      * pin_tag: of the cluster that they come from. */
     bool (*orders)(void *arg, const struct message_orders *o,
                    uint32_t pin_tag);
+    /* What is held is an old copy: reports up to seq were taken. true:
+     * stored, so that nothing is held of that history from here. */
+    bool (*old)(void *arg, uint64_t seq);
     void (*directory)(void *arg, const struct directory_node *nodes,
                       uint32_t n);
     void (*taken)(void *arg, uint64_t seq, struct span frame);
@@ -72,6 +75,7 @@ struct link_settings {
     uint64_t boot;
     uint8_t history[TYPES_HISTORY]; /* held, zeros: none */
     uint64_t index;
+    uint64_t seq; /* of the last report that was made */
     const struct link_events *events;
 };
 

@@ -156,6 +156,13 @@ static void on_orders(struct session *s, const struct message_orders *o)
                  (unsigned long long)o->to, reason);
         return;
     }
+    if (verdict == FENCE_OLD) {
+        if (!ev->old(ev->arg, o->seq))
+            return;
+        fence_restart(&l->fence, o);
+        link_session_beat(s); /* it asks for all of them */
+        return;
+    }
     if (o->has_directory)
         ev->directory(ev->arg, o->directory, o->n_directory);
     if (verdict == FENCE_CURRENT) {

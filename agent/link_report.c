@@ -18,6 +18,8 @@ void link_report(struct link *l, uint64_t seq, struct span frame)
     else
         l->first = r;
     l->last = r;
+    if (seq > l->fence.seq)
+        l->fence.seq = seq;
     link_report_send(l);
     link_arm(l);
 }

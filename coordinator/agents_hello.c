@@ -156,6 +156,7 @@ void agents_hello(struct session *s, struct span frame)
         return;
     }
     s->hello = m.hello;
+    s->talk.boot = m.hello.boot;
     a->stats.hellos++;
     if (a->st.replica == NULL || replica_unready(a->st.replica) != NULL) {
         agents_hello_refuse(s, WELCOME_NOT_READY,

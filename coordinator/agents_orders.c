@@ -68,6 +68,7 @@ static void send_view(struct session *s, struct message *m)
     m->orders.full = m->orders.has_directory = false;
     m->orders.more = m->orders.leading; /* a chunk is on its way */
     m->orders.n = m->orders.n_directory = 0;
+    m->orders.seq = 0;
     m->orders.items = NULL;
     m->orders.directory = NULL;
     (void)agents_send(s, m);
@@ -77,8 +78,7 @@ static void send_orders(struct session *s, struct message *m, bool answer)
 {
     struct agents *a = s->agents;
 
-    orders_build(a->st.store, s->node, s->talk.held_history, s->talk.held_index,
-                 s->talk.held_wanted, s->talk.held_xor, &a->orders, &m->orders);
+    orders_build(a->st.store, s->node, &s->talk, &a->orders, &m->orders);
     m->orders.has_directory = s->directory != a->directory;
     m->orders.n_directory = 0;
     m->orders.directory = a->directory_nodes;

@@ -121,6 +121,8 @@ struct message_orders { /* → agent */
     uint64_t from, to;        /* to: for a follower its applied index */
     bool full;                /* begins at index 0 */
     bool more;                /* another chunk follows the next BEAT */
+    uint64_t seq;             /* of the last report of the agent's journal
+                                 that the state took; a view: 0 */
     uint32_t n;
     const struct order_item *items;
     bool has_directory;

@@ -162,6 +162,7 @@ static void get_orders(struct decode *d, struct message_orders *m,
     m->to = decode_u64(d, "to", UINT64_MAX);
     m->full = decode_bool(d, "full");
     m->more = decode_bool(d, "more");
+    m->seq = decode_u64(d, "seq", UINT64_MAX);
     get_orders_items(d, m, s);
     get_directory(d, m, s);
 }

@@ -119,6 +119,7 @@ static void put_orders(struct buf *b, const struct message_orders *m)
     encode_u64(b, m->to);
     encode_bool(b, m->full);
     encode_bool(b, m->more);
+    encode_u64(b, m->seq);
     encode_array(b, m->n);
     for (uint32_t i = 0; i < m->n; i++)
         put_order(b, &m->items[i]);

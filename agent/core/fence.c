@@ -88,9 +88,17 @@ enum fence_verdict fence_judge(const struct fence *f,
     *why = reason(f, o);
     if (*why != NULL)
         return FENCE_REFUSED;
+    if (!o->full && o->seq > f->seq)
+        return FENCE_OLD;
     if (o->n == 0 && !o->full && o->to == f->index)
         return o->more ? FENCE_VIEW : FENCE_CURRENT; /* more: on its way */
     return FENCE_TAKE;
+}
+
+void fence_restart(struct fence *f, const struct message_orders *o)
+{
+    f->index = 0;
+    f->seq = o->seq;
 }
 
 void fence_stored(struct fence *f, uint64_t session,
@@ -103,4 +111,6 @@ void fence_stored(struct fence *f, uint64_t session,
         f->older = 0;
     }
     f->index = o->to;
+    if (o->seq > f->seq)
+        f->seq = o->seq;
 }

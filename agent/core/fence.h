@@ -11,6 +11,7 @@
 struct fence {
     uint8_t history[TYPES_HISTORY]; /* held, and what `term` counts in */
     uint64_t index, term;           /* orders are held up to index */
+    uint64_t seq;                   /* of the last report that was made */
     uint64_t leader;                /* number of its session, 0 unknown */
     uint64_t patience_ms;           /* with a leader of an older term */
     uint64_t older, older_ms;       /* its session, 0 none, and since when */
@@ -26,12 +27,17 @@ bool fence_hear(struct fence *f, uint64_t session,
 enum fence_verdict {
     FENCE_VIEW,    /* who leads, nothing to obey */
     FENCE_REFUSED, /* *why says the reason */
+    FENCE_OLD,     /* reports were taken that what is held knows nothing of:
+                    * an old copy of the journal; all orders, see below */
     FENCE_CURRENT, /* nothing new: what is held is the leader's newest */
     FENCE_TAKE     /* to be stored, then fence_stored */
 };
 enum fence_verdict fence_judge(const struct fence *f,
                                const struct message_orders *o,
                                const char **why);
+/* After FENCE_OLD: all orders are asked for from the first one, and what the
+ * state does not know as pinned is reported again. */
+void fence_restart(struct fence *f, const struct message_orders *o);
 void fence_stored(struct fence *f, uint64_t session,
                   const struct message_orders *o);
 

@@ -45,17 +45,15 @@ void orders_scratch_free(struct orders_scratch *s)
 }
 
 static bool needs_full(const struct store *s, const struct node *n,
-                       const uint8_t held_history[TYPES_HISTORY],
-                       uint64_t held_index, uint64_t held_wanted,
-                       uint64_t held_xor)
+                       const struct talk *t)
 {
     const struct cluster *c = store_cluster(s);
 
-    if (memcmp(held_history, c->history, TYPES_HISTORY) != 0
-        || held_index > store_applied(s))
+    if (memcmp(t->held_history, c->history, TYPES_HISTORY) != 0
+        || t->held_index > store_applied(s))
         return true;
-    return held_index >= n->last_index
-           && (held_wanted != n->wanted || held_xor != n->wanted_xor);
+    return t->held_index >= n->last_index
+           && (t->held_wanted != n->wanted || t->held_xor != n->wanted_xor);
 }
 
 static void add_holders(const struct store *s, const struct pin *p,
@@ -181,10 +179,8 @@ static uint32_t fill(struct store *s, uint32_t node, uint32_t n,
     return n;
 }
 
-void orders_build(struct store *s, uint32_t node,
-                  const uint8_t held_history[TYPES_HISTORY],
-                  uint64_t held_index, uint64_t held_wanted,
-                  uint64_t held_xor, struct orders_scratch *scratch,
+void orders_build(struct store *s, uint32_t node, const struct talk *t,
+                  struct orders_scratch *scratch,
                   struct message_orders *out)
 {
     const struct node *row = store_node(s, node);
@@ -192,9 +188,9 @@ void orders_build(struct store *s, uint32_t node,
 
     assert(row != NULL);
     memcpy(out->history, store_cluster(s)->history, TYPES_HISTORY);
-    out->full = needs_full(s, row, held_history, held_index, held_wanted,
-                           held_xor);
-    out->from = out->full ? 0 : held_index;
+    out->full = needs_full(s, row, t);
+    out->from = out->full ? 0 : t->held_index;
+    out->seq = row->boot == t->boot ? row->seq : 0;
     n = store_scan_node(s, node, out->from, INT64_MAX, ROWS,
                         scratch->rows);
     fitting = n < ROWS ? n : whole(scratch->rows, LIMIT_ORDER_ITEMS);

@@ -6,6 +6,7 @@
 #define PINFOLD_ORDERS_H
 
 #include "coordinator/core/store.h"
+#include "coordinator/core/talk.h"
 #include "proto/message.h"
 
 enum { ORDERS_BYTES_MAX = 512 << 10 };
@@ -19,14 +20,12 @@ struct orders_scratch {
 void orders_scratch_init(struct orders_scratch *s);
 void orders_scratch_free(struct orders_scratch *s);
 
-/* What the agent of `node` lacks. held_*: from its last BEAT. Fills history,
- * from, to, full, more, n, items; the caller adds term, leader, directory.
+/* What the agent of `node` lacks, by its last BEAT. Fills history, from, to,
+ * full, more, seq, n, items; the caller adds term, leader, directory.
  * Full (from 0) when the history differs, the held index is above the
  * applied one, or everything is held and count or xor differ. */
-void orders_build(struct store *s, uint32_t node,
-                  const uint8_t held_history[TYPES_HISTORY],
-                  uint64_t held_index, uint64_t held_wanted,
-                  uint64_t held_xor, struct orders_scratch *scratch,
+void orders_build(struct store *s, uint32_t node, const struct talk *t,
+                  struct orders_scratch *scratch,
                   struct message_orders *out);
 
 #endif

@@ -12,6 +12,7 @@
 enum { TALK_UNCONFIRMED_MS = 10000 };
 
 struct talk { /* zeros: a new session */
+    uint64_t boot;            /* of the agent's journal, from its HELLO */
     bool beaten;              /* a BEAT came */
     uint8_t held_history[TYPES_HISTORY];
     uint64_t held_index, held_wanted, held_xor; /* from the last one */

@@ -56,6 +56,7 @@ static void on_report_timer(struct sim *s, struct task *t)
     buf_reset(&a->frame);
     message_encode(m, &a->frame);
     journal_report(a->journal, seq, span_buf(&a->frame));
+    a->fence.seq = seq;
     agent_report_send(a);
     agent_link_arm(a);
 }
@@ -225,6 +226,8 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
         work_orders_end(a->work, now);
     memcpy(a->journal->history, o->history, TYPES_HISTORY);
     a->journal->index = o->to;
+    if (o->seq > a->journal->seq)
+        a->journal->seq = o->seq;
     if (!o->more && a->full_orders)
         full_orders_end(a);
     if (o->n > 0 && o->items[0].want == COPY_RELEASED &&
@@ -232,6 +235,12 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
         backup(a);
     agent_pump(a);
     return true;
+}
+
+void agent_old(struct agent *a, uint64_t seq)
+{
+    a->journal->index = 0;
+    a->journal->seq = seq;
 }
 
 void agent_current(struct agent *a)

@@ -75,6 +75,7 @@ void agent_pump(struct agent *a);
 void agent_list_soon(struct agent *a, uint64_t ms);
 void agent_daemon_look(struct agent *a, uint64_t ms);
 bool agent_orders(struct agent *a, const struct message_orders *o);
+void agent_old(struct agent *a, uint64_t seq);
 void agent_current(struct agent *a);
 void agent_welcomed(struct agent *a, const struct message_welcome *w);
 void agent_taken(struct agent *a, struct span frame, uint64_t seq);

@@ -180,6 +180,14 @@ static void on_orders(struct agent *a, uint32_t coord,
         sim_trace(a->sim, EVENT_FENCED, coord + 1, a->at + 1, 0, o->from,
                   o->to);
         return;
+    case FENCE_OLD:
+        sim_trace(a->sim, EVENT_OLD, coord + 1, a->at + 1, 0,
+                  a->fence.seq, o->seq);
+        a->sim->counts[COUNT_OLD]++;
+        agent_old(a, o->seq);
+        fence_restart(&a->fence, o);
+        beat_soon(a, s);
+        return;
     case FENCE_CURRENT:
         agent_current(a);
         break;
@@ -323,6 +331,7 @@ void agent_link_start(struct agent *a)
     memset(&a->fence, 0, sizeof a->fence);
     memcpy(a->fence.history, a->journal->history, TYPES_HISTORY);
     a->fence.index = a->journal->index;
+    a->fence.seq = a->journal->seq;
     a->fence.patience_ms = AGENT_OLDER_TERM_MS;
     a->arm_ms = a->sent_number = a->sent_ms = 0;
     agent_link_arm(a);

@@ -121,6 +121,7 @@ static void send_view(struct coord *c, struct csession *s, struct message *m)
                                      : store_applied(c->store);
     m->orders.full = false;
     m->orders.more = m->orders.leading; /* a chunk is on its way */
+    m->orders.seq = 0;
     m->orders.n = 0;
     m->orders.items = NULL;
     send(c, s, m);
@@ -129,9 +130,7 @@ static void send_view(struct coord *c, struct csession *s, struct message *m)
 static void send_orders(struct coord *c, struct csession *s,
                         struct message *m, bool reply)
 {
-    orders_build(c->store, s->node, s->talk.held_history, s->talk.held_index,
-                 s->talk.held_wanted, s->talk.held_xor, &c->orders,
-                 &m->orders);
+    orders_build(c->store, s->node, &s->talk, &c->orders, &m->orders);
     if (m->orders.n == 0 && !m->orders.full && !reply)
         return;
     c->sim->counts[COUNT_FULL_ORDERS] += m->orders.full;
@@ -270,6 +269,7 @@ static void on_hello(struct coord *c, uint32_t agent, uint64_t number,
     e = message_decode(span_buf(&s->hello_frame), &m, &c->scratch, NULL);
     assert(e == ERR_OK && m.kind == MESSAGE_HELLO);
     s->hello = m.hello;
+    s->talk.boot = m.hello.boot;
     if (!coord_ready(c)) {
         refuse(c, s, WELCOME_NOT_READY);
         return;

@@ -79,7 +79,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(CALL_FAULTS, "call_faults") X(LOST_PINS, "lost_pins")                  \
     X(FOREIGN_PINS, "foreign_pins") X(ADOPTED, "adopted")                    \
     X(PINS, "pins") X(UPDATES, "updates") X(UNPINS, "unpins")                \
-    X(FULL_ORDERS, "full_orders") X(FENCED, "fenced")                        \
+    X(FULL_ORDERS, "full_orders") X(FENCED, "fenced") X(OLD, "found_old")  \
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
     X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
@@ -106,7 +106,8 @@ extern const char *const sim_count_text[COUNT_COUNT];
     X(PIN_LOST, "pin_lost") X(FOREIGN, "foreign_pin")                        \
     X(SESSION, "session") X(SESSION_ENDS, "session_ends") X(CUT, "cut")      \
     X(JUMP, "clock_jump") X(ORDERS, "orders") X(ORDER, "order")              \
-    X(FENCED, "fenced") X(CURRENT, "current") X(REPORT, "report")            \
+    X(FENCED, "fenced") X(OLD, "old_journal") X(CURRENT, "current")          \
+    X(REPORT, "report")                                                      \
     X(REPORTED, "reported") X(TAKEN, "taken") X(LOOK, "look") X(PIN, "pin")  \
     X(UNPIN, "unpin") X(RESULT, "result") X(CANCEL, "cancel")                \
     X(CHECK, "check") X(HELD, "held") X(COPY, "copy") X(CLAIM, "claim")      \

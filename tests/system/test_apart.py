@@ -334,6 +334,45 @@ def test_old_copy_of_the_agent(tmp_path, what):
         closed([cluster])
 
 
+def test_old_copy_that_knows_nothing_of_a_loss(tmp_path):
+    """The state was told that a pin is lost; the copy of the journal is from
+    before, and the daemon holds the pin again."""
+    cluster = small(tmp_path)
+    try:
+        cluster.start()
+        daemon, agent = cluster.daemons[0], cluster.agents[0]
+        k = cluster.coordinators[0]
+        cids = pin(cluster, 5)
+        lost = min(cids)
+        name = {p["cid"]: p["name"] for p in daemon.ctl("pins", "GET").lines()
+                }[lost]
+        listed(agent)
+        assert agent.terminate() == 0
+        copy = copy_of(agent.data)
+        daemon.fault("pin/add", "stall", cid=lost)
+        daemon.lose(lost)
+        agent.start()
+
+        def missed():
+            peers = k.get(f"/pins/{lost}").json()["peer_map"].values()
+            return any(v["status"] not in ("pinned", "remote") for v in peers)
+
+        until(missed, 20, "the state knows that it is lost")
+        agent.kill9()
+        daemon.heal()
+        foreign(daemon, name, lost)
+        put_back(copy, agent.data)
+        agent.start()
+        pinned(cluster, cids)
+        assert "event=journal_old" in agent.log_text(since_start=True)
+        agent.restart()
+        pinned(cluster, cids | pin(cluster, 1))
+        assert "event=journal_old" not in agent.log_text(since_start=True)
+        assert removals(daemon) == 0 and not orphans(cluster)
+    finally:
+        closed([cluster])
+
+
 def test_directory_from_before_the_first_orders(tmp_path):
     cluster = small(tmp_path)
     try:

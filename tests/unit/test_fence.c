@@ -82,6 +82,39 @@ static void a_chunk_on_its_way_is_not_current(void **state)
     assert_int_equal(fence_judge(&f, &o, &why), FENCE_CURRENT);
 }
 
+/* The state took reports that the journal knows nothing of. */
+static void an_old_copy_of_the_journal(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(5, 10, 12, 1);
+    const char *why;
+
+    (void)state;
+    f.seq = 70;
+    o.seq = 70;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+    o.seq = 71;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_OLD);
+    o.n = 0;
+    o.to = 10; /* nothing new, and yet */
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_OLD);
+    o.full = true;
+    o.from = 0; /* all of them, asked for or not */
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+    o.leading = false;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_VIEW);
+    fence_restart(&f, &o);
+    assert_int_equal(f.index, 0);
+    o = orders(5, 0, 12, 1);
+    o.seq = 71;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+    o.seq = 90; /* with full ones */
+    fence_stored(&f, 1, &o);
+    o = orders(5, 12, 12, 0);
+    o.seq = 90;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_CURRENT);
+}
+
 static void who_leads(void **state)
 {
     struct fence f = held(5, 10);
@@ -166,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(which_orders_pass),
         cmocka_unit_test(a_chunk_on_its_way_is_not_current),
+        cmocka_unit_test(an_old_copy_of_the_journal),
         cmocka_unit_test(who_leads),
         cmocka_unit_test(terms_count_within_a_history),
         cmocka_unit_test(an_older_term_that_stays),

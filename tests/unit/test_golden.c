@@ -172,13 +172,14 @@ static void test_entry(void **state)
 
 static void golden_message(const struct message *m, const char *name)
 {
+    unsigned version = m->kind == MESSAGE_ORDERS ? 2 : 1;
     struct message_scratch scratch = {.items = NULL};
     struct message *got = malloc(sizeof *got);
     struct buf b = BUF_INIT, file = BUF_INIT;
     struct span body;
 
     message_encode(m, &b);
-    golden("message", name, span_buf(&b), &file);
+    golden_of("message", name, version, span_buf(&b), &file);
     body = span_of(file.p + FRAME_HEAD, file.n - FRAME_HEAD);
     assert_int_equal(message_decode(body, got, &scratch, NULL), ERR_OK);
     wire_same_message(m, got);

@@ -45,7 +45,7 @@ struct world {
     struct link *link;
     unsigned orders, tried, welcomes, calls, opens, directories,
         currents;
-    uint64_t to, session, taken[SEEN];
+    uint64_t seq, old, to, session, taken[SEEN];
     unsigned n_taken;
     uint32_t n_items, pin_tag;
     bool store_fails, done;
@@ -172,6 +172,14 @@ static bool on_orders(void *arg, const struct message_orders *o,
     return true;
 }
 
+static bool on_old(void *arg, uint64_t seq)
+{
+    struct world *w = arg;
+
+    w->old = seq;
+    return !w->store_fails;
+}
+
 static void on_directory(void *arg, const struct directory_node *nodes,
                          uint32_t n)
 {
@@ -253,13 +261,13 @@ static int set_up(void **state)
     for (unsigned k = 0; k < COORDINATORS; k++)
         listen_as(w, k);
     w->events = (struct link_events){w, on_hello, on_beat, on_welcome,
-                                     on_orders, on_directory, on_taken,
-                                     on_call, on_open, on_current};
+                                     on_orders, on_old, on_directory,
+                                     on_taken, on_call, on_open, on_current};
     w->settings = (struct link_settings){
         .loop = &w->loop, .hub = w->hub, .coordinators = w->addrs,
         .n = COORDINATORS, .beat_ms = 60000, .resend_ms = 60000,
         .older_term_ms = 60000, .seed = 1,
-        .boot = BOOT, .index = 10, .events = &w->events};
+        .boot = BOOT, .index = 10, .seq = 5, .events = &w->events};
     memcpy(w->settings.history, history_a, TYPES_HISTORY);
     *state = w;
     return 0;
@@ -308,14 +316,22 @@ static void orders(struct world *w, unsigned k, uint64_t term, uint64_t from,
         items[i].cid.n = 36;
         memcpy(items[i].cid.bytes, (uint8_t[]){1, 0x55, 0x12, 32}, 4);
     }
+    m.orders = (struct message_orders){
+        .term = term, .leading = true, .leader = k + 1, .from = from,
+        .to = to, .seq = w->seq, .n = n, .items = items};
     memcpy(m.orders.history, history_a, TYPES_HISTORY);
-    m.orders.term = term;
+    send_message(&w->c[k], &m);
+}
+
+/* Of a leader, without items. */
+static void of_history(struct world *w, unsigned k,
+                       const uint8_t history[TYPES_HISTORY],
+                       struct message_orders o)
+{
+    struct message m = {.kind = MESSAGE_ORDERS, .orders = o};
+
+    memcpy(m.orders.history, history, TYPES_HISTORY);
     m.orders.leading = true;
-    m.orders.leader = k + 1;
-    m.orders.from = from;
-    m.orders.to = to;
-    m.orders.n = n;
-    m.orders.items = items;
     send_message(&w->c[k], &m);
 }
 
@@ -397,7 +413,6 @@ static void test_stored_orders_are_confirmed_at_once(void **state)
 static void test_fences(void **state)
 {
     struct world *w = *state;
-    struct message m = {.kind = MESSAGE_ORDERS};
 
     start(w);
     orders(w, 0, 3, 11, 12, 1); /* a gap */
@@ -408,12 +423,8 @@ static void test_fences(void **state)
     WAIT(w, w->orders == 1);
     orders(w, 0, 3, 11, 13, 1); /* the old one goes on */
     refused(w, 3);
-    memcpy(m.orders.history, history_b, TYPES_HISTORY);
-    m.orders.term = 9;
-    m.orders.leading = true;
-    m.orders.from = 11;
-    m.orders.to = 20;
-    send_message(&w->c[1], &m); /* another history */
+    of_history(w, 1, history_b,
+               (struct message_orders){.term = 9, .from = 11, .to = 20});
     refused(w, 4);
     assert_int_equal(w->orders, 1);
     orders(w, 1, 4, 11, 14, 1);
@@ -421,15 +432,31 @@ static void test_fences(void **state)
     assert_int_equal(w->to, 14);
 }
 
+/* Reports were taken that this journal knows nothing of. */
+static void test_an_old_copy_asks_for_everything(void **state)
+{
+    struct world *w = *state;
+
+    start(w);
+    w->seq = 6;
+    orders(w, 0, 3, 10, 10, 0);
+    WAIT(w, w->c[0].beats == 2 && w->c[0].beat.index == 0);
+    assert_int_equal(w->old, 6);
+    assert_int_equal(w->currents, 0); /* nothing may be released yet */
+    w->old = 0;
+    orders(w, 0, 3, 0, 10, 0);
+    WAIT(w, w->orders == 1 && w->currents == 1);
+    assert_int_equal(w->old, 0);
+}
+
 static void test_a_follower_orders_nothing(void **state)
 {
     struct world *w = *state;
-    struct message m = {.kind = MESSAGE_ORDERS};
+    struct message m = {.kind = MESSAGE_ORDERS,
+                        .orders = {.term = 3, .to = 500}};
 
     start(w);
     memcpy(m.orders.history, history_a, TYPES_HISTORY);
-    m.orders.term = 3;
-    m.orders.to = 500;
     send_message(&w->c[1], &m);
     orders(w, 0, 3, 10, 11, 1);
     WAIT(w, w->orders == 1);
@@ -439,21 +466,15 @@ static void test_a_follower_orders_nothing(void **state)
 
 static void full(struct world *w, uint64_t term, uint64_t to, bool more)
 {
-    struct message m = {.kind = MESSAGE_ORDERS};
-
-    memcpy(m.orders.history, history_b, TYPES_HISTORY);
-    m.orders.term = term;
-    m.orders.leading = m.orders.full = true;
-    m.orders.more = more;
-    m.orders.to = to;
-    send_message(&w->c[0], &m);
+    of_history(w, 0, history_b,
+               (struct message_orders){.term = term, .full = true,
+                                       .more = more, .to = to});
 }
 
 /* After a restore: another history, lower terms and indexes. */
 static void test_full_orders_of_a_new_history_in_chunks(void **state)
 {
     struct world *w = *state;
-    struct message m = {.kind = MESSAGE_ORDERS};
 
     start(w);
     full(w, 1, 4, true);
@@ -461,16 +482,12 @@ static void test_full_orders_of_a_new_history_in_chunks(void **state)
     assert_memory_equal(w->c[0].beat.history, history_b, TYPES_HISTORY);
     assert_int_equal(w->c[0].beat.index, 4);
     assert_int_equal(w->currents, 0);
-    memcpy(m.orders.history, history_b, TYPES_HISTORY);
-    m.orders.term = 1;
-    m.orders.leading = true;
-    m.orders.from = 4;
-    m.orders.to = 8;
-    send_message(&w->c[0], &m); /* the rest, no items */
+    of_history(w, 0, history_b, /* the rest, no items */
+               (struct message_orders){.term = 1, .from = 4, .to = 8});
     WAIT(w, w->orders == 2);
     assert_int_equal(w->currents, 1);
-    m.orders.from = 8;
-    send_message(&w->c[0], &m); /* only an answer */
+    of_history(w, 0, history_b, /* only an answer */
+               (struct message_orders){.term = 1, .from = 8, .to = 8});
     WAIT(w, w->currents == 2);
     assert_int_equal(w->orders, 2);
     WAIT(w, stats(w).open == 1); /* who is of the old history is let go */
@@ -509,15 +526,11 @@ static void test_reports_are_for_the_history_that_is_held(void **state)
 static void test_full_orders_void_reports(void **state)
 {
     struct world *w = *state;
-    struct message m = {.kind = MESSAGE_ORDERS};
 
     start(w);
     report(w, 1);
-    memcpy(m.orders.history, history_a, TYPES_HISTORY);
-    m.orders.term = 3;
-    m.orders.leading = m.orders.full = true;
-    m.orders.to = 4;
-    send_message(&w->c[0], &m);
+    of_history(w, 0, history_a,
+               (struct message_orders){.term = 3, .full = true, .to = 4});
     WAIT(w, w->orders == 1 && w->c[0].beats == 2);
     assert_int_equal(w->c[0].n_seqs, 0);
     assert_true(link_report_room(w->link));
@@ -762,6 +775,7 @@ int main(void)
         TEST(test_greets_every_coordinator),
         TEST(test_stored_orders_are_confirmed_at_once),
         TEST(test_fences),
+        TEST(test_an_old_copy_asks_for_everything),
         TEST(test_a_follower_orders_nothing),
         TEST(test_full_orders_of_a_new_history_in_chunks),
         TEST(test_reports_are_for_the_history_that_is_held),

@@ -6,7 +6,7 @@
 
 struct agent { /* what it holds */
     uint8_t history[TYPES_HISTORY];
-    uint64_t index, wanted, wanted_xor;
+    uint64_t boot, index, wanted, wanted_xor;
 };
 
 static struct orders_scratch scratch;
@@ -28,9 +28,12 @@ static int teardown(void **state)
 
 static void build(struct world *w, uint32_t node, const struct agent *a)
 {
+    struct talk t = {.boot = a->boot, .held_index = a->index,
+                     .held_wanted = a->wanted, .held_xor = a->wanted_xor};
+
+    memcpy(t.held_history, a->history, TYPES_HISTORY);
     memset(&out, 0, sizeof(out));
-    orders_build(w->store, node, a->history, a->index, a->wanted,
-                 a->wanted_xor, &scratch, &out);
+    orders_build(w->store, node, &t, &scratch, &out);
     for (uint32_t k = 1; k < out.n; k++)
         assert_true(out.items[k - 1].idx < out.items[k].idx
                     || (out.items[k - 1].idx == out.items[k].idx
@@ -100,6 +103,26 @@ static void items(void **state)
     assert_int_equal(out.n, 1);
     assert_int_equal(out.items[0].want, COPY_RELEASED);
     assert_int_equal(out.items[0].n_holders, 0);
+    world_close(w);
+}
+
+/* Found by tests/sim (seed 1521): an old copy of a journal believed reports
+ * that had been contradicted since. */
+static void which_reports_were_taken(void **state)
+{
+    struct world *w = world_with(2);
+    struct agent a = agent_with(w, 0);
+    const struct node *n = store_node(w->store, 1);
+
+    (void)state;
+    settled(w, 1, 1, 1);
+    assert_true(n->seq > 0);
+    a.boot = n->boot;
+    build(w, 1, &a);
+    assert_int_equal(out.seq, n->seq);
+    a.boot = n->boot + 1; /* the row does not name this journal yet */
+    build(w, 1, &a);
+    assert_int_equal(out.seq, 0);
     world_close(w);
 }
 
@@ -284,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items),
+        cmocka_unit_test(which_reports_were_taken),
         cmocka_unit_test(what_is_lacking),
         cmocka_unit_test(cut),
         cmocka_unit_test(origins_and_from),

@@ -92,6 +92,7 @@ static inline void wire_orders(struct wire_message *w)
     m->from = 10;
     m->to = 20;
     m->more = true;
+    m->seq = 1 << 30;
     m->n = 2;
     w->orders[0] = (struct order_item){
         .pin = 7, .idx = 11, .want = COPY_DIRECT, .cid = wire_cid(0x70, 1),
@@ -275,6 +276,7 @@ static inline void wire_same_orders(const struct message_orders *a,
     SAME(to);
     SAME(full);
     SAME(more);
+    SAME(seq);
     SAME(n);
     for (uint32_t i = 0; i < a->n; i++)
         wire_same_order(&a->items[i], &b->items[i]);
