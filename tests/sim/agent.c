@@ -253,6 +253,29 @@ void agent_current(struct agent *a)
     agent_pump(a);
 }
 
+static void falls_back(struct sim *s, struct task *t)
+{
+    struct agent *a = s->agents[t->who];
+
+    if (!s->quiet && a->up && a->epoch == t->epoch && a->old != NULL)
+        agent_kill(a, JOURNAL_OLD, sim_pick(&a->random, 100, 20000));
+}
+
+/* The state knows that something was lost, and a copy of the journal does
+ * not: that is when it comes back. */
+static void may_fall_back(struct agent *a, const struct message_report *r)
+{
+    for (uint32_t k = 0; k < r->n; k++) {
+        if (r->items[k].state != REPORT_LOST)
+            continue;
+        if (sim_has(a->sim, FAULT_OLDJOURNAL) &&
+            prng_below(&a->random, 4) == 0)
+            (void)sim_task(a->sim, sim_pick(&a->random, 0, 3000), falls_back,
+                           a->at, a->epoch);
+        return;
+    }
+}
+
 void agent_taken(struct agent *a, struct span frame, uint64_t seq)
 {
     struct message *m = &a->message;
@@ -261,6 +284,7 @@ void agent_taken(struct agent *a, struct span frame, uint64_t seq)
     assert(e == ERR_OK && m->kind == MESSAGE_REPORT);
     journal_taken(a->journal, seq);
     work_taken(a->work, m->report.items, m->report.n);
+    may_fall_back(a, &m->report);
     report_soon(a, 0);
 }
 
