@@ -94,7 +94,9 @@ void link_beat_soon(struct link *l);
 
 /* A report (an encoded frame, copied) behind those that are there. */
 void link_report(struct link *l, uint64_t seq, struct span frame);
-bool link_report_room(const struct link *l); /* none waits for its TAKEN */
+/* None waits for its TAKEN, and a leader was heard: before that nobody knows
+ * whether what is held is an old copy, which a new report would hide. */
+bool link_report_room(const struct link *l);
 /* Dropped if that session is over. */
 void link_result(struct link *l, uint64_t session,
                  const struct message_result *r);

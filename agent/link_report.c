@@ -26,7 +26,7 @@ void link_report(struct link *l, uint64_t seq, struct span frame)
 
 bool link_report_room(const struct link *l)
 {
-    return l->first == NULL;
+    return l->first == NULL && l->fence.checked;
 }
 
 void link_report_send(struct link *l)

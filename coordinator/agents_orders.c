@@ -68,7 +68,9 @@ static void send_view(struct session *s, struct message *m)
     m->orders.full = m->orders.has_directory = false;
     m->orders.more = m->orders.leading; /* a chunk is on its way */
     m->orders.n = m->orders.n_directory = 0;
-    m->orders.seq = 0;
+    m->orders.seq = m->orders.leading
+                        ? orders_seq(s->agents->st.store, s->node, &s->talk)
+                        : 0;
     m->orders.items = NULL;
     m->orders.directory = NULL;
     (void)agents_send(s, m);

@@ -122,7 +122,7 @@ struct message_orders { /* → agent */
     bool full;                /* begins at index 0 */
     bool more;                /* another chunk follows the next BEAT */
     uint64_t seq;             /* of the last report of the agent's journal
-                                 that the state took; a view: 0 */
+                                 that the state took; a follower: 0 */
     uint32_t n;
     const struct order_item *items;
     bool has_directory;

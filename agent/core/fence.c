@@ -78,7 +78,7 @@ static const char *reason(const struct fence *f,
     return NULL;
 }
 
-enum fence_verdict fence_judge(const struct fence *f,
+enum fence_verdict fence_judge(struct fence *f,
                                const struct message_orders *o,
                                const char **why)
 {
@@ -90,6 +90,7 @@ enum fence_verdict fence_judge(const struct fence *f,
         return FENCE_REFUSED;
     if (!o->full && o->seq > f->seq)
         return FENCE_OLD;
+    f->checked = true;
     if (o->n == 0 && !o->full && o->to == f->index)
         return o->more ? FENCE_VIEW : FENCE_CURRENT; /* more: on its way */
     return FENCE_TAKE;
@@ -99,6 +100,7 @@ void fence_restart(struct fence *f, const struct message_orders *o)
 {
     f->index = 0;
     f->seq = o->seq;
+    f->checked = true;
 }
 
 void fence_stored(struct fence *f, uint64_t session,

@@ -12,6 +12,8 @@ struct fence {
     uint8_t history[TYPES_HISTORY]; /* held, and what `term` counts in */
     uint64_t index, term;           /* orders are held up to index */
     uint64_t seq;                   /* of the last report that was made */
+    bool checked;                   /* a leader took none beyond that one: no
+                                     * report may be made before */
     uint64_t leader;                /* number of its session, 0 unknown */
     uint64_t patience_ms;           /* with a leader of an older term */
     uint64_t older, older_ms;       /* its session, 0 none, and since when */
@@ -32,7 +34,7 @@ enum fence_verdict {
     FENCE_CURRENT, /* nothing new: what is held is the leader's newest */
     FENCE_TAKE     /* to be stored, then fence_stored */
 };
-enum fence_verdict fence_judge(const struct fence *f,
+enum fence_verdict fence_judge(struct fence *f,
                                const struct message_orders *o,
                                const char **why);
 /* After FENCE_OLD: all orders are asked for from the first one, and what the

@@ -190,7 +190,7 @@ void orders_build(struct store *s, uint32_t node, const struct talk *t,
     memcpy(out->history, store_cluster(s)->history, TYPES_HISTORY);
     out->full = needs_full(s, row, t);
     out->from = out->full ? 0 : t->held_index;
-    out->seq = row->boot == t->boot ? row->seq : 0;
+    out->seq = orders_seq(s, node, t);
     n = store_scan_node(s, node, out->from, INT64_MAX, ROWS,
                         scratch->rows);
     fitting = n < ROWS ? n : whole(scratch->rows, LIMIT_ORDER_ITEMS);
@@ -201,4 +201,13 @@ void orders_build(struct store *s, uint32_t node, const struct talk *t,
     out->more = fitting < n;
     out->to = out->more ? scratch->items[fitting - 1].idx
                         : store_applied(s);
+}
+
+uint64_t orders_seq(const struct store *s, uint32_t node,
+                    const struct talk *t)
+{
+    const struct node *row = store_node(s, node);
+
+    assert(row != NULL);
+    return row->boot == t->boot ? row->seq : 0;
 }

@@ -27,5 +27,8 @@ void orders_scratch_free(struct orders_scratch *s);
 void orders_build(struct store *s, uint32_t node, const struct talk *t,
                   struct orders_scratch *scratch,
                   struct message_orders *out);
+/* Of the last report that was taken of this agent's journal; 0 none. */
+uint64_t orders_seq(const struct store *s, uint32_t node,
+                    const struct talk *t);
 
 #endif

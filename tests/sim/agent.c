@@ -41,7 +41,7 @@ static void on_report_timer(struct sim *s, struct task *t)
     if (!a->up || a->epoch != t->epoch)
         return;
     a->report_ms = 0;
-    if (a->full_orders || a->journal->n_reports != 0)
+    if (a->full_orders || !a->fence.checked || a->journal->n_reports != 0)
         return;
     seq = next_seq(a);
     m->kind = MESSAGE_REPORT;
@@ -93,7 +93,7 @@ void agent_pump(struct agent *a)
         (void)sim_task(a->sim, next - now, on_work_timer, a->at, a->epoch);
     }
     work_stats(a->work, &k);
-    if (k.reports_waiting > 0 && !a->full_orders &&
+    if (k.reports_waiting > 0 && !a->full_orders && a->fence.checked &&
         a->journal->n_reports == 0)
         report_soon(a, AGENT_GATHER_MS);
 }
@@ -208,7 +208,7 @@ static void full_orders_end(struct agent *a)
 }
 
 /* Copies are made at any time; one that comes back is worst with releases. */
-static void backup(struct agent *a)
+void agent_backup(struct agent *a)
 {
     journal_free(a->old);
     a->old = journal_copy(a->journal);
@@ -232,7 +232,7 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
         full_orders_end(a);
     if (o->n > 0 && o->items[0].want == COPY_RELEASED &&
         prng_below(&a->random, 5) == 0)
-        backup(a);
+        agent_backup(a);
     agent_pump(a);
     return true;
 }
@@ -269,8 +269,8 @@ static void may_fall_back(struct agent *a, const struct message_report *r)
         if (r->items[k].state != REPORT_LOST)
             continue;
         if (sim_has(a->sim, FAULT_OLDJOURNAL) &&
-            prng_below(&a->random, 4) == 0)
-            (void)sim_task(a->sim, sim_pick(&a->random, 0, 3000), falls_back,
+            prng_below(&a->random, 2) == 0)
+            (void)sim_task(a->sim, sim_pick(&a->random, 0, 800), falls_back,
                            a->at, a->epoch);
         return;
     }
@@ -399,7 +399,7 @@ void agent_kill(struct agent *a, enum agent_journal j, uint64_t down_ms)
     a->up = false;
     take_journal(a, j);
     if (a->old == NULL || prng_below(&a->random, 8) == 0)
-        backup(a);
+        agent_backup(a);
     (void)sim_task(a->sim, down_ms, start_task, a->at, a->epoch);
 }
 

@@ -22,6 +22,8 @@ void agent_key(uint32_t at, uint8_t key[TYPES_KEY]);
 
 /* Faults. */
 enum agent_journal { JOURNAL_KEPT, JOURNAL_OLD, JOURNAL_LOST };
+/* A copy of its journal is made, which may come back. */
+void agent_backup(struct agent *a);
 void agent_kill(struct agent *a, enum agent_journal j, uint64_t down_ms);
 void agent_break(struct agent *a, uint32_t coord);
 void agent_daemon_fall(struct agent *a, uint64_t down_ms);

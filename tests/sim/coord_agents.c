@@ -121,7 +121,8 @@ static void send_view(struct coord *c, struct csession *s, struct message *m)
                                      : store_applied(c->store);
     m->orders.full = false;
     m->orders.more = m->orders.leading; /* a chunk is on its way */
-    m->orders.seq = 0;
+    m->orders.seq = m->orders.leading
+                        ? orders_seq(c->store, s->node, &s->talk) : 0;
     m->orders.n = 0;
     m->orders.items = NULL;
     send(c, s, m);

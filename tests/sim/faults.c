@@ -100,9 +100,11 @@ static void daemon_falls(struct sim *s)
 
 static void pins_lost(struct sim *s)
 {
-    struct daemon *d = agent_daemon(any_agent(s));
+    struct agent *a = any_agent(s);
+    struct daemon *d = agent_daemon(a);
     uint64_t n = pick(s, 1, 40);
 
+    agent_backup(a); /* which knows nothing of the loss */
     while (n-- > 0)
         daemon_lose(d, (uint32_t)pick(s, 0, SIM_CIDS - 1));
 }

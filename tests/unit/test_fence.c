@@ -91,10 +91,16 @@ static void an_old_copy_of_the_journal(void **state)
 
     (void)state;
     f.seq = 70;
-    o.seq = 70;
-    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
     o.seq = 71;
     assert_int_equal(fence_judge(&f, &o, &why), FENCE_OLD);
+    o.leading = false;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_VIEW);
+    assert_false(f.checked);
+    o.leading = true;
+    o.seq = 70;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+    assert_true(f.checked);
+    o.seq = 71;
     o.n = 0;
     o.to = 10; /* nothing new, and yet */
     assert_int_equal(fence_judge(&f, &o, &why), FENCE_OLD);
