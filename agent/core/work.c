@@ -149,12 +149,16 @@ static void take_order(struct work *w, const struct order_item *o)
     i->priority = o->priority;
     work_item_want(w, i, o->want);
     /* What came of the old one says nothing of this one. */
-    if (changed || (newer && i->pending == REPORT_FAILED))
+    if (changed || (newer && (i->pending == REPORT_FAILED ||
+                              i->pending == REPORT_PINNED)))
         work_report_drop(w, i);
     if (o->want != COPY_RELEASED)
         work_item_hints(i, o->holders, o->n_holders, &o->from);
+    /* That was of the order before, or is said once more: a restart before
+     * it is said shall look. */
+    if (newer || changed || o->queued || o->want == COPY_RELEASED)
+        i->seen = 0;
     if (newer || changed) {
-        i->seen = 0; /* that was of the order before: a restart looks */
         i->attempts = 0;
         i->cuts = 0;
     }

@@ -539,6 +539,71 @@ static void test_queued_in_the_state_is_reported_again(void **state)
     world_free(w);
 }
 
+static void restart(struct world *w, const struct work_item *i)
+{
+    struct work_item kept = *i;
+
+    work_free(w->work);
+    world_open(w);
+    work_load(w->work, &kept);
+    work_daemon(w->work, true, w->now);
+    work_current(w->work);
+    work_tick(w->work, w->now);
+}
+
+/* Found by tests/sim (seed 2685): the process ended before it was said. */
+static void test_what_is_to_be_said_again_survives_a_restart(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    i = world_item(w, 5, 1, COPY_RECURSIVE);
+    i.idx--; /* the order that it answered */
+    i.queued = true;
+    work_daemon(w->work, false, w->now);
+    world_send(w, &i, 1, false);
+    restart(w, &w->kept);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    world_order(w, 5, 1, COPY_RELEASED);
+    world_settle(w);
+    world_reports(w);
+    i = world_item(w, 5, 1, COPY_RELEASED);
+    i.idx--;
+    work_daemon(w->work, false, w->now);
+    world_send(w, &i, 1, false); /* the state did not hear that it is gone */
+    restart(w, &w->kept);
+    world_settle(w);
+    world_expect(w, 5, REPORT_GONE);
+    world_free(w);
+}
+
+/* Found by tests/sim (seed 2896): pinned, before it was said lost again, and
+ * ordered anew. */
+static void test_an_older_outcome_is_looked_at_again(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    w->held[1].type = WORK_FOUND_NOTHING;
+    i = world_item(w, 5, 1, COPY_RECURSIVE);
+    i.idx = ++w->idx;
+    i.queued = true;
+    world_send(w, &i, 1, false);
+    world_reports(w);
+    assert_int_equal(w->n, 0);
+    world_settle(w);
+    assert_int_equal(w->pins, 2);
+    world_free(w);
+}
+
 /* Another state has given the number of a pin to another CID while the call
  * for the old one runs: its result says nothing about the new one. */
 static void test_a_number_that_means_another_cid(void **state)
@@ -625,6 +690,8 @@ int main(void)
         cmocka_unit_test(test_a_release_of_the_journal_waits_for_the_leader),
         cmocka_unit_test(test_a_restart_goes_on),
         cmocka_unit_test(test_queued_in_the_state_is_reported_again),
+        cmocka_unit_test(test_what_is_to_be_said_again_survives_a_restart),
+        cmocka_unit_test(test_an_older_outcome_is_looked_at_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
