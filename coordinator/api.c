@@ -47,6 +47,9 @@ static const struct api_route routes[] = {
     {"GET", "/api/v1/nodes/{}/orphans", api_orphans, API_READY},
     {"GET", "/api/v1/orgs", api_orgs, API_READY},
     {"GET", "/api/v1/orgs/{}", api_org, API_READY},
+    {"POST", "/api/v1/orgs", api_org_make, API_READY},
+    {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY},
+    {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY},
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
     {"POST", "/api/v1/repair/resume", api_repair_resume, API_READY},
 };
@@ -364,6 +367,28 @@ static void no_route(struct api_call *c, const struct found *f)
     buf_free(&b);
 }
 
+/* Whose claims the request is about: the organisation that it names. */
+static bool find_org(struct api_call *c, const struct http_head *h)
+{
+    const struct http_str *name = http_header(h, "X-Pinfold-Org");
+
+    c->org = ORG_DEFAULT;
+    if (name == NULL)
+        return true;
+    for (uint32_t i = 0; i < c->view->n_orgs; i++) {
+        const struct org *o = &c->view->orgs[i];
+
+        if (strlen(o->name) == name->n &&
+            memcmp(o->name, name->p, name->n) == 0) {
+            c->org = o->id;
+            return true;
+        }
+    }
+    api_error(c, 403, "unknown organisation '%.*s'",
+              name->n < 64 ? (int)name->n : 64, name->p);
+    return false;
+}
+
 static void dispatch(struct api_call *c, const struct http_head *h)
 {
     struct found f;
@@ -381,7 +406,7 @@ static void dispatch(struct api_call *c, const struct http_head *h)
                   "parameters");
     else if ((f.route->flags & API_READY) != 0 && !c->view->ready)
         api_error(c, 503, "not ready: %s", c->view->unready);
-    else
+    else if (find_org(c, h))
         f.route->handle(c, h);
 }
 

@@ -75,6 +75,7 @@ struct api_call {
     struct api_param *params; /* of the query, decoded, in order */
     uint32_t n_params;
     const struct view *view;  /* of its beginning */
+    uint32_t org;             /* whose claims it is about */
     uint64_t index;           /* of the answer; 0: the view's */
     int32_t wanted_max;       /* of a claim, for the refusal's text */
     void *state;              /* the handler's */
@@ -111,10 +112,14 @@ void api_error_json(struct buf *out, int status, const char *text);
 
 /* Takes the command (allocated by api_command). done runs on the http loop,
  * with the result, also when the client has gone. */
-struct command *api_command(enum command_kind kind);
+struct command *api_command(const struct api_call *c,
+                            enum command_kind kind);
 void api_propose(struct api_call *c, struct command *k,
                  void (*done)(struct api_call *c,
                               struct replica_result *r));
+/* Makes of a pin what the request's organisation may see of it (claims.h);
+ * false: it has no claim. The default one sees what is let go, too. */
+bool api_own(const struct api_call *c, struct pin *p);
 /* read: on a reader thread, in a transaction; touches c->state only. done:
  * on the http loop. */
 void api_read(struct api_call *c,
@@ -167,6 +172,9 @@ void api_node_drain(struct api_call *c, const struct http_head *h);
 void api_node_remove(struct api_call *c, const struct http_head *h);
 void api_orgs(struct api_call *c, const struct http_head *h);
 void api_org(struct api_call *c, const struct http_head *h);
+void api_org_make(struct api_call *c, const struct http_head *h);
+void api_org_rename(struct api_call *c, const struct http_head *h);
+void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);

@@ -538,7 +538,7 @@ void api_add(struct api_call *c, const struct http_head *h)
         return;
     }
     u = mem_alloc(sizeof *u);
-    u->command = api_command(COMMAND_CLAIM_PUT);
+    u->command = api_command(c, COMMAND_CLAIM_PUT);
     if (!prepare(c, u)) {
         upload_discard(u);
         return;

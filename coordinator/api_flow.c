@@ -4,6 +4,7 @@
  */
 #include "coordinator/api.h"
 
+#include "proto/claims.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -20,14 +21,23 @@ struct proposal {
     void (*done)(struct api_call *c, struct replica_result *r);
 };
 
-struct command *api_command(enum command_kind kind)
+struct command *api_command(const struct api_call *c, enum command_kind kind)
 {
     struct command *k = mem_alloc(sizeof *k);
 
     k->kind = kind;
     k->actor = PRINCIPAL_LOCAL;
-    k->org = ORG_DEFAULT;
+    k->org = c->org;
     return k;
+}
+
+bool api_own(const struct api_call *c, struct pin *p)
+{
+    if (claims_view(p, c->org))
+        return true;
+    if (c->org != ORG_DEFAULT) /* what is let go was somebody else's */
+        p->n_copies = 0;
+    return false;
 }
 
 static void proposal_back(struct task *t)

@@ -75,9 +75,13 @@ static void add_info(struct list *l, struct store_reader *r,
         buf_byte(&l->out, '\n');
 }
 
-static void add_row(struct list *l, struct store_reader *r,
-                    const struct pin *p)
+static void add_row(struct api_call *c, struct store_reader *r,
+                    struct pin *p)
 {
+    struct list *l = c->state;
+
+    if (!api_own(c, p) && p->n_copies == 0)
+        return;
     if (l->kind != LIST_ALLOCATIONS) {
         add_info(l, r, p, pin_form(p));
     } else if (p->org != 0) {
@@ -86,8 +90,9 @@ static void add_row(struct list *l, struct store_reader *r,
     }
 }
 
-static void read_rows(struct list *l, struct store_reader *r)
+static void read_rows(struct api_call *c, struct store_reader *r)
 {
+    struct list *l = c->state;
     struct pin *p = &l->object.pin;
     uint32_t n = 0;
 
@@ -99,20 +104,22 @@ static void read_rows(struct list *l, struct store_reader *r)
         }
         n++;
         l->after = p->id;
-        add_row(l, r, p);
+        add_row(c, r, p);
     }
     store_reader_scan_end(r);
 }
 
-static void read_cids(struct list *l, struct store_reader *r)
+static void read_cids(struct api_call *c, struct store_reader *r)
 {
+    struct list *l = c->state;
     struct pin *p = &l->object.pin;
 
     for (uint32_t n = 0; n < LIMIT_LIST_ROWS && l->next_cid < l->n_cids;
          n++, l->next_cid++) {
         const struct cid *cid = &l->cids[l->next_cid];
 
-        if (!store_reader_find(r, cid, p)) {
+        if (!store_reader_find(r, cid, p) ||
+            (!api_own(c, p) && p->n_copies == 0)) {
             pin_reset(p);
             p->cid = *cid;
         }
@@ -128,9 +135,9 @@ static void read_batch(struct api_call *c, struct store_reader *r)
     buf_reset(&l->out);
     l->index = store_reader_applied(r);
     if (l->n_cids > 0)
-        read_cids(l, r);
+        read_cids(c, r);
     else
-        read_rows(l, r);
+        read_rows(c, r);
 }
 
 /* --- sending: on the http loop ------------------------------------------ */
@@ -229,7 +236,7 @@ static void read_failed(struct api_call *c, struct store_reader *r)
             break;
         }
         l->after = p->id;
-        if (needs_recovery(l, p))
+        if (api_own(c, p) && needs_recovery(l, p))
             l->recovered[l->n_recovered++] = p->id;
     }
     store_reader_scan_end(r);
@@ -243,7 +250,7 @@ static void read_recovered(struct api_call *c, struct store_reader *r)
     l->index = store_reader_applied(r);
     for (uint32_t i = 0; i < l->n_recovered; i++)
         if (store_reader_get(r, l->recovered[i], &l->object.pin))
-            add_row(l, r, &l->object.pin);
+            add_row(c, r, &l->object.pin);
 }
 
 static void on_recovered(struct api_call *c, struct replica_result *r)
@@ -264,7 +271,7 @@ static void on_failed(struct api_call *c, enum err e)
         on_batch(c, e);
         return;
     }
-    k = api_command(COMMAND_RECOVER);
+    k = api_command(c, COMMAND_RECOVER);
     k->recover.n = l->n_recovered;
     memcpy(k->recover.pins, l->recovered,
            l->n_recovered * sizeof *l->recovered);

@@ -85,7 +85,7 @@ static void set_admin(struct api_call *c, enum node_admin admin)
 
     if (n == NULL)
         return;
-    k = api_command(COMMAND_NODE_STATE);
+    k = api_command(c, COMMAND_NODE_STATE);
     k->node_state = (struct command_node_state){
         n->row.id, (uint8_t)admin, NODE_STATE_KEEP, NODE_STATE_KEEP};
     act(c, k, n->row.id, admin);
@@ -123,7 +123,7 @@ void api_node_remove(struct api_call *c, const struct http_head *h)
         api_error(c, 400, "force: '%.64s' is neither true nor false", force);
         return;
     }
-    k = api_command(COMMAND_NODE_REMOVE);
+    k = api_command(c, COMMAND_NODE_REMOVE);
     k->node_remove.node = n->row.id;
     k->node_remove.force = force != NULL && strcmp(force, "true") == 0;
     act(c, k, n->row.id, ADMIN_REMOVED);

@@ -2,7 +2,9 @@
  * /api/v1/orgs/{org}; POST /api/v1/orgs/{org}/quota?KIND=N&KIND-soft=N&
  * grace=MS[&dry-run=true]. KIND is logical, physical or pins; N a whole
  * number or "none"; what is not named stays. The organisation is a name or a
- * number.
+ * number. POST /api/v1/orgs?name=N makes one, POST /api/v1/orgs/{org}?name=N
+ * gives it another name, DELETE removes one that claims nothing. Only the
+ * default one sees and changes others.
  */
 #include "coordinator/api.h"
 
@@ -34,9 +36,20 @@ static const struct org *org_arg(struct api_call *c)
 {
     const struct org *o = org_of(c->view, c->args[0]);
 
-    if (o == NULL)
+    if (o == NULL || (c->org != ORG_DEFAULT && o->id != c->org)) {
         api_error(c, 404, "no organisation has this name or number");
+        return NULL;
+    }
     return o;
+}
+
+/* Changes are the default one's. */
+static bool may_change(struct api_call *c)
+{
+    if (c->org == ORG_DEFAULT)
+        return true;
+    api_error(c, 403, "only organisation 'default' may change organisations");
+    return false;
 }
 
 static void put_limit(struct json_writer *w, const char *key, uint64_t v)
@@ -85,6 +98,8 @@ void api_orgs(struct api_call *c, const struct http_head *h)
     json_init(&w, &out);
     json_array(&w);
     for (uint32_t i = 0; i < c->view->n_orgs; i++) {
+        if (c->org != ORG_DEFAULT && c->view->orgs[i].id != c->org)
+            continue;
         json_object(&w);
         put_org(&w, &c->view->orgs[i]);
         json_object_end(&w);
@@ -178,14 +193,14 @@ static bool read_quota(struct api_call *c, struct command_org_put *k,
         snprintf(soft, sizeof soft, "%s-soft", kind);
         if (!number_arg(c, soft, true, &now->limits[i].soft, &set))
             return false;
-        k->set |= (uint8_t)(set ? 1U << 2 * i : 0);
+        k->set |= (uint16_t)(set ? 1U << 2 * i : 0);
         if (!number_arg(c, kind, true, &now->limits[i].hard, &set))
             return false;
-        k->set |= (uint8_t)(set ? 2U << 2 * i : 0);
+        k->set |= (uint16_t)(set ? 2U << 2 * i : 0);
     }
     if (!number_arg(c, "grace", false, &now->grace_ms, &set))
         return false;
-    k->set |= (uint8_t)(set ? ORG_SET_GRACE : 0);
+    k->set |= (uint16_t)(set ? ORG_SET_GRACE : 0);
     if (k->set == 0) {
         api_error(c, 400, "no limit is named: logical, logical-soft, "
                           "physical, physical-soft, pins, pins-soft, grace");
@@ -216,7 +231,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
     struct command *k;
 
     (void)h;
-    if (o == NULL)
+    if (o == NULL || !may_change(c))
         return;
     if (dry != NULL && strcmp(dry, "true") != 0 &&
         strcmp(dry, "false") != 0) {
@@ -225,7 +240,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
     }
     c->state = now = mem_copy(o, sizeof *o);
     c->state_free = free;
-    k = api_command(COMMAND_ORG_PUT);
+    k = api_command(c, COMMAND_ORG_PUT);
     k->org_put.org = o->id;
     if (!read_quota(c, &k->org_put, now)) {
         free(k);
@@ -238,4 +253,97 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
     } else {
         api_propose(c, k, quota_set);
     }
+}
+
+/* --- made, named, removed ------------------------------------------------ */
+
+/* false: answered. */
+static bool name_arg(struct api_call *c, char out[LIMIT_ORG_NAME + 1])
+{
+    const char *name = api_param(c, "name");
+
+    for (uint32_t i = 0; i < c->n_params; i++)
+        if (strcmp(c->params[i].name, "name") != 0) {
+            api_error(c, 400, "unknown parameter '%.64s'",
+                      c->params[i].name);
+            return false;
+        }
+    if (name == NULL || !org_name_valid(name)) {
+        api_error(c, 400, "name: 1 to %d of a-z, 0-9, '-', '_', '.'",
+                  LIMIT_ORG_NAME);
+        return false;
+    }
+    memcpy(out, name, strlen(name) + 1);
+    return true;
+}
+
+static void answer_name(struct api_call *c, struct replica_result *r)
+{
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+
+    if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
+                               r->verdict != VERDICT_ALREADY)) {
+        api_refuse(c, r);
+        return;
+    }
+    c->index = r->index;
+    json_init(&w, &out);
+    json_object(&w);
+    json_kv_text(&w, "name", c->state);
+    json_kv_bool(&w, "changed", r->verdict == VERDICT_ACCEPTED);
+    json_object_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+static void propose(struct api_call *c, struct command *k, const char *name)
+{
+    c->state = mem_text(name);
+    c->state_free = free;
+    api_propose(c, k, answer_name);
+}
+
+void api_org_make(struct api_call *c, const struct http_head *h)
+{
+    char name[LIMIT_ORG_NAME + 1];
+    struct command *k;
+
+    (void)h;
+    if (!may_change(c) || !name_arg(c, name))
+        return;
+    k = api_command(c, COMMAND_ORG_PUT);
+    memcpy(k->org_put.name, name, sizeof name);
+    propose(c, k, name);
+}
+
+void api_org_rename(struct api_call *c, const struct http_head *h)
+{
+    const struct org *o = org_arg(c);
+    char name[LIMIT_ORG_NAME + 1];
+    struct command *k;
+
+    (void)h;
+    if (o == NULL || !may_change(c) || !name_arg(c, name))
+        return;
+    k = api_command(c, COMMAND_ORG_PUT);
+    k->org_put.org = o->id;
+    k->org_put.set = ORG_SET_NAME;
+    memcpy(k->org_put.name, name, sizeof name);
+    propose(c, k, name);
+}
+
+void api_org_remove(struct api_call *c, const struct http_head *h)
+{
+    const struct org *o = org_arg(c);
+    struct command *k;
+
+    (void)h;
+    if (o == NULL || !may_change(c))
+        return;
+    k = api_command(c, COMMAND_ORG_PUT);
+    k->org_put.org = o->id;
+    k->org_put.set = ORG_REMOVE;
+    propose(c, k, o->name);
 }

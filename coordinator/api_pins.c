@@ -115,7 +115,7 @@ static void on_removed(struct api_call *c, struct replica_result *r)
 static void remove_claim(struct api_call *c)
 {
     struct one *o = c->state;
-    struct command *k = api_command(COMMAND_CLAIM_REMOVE);
+    struct command *k = api_command(c, COMMAND_CLAIM_REMOVE);
 
     k->claim_remove.cid = o->cid;
     api_propose(c, k, on_removed);
@@ -125,7 +125,7 @@ static bool parse_options(struct api_call *c, struct one *o)
 {
     struct err_text why;
 
-    o->command = api_command(COMMAND_CLAIM_PUT);
+    o->command = api_command(c, COMMAND_CLAIM_PUT);
     if (api_options_parse(c, &o->options, &o->command->claim_put, &why) ==
         ERR_OK)
         return true;
@@ -246,7 +246,7 @@ static void read_info(struct api_call *c, struct store_reader *r)
                             .fail = look_up_fail, .arg = r};
 
     o->found = store_reader_find(r, &o->cid, &o->object.pin) &&
-               (o->object.pin.org != 0 || o->object.pin.n_copies > 0);
+               (api_own(c, &o->object.pin) || o->object.pin.n_copies > 0);
     if (!o->found) {
         pin_reset(&o->object.pin);
         o->object.pin.cid = o->cid;
@@ -289,7 +289,7 @@ static void read_allocation(struct api_call *c, struct store_reader *r)
     struct one *o = c->state;
 
     o->found = store_reader_find(r, &o->cid, &o->object.pin) &&
-               o->object.pin.org != 0;
+               api_own(c, &o->object.pin);
     c->index = store_reader_applied(r);
     if (!o->found)
         return;
@@ -344,7 +344,7 @@ static void on_recover_found(struct api_call *c, enum err e)
             api_json(c, 200, &o->out);
         return;
     }
-    k = api_command(COMMAND_RECOVER);
+    k = api_command(c, COMMAND_RECOVER);
     k->recover.n = 1;
     k->recover.pins[0] = o->object.pin.id;
     api_propose(c, k, on_recovered);

@@ -5,6 +5,7 @@
 #include "coordinator/replica_impl.h"
 
 #include "coordinator/peers.h"
+#include "proto/claims.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -331,6 +332,7 @@ void replica_result_apply(void *arg, const struct command *c,
         p->result.pin = mem_alloc(sizeof *p->result.pin);
         pin_init(p->result.pin);
         pin_assign(p->result.pin, f->pin);
+        (void)claims_view(p->result.pin, c->org);
     }
     answer(r, p);
 }

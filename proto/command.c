@@ -22,7 +22,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_NODE_PUT] = {"NODE_PUT", 1, 7 + 5},
     [COMMAND_NODE_STATE] = {"NODE_STATE", 1, 7 + 4},
     [COMMAND_NODE_REMOVE] = {"NODE_REMOVE", 1, 7 + 2},
-    [COMMAND_ORG_PUT] = {"ORG_PUT", 1, 7 + 4},
+    [COMMAND_ORG_PUT] = {"ORG_PUT", 2, 7 + 5},
     [COMMAND_CONFIG_PUT] = {"CONFIG_PUT", 1, 7 + 5},
     [COMMAND_COORDINATOR_PUT] = {"COORDINATOR_PUT", 1, 7 + 1},
 };

@@ -123,11 +123,17 @@ struct command_node_remove {
     bool force;
 };
 
-/* Limits of an organisation: those whose bit is in `set`. */
-enum { ORG_SET_GRACE = 1 << (2 * ORG_KINDS) };
+/* A new organisation (0), or what is changed of one: that whose bit is in
+ * `set`. One that claims nothing can be removed. */
+enum {
+    ORG_SET_GRACE = 1 << (2 * ORG_KINDS),
+    ORG_SET_NAME = ORG_SET_GRACE << 1,
+    ORG_REMOVE = ORG_SET_GRACE << 2
+};
 struct command_org_put {
     uint32_t org;
-    uint8_t set; /* bit 2 * kind: its soft limit, + 1: its hard one */
+    uint16_t set; /* bit 2 * kind: its soft limit, + 1: its hard one */
+    char name[LIMIT_ORG_NAME + 1];
     struct org_limit limits[ORG_KINDS];
     uint64_t grace_ms;
 };

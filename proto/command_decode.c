@@ -145,8 +145,9 @@ static void get_node_remove(struct decode *d, struct command_node_remove *c)
 
 static void get_org_put(struct decode *d, struct command_org_put *c)
 {
-    c->org = (uint32_t)field_decode_range(d, "org", 1, UINT32_MAX);
-    c->set = (uint8_t)decode_u64(d, "set", COMMAND_ORG_SET);
+    c->org = (uint32_t)decode_u64(d, "org", UINT32_MAX);
+    c->set = (uint16_t)decode_u64(d, "set", COMMAND_ORG_SET);
+    field_decode_text(d, "name", c->name, LIMIT_ORG_NAME);
     decode_array(d, "limits", 2 * ORG_KINDS, 2 * ORG_KINDS);
     for (int k = 0; k < ORG_KINDS; k++) {
         c->limits[k].soft = decode_u64(d, "soft limit", UINT64_MAX);

@@ -130,9 +130,10 @@ static void put_config_put(struct buf *b, const struct cluster *c)
 
 static void put_org_put(struct buf *b, const struct command_org_put *c)
 {
-    assert(c->org > 0 && c->set <= COMMAND_ORG_SET);
+    assert(c->set <= COMMAND_ORG_SET);
     encode_u64(b, c->org);
     encode_u64(b, c->set);
+    field_encode_str(b, span_text(c->name), LIMIT_ORG_NAME);
     encode_array(b, 2 * ORG_KINDS);
     for (int k = 0; k < ORG_KINDS; k++) {
         encode_u64(b, c->limits[k].soft);

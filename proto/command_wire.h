@@ -11,7 +11,7 @@
 enum {
     COMMAND_KINDS = COMMAND_COORDINATOR_PUT + 1,
     COMMAND_EXPIRE_PINS = 64,
-    COMMAND_ORG_SET = 2 * ORG_SET_GRACE - 1, /* all bits */
+    COMMAND_ORG_SET = 2 * ORG_REMOVE - 1, /* all bits */
     CLAIM_STORABLE = (1 << CLAIM_STATE_SHIFT) - 1 /* no state bits */
 };
 

@@ -42,6 +42,7 @@ enum {
     /* Organisations */
     LIMIT_ORGS = 256,
     LIMIT_ORG_NAME = 64,
+    LIMIT_CLAIMS = 1024,          /* of a pin */
 
     /* Nodes */
     LIMIT_NODES = 1024,           /* live, in the first versions */

@@ -79,6 +79,14 @@ const char *org_kind_text(enum org_kind k)
     return "?";
 }
 
+bool org_name_valid(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 0 && n <= LIMIT_ORG_NAME &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n;
+}
+
 unsigned org_percent(uint64_t used, uint64_t limit)
 {
     uint64_t percent;
@@ -127,22 +135,27 @@ void pin_free(struct pin *p)
     buf_free(&p->name);
     buf_free(&p->meta);
     free(p->copies);
+    for (uint32_t i = 0; i < p->size_claims; i++) {
+        buf_free(&p->claims[i].name);
+        buf_free(&p->claims[i].meta);
+    }
+    free(p->claims);
     pin_init(p);
 }
 
 void pin_reset(struct pin *p)
 {
-    struct buf name = p->name, meta = p->meta;
-    struct copy *copies = p->copies;
-    uint32_t size_copies = p->size_copies;
+    struct pin old = *p;
 
     pin_init(p);
-    p->name = name;
-    p->meta = meta;
+    p->name = old.name;
+    p->meta = old.meta;
     buf_reset(&p->name);
     buf_reset(&p->meta);
-    p->copies = copies;
-    p->size_copies = size_copies;
+    p->copies = old.copies;
+    p->size_copies = old.size_copies;
+    p->claims = old.claims;
+    p->size_claims = old.size_claims;
 }
 
 static void reserve_copies(struct pin *p, uint32_t n)
@@ -158,27 +171,63 @@ static void reserve_copies(struct pin *p, uint32_t n)
     p->size_copies = size;
 }
 
-void pin_assign(struct pin *to, const struct pin *from)
+static void assign_bytes(struct buf *to, const struct buf *from)
+{
+    buf_reset(to);
+    buf_add(to, from->p, from->n);
+}
+
+void pin_claim_assign(struct claim *to, const struct claim *from)
 {
     struct buf name = to->name, meta = to->meta;
-    struct copy *copies;
-    uint32_t size_copies;
 
-    assert(to != from);
-    reserve_copies(to, from->n_copies);
-    copies = to->copies;
-    size_copies = to->size_copies;
     *to = *from;
     to->name = name;
     to->meta = meta;
-    buf_reset(&to->name);
-    buf_reset(&to->meta);
-    buf_add(&to->name, from->name.p, from->name.n);
-    buf_add(&to->meta, from->meta.p, from->meta.n);
-    to->copies = copies;
-    to->size_copies = size_copies;
+    assign_bytes(&to->name, &from->name);
+    assign_bytes(&to->meta, &from->meta);
+}
+
+void pin_assign(struct pin *to, const struct pin *from)
+{
+    struct pin old;
+
+    assert(to != from);
+    reserve_copies(to, from->n_copies);
+    old = *to;
+    *to = *from;
+    to->name = old.name;
+    to->meta = old.meta;
+    assign_bytes(&to->name, &from->name);
+    assign_bytes(&to->meta, &from->meta);
+    to->copies = old.copies;
+    to->size_copies = old.size_copies;
     if (from->n_copies > 0)
-        memcpy(copies, from->copies, from->n_copies * sizeof *copies);
+        memcpy(to->copies, from->copies, from->n_copies * sizeof *to->copies);
+    to->claims = old.claims;
+    to->size_claims = old.size_claims;
+    to->n_claims = 0;
+    for (uint32_t i = 0; i < from->n_claims; i++)
+        pin_claim_assign(pin_claim_add(to), &from->claims[i]);
+}
+
+struct claim *pin_claim_add(struct pin *p)
+{
+    uint32_t size = p->size_claims;
+    struct claim *c;
+
+    assert(p->n_claims < LIMIT_CLAIMS);
+    if (p->n_claims == size) {
+        p->size_claims = size == 0 ? 2 : size * 2;
+        p->claims = mem_grow(p->claims, p->size_claims, sizeof *p->claims);
+        memset(p->claims + size, 0,
+               (p->size_claims - size) * sizeof *p->claims);
+    }
+    c = &p->claims[p->n_claims++];
+    *c = (struct claim){.name = c->name, .meta = c->meta};
+    buf_reset(&c->name);
+    buf_reset(&c->meta);
+    return c;
 }
 
 /* Place of the first copy whose node is not below that one. */
@@ -252,23 +301,16 @@ bool pin_everywhere(const struct pin *p)
     return p->rmax == -1;
 }
 
-void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS])
+uint32_t pin_paid_copies(const struct pin *p)
 {
-    uint64_t copies = p->rmax > 0 ? (uint64_t)p->rmax : 0;
+    uint32_t n = 0;
 
-    memset(out, 0, ORG_KINDS * sizeof *out);
-    if (p->org == 0)
-        return;
-    out[ORG_PINS] = 1;
-    if ((p->flags & PIN_OVER_QUOTA) != 0)
-        return;
-    for (uint32_t i = 0; pin_everywhere(p) && i < p->n_copies; i++) {
+    for (uint32_t i = 0; i < p->n_copies; i++) {
         const struct copy *c = &p->copies[i];
-        copies += c->want != COPY_RELEASED && c->reason != REASON_REPAIR &&
-                  c->reason != REASON_DRAINED;
+        n += c->want != COPY_RELEASED && c->reason != REASON_REPAIR &&
+             c->reason != REASON_DRAINED;
     }
-    out[ORG_LOGICAL] = p->size;
-    out[ORG_PHYSICAL] = p->size * copies; /* below 2^48 * 2^10 */
+    return n;
 }
 
 /* Steele, Lea, Flood 2014: one step of splitmix64 from the state. Pin ids

@@ -24,6 +24,8 @@ enum org_kind {
     ORG_KINDS = 3
 };
 const char *org_kind_text(enum org_kind k); /* "physical" */
+/* 1 to LIMIT_ORG_NAME of a-z, 0-9, '-', '_', '.'. */
+bool org_name_valid(const char *name);
 /* Share of the limit that is used, in percent, rounded down; 999 at most.
  * Without a limit 0. */
 unsigned org_percent(uint64_t used, uint64_t limit);
@@ -171,7 +173,9 @@ enum {
     CLAIM_DEFAULT = 1 << 2,  /* replication left to the default */
     CLAIM_PRIORITY_SHIFT = 3, /* 2 bits: 0 normal, 1 high, 2 low */
     CLAIM_FORM_SHIFT = 5,     /* 4 bits: enum cid_form */
-    CLAIM_STATE_SHIFT = 9     /* 2 bits: enum pin_state of its demand */
+    CLAIM_STATE_SHIFT = 9,    /* 2 bits: enum pin_state of its demand */
+    CLAIM_REFUSED = 1 << 11   /* one of several: the bytes of its demand were
+                                 refused, as with PIN_OVER_QUOTA */
 };
 
 enum pin_state { PIN_PENDING = 0, PIN_PINNED = 1, PIN_FAILED = 2 };
@@ -180,9 +184,10 @@ enum pin_state { PIN_PENDING = 0, PIN_PINNED = 1, PIN_FAILED = 2 };
 enum {
     PIN_MEASURED = 1 << 16, /* size is measured, not the default */
     PIN_RELEASING = 1 << 17, /* no claim is left */
-    PIN_OVER_QUOTA = 1 << 18 /* measured, and its bytes were refused: they
+    PIN_OVER_QUOTA = 1 << 18, /* measured, and its bytes were refused: they
                                 are not charged, and it has no copies until
                                 they are granted */
+    PIN_SHARED = 1 << 19     /* it has, or had, several claims: claims.h */
 };
 
 /* Work that the stored state shows (specs/storage.md 2.2). Surplus: more
@@ -204,7 +209,20 @@ struct copy {
     uint32_t since;     /* s of log time: in this state since */
 };
 
-/* A pin and its (one) claim. Owner: whoever called pin_init. */
+/* Why a pin exists, where there are several reasons. */
+struct claim {
+    uint64_t id;        /* the first one's is the pin's */
+    uint32_t org;
+    uint64_t who, salt;
+    uint32_t flags;     /* CLAIM_*; state and refusal are its demand's */
+    int32_t rmin, rmax;
+    uint64_t created_ms, expires_ms; /* 0 = never */
+    uint32_t paid;      /* everywhere: copies that its organisation pays */
+    struct buf name, meta;
+};
+
+/* A pin and its claim; of several, what they want together (claims.h).
+ * Owner: whoever called pin_init. */
 struct pin {
     uint64_t id;
     struct cid cid;
@@ -220,21 +238,25 @@ struct pin {
     struct buf meta;    /* struct meta, encoded (meta.h) */
     struct copy *copies; /* sorted by node */
     uint32_t n_copies, size_copies;
+    struct claim *claims; /* PIN_SHARED: all, by id; else none */
+    uint32_t n_claims, size_claims;
 };
 
 void pin_init(struct pin *p);
 void pin_free(struct pin *p);
 void pin_reset(struct pin *p); /* empty, memory kept */
 void pin_assign(struct pin *to, const struct pin *from); /* deep copy */
+/* Behind the others, all zeros. */
+struct claim *pin_claim_add(struct pin *p);
+void pin_claim_assign(struct claim *to, const struct claim *from);
 struct copy *pin_copy(struct pin *p, uint32_t node); /* NULL if none */
 struct copy *pin_copy_add(struct pin *p, uint32_t node); /* keeps the order */
 void pin_copy_remove(struct pin *p, uint32_t node);
 enum pin_state pin_state_of(const struct pin *p); /* from flags */
 enum cid_form pin_form(const struct pin *p);
 bool pin_everywhere(const struct pin *p);
-/* What its claim costs its organisation; zeros without a claim. Copies that
- * only take the place of others cost it nothing. */
-void pin_charge(const struct pin *p, uint64_t out[ORG_KINDS]);
+/* Copies that are wanted and do not only take the place of others. */
+uint32_t pin_paid_copies(const struct pin *p);
 
 /* Mixes (pin, want) for the xor over what a node holds wanted: both ends
  * compute it (BEAT). splitmix64's finaliser. */

@@ -4,6 +4,7 @@
  */
 #include "coordinator/core/fsm_private.h"
 
+#include "proto/claims.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -76,7 +77,7 @@ int32_t fsm_minimum(const struct store *s, const struct pin *p)
 
     if (p->org == 0)
         return 0;
-    if (pin_everywhere(p))
+    if (p->rmin == -1) /* everywhere */
         return 1;
     assert(p->rmin >= 1);
     if ((p->flags & CLAIM_DEFAULT) == 0)
@@ -126,16 +127,19 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
         return TODO_BELOW_MAX;
     if (!pin_everywhere(p) && (int64_t)t.wanted != p->rmax)
         return TODO_BELOW_MAX;
+    if (claims_any_refused(p)) /* asked again when it can be paid */
+        return TODO_BELOW_MAX;
     return TODO_SETTLED;
 }
 
-static enum pin_state state_of(const struct store *s, const struct pin *p)
+enum pin_state fsm_state(const struct store *s, const struct pin *p,
+                         const struct pin *wants)
 {
     struct tally t = count(p);
 
-    if ((p->flags & PIN_OVER_QUOTA) != 0)
+    if ((wants->flags & PIN_OVER_QUOTA) != 0)
         return PIN_FAILED;
-    if ((int64_t)t.pinned >= fsm_minimum(s, p))
+    if ((int64_t)t.pinned >= fsm_minimum(s, wants))
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
 }
@@ -175,9 +179,13 @@ void fsm_save(struct fsm *f)
 {
     struct pin *p = &f->after;
 
+    fsm_settle_paid(f);
+    if (p->n_claims > 0)
+        claims_merge(p);
+    fsm_settle_states(f);
     p->flags &= ~(3U << CLAIM_STATE_SHIFT);
     if (p->org != 0)
-        p->flags |= (uint32_t)state_of(f->store, p) << CLAIM_STATE_SHIFT;
+        p->flags |= (uint32_t)fsm_state(f->store, p, p) << CLAIM_STATE_SHIFT;
     assert((p->org == 0) == ((p->flags & PIN_RELEASING) != 0));
     p->todo = fsm_todo(f->store, p);
     store_pin_put(f->store, f->before.id == p->id ? &f->before : NULL, p);

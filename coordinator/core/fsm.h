@@ -67,6 +67,10 @@ enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
 uint32_t fsm_affordable(const struct store *s, const struct pin *p,
                         uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
+/* Whether a demand of several whose bytes were refused could pay now. */
+bool fsm_grantable(const struct store *s, const struct pin *p,
+                   uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
+
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "coordinator/core/fsm_private.h"
 
+#include "proto/claims.h"
 #include "proto/meta.h"
 
 #include <assert.h>
@@ -69,14 +70,17 @@ static bool meta_from(struct fsm *f, const struct cid *from,
     return false;
 }
 
-static bool terms_of(struct fsm *f, const struct command_claim_put *c,
+static bool terms_of(struct fsm *f, const struct command *command,
                      struct terms *t, struct fsm_result *r)
 {
+    const struct command_claim_put *c = &command->claim_put;
+
     *t = (struct terms){c->flags & TERM_FLAGS, c->rmin, c->rmax,
                         c->expires_ms, c->name, c->meta};
     if (c->from.n == 0)
         return true;
-    if (!store_pin_find(f->store, &c->from, &f->from) || f->from.org == 0) {
+    if (!store_pin_find(f->store, &c->from, &f->from)
+        || !claims_view(&f->from, command->org)) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return false;
     }
@@ -147,7 +151,7 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     if (!pin_everywhere(p) && (int64_t)s->have + s->taken >= p->rmax)
         return;
     may = fsm_may_take(f, p, node)
-          && (!pin_everywhere(p) || fsm_affords(f, p->size, NULL));
+          && (!pin_everywhere(p) || fsm_pays_copy(f));
     if (!may && !must)
         return;
     s->seen[node / 8] |= bit;
@@ -155,15 +159,34 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     if (!may)
         return;
     fsm_take(f, p, node, fsm_paid_reason(p, reason));
+    fsm_settle_paid(f);
     s->taken++;
 }
 
+/* What the organisation asks for, whatever others do. */
+static struct pin wants_of(const struct fsm *f, uint32_t org)
+{
+    struct demand d;
+    struct pin wants;
+
+    claims_demand(&f->after, org, &d);
+    assert(d.claims > 0);
+    pin_init(&wants);
+    wants.org = org;
+    wants.flags = d.flags;
+    wants.rmin = d.rmin;
+    wants.rmax = d.rmax;
+    return wants;
+}
+
 /* False: refused; what was taken into `after` is given up with it. */
-static bool place(struct fsm *f, const struct command_claim_put *c,
+static bool place(struct fsm *f, const struct command *command,
                   uint32_t *taken, struct fsm_result *r)
 {
+    const struct command_claim_put *c = &command->claim_put;
     struct places s = {.have = fsm_wanted(&f->after)};
-    uint32_t needed = (uint32_t)fsm_minimum(f->store, &f->after);
+    struct pin wants = wants_of(f, command->org);
+    uint32_t needed = (uint32_t)fsm_minimum(f->store, &wants);
 
     for (uint32_t k = 0; c->from.n > 0 && k < f->from.n_copies; k++) {
         const struct copy *from = &f->from.copies[k];
@@ -182,7 +205,7 @@ static bool place(struct fsm *f, const struct command_claim_put *c,
         fsm_refuse(r, VERDICT_NO_CANDIDATES,
                    "not enough peers to allocate CID. Needed at least: %u. "
                    "Wanted at most: %d. Available candidates: %u.", needed,
-                   f->after.rmax, r->available);
+                   wants.rmax, r->available);
     else if (s.have + s.taken < needed)
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
     else
@@ -213,53 +236,186 @@ static void load(struct fsm *f, const struct command_claim_put *c)
     f->after.size = c->size > 0 ? c->size : FSM_DEFAULT_SIZE;
 }
 
+static bool refuse_direct(struct fsm_result *r)
+{
+    fsm_refuse(r, VERDICT_CONFLICT,
+               "cannot repin a CID which is already pinned in recursive "
+               "mode (new pin is pinned as direct). Unpin it first.");
+    return false;
+}
+
+/* Of a pin for everywhere the copies that its limit allows are made; one at
+ * least. */
+static bool pays(struct fsm *f, uint32_t org, struct fsm_result *r)
+{
+    const struct pin *p = &f->after;
+    struct demand d;
+    bool first;
+
+    claims_demand(p, org, &d);
+    first = p->n_claims > 0 ? d.paid == 0 : fsm_wanted(p) == 0;
+    return fsm_affords(f, org, d.rmax == -1 && first ? p->size : 0, r);
+}
+
+static void accept(struct fsm *f, struct fsm_result *r)
+{
+    f->after.rev = f->index;
+    fsm_save(f);
+    r->pin = &f->after;
+}
+
+static void already(struct fsm *f, struct fsm_result *r)
+{
+    r->verdict = VERDICT_ALREADY;
+    r->pin = &f->before;
+}
+
+/* --- one of several --- */
+
+static bool same_own(const struct claim *a, const struct claim *b)
+{
+    return a->who == b->who
+           && (a->flags & TERM_FLAGS) == (b->flags & TERM_FLAGS)
+           && a->rmin == b->rmin && a->rmax == b->rmax
+           && a->expires_ms == b->expires_ms
+           && span_equal(span_buf(&a->name), span_buf(&b->name))
+           && span_equal(span_buf(&a->meta), span_buf(&b->meta));
+}
+
+/* Whether anything of it is new. */
+static bool set_own(struct fsm *f, struct claim *own, const struct terms *t,
+                    const struct command *c)
+{
+    const struct claim *old = claims_find(&f->before, c->org,
+                                          c->claim_put.salt);
+
+    own->org = c->org;
+    own->who = c->claim_put.who;
+    own->salt = c->claim_put.salt;
+    own->flags = t->flags;
+    own->rmin = t->rmin;
+    own->rmax = t->rmax;
+    own->paid = t->rmax == -1 ? own->paid : 0;
+    own->expires_ms = t->expires_ms;
+    set_bytes(&own->name, t->name);
+    set_bytes(&own->meta, t->meta);
+    if (own->id != 0 && old != NULL && same_own(old, own))
+        return false;
+    own->created_ms = f->now_ms;
+    return true;
+}
+
+/* The organisation's claim among several; a new one has no id yet. */
+static struct claim *own_claim(struct fsm *f, const struct terms *t,
+                               const struct command *c, struct fsm_result *r)
+{
+    struct pin *p = &f->after;
+    struct claim *own;
+
+    if (p->n_claims == 0)
+        claims_share(p);
+    own = claims_find(p, c->org, c->claim_put.salt);
+    if (own == NULL && p->n_claims == LIMIT_CLAIMS) {
+        fsm_refuse(r, VERDICT_INVALID, "no more claims fit on this CID");
+        return NULL;
+    }
+    if (own == NULL)
+        return pin_claim_add(p);
+    if ((own->flags & CLAIM_DIRECT) == 0 && (t->flags & CLAIM_DIRECT) != 0) {
+        (void)refuse_direct(r);
+        return NULL;
+    }
+    return own;
+}
+
+static void put_shared(struct fsm *f, const struct command *c,
+                       const struct terms *t, struct fsm_result *r)
+{
+    struct pin *p = &f->after;
+    struct claim *own = own_claim(f, t, c, r);
+    uint32_t taken;
+    bool changed;
+
+    if (own == NULL)
+        return;
+    changed = set_own(f, own, t, c);
+    claims_refuse(p, c->org, false);
+    claims_merge(p);
+    if ((p->flags & CLAIM_DIRECT) == 0)
+        make_recursive(f);
+    if (!pays(f, c->org, r) || !place(f, c, &taken, r))
+        return;
+    if (!changed && taken == 0) {
+        already(f, r);
+        return;
+    }
+    own = claims_find(p, c->org, c->claim_put.salt);
+    if (own != NULL && own->id == 0)
+        own->id = store_next_pin(f->store);
+    accept(f, r);
+}
+
+/* Somebody else claims it too, or did. */
+static bool is_shared(const struct pin *p, const struct command *c)
+{
+    return p->n_claims > 0
+           || (p->org != 0
+               && (p->org != c->org || p->salt != c->claim_put.salt));
+}
+
+static void put_plain(struct fsm *f, const struct command *c,
+                      const struct terms *t, struct fsm_result *r)
+{
+    bool claimed = f->before.org != 0, changed;
+    uint32_t taken;
+
+    if (claimed && (f->before.flags & CLAIM_DIRECT) == 0
+        && (t->flags & CLAIM_DIRECT) != 0) {
+        (void)refuse_direct(r);
+        return;
+    }
+    set_claim(&f->after, t, c);
+    changed = !claimed || !same_claim(&f->before, &f->after);
+    if ((t->flags & CLAIM_DIRECT) == 0)
+        make_recursive(f);
+    if (!pays(f, c->org, r) || !place(f, c, &taken, r))
+        return;
+    if (!changed && taken == 0) {
+        already(f, r);
+        return;
+    }
+    if (changed)
+        f->after.created_ms = f->now_ms;
+    if (f->after.id == 0)
+        f->after.id = store_next_pin(f->store);
+    accept(f, r);
+}
+
+static bool known_org(const struct fsm *f, uint32_t org, struct fsm_result *r)
+{
+    if (store_org(f->store, org) != NULL)
+        return true;
+    fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
+    return false;
+}
+
 void fsm_claim_put(struct fsm *f, const struct command *c,
                    struct fsm_result *r)
 {
     const struct command_claim_put *put = &c->claim_put;
     struct terms t;
-    uint32_t taken;
-    bool claimed, changed;
 
-    if (c->org != ORG_DEFAULT) {
-        fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
-        return;
-    }
-    if (!terms_of(f, put, &t, r) || !valid(f, &t, put->size, r))
+    if (!known_org(f, c->org, r) || !terms_of(f, c, &t, r)
+        || !valid(f, &t, put->size, r))
         return;
     load(f, put);
-    claimed = f->before.org != 0;
-    if (claimed && (f->before.flags & CLAIM_DIRECT) == 0
-        && (t.flags & CLAIM_DIRECT) != 0) {
-        fsm_refuse(r, VERDICT_CONFLICT,
-                   "cannot repin a CID which is already pinned in recursive "
-                   "mode (new pin is pinned as direct). Unpin it first.");
-        return;
-    }
-    set_claim(&f->after, &t, c);
-    changed = !claimed || !same_claim(&f->before, &f->after);
-    if ((t.flags & CLAIM_DIRECT) == 0)
-        make_recursive(f);
-    /* Of a pin for everywhere the copies that its limit allows are made; one
-     * at least. */
-    if (!fsm_affords(f, pin_everywhere(&f->after)
-                            && fsm_wanted(&f->after) == 0
-                        ? f->after.size : 0, r)
-        || !place(f, put, &taken, r))
-        return;
-    if (!changed && taken == 0) {
-        r->verdict = VERDICT_ALREADY;
-        r->pin = &f->before;
-        return;
-    }
-    if (changed)
-        f->after.created_ms = f->now_ms;
-    f->after.rev = f->index;
-    if (f->after.id == 0)
-        f->after.id = store_next_pin(f->store);
-    fsm_save(f);
-    r->pin = &f->after;
+    if (is_shared(&f->before, c))
+        put_shared(f, c, &t, r);
+    else
+        put_plain(f, c, &t, r);
 }
+
+/* --- removed, expired --- */
 
 /* The claim goes and takes its copies with it; the row stays until they are
  * reported gone. */
@@ -286,21 +442,58 @@ static void release(struct fsm *f, enum copy_reason reason)
     fsm_save(f);
 }
 
+/* After claims of several went. */
+static void left(struct fsm *f, enum copy_reason reason)
+{
+    struct pin *p = &f->after;
+
+    if (p->n_claims == 0) {
+        release(f, reason);
+        return;
+    }
+    claims_merge(p);
+    p->rev = f->index;
+    fsm_save(f);
+}
+
 void fsm_claim_remove(struct fsm *f, const struct command *c,
                       struct fsm_result *r)
 {
-    if (c->org != ORG_DEFAULT) {
-        fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
+    struct claim *own = NULL;
+    bool found;
+
+    if (!known_org(f, c->org, r))
         return;
+    found = store_pin_find(f->store, &c->claim_remove.cid, &f->before);
+    if (found) {
+        pin_assign(&f->after, &f->before);
+        own = claims_find(&f->after, c->org, 0);
+        found = own != NULL
+                || (f->before.n_claims == 0 && f->before.org == c->org);
     }
-    if (!store_pin_find(f->store, &c->claim_remove.cid, &f->before)
-        || f->before.org == 0) {
+    if (!found) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return;
     }
-    pin_assign(&f->after, &f->before);
-    release(f, REASON_UNCLAIMED);
+    if (own != NULL)
+        claims_drop(&f->after, own);
+    left(f, REASON_UNCLAIMED);
     r->pin = &f->before;
+}
+
+static bool is_over(const struct fsm *f, uint64_t expires_ms)
+{
+    return expires_ms != 0 && expires_ms <= f->stamp_ms;
+}
+
+static void drop_expired(struct fsm *f)
+{
+    struct pin *p = &f->after;
+
+    for (uint32_t k = p->n_claims; k-- > 0;) {
+        if (is_over(f, p->claims[k].expires_ms))
+            claims_drop(p, &p->claims[k]);
+    }
 }
 
 void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
@@ -312,10 +505,11 @@ void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
     }
     f->budget -= c->expire.n;
     for (uint32_t k = 0; k < c->expire.n; k++) {
-        if (!fsm_load(f, c->expire.pins[k]) || f->before.expires_ms == 0
-            || f->before.expires_ms > f->stamp_ms)
+        if (!fsm_load(f, c->expire.pins[k])
+            || !is_over(f, f->before.expires_ms))
             continue;
-        release(f, REASON_EXPIRED);
+        drop_expired(f);
+        left(f, REASON_EXPIRED);
         r->verdict = VERDICT_ACCEPTED;
     }
 }

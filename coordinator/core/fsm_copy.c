@@ -46,17 +46,21 @@ static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
     return changed;
 }
 
-/* Bytes that were refused are asked for again with the first copy. */
+/* Bytes that were refused are asked for again with the first copy; of several
+ * demands fsm_grant has asked. */
 static bool may_pay(struct fsm *f)
 {
-    uint32_t flags = f->after.flags;
+    struct pin *p = &f->after;
+    uint32_t flags = p->flags;
 
-    if (!pin_everywhere(&f->after) && (flags & PIN_OVER_QUOTA) == 0)
-        return true; /* paid for */
-    f->after.flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
-    if (fsm_affords(f, pin_everywhere(&f->after) ? f->after.size : 0, NULL))
+    if ((flags & PIN_OVER_QUOTA) == 0)
+        return !pin_everywhere(p) || fsm_pays_copy(f);
+    if (p->n_claims > 0)
+        return false;
+    p->flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
+    if (fsm_affords(f, p->org, pin_everywhere(p) ? p->size : 0, NULL))
         return true;
-    f->after.flags = flags;
+    p->flags = flags;
     return false;
 }
 
@@ -82,12 +86,14 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_assign *a = &c->assign;
     uint32_t taken = 0, refused = 0;
+    bool granted;
 
     if (!fsm_load(f, a->pin) || f->before.rev != a->rev
         || f->before.org == 0) {
         fsm_refuse(r, VERDICT_STALE, "the pin has changed");
         return;
     }
+    granted = fsm_grant(f);
     for (uint32_t k = 0; k < a->n_add; k++) {
         const struct command_place *add = &a->add[k];
         const struct copy *had = pin_copy(&f->after, add->node);
@@ -105,13 +111,14 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
                  free_of_charge
                      ? (enum copy_reason)add->reason
                      : fsm_paid_reason(&f->after, add->reason));
+        fsm_settle_paid(f);
         taken++;
     }
-    if (a->n_add > 0 && refused == a->n_add) {
+    if (a->n_add > 0 && refused == a->n_add && !granted) {
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }
-    if (assign_release(f, a) + taken == 0) {
+    if (assign_release(f, a) + taken == 0 && !granted) {
         fsm_refuse(r, VERDICT_STALE, "nothing to change");
         return;
     }
@@ -160,12 +167,12 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
         return true;
     p->size = size;
     p->flags |= PIN_MEASURED;
-    if (fsm_affords(f, 0, NULL))
+    if (fsm_all_afford(f))
         return true;
     if (is_kept(f))
         p->size = f->before.size; /* it stays at what was granted */
-    else
-        p->flags |= PIN_OVER_QUOTA; /* the leader has its copies let go */
+    else if (!fsm_refuse_unpaid(f))
+        fsm_refuse_all(f); /* the leader has its copies let go */
     return true;
 }
 
@@ -201,9 +208,9 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
         || i->size > n->capacity - rest || f->budget == 0)
         return false;
     if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size
-        && fsm_org_limited(f, p->org)) {
+        && fsm_limited(f, p)) {
         p->size = i->size;
-        if (!fsm_affords(f, 0, NULL)) {
+        if (!fsm_all_afford(f) && (is_kept(f) || !fsm_refuse_unpaid(f))) {
             p->size = f->before.size;
             if (!is_kept(f))
                 return false;

@@ -5,6 +5,8 @@
  */
 #include "coordinator/core/fsm_private.h"
 
+#include "proto/claims.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,17 +46,15 @@ static void refuse(struct fsm_result *r, const struct org *o, int kind,
                b.word, (unsigned long long)b.limit);
 }
 
-bool fsm_affords(const struct fsm *f, uint64_t physical,
+bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
                  struct fsm_result *r)
 {
-    const struct pin *was = &f->before, *now = &f->after;
-    const struct org *o = store_org(f->store, now->org);
-    uint64_t a[ORG_KINDS] = {0}, b[ORG_KINDS];
+    const struct org *o = store_org(f->store, org);
+    uint64_t a[ORG_KINDS], b[ORG_KINDS];
 
     assert(o != NULL);
-    if (was->org == now->org)
-        pin_charge(was, a);
-    pin_charge(now, b);
+    claims_charge(&f->before, org, a);
+    claims_charge(&f->after, org, b);
     b[ORG_PHYSICAL] += physical;
     for (int k = 0; k < ORG_KINDS; k++) {
         struct bound bound = bound_of(o, k, f->now_ms);
@@ -76,24 +76,60 @@ static uint64_t room_beside(const struct org *o, int kind, uint64_t now_ms,
     return left > promised[kind] ? left - promised[kind] : 0;
 }
 
-uint32_t fsm_affordable(const struct store *s, const struct pin *p,
-                        uint64_t now_ms, const uint64_t promised[ORG_KINDS])
+/* So many copies that one organisation's demand is not charged for yet. */
+static uint32_t affordable_by(const struct store *s, const struct pin *p,
+                              uint32_t org, uint64_t now_ms,
+                              const uint64_t promised[ORG_KINDS])
 {
-    const struct org *o = store_org(s, p->org);
-    bool over = (p->flags & PIN_OVER_QUOTA) != 0;
+    const struct org *o = store_org(s, org);
     uint64_t left, all = p->size;
+    struct demand d;
+    bool over;
 
     if (o == NULL || p->size == 0)
         return UINT32_MAX;
+    claims_demand(p, org, &d);
+    over = (d.flags & CLAIM_REFUSED) != 0;
     left = room_beside(o, ORG_PHYSICAL, now_ms, promised);
     if (over
         && p->size > room_beside(o, ORG_LOGICAL, now_ms, promised))
         return 0;
-    if (over && !pin_everywhere(p))
-        all *= (uint64_t)p->rmax;
-    if (over || pin_everywhere(p))
+    if (over && d.rmax != -1)
+        all *= (uint64_t)d.rmax;
+    if (over || d.rmax == -1)
         return left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;
-    return UINT32_MAX; /* paid for since it was accepted */
+    /* Paid for since it was accepted; no more than that. */
+    return pin_everywhere(p) ? 0 : UINT32_MAX;
+}
+
+uint32_t fsm_affordable(const struct store *s, const struct pin *p,
+                        uint64_t now_ms, const uint64_t promised[ORG_KINDS])
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs), most = 0;
+
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t by = affordable_by(s, p, orgs[k], now_ms, promised);
+
+        if (by > most)
+            most = by;
+    }
+    return most;
+}
+
+bool fsm_grantable(const struct store *s, const struct pin *p,
+                   uint64_t now_ms, const uint64_t promised[ORG_KINDS])
+{
+    struct demand d;
+
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        uint32_t org = p->claims[k].org;
+
+        claims_demand(p, org, &d);
+        if ((d.flags & CLAIM_REFUSED) != 0
+            && affordable_by(s, p, org, now_ms, promised) > 0)
+            return true;
+    }
+    return false;
 }
 
 bool fsm_is_free(unsigned reason)
@@ -107,13 +143,22 @@ enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason)
                ? REASON_EVERYWHERE : (enum copy_reason)reason;
 }
 
-bool fsm_org_limited(const struct fsm *f, uint32_t org)
+static bool limited(const struct org *o)
 {
-    const struct org *o = store_org(f->store, org);
-
     for (int k = 0; k < ORG_KINDS; k++) {
         if (o->limits[k].soft != ORG_NO_LIMIT
             || o->limits[k].hard != ORG_NO_LIMIT)
+            return true;
+    }
+    return false;
+}
+
+bool fsm_limited(const struct fsm *f, const struct pin *p)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs);
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (limited(store_org(f->store, orgs[k])))
             return true;
     }
     return false;
@@ -163,6 +208,83 @@ enum err fsm_org_check(const struct org *o, struct err_text *why)
     return ERR_OK;
 }
 
+static const struct org *by_name(const struct store *s, const char *name)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(s, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (strcmp(all[k].name, name) == 0)
+            return &all[k];
+    }
+    return NULL;
+}
+
+static void remove_org(struct fsm *f, const struct org *o,
+                       struct fsm_result *r)
+{
+    if (o->id == ORG_DEFAULT)
+        fsm_refuse(r, VERDICT_INVALID,
+                   "the default organisation cannot be removed");
+    else if (o->used[ORG_PINS] > 0)
+        fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' claims %llu pins",
+                   o->name, (unsigned long long)o->used[ORG_PINS]);
+    else
+        store_org_remove(f->store, o->id);
+}
+
+/* A new one, as the default one was. */
+static bool new_org(const struct fsm *f, struct org *o, struct fsm_result *r)
+{
+    uint32_t n;
+
+    (void)store_orgs(f->store, &n);
+    if (n == LIMIT_ORGS) {
+        fsm_refuse(r, VERDICT_INVALID, "there are %d organisations: no more",
+                   LIMIT_ORGS);
+        return false;
+    }
+    memset(o, 0, sizeof(*o));
+    o->grace_ms = ORG_GRACE_MS;
+    for (int k = 0; k < ORG_KINDS; k++)
+        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+    return true;
+}
+
+static bool set_name(const struct fsm *f, struct org *o, const char *name,
+                     struct fsm_result *r)
+{
+    const struct org *other = by_name(f->store, name);
+
+    if (!org_name_valid(name))
+        fsm_refuse(r, VERDICT_INVALID, "organisation: a name has 1 to %d of "
+                   "a-z, 0-9, '-', '_', '.'", LIMIT_ORG_NAME);
+    else if (other != NULL && other->id != o->id)
+        fsm_refuse(r, VERDICT_CONFLICT, "there is an organisation '%s'",
+                   name);
+    else
+        return snprintf(o->name, sizeof(o->name), "%s", name) >= 0;
+    return false;
+}
+
+static void set_limits(struct org *o, const struct command_org_put *put)
+{
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if ((put->set & 1U << 2 * k) != 0)
+            o->limits[k].soft = put->limits[k].soft;
+        if ((put->set & 2U << 2 * k) != 0)
+            o->limits[k].hard = put->limits[k].hard;
+    }
+    if ((put->set & ORG_SET_GRACE) != 0)
+        o->grace_ms = put->grace_ms;
+}
+
+static bool same_org(const struct org *a, const struct org *b)
+{
+    return memcmp(a->limits, b->limits, sizeof(a->limits)) == 0
+           && a->grace_ms == b->grace_ms && strcmp(a->name, b->name) == 0;
+}
+
 void fsm_org_put(struct fsm *f, const struct command *c,
                  struct fsm_result *r)
 {
@@ -171,25 +293,32 @@ void fsm_org_put(struct fsm *f, const struct command *c,
     struct err_text why;
     struct org now;
 
-    if (old == NULL) {
+    if (old == NULL && put->org != 0) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
                    put->org);
         return;
     }
-    now = *old;
-    for (int k = 0; k < ORG_KINDS; k++) {
-        if ((put->set & 1U << 2 * k) != 0)
-            now.limits[k].soft = put->limits[k].soft;
-        if ((put->set & 2U << 2 * k) != 0)
-            now.limits[k].hard = put->limits[k].hard;
+    if (old != NULL && (put->set & ORG_REMOVE) != 0) {
+        remove_org(f, old, r);
+        return;
     }
-    if ((put->set & ORG_SET_GRACE) != 0)
-        now.grace_ms = put->grace_ms;
-    if (fsm_org_check(&now, &why) != ERR_OK)
+    if (old != NULL)
+        now = *old;
+    else if (!new_org(f, &now, r))
+        return;
+    if ((old == NULL || (put->set & ORG_SET_NAME) != 0)
+        && !set_name(f, &now, put->name, r))
+        return;
+    set_limits(&now, put);
+    if (fsm_org_check(&now, &why) != ERR_OK) {
         fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
-    else if (memcmp(now.limits, old->limits, sizeof(now.limits)) == 0
-             && now.grace_ms == old->grace_ms)
+        return;
+    }
+    if (old != NULL && same_org(&now, old)) {
         r->verdict = VERDICT_ALREADY;
-    else
-        store_org_put(f->store, &now);
+        return;
+    }
+    if (old == NULL)
+        now.id = store_next_org(f->store);
+    store_org_put(f->store, &now);
 }

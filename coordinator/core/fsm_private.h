@@ -47,6 +47,25 @@ void fsm_claim_remove(struct fsm *f, const struct command *c,
                       struct fsm_result *r);
 void fsm_expire(struct fsm *f, const struct command *c,
                 struct fsm_result *r);
+/* fsm_demand.c: `after` and who claims it, one or several */
+/* Whether each can pay what `after` costs it more than `before`. */
+bool fsm_all_afford(const struct fsm *f);
+/* Who cannot pay asks for nothing until it can. false: nobody would be left,
+ * and nothing was changed. */
+bool fsm_refuse_unpaid(struct fsm *f);
+void fsm_refuse_all(struct fsm *f);
+/* Who was refused, of several, and can pay now, asks again. true: some do. */
+bool fsm_grant(struct fsm *f);
+/* Whether somebody pays one more copy of a pin for everywhere. */
+bool fsm_pays_copy(const struct fsm *f);
+/* Of several: the copies for everywhere that each pays, as many as it can. */
+void fsm_settle_paid(struct fsm *f);
+/* Of several: the state of each demand. */
+void fsm_settle_states(struct fsm *f);
+/* The state of what `wants` asks for of the copies of p. */
+enum pin_state fsm_state(const struct store *s, const struct pin *p,
+                         const struct pin *wants);
+
 /* fsm_copy.c */
 void fsm_assign(struct fsm *f, const struct command *c,
                 struct fsm_result *r);
@@ -62,17 +81,17 @@ void fsm_node_state(struct fsm *f, const struct command *c,
 void fsm_node_remove(struct fsm *f, const struct command *c,
                      struct fsm_result *r);
 /* fsm_org.c */
-/* Whether the organisation of `after` may be charged what `after` costs more
- * than `before`, and so many physical bytes beyond; r: says why not. */
-bool fsm_affords(const struct fsm *f, uint64_t physical,
+/* Whether that organisation may be charged what `after` costs it more than
+ * `before`, and so many physical bytes beyond; r: says why not. */
+bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
                  struct fsm_result *r);
 /* Copies of a pin for everywhere with such a reason are not charged. */
 bool fsm_is_free(unsigned reason);
 /* The reason under which a copy that is paid for is stored. */
 enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason);
-/* Somebody has set a limit: before, reservations are not the pin's, as in
- * logs that knew none. */
-bool fsm_org_limited(const struct fsm *f, uint32_t org);
+/* Somebody has set a limit for one who claims it: before, reservations are
+ * not the pin's, as in logs that knew none. */
+bool fsm_limited(const struct fsm *f, const struct pin *p);
 void fsm_org_settle(struct fsm *f);
 void fsm_org_put(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

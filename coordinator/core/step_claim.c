@@ -9,6 +9,8 @@
 
 #include "proto/hash.h"
 
+#include "proto/claims.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -222,7 +224,8 @@ void step_plan_claim(struct step *s, struct command *c,
         pin_reset(p);
         p->cid = x->cid;
     }
-    if (x->from.n && store_pin_find(s->store, &x->from, &s->other)) {
+    if (x->from.n && store_pin_find(s->store, &x->from, &s->other) &&
+        claims_view(&s->other, c->org)) {
         from = &s->other;
         max = from->rmax;
     }

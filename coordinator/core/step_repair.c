@@ -17,6 +17,8 @@
  */
 #include "coordinator/core/step_state.h"
 
+#include "proto/claims.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -137,6 +139,20 @@ static uint32_t least(const struct step *s, const struct step_tally *t)
     uint32_t good = counting(s, t) - t->failing;
 
     return minimum > good ? minimum - good : 0;
+}
+
+/* A demand that was refused asks again: an ASSIGN that names no node. */
+static bool grants(struct step *s, const struct step_clock *c)
+{
+    uint64_t stamp_ms = store_time_ms(s->store);
+
+    if (!claims_any_refused(&s->pin) ||
+        !fsm_grantable(s->store, &s->pin,
+                       c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms,
+                       s->promised))
+        return false;
+    (void)step_command(s, COMMAND_ASSIGN);
+    return true;
 }
 
 static enum step_next choose_places(struct step *s,
@@ -339,7 +355,9 @@ void step_decide(struct step *s, const struct step_clock *c,
     }
     if ((p->flags & PIN_OVER_QUOTA) != 0)
         d->next = give_up(s, c);
-    if (d->next == STEP_NEXT_LET_GO)
+    else if (grants(s, c))
+        d->next = STEP_NEXT_PLACE;
+    if (d->next != STEP_NEXT_NOTHING)
         return;
     d->want = lacking(s, &d->count, &reason);
     if (d->want > 0)
@@ -370,6 +388,8 @@ static enum step_outcome assign(struct step *s, const struct step_clock *c)
     step_wished(s, p->id, p->rev, c->now_ms);
     if (x->n_add > 0)
         promise(s, x->n_add);
+    else if (x->n_release == 0)
+        s->promised[ORG_LOGICAL] += p->size;
     for (uint32_t i = 0; i < x->n_add; i++)
         step_claim_placed(s, &p->cid, x->add[i].node, step_size(p), c->now_ms);
     return STEP_WISHED;

@@ -31,6 +31,16 @@ static const char *const pragmas[] = {
     "CREATE TABLE org(id INTEGER PRIMARY KEY, logical INT NOT NULL,"         \
     "physical INT NOT NULL, pins INT NOT NULL, doc BLOB NOT NULL) STRICT"
 
+#define STORE_TABLE_CLAIM                                                    \
+    "CREATE TABLE claim(id INTEGER PRIMARY KEY, pin INT NOT NULL,"           \
+    "org INT NOT NULL, who INT NOT NULL, salt INT NOT NULL,"                 \
+    "flags INT NOT NULL, rmin INT NOT NULL, rmax INT NOT NULL,"              \
+    "created INT NOT NULL, expires INT NOT NULL, paid INT NOT NULL,"         \
+    "name TEXT, meta BLOB) STRICT"
+#define STORE_INDEX_EVERYWHERE                                               \
+    "CREATE INDEX pin_everywhere ON pin(id) WHERE rmax=-1"
+#define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
+
 static const char *const schema[] = {
     "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
     "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
@@ -55,10 +65,12 @@ static const char *const schema[] = {
     "CREATE TABLE origin(id INTEGER PRIMARY KEY, boot INT NOT NULL,"
     "highest INT NOT NULL, seen BLOB NOT NULL) STRICT",
     STORE_TABLE_ORG,
+    STORE_TABLE_CLAIM,
+    STORE_INDEX_CLAIM,
     "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
     "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
-    "CREATE INDEX pin_everywhere ON pin(id) WHERE rmin=-1",
-    "INSERT INTO fsm(k,v) VALUES(8,2)", /* STORE_HEAD_SCHEMA */
+    STORE_INDEX_EVERYWHERE,
+    "INSERT INTO fsm(k,v) VALUES(8,3)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -99,12 +111,22 @@ static enum err make_schema(struct store *s, struct err_text *why)
     return e != ERR_OK ? e : store_db_exec(&s->d, "COMMIT", why);
 }
 
-/* Without organisations: store_memory_load counts what the default one uses
- * when it finds no row. */
-static enum err from_first(struct store *s, struct err_text *why)
+/* The first schema knew no organisations: store_memory_load counts what the
+ * default one uses when it finds no row. The second knew one claim a pin. */
+static enum err raise_schema(struct store *s, uint64_t from,
+                             struct err_text *why)
 {
-    return store_db_exec(&s->d, "BEGIN IMMEDIATE;" STORE_TABLE_ORG ";"
-                                "UPDATE fsm SET v=2 WHERE k=8;COMMIT", why);
+    enum err e = store_db_exec(&s->d, "BEGIN IMMEDIATE", why);
+
+    if (e == ERR_OK && from == 1)
+        e = store_db_exec(&s->d, STORE_TABLE_ORG, why);
+    if (e == ERR_OK)
+        e = store_db_exec(&s->d,
+                          STORE_TABLE_CLAIM ";" STORE_INDEX_CLAIM ";"
+                          "DROP INDEX pin_everywhere;"
+                          STORE_INDEX_EVERYWHERE ";"
+                          "UPDATE fsm SET v=3 WHERE k=8;COMMIT", why);
+    return e;
 }
 
 static enum err check_schema(struct store *s, struct err_text *why)
@@ -128,8 +150,8 @@ static enum err check_schema(struct store *s, struct err_text *why)
         return e;
     if (version == 0)
         return err_set(why, ERR_CORRUPT, "database without schema version");
-    if (version == 1)
-        return from_first(s, why);
+    if (version < STORE_SCHEMA)
+        return raise_schema(s, version, why);
     if (version != STORE_SCHEMA)
         return err_set(why, ERR_VERSION,
                        "database has schema %llu, this program knows %d",
@@ -163,6 +185,8 @@ static enum err load_head(struct store *s, struct err_text *why)
     memcpy(s->written, s->head, sizeof(s->head));
     for (int k = STORE_HEAD_NEXT_PIN; k <= STORE_HEAD_NEXT_NODE; k++)
         s->head[k] = s->head[k] == 0 ? 1 : s->head[k];
+    if (s->head[STORE_HEAD_NEXT_ORG] == 0)
+        s->head[STORE_HEAD_NEXT_ORG] = ORG_DEFAULT + 1;
     if (rc != SQLITE_OK)
         return err_set(why, ERR_CORRUPT, "fsm: %s",
                        sqlite3_errmsg(s->d.db));

@@ -21,7 +21,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 2 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 3 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -82,8 +82,12 @@ void store_node_put(struct store *s, const struct node *n);
 /* All organisations, by id; the default one is always there. */
 const struct org *store_orgs(const struct store *s, uint32_t *n);
 const struct org *store_org(const struct store *s, uint32_t id); /* or NULL */
-/* Limits and times of one that is there; what it uses is the store's own. */
+uint32_t store_next_org(struct store *s); /* takes an id; never used again */
+/* Name, limits and times of one that is there, or a new one of the newest id;
+ * what it uses is the store's own. */
 void store_org_put(struct store *s, const struct org *o);
+/* One that claims nothing; not the default one. */
+void store_org_remove(struct store *s, uint32_t id);
 
 const struct coordinator_row *store_coordinators(const struct store *s,
                                                  uint32_t *n);

@@ -4,6 +4,7 @@
  */
 #include "coordinator/core/store_private.h"
 
+#include "proto/claims.h"
 #include "proto/mem.h"
 
 #include <sqlite3.h>
@@ -42,36 +43,80 @@ const struct org *store_org(const struct store *s, uint32_t id)
     return find(s, id);
 }
 
+/* A new one comes last: ids only grow. */
+static struct org *add(struct store *s, uint32_t id)
+{
+    struct org *o = &s->orgs[s->n_orgs];
+
+    assert(s->n_orgs < LIMIT_ORGS);
+    assert(s->n_orgs == 0 || o[-1].id < id);
+    memset(o, 0, sizeof(*o));
+    o->id = id;
+    s->n_orgs++;
+    s->changes.orgs = true;
+    return o;
+}
+
+uint32_t store_next_org(struct store *s)
+{
+    assert(s->head[STORE_HEAD_NEXT_ORG] <= UINT32_MAX);
+    store_begin(s);
+    return (uint32_t)s->head[STORE_HEAD_NEXT_ORG]++;
+}
+
 void store_org_put(struct store *s, const struct org *o)
 {
     struct org *row = find(s, o->id);
     struct org now = *o;
 
-    assert(row != NULL);
     store_begin(s);
+    if (row == NULL)
+        row = add(s, o->id);
     memcpy(now.used, row->used, sizeof(now.used)); /* the store's own */
     if (memcmp(now.limits, row->limits, sizeof(now.limits)) != 0
-        || now.grace_ms != row->grace_ms)
+        || now.grace_ms != row->grace_ms || strcmp(now.name, row->name) != 0)
         s->changes.orgs = true;
     *row = now;
     s->orgs_dirty = true;
 }
 
-static void change(struct store *s, const struct pin *p, bool comes)
+void store_org_remove(struct store *s, uint32_t id)
+{
+    struct org *row = find(s, id);
+
+    assert(row != NULL && id != ORG_DEFAULT && row->used[ORG_PINS] == 0);
+    store_begin(s);
+    STORE_DO(&s->d, STORE_Q_ORG_DELETE, "u", (uint64_t)id);
+    s->n_orgs--;
+    memmove(row, row + 1,
+            (size_t)(s->orgs + s->n_orgs - row) * sizeof(*row));
+    s->changes.orgs = true;
+}
+
+static void change_one(struct store *s, const struct pin *p, uint32_t org,
+                       bool comes)
 {
     uint64_t charge[ORG_KINDS];
-    struct org *o;
+    struct org *o = find(s, org);
 
-    if (p == NULL || p->org == 0)
-        return;
-    o = find(s, p->org);
     assert(o != NULL);
-    pin_charge(p, charge);
+    claims_charge(p, org, charge);
     for (int k = 0; k < ORG_KINDS; k++) {
         assert(comes || o->used[k] >= charge[k]);
         o->used[k] += comes ? charge[k] : -charge[k];
     }
     s->orgs_dirty = true;
+}
+
+static void change(struct store *s, const struct pin *p, bool comes)
+{
+    uint32_t orgs[LIMIT_ORGS], n;
+
+    if (p == NULL)
+        return;
+    n = claims_orgs(p, orgs);
+    for (uint32_t k = 0; k < n; k++)
+        change_one(s, p, orgs[k], comes);
 }
 
 void store_org_charge(struct store *s, const struct pin *before,

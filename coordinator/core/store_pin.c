@@ -12,7 +12,7 @@ bool store_pin_get(struct store *s, uint64_t id, struct pin *out)
     bool have = store_db_run(&s->d, STORE_Q_PIN_GET, "u", id);
 
     if (have)
-        store_row_pin(&s->d, STORE_Q_PIN_GET, out);
+        store_row_pin(&s->d, STORE_Q_PIN_GET, STORE_Q_CLAIMS, out);
     store_db_reset(&s->d, STORE_Q_PIN_GET);
     return have;
 }
@@ -236,6 +236,51 @@ static void update(struct store *s, const struct pin *before,
     }
 }
 
+static bool same_claim(const struct claim *a, const struct claim *b)
+{
+    return a->who == b->who && a->flags == b->flags && a->rmin == b->rmin
+           && a->rmax == b->rmax && a->created_ms == b->created_ms
+           && a->expires_ms == b->expires_ms && a->paid == b->paid
+           && span_equal(span_buf(&a->name), span_buf(&b->name))
+           && span_equal(span_buf(&a->meta), span_buf(&b->meta));
+}
+
+static void put_claim(struct store *s, uint64_t pin, const struct claim *c)
+{
+    STORE_DO(&s->d, STORE_Q_CLAIM_PUT, "uuuuuuiiuuuTB", c->id, pin,
+             (uint64_t)c->org, c->who, c->salt, (uint64_t)c->flags,
+             (int64_t)c->rmin, (int64_t)c->rmax, c->created_ms,
+             c->expires_ms, (uint64_t)c->paid, c->name.p, c->name.n,
+             c->meta.p, c->meta.n);
+}
+
+/* Both lists are sorted by id. */
+static void change_claims(struct store *s, const struct pin *before,
+                          const struct pin *after)
+{
+    uint32_t n_old = before != NULL ? before->n_claims : 0;
+    uint32_t n_now = after != NULL ? after->n_claims : 0;
+    uint32_t a = 0, b = 0;
+
+    while (a < n_old || b < n_now) {
+        const struct claim *old = a < n_old ? &before->claims[a] : NULL;
+        const struct claim *now = b < n_now ? &after->claims[b] : NULL;
+
+        if (old != NULL && now != NULL && old->id != now->id) {
+            if (old->id < now->id)
+                now = NULL;
+            else
+                old = NULL;
+        }
+        if (now == NULL)
+            STORE_DO(&s->d, STORE_Q_CLAIM_DELETE, "u", old->id);
+        else if (old == NULL || !same_claim(old, now))
+            put_claim(s, after->id, now);
+        a += old != NULL;
+        b += now != NULL;
+    }
+}
+
 void store_pin_put(struct store *s, const struct pin *before,
                    const struct pin *pin)
 {
@@ -247,12 +292,26 @@ void store_pin_put(struct store *s, const struct pin *before,
     store_sum_pin(&s->sum, &s->scratch, before, pin);
     store_org_charge(s, before, pin);
     change_copies(s, before, pin);
+    change_claims(s, before, pin);
     store_row_copies(pin, &s->asg);
     if (before == NULL)
         insert(s, pin);
     else
         update(s, before, pin);
     note_pin(s, pin->id);
+}
+
+uint64_t store_claim_rows(struct store *s)
+{
+    uint64_t n = 0, id = 0;
+
+    while (store_db_run(&s->d, STORE_Q_CLAIM_NEXT, "u", id)) {
+        id = store_db_u64(&s->d, STORE_Q_CLAIM_NEXT, 0);
+        store_db_reset(&s->d, STORE_Q_CLAIM_NEXT);
+        n++;
+    }
+    store_db_reset(&s->d, STORE_Q_CLAIM_NEXT);
+    return n;
 }
 
 void store_pin_delete(struct store *s, const struct pin *before)
@@ -263,6 +322,7 @@ void store_pin_delete(struct store *s, const struct pin *before)
     store_sum_pin(&s->sum, &s->scratch, before, NULL);
     store_org_charge(s, before, NULL);
     change_copies(s, before, NULL);
+    change_claims(s, before, NULL);
     STORE_DO(&s->d, STORE_Q_PIN_DELETE, "u", before->id);
     STORE_DO(&s->d, STORE_Q_CID_DELETE, "uu", h, before->id);
     assert(s->head[STORE_HEAD_PINS] > 0);

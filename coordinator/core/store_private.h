@@ -15,6 +15,11 @@ struct sqlite3_stmt;
     "id,size,flags,todo,rmin,rmax,rev,created,org,who,salt,expires,"         \
     "cid,name,meta,asg"
 
+#define STORE_CLAIM_COLUMNS                                                  \
+    "id,pin,org,who,salt,flags,rmin,rmax,created,expires,paid,name,meta"
+#define STORE_CLAIMS                                                         \
+    "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
+
 /* Statements of the writer. A partial index is found only through its own
  * literal WHERE term (specs/storage.md 6.5); a column of an index stands in
  * SET only where it changes (6.4), hence the variants of the update. */
@@ -70,6 +75,17 @@ struct sqlite3_stmt;
                 "SET attempts=excluded.attempts,at=excluded.at,"             \
                 "code=excluded.code,text=excluded.text")                     \
     X(FAIL_DELETE, "DELETE FROM fail WHERE pin=?1 AND node=?2")              \
+    X(CLAIMS, STORE_CLAIMS)                                                  \
+    X(CLAIM_PUT, "INSERT INTO claim(" STORE_CLAIM_COLUMNS ") "               \
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) "       \
+                 "ON CONFLICT(id) DO UPDATE SET flags=excluded.flags,"       \
+                 "rmin=excluded.rmin,rmax=excluded.rmax,"                    \
+                 "created=excluded.created,expires=excluded.expires,"        \
+                 "paid=excluded.paid,name=excluded.name,meta=excluded.meta," \
+                 "who=excluded.who")                                         \
+    X(CLAIM_NEXT, "SELECT id FROM claim WHERE id>?1 ORDER BY id LIMIT 1")    \
+    X(CLAIM_DELETE, "DELETE FROM claim WHERE id=?1")                         \
+    X(ORG_DELETE, "DELETE FROM org WHERE id=?1")                             \
     X(SCAN_TODO, "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 "   \
                  "ORDER BY id LIMIT ?3")                                     \
     X(SCAN_PINS, "SELECT id FROM pin WHERE id>?1 ORDER BY id LIMIT ?2")      \
@@ -80,7 +96,7 @@ struct sqlite3_stmt;
                     "ORDER BY expires,id LIMIT ?2")                          \
     X(NEXT_EXPIRY, "SELECT expires FROM pin WHERE expires>0 "                \
                    "ORDER BY expires LIMIT 1")                               \
-    X(EVERYWHERE, "SELECT id FROM pin WHERE rmin=-1 AND id>?1 "              \
+    X(EVERYWHERE, "SELECT id FROM pin WHERE rmax=-1 AND id>?1 "              \
                   "ORDER BY id LIMIT ?2")
 
 enum store_statement {
@@ -101,6 +117,7 @@ enum store_statement {
     X(PIN_GET, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id=?1")          \
     X(FAIL_GET, "SELECT attempts,at,code,text FROM fail "                    \
                 "WHERE pin=?1 AND node=?2")                                  \
+    X(CLAIMS, STORE_CLAIMS)                                                  \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \
@@ -120,7 +137,8 @@ enum store_head {
     STORE_HEAD_NEXT_PIN = 4, STORE_HEAD_NEXT_NODE = 5, STORE_HEAD_PINS = 6,
     STORE_HEAD_SUM = 7, STORE_HEAD_SCHEMA = 8, STORE_HEAD_CLUSTER = 9,
     STORE_HEAD_SYNCS = 10, /* counts store_sync: a commit must have a page */
-    STORE_HEAD_COUNT = 11
+    STORE_HEAD_NEXT_ORG = 11,
+    STORE_HEAD_COUNT = 12
 };
 
 enum { STORE_PAGE = 4096, STORE_COPY_BYTES = 24 };
@@ -159,8 +177,10 @@ void store_db_die(struct store_db *d, const char *what)
 /* --- store_row.c: packed rows ------------------------------------------- */
 void store_row_pack(const struct copy *c, uint8_t out[STORE_COPY_BYTES]);
 void store_row_copies(const struct pin *p, struct buf *out);
-/* From a row with STORE_PIN_COLUMNS. */
-void store_row_pin(struct store_db *d, unsigned k, struct pin *out);
+/* From a row with STORE_PIN_COLUMNS; of a shared pin the claims by the
+ * statement `claims`. */
+void store_row_pin(struct store_db *d, unsigned k, unsigned claims,
+                   struct pin *out);
 void store_row_fail(struct store_db *d, unsigned k, uint64_t pin,
                     uint32_t node, struct fail *out);
 void store_row_node(const struct node *n, struct buf *out);
@@ -265,5 +285,7 @@ void store_org_count(struct store *s);
 void store_org_initial(struct org *o);
 struct store_node *store_node_slot(const struct store *s, uint32_t id);
 void store_cache_fit(struct store *s);
+/* Of pins with several claims; for tests. */
+uint64_t store_claim_rows(struct store *s);
 
 #endif

@@ -118,7 +118,7 @@ bool store_reader_get(struct store_reader *r, uint64_t id, struct pin *out)
     assert(r->begun);
     have = store_db_run(&r->d, STORE_R_PIN_GET, "u", id);
     if (have)
-        store_row_pin(&r->d, STORE_R_PIN_GET, out);
+        store_row_pin(&r->d, STORE_R_PIN_GET, STORE_R_CLAIMS, out);
     store_db_reset(&r->d, STORE_R_PIN_GET);
     return have;
 }
@@ -204,7 +204,7 @@ bool store_reader_next(struct store_reader *r, struct pin *out)
         return next_todo(r, out);
     if (!r->stepped)
         return false;
-    store_row_pin(&r->d, STORE_R_LIST, out);
+    store_row_pin(&r->d, STORE_R_LIST, STORE_R_CLAIMS, out);
     r->stepped = store_db_step(&r->d, STORE_R_LIST);
     return true;
 }

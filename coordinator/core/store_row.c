@@ -68,7 +68,38 @@ void store_row_copies(const struct pin *p, struct buf *out)
     }
 }
 
-void store_row_pin(struct store_db *d, unsigned k, struct pin *out)
+static void read_buf(struct buf *out, struct span s)
+{
+    buf_reset(out);
+    if (s.n > 0)
+        buf_add(out, s.p, s.n);
+}
+
+static void read_claims(struct store_db *d, unsigned k, struct pin *out)
+{
+    for (bool more = store_db_run(d, k, "u", out->id); more;
+         more = store_db_step(d, k)) {
+        struct claim *c = pin_claim_add(out);
+
+        c->id = store_db_u64(d, k, 0);
+        c->org = (uint32_t)store_db_u64(d, k, 2);
+        c->who = store_db_u64(d, k, 3);
+        c->salt = store_db_u64(d, k, 4);
+        c->flags = (uint32_t)store_db_u64(d, k, 5);
+        c->rmin = (int32_t)store_db_u64(d, k, 6);
+        c->rmax = (int32_t)store_db_u64(d, k, 7);
+        c->created_ms = store_db_u64(d, k, 8);
+        c->expires_ms = store_db_u64(d, k, 9);
+        c->paid = (uint32_t)store_db_u64(d, k, 10);
+        read_buf(&c->name, store_db_blob(d, k, 11));
+        read_buf(&c->meta, store_db_blob(d, k, 12));
+    }
+    store_db_reset(d, k);
+    assert(out->n_claims > 0);
+}
+
+void store_row_pin(struct store_db *d, unsigned k, unsigned claims,
+                   struct pin *out)
 {
     struct span cid = store_db_blob(d, k, 12);
     struct span name = store_db_blob(d, k, 13);
@@ -91,14 +122,14 @@ void store_row_pin(struct store_db *d, unsigned k, struct pin *out)
     assert(cid.n > 0 && cid.n <= LIMIT_CID);
     out->cid.n = (uint8_t)cid.n;
     memcpy(out->cid.bytes, cid.p, cid.n);
-    if (name.n > 0)
-        buf_add(&out->name, name.p, name.n);
-    if (meta.n > 0)
-        buf_add(&out->meta, meta.p, meta.n);
+    read_buf(&out->name, name);
+    read_buf(&out->meta, meta);
     assert(asg.n % STORE_COPY_BYTES == 0);
     for (size_t at = 0; at < asg.n; at += STORE_COPY_BYTES)
         unpack(asg.p + at,
                pin_copy_add(out, (uint32_t)get(asg.p + at, 4)));
+    if ((out->flags & PIN_SHARED) != 0)
+        read_claims(d, claims, out);
 }
 
 void store_row_fail(struct store_db *d, unsigned k, uint64_t pin,

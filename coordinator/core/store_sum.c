@@ -107,25 +107,74 @@ static void pin_row(struct buf *b, const struct pin *p)
     add_number(b, p->rev);
 }
 
-static void claim_row(struct buf *b, const struct pin *p)
+static void claim_numbers(struct buf *b, uint64_t pin, const struct claim *c)
 {
     const uint32_t derived = 3U << CLAIM_STATE_SHIFT;
 
-    if (p == NULL || p->org == 0)
-        return;
     buf_byte(b, TABLE_CLAIM);
-    add_number(b, p->id); /* of the claim */
-    add_number(b, p->id); /* of the pin */
-    add_number(b, p->org);
-    add_number(b, p->who);
-    add_number(b, p->salt);
-    add_number(b, p->flags & 0xffffU & ~derived);
-    add_number(b, (uint64_t)(int64_t)p->rmin);
-    add_number(b, (uint64_t)(int64_t)p->rmax);
-    add_number(b, p->created_ms);
-    add_number(b, p->expires_ms);
-    add_bytes(b, p->name.p, p->name.n);
-    add_bytes(b, p->meta.p, p->meta.n);
+    add_number(b, c->id);
+    add_number(b, pin);
+    add_number(b, c->org);
+    add_number(b, c->who);
+    add_number(b, c->salt);
+    add_number(b, c->flags & 0xffffU & ~derived);
+    add_number(b, (uint64_t)(int64_t)c->rmin);
+    add_number(b, (uint64_t)(int64_t)c->rmax);
+    add_number(b, c->created_ms);
+    add_number(b, c->expires_ms);
+    add_bytes(b, c->name.p, c->name.n);
+    add_bytes(b, c->meta.p, c->meta.n);
+}
+
+/* Of a pin with one claim. */
+static void own_claim_row(struct buf *b, const struct pin *p)
+{
+    struct claim c;
+
+    if (p == NULL || p->org == 0 || p->n_claims > 0)
+        return;
+    c = (struct claim){p->id, p->org, p->who, p->salt, p->flags, p->rmin,
+                       p->rmax, p->created_ms, p->expires_ms, 0, p->name,
+                       p->meta};
+    claim_numbers(b, p->id, &c);
+}
+
+/* Of a pin with several. */
+static void claim_row(struct buf *b, uint64_t pin, const struct claim *c)
+{
+    if (c == NULL)
+        return;
+    claim_numbers(b, pin, c);
+    add_number(b, c->paid);
+}
+
+/* Both lists are sorted by id. */
+static void claim_rows(struct store_sum *s, struct buf *scratch,
+                       const struct pin *before, const struct pin *after)
+{
+    uint32_t n_old = before != NULL ? before->n_claims : 0;
+    uint32_t n_now = after != NULL ? after->n_claims : 0;
+    uint32_t a = 0, b = 0;
+
+    while (a < n_old || b < n_now) {
+        const struct claim *old = a < n_old ? &before->claims[a] : NULL;
+        const struct claim *now = b < n_now ? &after->claims[b] : NULL;
+        size_t cut;
+
+        if (old != NULL && now != NULL && old->id != now->id) {
+            if (old->id < now->id)
+                now = NULL;
+            else
+                old = NULL;
+        }
+        buf_reset(scratch);
+        claim_row(scratch, before != NULL ? before->id : 0, old);
+        cut = scratch->n;
+        claim_row(scratch, after != NULL ? after->id : 0, now);
+        replace(s, scratch, cut);
+        a += old != NULL;
+        b += now != NULL;
+    }
 }
 
 void store_sum_pin(struct store_sum *s, struct buf *scratch,
@@ -139,10 +188,11 @@ void store_sum_pin(struct store_sum *s, struct buf *scratch,
     pin_row(scratch, after);
     replace(s, scratch, cut);
     buf_reset(scratch);
-    claim_row(scratch, before);
+    own_claim_row(scratch, before);
     cut = scratch->n;
-    claim_row(scratch, after);
+    own_claim_row(scratch, after);
     replace(s, scratch, cut);
+    claim_rows(s, scratch, before, after);
 }
 
 static void copy_row(uint8_t out[9 + STORE_COPY_BYTES], uint64_t pin,

@@ -15,6 +15,7 @@
 #include "coordinator/core/fsm.h"
 #include "coordinator/core/store.h"
 #include "coordinator/core/store_private.h"
+#include "proto/claims.h"
 #include "proto/codec.h"
 #include "proto/command.h"
 #include "proto/mem.h"
@@ -33,6 +34,8 @@ struct world_entry {
     size_t at, n;
 };
 
+enum { WORLD_ORGS = 8 };
+
 struct world {
     struct store *store;
     struct fsm *fsm;
@@ -49,7 +52,8 @@ struct world {
     struct pin pin; /* of the last result; id 0: none */
     struct pin got; /* by world_pin */
     uint64_t report_seq[128];
-    uint64_t used[ORG_KINDS]; /* after the operation before */
+    /* After the operation before, by organisation. */
+    uint64_t used[WORLD_ORGS][ORG_KINDS];
 };
 
 /* --- life -------------------------------------------------------------- */
@@ -119,12 +123,18 @@ WORLD_UNUSED static void add(struct world *w)
 /* At every operation: what grew stays within the hard limits. */
 WORLD_UNUSED static void within_limits(struct world *w)
 {
-    const struct org *o = store_org(w->store, ORG_DEFAULT);
+    uint32_t n;
+    const struct org *all = store_orgs(w->store, &n);
 
-    for (int k = 0; k < ORG_KINDS; k++) {
-        assert_true(o->used[k] <= o->limits[k].hard
-                    || o->used[k] <= w->used[k]);
-        w->used[k] = o->used[k];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct org *o = &all[i];
+
+        assert_true(o->id < WORLD_ORGS);
+        for (int k = 0; k < ORG_KINDS; k++) {
+            assert_true(o->used[k] <= o->limits[k].hard
+                        || o->used[k] <= w->used[o->id][k]);
+            w->used[o->id][k] = o->used[k];
+        }
     }
 }
 
@@ -427,6 +437,20 @@ WORLD_UNUSED static enum verdict limit(struct world *w, enum org_kind kind,
     return go(w);
 }
 
+WORLD_UNUSED static void make_org(struct world *w, const char *name)
+{
+    struct command_org_put *p = &op(w, COMMAND_ORG_PUT)->org_put;
+
+    snprintf(p->name, sizeof(p->name), "%s", name);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+WORLD_UNUSED static uint64_t used_by(struct world *w, uint32_t org,
+                                     enum org_kind kind)
+{
+    return store_org(w->store, org)->used[kind];
+}
+
 WORLD_UNUSED static uint64_t used(struct world *w, enum org_kind kind)
 {
     return store_org(w->store, ORG_DEFAULT)->used[kind];
@@ -449,9 +473,9 @@ WORLD_UNUSED static void check_orgs(struct store *s)
 
         memset(used, 0, sizeof(used));
         for (uint64_t id = 1; id < s->head[STORE_HEAD_NEXT_PIN]; id++) {
-            if (!store_pin_get(s, id, &p) || p.org != o->id)
+            if (!store_pin_get(s, id, &p))
                 continue;
-            pin_charge(&p, charge);
+            claims_charge(&p, o->id, charge);
             for (int i = 0; i < ORG_KINDS; i++)
                 used[i] += charge[i];
         }
@@ -464,6 +488,42 @@ WORLD_UNUSED static void check_orgs(struct store *s)
     pin_free(&p);
 }
 
+/* What several claims want together follows from them; each is an
+ * organisation's that exists. */
+WORLD_UNUSED static void check_shared(struct store *s, const struct pin *p)
+{
+    const uint32_t merged = CLAIM_DIRECT | CLAIM_ELASTIC | CLAIM_DEFAULT
+                            | 3 << CLAIM_PRIORITY_SHIFT | PIN_OVER_QUOTA
+                            | PIN_SHARED;
+    struct pin again;
+
+    assert_int_equal((p->flags & PIN_SHARED) != 0, p->n_claims > 0);
+    if (p->n_claims == 0)
+        return;
+    pin_init(&again);
+    pin_assign(&again, p);
+    claims_merge(&again);
+    assert_int_equal(again.flags & merged, p->flags & merged);
+    assert_int_equal(again.rmin, p->rmin);
+    assert_int_equal(again.rmax, p->rmax);
+    assert_int_equal(again.expires_ms, p->expires_ms);
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        const struct claim *c = &p->claims[k];
+        struct pin view;
+
+        assert_true(k == 0 || p->claims[k - 1].id < c->id);
+        assert_non_null(store_org(s, c->org));
+        assert_true(c->paid <= pin_paid_copies(p));
+        pin_init(&view);
+        pin_assign(&view, p);
+        assert_true(claims_view(&view, c->org));
+        assert_int_equal(view.org, c->org);
+        assert_int_equal(view.n_claims, 0);
+        pin_free(&view);
+    }
+    pin_free(&again);
+}
+
 /* Everything derived, made anew from the rows: state hash, counters, the log
  * of orders, failures, work. */
 WORLD_UNUSED static void world_check(struct world *w)
@@ -473,7 +533,7 @@ WORLD_UNUSED static void world_check(struct world *w)
     struct store_sum sum = {0, 0};
     struct buf scratch = BUF_INIT;
     uint8_t made[STORE_HASH], kept[STORE_HASH];
-    uint64_t pins = 0;
+    uint64_t pins = 0, claims = 0;
     uint32_t n;
     const struct node *const *nodes;
 
@@ -483,6 +543,8 @@ WORLD_UNUSED static void world_check(struct world *w)
         if (p == NULL)
             continue;
         pins++;
+        claims += p->n_claims;
+        check_shared(s, p);
         store_sum_pin(&sum, &scratch, NULL, p);
         if ((p->flags & CLAIM_DEFAULT) == 0)
             assert_int_equal(p->todo, fsm_todo(s, p));
@@ -510,6 +572,7 @@ WORLD_UNUSED static void world_check(struct world *w)
         }
     }
     assert_int_equal(pins, store_pin_count(s));
+    assert_int_equal(claims, store_claim_rows(s));
     check_orgs(s);
     store_memory_sum(s, &sum);
     store_sum_bytes(&sum, made);

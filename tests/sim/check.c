@@ -3,6 +3,7 @@
  */
 #include "tests/sim/check_impl.h"
 
+#include "proto/claims.h"
 #include "proto/command.h"
 #include "tests/sim/client.h"
 #include "tests/sim/coord.h"
@@ -29,6 +30,7 @@ void check_free(struct check *k)
     free(k->taken);
     free(k->done);
     pin_free(&k->row);
+    pin_free(&k->view);
     free(k);
 }
 
@@ -95,6 +97,7 @@ static void look_at_time(struct check *k, uint64_t index)
     e = log_entry(k->sim, index, &term);
     rv = entry_decode(e.p, e.n, &entry, NULL);
     assert(rv == ERR_OK);
+    k->stamp_ms = entry.time_ms;
     if (entry.time_ms > k->time_ms)
         k->time_ms = entry.time_ms;
 }
@@ -109,11 +112,13 @@ static const struct copy *copy_of(const struct shadow *w, uint32_t node)
     return NULL;
 }
 
-static uint32_t minimum(struct store *store, const struct claim *m)
+static uint32_t minimum(struct store *store, const struct claimed *m)
 {
     uint32_t n;
 
     (void)store_nodes(store, &n); /* the drained ones still count */
+    if (!m->claimed)
+        return 0;
     if (m->rmin < 0)
         return 1;
     if ((m->flags & CLAIM_DEFAULT) == 0 || n >= (uint32_t)m->rmin)
@@ -121,12 +126,28 @@ static uint32_t minimum(struct store *store, const struct claim *m)
     return n < 1 ? 1 : n;
 }
 
+/* What those need whose bytes were not refused. */
+static uint32_t needed(struct check *k, struct store *store, uint32_t cid)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < SIM_ORGS; i++) {
+        uint32_t least = minimum(store, &k->claims[i][cid]);
+        struct demand d;
+
+        claims_demand(&k->row, i + 1, &d);
+        if ((d.flags & CLAIM_REFUSED) == 0 && least > most)
+            most = least;
+    }
+    return most;
+}
+
 static void check_minimum(struct check *k, struct store *store,
                           const struct shadow *was)
 {
     const struct pin *p = &k->row;
     uint32_t pinned = 0, before = 0;
-    uint32_t least = minimum(store, &k->claims[was->cid]);
+    uint32_t least = needed(k, store, was->cid);
 
     for (uint32_t i = 0; i < p->n_copies; i++)
         pinned += p->copies[i].want != COPY_RELEASED &&
@@ -247,8 +268,8 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     struct shadow *w = k->pins[id];
 
     if (!have) {
-        if (w != NULL && k->claims[w->cid].pin == id)
-            k->claims[w->cid].pin = 0;
+        if (w != NULL && k->pin_of[w->cid] == id)
+            k->pin_of[w->cid] = 0;
         if (w != NULL)
             w->n = w->org = 0;
         return;
@@ -259,10 +280,11 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     w->rev = k->row.rev;
     w->org = k->row.org;
     w->over = (k->row.flags & PIN_OVER_QUOTA) != 0;
+    w->partly = claims_any_refused(&k->row);
     w->n = k->row.n_copies;
     assert(w->n <= CHECK_COPIES);
     memcpy(w->copies, k->row.copies, w->n * sizeof *w->copies);
-    k->claims[w->cid].pin = id;
+    k->pin_of[w->cid] = id;
 }
 
 static void look_at_pin(struct check *k, struct store *store, uint64_t id,
@@ -281,33 +303,47 @@ static void look_at_pin(struct check *k, struct store *store, uint64_t id,
 
 /* --- claims -------------------------------------------------------------- */
 
-void check_claim(struct check *k, struct store *store, uint32_t cid)
+/* k->row: the row afterwards, if there is one. */
+static void check_one(struct check *k, uint32_t org, uint32_t cid, bool there)
 {
-    const struct claim *m = &k->claims[cid];
-    struct cid c = sim_cid(cid);
-    bool have = store_pin_find(store, &c, &k->row) && k->row.org != 0;
-    const struct pin *p = &k->row;
+    const struct claimed *m = &k->claims[org - 1][cid];
+    const struct pin *p = &k->view;
+    bool have = false;
 
+    if (there) {
+        pin_assign(&k->view, &k->row);
+        have = claims_view(&k->view, org);
+    }
     if (have != m->claimed)
-        sim_wrong(k->sim, "claims", 0, m->pin, "cid %u is %s", cid,
-                  have ? "claimed, and should not be" : "lost");
-    if (have && (p->salt != m->salt || p->rmin != m->rmin ||
+        sim_wrong(k->sim, "claims", 0, k->pin_of[cid], "cid %u is %s by %u",
+                  cid, have ? "claimed, and should not be," : "lost", org);
+    if (have && (p->who != m->who || p->rmin != m->rmin ||
                  p->rmax != m->rmax || p->expires_ms != m->expires_ms))
         sim_wrong(k->sim, "claims", 0, p->id,
-                  "cid %u has not what was put last: salt %llu for %llu",
-                  cid, (unsigned long long)p->salt,
-                  (unsigned long long)m->salt);
+                  "cid %u has not what %u put last: %llu for %llu",
+                  cid, org, (unsigned long long)p->who,
+                  (unsigned long long)m->who);
+}
+
+void check_claim(struct check *k, struct store *store, uint32_t cid)
+{
+    struct cid c = sim_cid(cid);
+    bool there = store_pin_find(store, &c, &k->row);
+
+    for (uint32_t org = 1; org <= SIM_ORGS; org++)
+        check_one(k, org, cid, there);
 }
 
 static void note(struct check *k, const struct command *c, uint64_t index,
-                 uint32_t cid, uint64_t salt)
+                 uint32_t cid, uint64_t who)
 {
     if (k->n_done == k->size_done) {
         k->size_done = k->size_done * 2 + 1024;
         k->done = mem_grow(k->done, k->size_done, sizeof *k->done);
     }
-    k->done[k->n_done++] = (struct done){index, salt, cid, c->kind};
-    sim_trace(k->sim, EVENT_CLAIM, 0, 0, k->claims[cid].pin,
+    k->done[k->n_done++] = (struct done){index, who, cid, c->org,
+                                             c->kind};
+    sim_trace(k->sim, EVENT_CLAIM, 0, c->org, k->pin_of[cid],
               (uint64_t)c->kind << 32 | cid, index);
 }
 
@@ -315,7 +351,7 @@ static void note(struct check *k, const struct command *c, uint64_t index,
 static void check_request(struct check *k, const struct command_claim_put *p)
 {
     const struct command_claim_put *q =
-        &client_request(k->sim, p->salt)->claim_put;
+        &client_request(k->sim, p->who)->claim_put;
 
     if (!cid_equal(&p->cid, &q->cid) || p->flags != q->flags ||
         p->from.n != q->from.n || p->rmin != q->rmin ||
@@ -323,7 +359,7 @@ static void check_request(struct check *k, const struct command_claim_put *p)
         p->set_name != q->set_name || p->set_expires != q->set_expires ||
         !span_equal(p->name, q->name))
         sim_wrong(k->sim, "claims", 0, 0, "request %llu was changed",
-                  (unsigned long long)p->salt);
+                  (unsigned long long)p->who);
 }
 
 static void put(struct check *k, struct store *store,
@@ -331,27 +367,29 @@ static void put(struct check *k, struct store *store,
 {
     const struct command_claim_put *p = &c->claim_put;
     uint32_t cid = sim_cid_number(&p->cid);
-    struct claim *m = &k->claims[cid];
+    struct claimed *m = &k->claims[c->org - 1][cid];
 
     check_request(k, p);
     if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY) {
-        const struct claim *from = p->from.n == 0
+        const struct claimed *from = p->from.n == 0
                                        ? NULL
-                                       : &k->claims[sim_cid_number(&p->from)];
+                                       : &k->claims[c->org - 1]
+                                              [sim_cid_number(&p->from)];
 
         if (from != NULL && !from->claimed)
-            sim_wrong(k->sim, "claims", 0, m->pin, "made from no claim");
+            sim_wrong(k->sim, "claims", 0, k->pin_of[cid],
+                      "made from no claim");
         m->claimed = true;
-        m->salt = p->salt;
+        m->who = p->who;
         m->rmin = from != NULL ? from->rmin : p->rmin;
         m->rmax = from != NULL ? from->rmax : p->rmax;
         m->flags = from != NULL ? from->flags : p->flags;
         m->expires_ms = from != NULL && !p->set_expires ? from->expires_ms
                                                         : p->expires_ms;
-        note(k, c, r->index, cid, p->salt);
+        note(k, c, r->index, cid, p->who);
     }
     check_claim(k, store, cid);
-    if (k->row.id != 0 && m->claimed)
+    if (k->row.id != 0)
         look_at_pin(k, store, k->row.id, c);
 }
 
@@ -359,16 +397,24 @@ static void remove_claim(struct check *k, struct store *store,
                          const struct command *c, const struct fsm_result *r)
 {
     uint32_t cid = sim_cid_number(&c->claim_remove.cid);
-    struct claim *m = &k->claims[cid];
+    struct claimed *m = &k->claims[c->org - 1][cid];
 
     if ((r->verdict == VERDICT_ACCEPTED) != m->claimed)
-        sim_wrong(k->sim, "claims", 0, m->pin, "cid %u: removal is %s", cid,
-                  verdict_text(r->verdict));
+        sim_wrong(k->sim, "claims", 0, k->pin_of[cid],
+                  "cid %u: removal is %s", cid, verdict_text(r->verdict));
     m->claimed = false;
     if (r->verdict == VERDICT_ACCEPTED)
         note(k, c, r->index, cid, 0);
     check_claim(k, store, cid);
-    look_at_pin(k, store, m->pin, c);
+    look_at_pin(k, store, k->pin_of[cid], c);
+}
+
+static void claim_expires(struct check *k, struct claimed *m)
+{
+    if (!m->claimed || m->expires_ms == 0 || m->expires_ms > k->stamp_ms)
+        return;
+    m->claimed = false;
+    k->sim->counts[COUNT_EXPIRED]++;
 }
 
 static void expire(struct check *k, struct store *store,
@@ -377,14 +423,11 @@ static void expire(struct check *k, struct store *store,
     for (uint32_t i = 0; i < c->expire.n; i++) {
         uint64_t id = c->expire.pins[i];
         struct shadow *w = id < SIM_PINS ? k->pins[id] : NULL;
-        struct claim *m = w != NULL ? &k->claims[w->cid] : NULL;
 
-        if (w == NULL || m->pin != id)
+        if (w == NULL || k->pin_of[w->cid] != id)
             continue;
-        if (m->claimed && m->expires_ms != 0 && m->expires_ms <= k->time_ms) {
-            m->claimed = false;
-            k->sim->counts[COUNT_EXPIRED]++;
-        }
+        for (uint32_t o = 0; o < SIM_ORGS; o++)
+            claim_expires(k, &k->claims[o][w->cid]);
         check_claim(k, store, w->cid);
         look_at_pin(k, store, id, c);
     }
@@ -482,24 +525,27 @@ void check_taken(struct check *k, uint32_t node, uint64_t boot, uint64_t seq)
 static void check_limits(struct check *k, struct store *store,
                          const struct fsm_result *r)
 {
-    const struct org *o = store_org(store, ORG_DEFAULT);
+    for (uint32_t id = 1; id <= SIM_ORGS; id++) {
+        const struct org *o = store_org(store, id);
 
-    for (int i = 0; i < ORG_KINDS; i++) {
-        uint64_t limit = o->limits[i].hard;
+        for (int i = 0; o != NULL && i < ORG_KINDS; i++) {
+            uint64_t limit = o->limits[i].hard;
 
-        if (o->used[i] > limit && o->used[i] > k->used[i])
-            sim_wrong(k->sim, "budget", 0, 0, "%s: %llu used, limit %llu",
-                      org_kind_text((enum org_kind)i),
-                      (unsigned long long)o->used[i],
-                      (unsigned long long)limit);
-        k->used[i] = o->used[i];
+            if (o->used[i] > limit && o->used[i] > k->used[id - 1][i])
+                sim_wrong(k->sim, "budget", 0, 0,
+                          "%s of %s: %llu used, limit %llu",
+                          org_kind_text((enum org_kind)i), o->name,
+                          (unsigned long long)o->used[i],
+                          (unsigned long long)limit);
+            k->used[id - 1][i] = o->used[i];
+        }
     }
     k->sim->counts[COUNT_OVER] += r->verdict == VERDICT_OVER_QUOTA;
 }
 
-static void check_ledger(struct check *k, struct store *store)
+static void check_ledger(struct check *k, struct store *store,
+                         const struct org *o)
 {
-    const struct org *o = store_org(store, ORG_DEFAULT);
     uint64_t sum[ORG_KINDS] = {0};
 
     for (uint64_t id = 1; id < SIM_PINS; id++) {
@@ -507,16 +553,26 @@ static void check_ledger(struct check *k, struct store *store)
 
         if (k->pins[id] == NULL || !store_pin_get(store, id, &k->row))
             continue;
-        pin_charge(&k->row, charge);
+        claims_charge(&k->row, o->id, charge);
         for (int i = 0; i < ORG_KINDS; i++)
             sum[i] += charge[i];
     }
     for (int i = 0; i < ORG_KINDS; i++)
         if (sum[i] != o->used[i])
-            sim_wrong(k->sim, "budget", 0, 0, "%s: %llu booked, %llu used",
-                      org_kind_text((enum org_kind)i),
+            sim_wrong(k->sim, "budget", 0, 0,
+                      "%s of %s: %llu booked, %llu used",
+                      org_kind_text((enum org_kind)i), o->name,
                       (unsigned long long)o->used[i],
                       (unsigned long long)sum[i]);
+}
+
+static void check_ledgers(struct check *k, struct store *store)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(store, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        check_ledger(k, store, &all[i]);
 }
 
 /* flat table */
@@ -609,7 +665,7 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
         at >= sizeof k->have_hash / sizeof k->have_hash[0])
         return;
     if (!k->have_hash[at])
-        check_ledger(k, store);
+        check_ledgers(k, store);
     store_hash(store, hash);
     if (!k->have_hash[at])
         memcpy(k->hashes[at], hash, sizeof hash);
@@ -629,8 +685,8 @@ void check_acked(struct check *k, const struct command *c, uint64_t index)
         const struct done *d = &k->done[i];
         const struct cid cid = sim_cid(d->cid);
 
-        if (d->index == index && d->kind == c->kind &&
-            (is_put ? d->salt == c->claim_put.salt
+        if (d->index == index && d->kind == c->kind && d->org == c->org &&
+            (is_put ? d->who == c->claim_put.who
                     : cid_equal(&cid, &c->claim_remove.cid)))
             return;
     }

@@ -76,7 +76,7 @@ static bool wanted(const struct check *k, uint32_t agent, uint64_t pin)
 void check_unpin(struct check *k, uint32_t agent, const struct work_item *i)
 {
     uint32_t node = agent_node(k->sim->agents[agent]);
-    uint64_t other = k->claims[sim_cid_number(&i->cid)].pin;
+    uint64_t other = k->pin_of[sim_cid_number(&i->cid)];
 
     if (k->released[node][i->pin] == 0)
         sim_wrong(k->sim, "unpin", agent + 1, i->pin,

@@ -113,37 +113,61 @@ static uint32_t takers(struct store *s)
     return count;
 }
 
+/* The largest maximum of those who claim it. */
+static int32_t most_wanted(const struct check *k, uint32_t cid)
+{
+    int32_t most = 0;
+
+    for (uint32_t i = 0; i < SIM_ORGS; i++) {
+        const struct claimed *m = &k->claims[i][cid];
+
+        if (m->claimed && most >= 0 && (m->rmax < 0 || m->rmax > most))
+            most = m->rmax;
+    }
+    return most;
+}
+
+static bool is_over(const struct check *k, uint32_t cid)
+{
+    for (uint32_t i = 0; i < SIM_ORGS; i++) {
+        const struct claimed *m = &k->claims[i][cid];
+
+        if (m->claimed && m->expires_ms != 0 &&
+            m->expires_ms + 60000 < k->time_ms)
+            return true;
+    }
+    return false;
+}
+
 static bool pin_settled(struct check *k, struct store *s, uint64_t id,
                         struct why *w)
 {
     const struct shadow *p = k->pins[id];
-    const struct claim *m;
+    int32_t most;
     uint32_t want;
 
     if (p == NULL || (p->n == 0 && p->org == 0))
         return true;
-    m = &k->claims[p->cid];
+    most = most_wanted(k, p->cid);
     if (p->org == 0)
         return no(w, p->copies[0].node, id, "it is not let go");
-    if (p->over)
+    if (p->over || p->partly)
         return no(w, 0, id, "its bytes are refused, and there is no limit");
     for (uint32_t i = 0; i < p->n; i++)
         if (p->copies[i].want == COPY_RELEASED)
             return no(w, p->copies[i].node, id, "a copy is not let go");
         else if (store_node(s, p->copies[i].node)->admin != ADMIN_ACTIVE)
-            return no(w, p->copies[i].node, id, "1 of %u copies (%d to %d) "
-                      "is left on a node in state %d", p->n, (int)m->rmin,
-                      (int)m->rmax,
+            return no(w, p->copies[i].node, id, "1 of %u copies (of %d) "
+                      "is left on a node in state %d", p->n, (int)most,
                       (int)store_node(s, p->copies[i].node)->admin);
         else if (p->copies[i].state != COPY_PINNED)
             return no(w, p->copies[i].node, id, "a copy is in state %d",
                       (int)p->copies[i].state);
-    want = m->rmax < 0 || (uint32_t)m->rmax > takers(s) ? takers(s)
-                                                        : (uint32_t)m->rmax;
+    want = most < 0 || (uint32_t)most > takers(s) ? takers(s)
+                                                  : (uint32_t)most;
     if (p->n != want)
         return no(w, 0, id, "%u copies, %u are wanted", p->n, want);
-    if (m->expires_ms != 0 && m->expires_ms + 60000 < k->time_ms &&
-        (k->sim->options.off >> FAULT_CLOCK & 1) != 0)
+    if (is_over(k, p->cid) && (k->sim->options.off >> FAULT_CLOCK & 1) != 0)
         return no(w, 0, id, "it has not expired");
     return true;
 }
@@ -151,9 +175,8 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
 static enum copy_want wanted_on(const struct check *k, uint32_t node,
                                 uint32_t cid)
 {
-    const struct shadow *p = k->claims[cid].pin == 0
-                                 ? NULL
-                                 : k->pins[k->claims[cid].pin];
+    const struct shadow *p = k->pin_of[cid] == 0 ? NULL
+                                                 : k->pins[k->pin_of[cid]];
 
     for (uint32_t i = 0; p != NULL && i < p->n; i++)
         if (p->copies[i].node == node)
@@ -189,11 +212,11 @@ static bool node_settled(struct check *k, struct store *s, uint32_t agent,
         orphans += want == COPY_RELEASED && h->type != WORK_FOUND_NOTHING &&
                    h->ours;
         if (orphans > 0 && !agent_was_old(a))
-            return no(w, agent + 1, k->claims[c].pin,
+            return no(w, agent + 1, k->pin_of[c],
                       "cid %u is held and not wanted", c);
         if ((want == COPY_RECURSIVE && h->type != WORK_FOUND_RECURSIVE) ||
             (want == COPY_DIRECT && h->type == WORK_FOUND_NOTHING))
-            return no(w, agent + 1, k->claims[c].pin,
+            return no(w, agent + 1, k->pin_of[c],
                       "cid %u is wanted and not held", c);
     }
     /* An old journal may have pinned what had been let go meanwhile; full

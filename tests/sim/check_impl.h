@@ -6,13 +6,12 @@
 
 enum { CHECK_COPIES = SIM_NODES + 1, CHECK_HASH_EVERY = 8 };
 
-/* What the committed operations say about a CID. */
-struct claim {
+/* What the committed operations of an organisation say about a CID. */
+struct claimed {
     bool claimed;
-    uint64_t salt, expires_ms;
+    uint64_t who, expires_ms;
     int32_t rmin, rmax;
     uint32_t flags;
-    uint64_t pin;         /* its row, 0 none */
 };
 
 /* A row as it was after the operation before. */
@@ -20,7 +19,7 @@ struct shadow {
     uint32_t cid;
     uint64_t rev;
     uint32_t org;
-    bool over; /* its bytes were refused */
+    bool over, partly; /* its bytes were refused; of one who claims it */
     uint32_t n;
     struct copy copies[CHECK_COPIES];
 };
@@ -34,8 +33,8 @@ struct known {
 };
 
 struct done { /* an operation on a CID that was accepted */
-    uint64_t index, salt;
-    uint32_t cid;
+    uint64_t index, who;
+    uint32_t cid, org;
     enum command_kind kind;
 };
 
@@ -46,6 +45,7 @@ struct seen {
 struct check {
     struct sim *sim;
     uint64_t front, time_ms, time_of; /* log time after entry time_of */
+    uint64_t stamp_ms;                /* its leader's clock */
     uint8_t hashes[1 << 14][STORE_HASH];
     bool have_hash[1 << 14];
     uint64_t verdicts[1 << 16], sum[SIM_COORDS];
@@ -58,14 +58,15 @@ struct check {
     uint64_t calm_ms[SIM_COORDS];
     struct seen *taken;               /* origin: node */
     uint32_t n_taken, size_taken;
-    struct claim claims[SIM_CIDS];
+    struct claimed claims[SIM_ORGS][SIM_CIDS];
+    uint64_t pin_of[SIM_CIDS];        /* its row, 0 none */
     struct shadow *pins[SIM_PINS];
     uint64_t released[SIM_NODES + 1][SIM_PINS]; /* index */
     struct known known[SIM_NODES][SIM_PINS];
     struct done *done;
     uint32_t n_done, size_done;
-    uint64_t used[ORG_KINDS]; /* by the default organisation */
-    struct pin row;
+    uint64_t used[SIM_ORGS][ORG_KINDS];
+    struct pin row, view;
 };
 
 /* check_move.c: k->row after an ASSIGN that let a copy go. */

@@ -103,8 +103,7 @@ static void put(struct sim *s, struct request *r, uint64_t number)
                      : any_cid(c, how < 30);
     c->back = false;
     p->cid = sim_cid(r->cid);
-    p->salt = number;
-    p->who = PRINCIPAL_LOCAL;
+    p->who = number;
     p->flags = CID_FORM_B32 << CLAIM_FORM_SHIFT;
     snprintf(r->name, sizeof r->name, "pin %u",
              (unsigned)prng_below(&c->random, 50));
@@ -157,7 +156,8 @@ static struct request *request_new(struct client *c)
     }
     c->requests[c->n++] = r;
     r->open = true;
-    r->command.org = ORG_DEFAULT;
+    r->command.org = prng_below(&c->random, 3) == 0 ? ORG_DEFAULT + 1
+                                                    : ORG_DEFAULT;
     r->command.actor = PRINCIPAL_LOCAL;
     return r;
 }

@@ -1,5 +1,5 @@
 /* Users: operations at any coordinator that is ready, sent again as new ones
- * when the outcome is unknown. Each claim bears a number of its own (salt).
+ * when the outcome is unknown. Each claim bears a number of its own (who).
  */
 #ifndef PINFOLD_SIM_CLIENT_H
 #define PINFOLD_SIM_CLIENT_H
@@ -8,7 +8,7 @@
 
 struct client *client_new(struct sim *s);
 void client_free(struct client *c);
-/* As it was asked for; number: the salt of a claim. */
+/* As it was asked for; number: who makes a claim. */
 const struct command *client_request(const struct sim *s, uint64_t number);
 void client_answered(struct sim *s, uint64_t request, enum err e,
                      enum verdict v, uint64_t index, uint32_t coord);

@@ -4,6 +4,7 @@
 #include "tests/sim/coord.h"
 #include "tests/sim/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +20,14 @@ struct operator {
     uint32_t removed; /* node that is, or shall be */
     bool force;
     enum node_admin wanted[SIM_FIRST_NODES + 1];
-    struct org_limit limits[ORG_KINDS];
+    struct org_limit limits[SIM_ORGS][ORG_KINDS];
 };
 
 static void no_limits(struct operator *o)
 {
-    for (int k = 0; k < ORG_KINDS; k++)
-        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+    for (uint32_t i = 0; i < SIM_ORGS; i++)
+        for (int k = 0; k < ORG_KINDS; k++)
+            o->limits[i][k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
 }
 
 static uint32_t away(const struct operator *o)
@@ -59,15 +61,15 @@ static void decide(struct sim *s, struct operator *o)
 }
 
 /* Around what is used, so that much is refused and some is not. */
-static void limit(struct sim *s, struct operator *o)
+static void limit(struct sim *s, struct operator *o, uint32_t id)
 {
     static const uint64_t least[ORG_KINDS] = {20 << 20, 50 << 20, 20};
     struct store *store = check_front(s->check);
     const struct org *org =
-        store == NULL ? NULL : store_org(store, ORG_DEFAULT);
+        store == NULL ? NULL : store_org(store, id);
 
     for (int k = 0; org != NULL && k < ORG_KINDS; k++) {
-        struct org_limit *l = &o->limits[k];
+        struct org_limit *l = &o->limits[id - 1][k];
         uint64_t share = sim_pick(&o->random, 70, 140);
 
         *l = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
@@ -84,14 +86,34 @@ static void wish_limits(struct operator *o, struct coord *leader,
 {
     struct command c = {.kind = COMMAND_ORG_PUT, .org = ORG_DEFAULT,
                         .actor = PRINCIPAL_LOCAL};
+    const struct org_limit *wanted = o->limits[org->id - 1];
 
-    if (memcmp(org->limits, o->limits, sizeof o->limits) == 0)
+    if (memcmp(org->limits, wanted, sizeof org->limits) == 0)
         return;
-    c.org_put.org = ORG_DEFAULT;
+    c.org_put.org = org->id;
     c.org_put.set = 2 * ORG_SET_GRACE - 1;
-    memcpy(c.org_put.limits, o->limits, sizeof o->limits);
+    memcpy(c.org_put.limits, wanted, sizeof org->limits);
     c.org_put.grace_ms = 60000;
     (void)coord_wish(leader, &c);
+}
+
+static void wish_org(struct coord *leader)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+
+    snprintf(c.org_put.name, sizeof c.org_put.name, "two");
+    (void)coord_wish(leader, &c);
+}
+
+static void wish_orgs(struct operator *o, struct coord *leader,
+                      struct store *store)
+{
+    for (uint32_t id = 1; id <= SIM_ORGS; id++)
+        if (store_org(store, id) == NULL)
+            wish_org(leader);
+        else
+            wish_limits(o, leader, store_org(store, id));
 }
 
 /* What to do about a node next; false: nothing. One that is not removed by
@@ -128,7 +150,7 @@ static void wish(struct sim *s, struct operator *o)
 
     if (at >= SIM_COORDS || store == NULL || !coord_ready(s->coords[at]))
         return;
-    wish_limits(o, s->coords[at], store_org(store, ORG_DEFAULT));
+    wish_orgs(o, s->coords[at], store);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         const struct node *n = store_node(store, id);
 
@@ -154,7 +176,8 @@ static void decides(struct sim *s, struct task *t)
     if (sim_has(s, FAULT_DRAIN))
         decide(s, s->operator);
     if (sim_has(s, FAULT_QUOTA))
-        limit(s, s->operator);
+        for (uint32_t id = 1; id <= SIM_ORGS; id++)
+            limit(s, s->operator, id);
     (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,
                                MEAN_MS * 2), decides, 0, 0);
 }

@@ -21,7 +21,7 @@
 
 enum {
     SIM_COORDS = 3, SIM_NODES = 7, SIM_FIRST_NODES = 5,
-    SIM_CIDS = 480, SIM_PINS = 4096, SIM_PATH = 256
+    SIM_ORGS = 2, SIM_CIDS = 480, SIM_PINS = 4096, SIM_PATH = 256
 };
 
 /* 2026-01-01, far from zero */

@@ -440,11 +440,20 @@ static void node_states(void **state)
 }
 
 /* --- random runs ------------------------------------------------------- */
-enum { RUN_NODES = 6, RUN_CIDS = 300, RUN_OPERATIONS = 24000 };
+enum { RUN_NODES = 6, RUN_CIDS = 300, RUN_OPERATIONS = 24000,
+       RUN_ORGS = 3 };
 
 static uint32_t pick_node(struct prng *r)
 {
     return (uint32_t)prng_below(r, RUN_NODES + 1) + 1; /* one is unknown */
+}
+
+/* Half of all claims are the default one's. */
+static uint32_t pick_org(struct prng *r)
+{
+    uint32_t n = (uint32_t)prng_below(r, 2 * RUN_ORGS);
+
+    return n < RUN_ORGS ? n + 1 : ORG_DEFAULT;
 }
 
 static void random_claim(struct world *w, struct prng *r)
@@ -455,8 +464,11 @@ static void random_claim(struct world *w, struct prng *r)
             rmin + (int32_t)prng_below(r, 3));
     uint32_t first = pick_node(r);
 
+    w->c->org = pick_org(r);
     if (prng_below(r, 20) == 0)
         p->rmin = p->rmax = -1;
+    if (prng_below(r, 30) == 0)
+        p->salt = prng_below(r, 2) + 1;
     if (prng_below(r, 4) == 0)
         p->expires_ms = w->time_ms + prng_below(r, 3000);
     if (prng_below(r, 4) == 0)
@@ -518,10 +530,11 @@ static void random_limits(struct world *w, struct prng *r)
 {
     struct command_org_put *p = limits(w);
 
-    p->set = (uint8_t)prng_below(r, 2 * ORG_SET_GRACE);
+    p->org = (uint32_t)prng_below(r, RUN_ORGS) + 1;
+    p->set = (uint16_t)prng_below(r, 2 * ORG_SET_GRACE);
     p->grace_ms = prng_below(r, 2000);
     for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t base = used(w, (enum org_kind)k) / 100 + 1;
+        uint64_t base = used_by(w, p->org, (enum org_kind)k) / 100 + 1;
 
         p->limits[k].hard = prng_below(r, 2) == 0
                                 ? ORG_NO_LIMIT
@@ -543,6 +556,7 @@ static void random_op(struct world *w, struct prng *r)
     } else if (kind < 80) {
         op(w, COMMAND_CLAIM_REMOVE)->claim_remove.cid =
             cid_of(prng_below(r, RUN_CIDS) + 1);
+        w->c->org = pick_org(r);
     } else if (kind < 90) {
         random_assign(w, r);
     } else if (kind < 93) {
@@ -592,6 +606,8 @@ static void random_runs(void **state)
     w = world_open(path);
     assert_int_equal(form(w), VERDICT_ACCEPTED);
     join(w, RUN_NODES);
+    make_org(w, "second");
+    make_org(w, "third");
     for (unsigned done = 0; done < RUN_OPERATIONS;) {
         unsigned n = (unsigned)prng_below(&r, 12) + 1;
 

@@ -200,7 +200,8 @@ static inline void wire_body(struct wire_command *w)
     } else if (c->kind == COMMAND_NODE_REMOVE) {
         c->node_remove.force = true;
     } else if (c->kind == COMMAND_ORG_PUT) {
-        c->org_put.set = 0x6d;
+        c->org_put.set = 0x16d;
+        memcpy(c->org_put.name, "lab-2", 6);
         c->org_put.limits[ORG_LOGICAL] =
             (struct org_limit){1000, ORG_NO_LIMIT};
         c->org_put.limits[ORG_PHYSICAL] =
@@ -352,6 +353,7 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_ORG_PUT:
         SAME(org_put.org);
         SAME(org_put.set);
+        assert_string_equal(a->org_put.name, b->org_put.name);
         SAME(org_put.grace_ms);
         for (int k = 0; k < ORG_KINDS; k++) {
             SAME(org_put.limits[k].soft);

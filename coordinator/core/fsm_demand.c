@@ -1,0 +1,145 @@
+/* Who pays for a pin that one or several organisations claim, and what each of
+ * them has of it. Nobody's claim changes what another pays, or hinders it: one
+ * that cannot pay is refused alone.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include "proto/claims.h"
+
+#include <assert.h>
+
+bool fsm_all_afford(const struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (!fsm_affords(f, orgs[k], 0, NULL))
+            return false;
+    }
+    return true;
+}
+
+bool fsm_refuse_unpaid(struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs), left = 0;
+    bool unpaid[LIMIT_ORGS];
+    struct demand d;
+
+    for (uint32_t k = 0; k < n; k++) {
+        claims_demand(&f->after, orgs[k], &d);
+        unpaid[k] = !fsm_affords(f, orgs[k], 0, NULL);
+        left += !unpaid[k] && (d.flags & CLAIM_REFUSED) == 0;
+    }
+    if (left == 0)
+        return false;
+    for (uint32_t k = 0; k < n; k++) {
+        if (unpaid[k])
+            claims_refuse(&f->after, orgs[k], true);
+    }
+    if (f->after.n_claims > 0)
+        claims_merge(&f->after);
+    return true;
+}
+
+void fsm_refuse_all(struct fsm *f)
+{
+    struct pin *p = &f->after;
+
+    p->flags |= PIN_OVER_QUOTA;
+    for (uint32_t k = 0; k < p->n_claims; k++)
+        claims_refuse(p, p->claims[k].org, true);
+    if (p->n_claims > 0)
+        claims_merge(p);
+}
+
+static bool grant(struct fsm *f, uint32_t org)
+{
+    struct demand d;
+
+    claims_demand(&f->after, org, &d);
+    if ((d.flags & CLAIM_REFUSED) == 0)
+        return false;
+    claims_refuse(&f->after, org, false);
+    if (fsm_affords(f, org, d.rmax == -1 ? f->after.size : 0, NULL))
+        return true;
+    claims_refuse(&f->after, org, true);
+    return false;
+}
+
+bool fsm_grant(struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n;
+    bool granted = false;
+
+    if (!claims_any_refused(&f->after))
+        return false;
+    n = claims_orgs(&f->after, orgs);
+    for (uint32_t k = 0; k < n; k++)
+        granted = grant(f, orgs[k]) || granted;
+    claims_merge(&f->after);
+    return granted;
+}
+
+bool fsm_pays_copy(const struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+    struct demand d;
+
+    for (uint32_t k = 0; k < n; k++) {
+        claims_demand(&f->after, orgs[k], &d);
+        if (d.rmax == -1 && (d.flags & CLAIM_REFUSED) == 0
+            && fsm_affords(f, orgs[k], f->after.size, NULL))
+            return true;
+    }
+    return false;
+}
+
+static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
+{
+    struct pin *p = &f->after;
+    struct demand d;
+    uint32_t least;
+
+    claims_demand(p, org, &d);
+    if (d.rmax != -1 || (d.flags & CLAIM_REFUSED) != 0)
+        return;
+    least = d.paid < copies ? d.paid : copies;
+    for (uint32_t paid = copies;; paid--) {
+        claims_set_paid(p, org, paid);
+        if (paid == least || fsm_affords(f, org, 0, NULL))
+            return;
+    }
+}
+
+void fsm_settle_paid(struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n, copies;
+
+    if (f->after.n_claims == 0)
+        return;
+    n = claims_orgs(&f->after, orgs);
+    copies = pin_paid_copies(&f->after);
+    for (uint32_t k = 0; k < n; k++)
+        settle_paid(f, orgs[k], copies);
+}
+
+void fsm_settle_states(struct fsm *f)
+{
+    struct pin *p = &f->after;
+    uint32_t orgs[LIMIT_ORGS], n = p->n_claims > 0 ? claims_orgs(p, orgs) : 0;
+    struct demand d;
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct pin wants;
+
+        claims_demand(p, orgs[k], &d);
+        pin_init(&wants);
+        wants.org = orgs[k];
+        wants.flags = d.flags;
+        if ((d.flags & CLAIM_REFUSED) != 0)
+            wants.flags |= PIN_OVER_QUOTA;
+        wants.rmin = d.rmin;
+        wants.rmax = d.rmax;
+        claims_set_state(p, orgs[k], fsm_state(f->store, p, &wants));
+    }
+}

@@ -1,0 +1,353 @@
+#include "proto/claims.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PRIORITY_MASK = 3 << CLAIM_PRIORITY_SHIFT,
+    STATE_MASK = 3 << CLAIM_STATE_SHIFT,
+    CLAIM_MASK = 0xffff
+};
+
+/* 1 high, 0 normal, 2 low */
+static unsigned urgency(uint32_t flags)
+{
+    unsigned priority = flags >> CLAIM_PRIORITY_SHIFT & 3;
+
+    return priority == 1 ? 2 : priority == 0 ? 1 : 0;
+}
+
+/* -1, everywhere, is the most. */
+static bool more(int32_t a, int32_t b)
+{
+    return a != b && (a == -1 || (b != -1 && a > b));
+}
+
+static void strengthen(struct demand *d, uint32_t flags, int32_t rmin,
+                       int32_t rmax)
+{
+    if (d->claims++ == 0) {
+        d->flags = flags;
+        d->rmin = rmin;
+        d->rmax = rmax;
+        return;
+    }
+    if ((flags & CLAIM_DIRECT) == 0)
+        d->flags &= ~(uint32_t)CLAIM_DIRECT;
+    if ((flags & CLAIM_ELASTIC) == 0)
+        d->flags &= ~(uint32_t)CLAIM_ELASTIC;
+    if (urgency(flags) > urgency(d->flags))
+        d->flags = (d->flags & ~(uint32_t)PRIORITY_MASK) |
+                   (flags & PRIORITY_MASK);
+    /* Left to the default only if that is what binds. */
+    if (rmin == d->rmin)
+        d->flags &= flags | ~(uint32_t)CLAIM_DEFAULT;
+    if (rmin > d->rmin) { /* -1, one, where nobody names a number */
+        d->rmin = rmin;
+        d->flags = (d->flags & ~(uint32_t)CLAIM_DEFAULT) |
+                   (flags & CLAIM_DEFAULT);
+    }
+    if (more(rmax, d->rmax))
+        d->rmax = rmax;
+}
+
+void claims_demand(const struct pin *p, uint32_t org, struct demand *out)
+{
+    *out = (struct demand){0};
+    if (p->n_claims == 0) {
+        if (p->org != org || org == 0)
+            return;
+        strengthen(out, p->flags & CLAIM_MASK, p->rmin, p->rmax);
+        out->paid = pin_everywhere(p) ? pin_paid_copies(p)
+                                      : (uint32_t)p->rmax;
+        if ((p->flags & PIN_OVER_QUOTA) != 0)
+            out->flags |= CLAIM_REFUSED;
+        return;
+    }
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        const struct claim *c = &p->claims[i];
+        uint32_t paid = c->rmax == -1 ? c->paid : (uint32_t)c->rmax;
+        if (c->org != org)
+            continue;
+        strengthen(out, c->flags, c->rmin, c->rmax);
+        if (paid > out->paid)
+            out->paid = paid;
+    }
+}
+
+uint32_t claims_orgs(const struct pin *p, uint32_t *out)
+{
+    uint32_t n = 0, k;
+
+    if (p->n_claims == 0 && p->org != 0)
+        out[n++] = p->org;
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        for (k = 0; k < n && out[k] != p->claims[i].org; k++)
+            ;
+        assert(n < LIMIT_ORGS);
+        if (k == n)
+            out[n++] = p->claims[i].org;
+    }
+    return n;
+}
+
+void claims_charge(const struct pin *p, uint32_t org, uint64_t out[ORG_KINDS])
+{
+    struct demand d;
+
+    memset(out, 0, ORG_KINDS * sizeof *out);
+    claims_demand(p, org, &d);
+    if (d.claims == 0)
+        return;
+    out[ORG_PINS] = 1;
+    if ((d.flags & CLAIM_REFUSED) != 0)
+        return;
+    out[ORG_LOGICAL] = p->size;
+    out[ORG_PHYSICAL] = p->size * d.paid; /* below 2^48 * 2^10 */
+}
+
+bool claims_any_refused(const struct pin *p)
+{
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if ((p->claims[i].flags & CLAIM_REFUSED) != 0)
+            return true;
+    return false;
+}
+
+void claims_refuse(struct pin *p, uint32_t org, bool refused)
+{
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        struct claim *c = &p->claims[i];
+        if (c->org != org)
+            continue;
+        c->flags &= ~(uint32_t)CLAIM_REFUSED;
+        if (!refused)
+            continue;
+        c->flags |= CLAIM_REFUSED;
+        c->paid = 0;
+    }
+}
+
+void claims_set_paid(struct pin *p, uint32_t org, uint32_t paid)
+{
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if (p->claims[i].org == org)
+            p->claims[i].paid = p->claims[i].rmax == -1 ? paid : 0;
+}
+
+void claims_set_state(struct pin *p, uint32_t org, enum pin_state state)
+{
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        struct claim *c = &p->claims[i];
+        if (c->org != org)
+            continue;
+        c->flags &= ~(uint32_t)STATE_MASK;
+        c->flags |= (uint32_t)state << CLAIM_STATE_SHIFT;
+    }
+}
+
+struct claim *claims_find(struct pin *p, uint32_t org, uint64_t salt)
+{
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if (p->claims[i].org == org && p->claims[i].salt == salt)
+            return &p->claims[i];
+    return NULL;
+}
+
+void claims_share(struct pin *p)
+{
+    struct claim *c;
+
+    assert(p->n_claims == 0 && p->org != 0);
+    c = pin_claim_add(p);
+    c->id = p->id;
+    c->org = p->org;
+    c->who = p->who;
+    c->salt = p->salt;
+    c->flags = p->flags & CLAIM_MASK;
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        c->flags |= CLAIM_REFUSED;
+    c->rmin = p->rmin;
+    c->rmax = p->rmax;
+    c->created_ms = p->created_ms;
+    c->expires_ms = p->expires_ms;
+    c->paid = pin_everywhere(p) ? pin_paid_copies(p) : 0;
+    buf_add(&c->name, p->name.p, p->name.n);
+    buf_add(&c->meta, p->meta.p, p->meta.n);
+    p->flags |= PIN_SHARED;
+}
+
+void claims_drop(struct pin *p, const struct claim *c)
+{
+    uint32_t at = (uint32_t)(c - p->claims);
+    struct claim gone = *c;
+
+    assert(at < p->n_claims);
+    p->n_claims--;
+    memmove(&p->claims[at], &p->claims[at + 1],
+            (p->n_claims - at) * sizeof *p->claims);
+    p->claims[p->n_claims] = gone; /* its memory */
+}
+
+static void set_bytes(struct buf *to, const struct buf *from)
+{
+    buf_reset(to);
+    buf_add(to, from->p, from->n);
+}
+
+/* One claim is what the pin wants. */
+static void take(struct pin *p, const struct claim *c)
+{
+    p->flags = (p->flags & ~(uint32_t)CLAIM_MASK) |
+               (c->flags & CLAIM_MASK & ~(uint32_t)CLAIM_REFUSED);
+    p->rmin = c->rmin;
+    p->rmax = c->rmax;
+    p->org = c->org;
+    p->who = c->who;
+    p->salt = c->salt;
+    p->created_ms = c->created_ms;
+    p->expires_ms = c->expires_ms;
+    set_bytes(&p->name, &c->name);
+    set_bytes(&p->meta, &c->meta);
+}
+
+static void set_over_quota(struct pin *p, bool over)
+{
+    p->flags &= ~(uint32_t)PIN_OVER_QUOTA;
+    if (over)
+        p->flags |= PIN_OVER_QUOTA;
+}
+
+/* The first time anything is over; 0 never. */
+static uint64_t first_expiry(const struct pin *p)
+{
+    uint64_t first = 0;
+
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        uint64_t at = p->claims[i].expires_ms;
+        if (at != 0 && (first == 0 || at < first))
+            first = at;
+    }
+    return first;
+}
+
+static uint32_t strongest(const struct pin *p, bool refused, struct demand *d)
+{
+    *d = (struct demand){0};
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        const struct claim *c = &p->claims[i];
+        if (refused || (c->flags & CLAIM_REFUSED) == 0)
+            strengthen(d, c->flags, c->rmin, c->rmax);
+    }
+    return d->claims;
+}
+
+/* The first claim is alone, and its organisation pays as if it always had
+ * been. */
+static bool is_plain(const struct pin *p)
+{
+    const struct claim *c = &p->claims[0];
+
+    return p->n_claims == 1 && c->id == p->id &&
+           (c->rmax != -1 || c->paid == pin_paid_copies(p));
+}
+
+void claims_merge(struct pin *p)
+{
+    struct demand d;
+    bool over;
+
+    assert(p->n_claims > 0 && (p->flags & PIN_SHARED) != 0);
+    if (is_plain(p)) {
+        over = (p->claims[0].flags & CLAIM_REFUSED) != 0;
+        take(p, &p->claims[0]);
+        set_over_quota(p, over);
+        p->n_claims = 0;
+        p->flags &= ~(uint32_t)PIN_SHARED;
+        return;
+    }
+    over = strongest(p, false, &d) == 0;
+    if (over)
+        (void)strongest(p, true, &d);
+    take(p, &p->claims[0]);
+    p->flags = (p->flags & ~(uint32_t)CLAIM_MASK) |
+               (d.flags & ~(uint32_t)(CLAIM_REFUSED | STATE_MASK));
+    set_over_quota(p, over);
+    p->rmin = d.rmin;
+    p->rmax = d.rmax;
+    p->who = p->salt = 0;
+    p->expires_ms = first_expiry(p);
+    buf_reset(&p->name);
+    for (uint32_t i = 0; i < p->n_claims && p->meta.n == 0; i++)
+        set_bytes(&p->meta, &p->claims[i].meta); /* hints for the nodes */
+}
+
+/* Of two wanted copies: does a come first? */
+static bool before(const struct copy *a, const struct copy *b)
+{
+    if ((a->state == COPY_PINNED) != (b->state == COPY_PINNED))
+        return a->state == COPY_PINNED;
+    return a->since != b->since ? a->since < b->since : a->node < b->node;
+}
+
+static bool is_shown(const struct pin *p, uint32_t at, uint32_t most)
+{
+    uint32_t ahead = 0;
+
+    if (p->copies[at].want == COPY_RELEASED)
+        return false;
+    for (uint32_t i = 0; i < p->n_copies; i++)
+        ahead += i != at && p->copies[i].want != COPY_RELEASED &&
+                 before(&p->copies[i], &p->copies[at]);
+    return ahead < most;
+}
+
+static void show_copies(struct pin *p, uint32_t most)
+{
+    bool shown[LIMIT_COPIES];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->n_copies; i++)
+        shown[i] = is_shown(p, i, most);
+    for (uint32_t i = 0; i < p->n_copies; i++)
+        if (shown[i])
+            p->copies[n++] = p->copies[i];
+    p->n_copies = n;
+}
+
+static void show_nothing(struct pin *p)
+{
+    p->org = 0;
+    p->n_copies = p->n_claims = 0;
+    p->rmin = p->rmax = 0;
+    p->created_ms = p->expires_ms = 0;
+    buf_reset(&p->name);
+    buf_reset(&p->meta);
+}
+
+bool claims_view(struct pin *p, uint32_t org)
+{
+    struct demand d;
+    uint32_t at = 0;
+
+    if (p->n_claims == 0 && (p->org == org || p->org == 0))
+        return p->org != 0;
+    claims_demand(p, org, &d);
+    if (d.claims == 0) {
+        show_nothing(p);
+        return false;
+    }
+    while (p->claims[at].org != org)
+        at++;
+    take(p, &p->claims[at]);
+    p->flags = (p->flags & ~(uint32_t)(CLAIM_MASK | PIN_SHARED)) |
+               (d.flags & ~(uint32_t)CLAIM_REFUSED);
+    set_over_quota(p, (d.flags & CLAIM_REFUSED) != 0);
+    p->rmin = d.rmin;
+    p->rmax = d.rmax;
+    p->n_claims = 0;
+    if (!pin_everywhere(p))
+        show_copies(p, (uint32_t)p->rmax);
+    return true;
+}

@@ -1,0 +1,57 @@
+/* Several claims on one pin (DESIGN 12.3). The claims of one organisation make
+ * one demand, the strongest over them; the pin's own fields are the strongest
+ * over the demands, so that who plans and orders need not know how many there
+ * are. A demand whose bytes were refused asks for nothing.
+ *
+ * Organisations never learn of each other's claims: what one may see is
+ * pin_view. Pure; the caller owns the pin.
+ */
+#ifndef PINFOLD_CLAIMS_H
+#define PINFOLD_CLAIMS_H
+
+#include "proto/types.h"
+
+/* What one organisation wants. */
+struct demand {
+    uint32_t claims;    /* 0: nothing */
+    uint32_t flags;     /* CLAIM_* */
+    int32_t rmin, rmax;
+    /* Copies that it pays: the largest maximum, or more of those that were
+     * made for everywhere. */
+    uint32_t paid;
+};
+void claims_demand(const struct pin *p, uint32_t org, struct demand *out);
+/* The organisations that claim it, each once, by the age of their first
+ * claim; out has LIMIT_ORGS. Returns how many. */
+uint32_t claims_orgs(const struct pin *p, uint32_t *out);
+
+/* What its claims cost that organisation; zeros without one. Copies that only
+ * take the place of others cost nothing. */
+void claims_charge(const struct pin *p, uint32_t org,
+                   uint64_t out[ORG_KINDS]);
+/* Any demand whose bytes were refused? */
+bool claims_any_refused(const struct pin *p);
+void claims_refuse(struct pin *p, uint32_t org, bool refused);
+/* Copies for everywhere that it pays. */
+void claims_set_paid(struct pin *p, uint32_t org, uint32_t paid);
+/* The state of its demand, in each claim of the organisation. */
+void claims_set_state(struct pin *p, uint32_t org, enum pin_state state);
+
+/* The organisation's claim with that salt; NULL: none, or the pin's only one
+ * is not among `claims`. */
+struct claim *claims_find(struct pin *p, uint32_t org, uint64_t salt);
+/* The one claim becomes the first of several. */
+void claims_share(struct pin *p);
+void claims_drop(struct pin *p, const struct claim *c);
+/* After a change of claims: the pin's own fields. A first claim that is alone
+ * again, and pays for all copies, becomes the pin's own.
+ * At least one must be left. */
+void claims_merge(struct pin *p);
+
+/* Makes of a pin what that organisation may see of it: its own demand, with
+ * the oldest claim's name and times, and no more copies than it asked for,
+ * pinned and older ones first. false: it has no claim; the pin is then as if
+ * nobody claimed it. */
+bool claims_view(struct pin *p, uint32_t org);
+
+#endif
