@@ -4,6 +4,9 @@
 # hours, or as long as these say:
 #   PINFOLD_FUZZ_SECONDS    for each target (default: 300)
 #   PINFOLD_SIM_SEEDS       default: 1001..21000
+#   PINFOLD_FSM_OPERATIONS  default: 100000000 (ten minutes of two cores)
+#   PINFOLD_FSM_SECONDS     … or as many as fit (default: no limit)
+#   PINFOLD_FSM_SEED        the first seed (default: 1000001)
 #   PINFOLD_FAULTS_SECONDS  of rolling faults (default: 3600)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -51,6 +54,9 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 suite run env PINFOLD_FUZZ_SECONDS="${PINFOLD_FUZZ_SECONDS:-300}" \
     PINFOLD_SIM_SEEDS="${PINFOLD_SIM_SEEDS:-1001..21000}" \
+    PINFOLD_FSM_OPERATIONS="${PINFOLD_FSM_OPERATIONS:-100000000}" \
+    PINFOLD_FSM_SECONDS="${PINFOLD_FSM_SECONDS:-0}" \
+    PINFOLD_FSM_SEED="${PINFOLD_FSM_SEED:-1000001}" \
     PINFOLD_FAULTS_SECONDS="${PINFOLD_FAULTS_SECONDS:-3600}" \
     PINFOLD_NIGHTLY=1 tests/run.sh
 step gcc-release build_preset release

@@ -4,11 +4,14 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-PARTS="deps build unit tidy ipfsnode sim fuzz system faults"
+PARTS="deps build unit tidy ipfsnode sim fsm fuzz system faults"
 JOBS=${PINFOLD_JOBS:-2}
 SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-4} # they wait more than they compute
 FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-8}
 SIM_SEEDS=${PINFOLD_SIM_SEEDS:-1..300}
+FSM_OPERATIONS=${PINFOLD_FSM_OPERATIONS:-10000000}
+FSM_SECONDS=${PINFOLD_FSM_SECONDS:-90}
+FSM_SEED=${PINFOLD_FSM_SEED:-1}
 LOGS=build/log
 PYTHON=/usr/bin/python3
 PASSED=0 FAILED=0 SKIPPED=0
@@ -26,6 +29,10 @@ environment:
   PINFOLD_CLUSTER_CTL     an ipfs-cluster-ctl for tests against the reference
   PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 8)
   PINFOLD_SIM_SEEDS       seeds of the simulator, FROM..TO (default: 1..300)
+  PINFOLD_FSM_OPERATIONS  random operations of the state machine (default:
+                          10000000), or as many as it makes in …
+  PINFOLD_FSM_SECONDS     … (default: 90; 0: no limit)
+  PINFOLD_FSM_SEED        the first seed of them (default: 1)
   PINFOLD_JOBS            parallel compilers and unit tests (default: 2)
   PINFOLD_SYSTEM_JOBS     system tests side by side (default: 4)
 TEXT
@@ -133,12 +140,14 @@ run_ipfsnode() {
 }
 
 # counted PART REMARK COMMAND...: a program that closes as this script does.
+# Without a remark: the line before the last one.
 counted() {
     local part=$1 remark=$2 start=$SECONDS log=$LOGS/$1.log counts
     shift 2
     "$@" >"$log" 2>&1
     counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\)'\
 ' failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p')
+    [ -n "$remark" ] || remark=$(tail -n 2 "$log" | head -n 1)
     # shellcheck disable=SC2086
     set -- ${counts:-0 1}
     [ "$2" = 0 ] || tail -n 60 "$log"
@@ -146,21 +155,34 @@ counted() {
     result "$part" "$1" "$2" "${3:-0}" $((SECONDS - start)) "$remark"
 }
 
+# build_bench PART TARGET: without sanitizers.
+build_bench() {
+    if ! { cmake --preset bench &&
+        cmake --build build/bench -j "$JOBS" --target "$2"; } \
+        >"$LOGS/$1.log" 2>&1; then
+        tail -n 40 "$LOGS/$1.log"
+        result "$1" 0 1 0 0 "the build failed"
+        return 1
+    fi
+}
+
 # Most seeds without sanitizers, some with; then bugs that it must catch.
 run_sim() {
-    if ! { cmake --preset bench &&
-        cmake --build build/bench -j "$JOBS" --target sim; } \
-        >"$LOGS/sim.log" 2>&1; then
-        tail -n 40 "$LOGS/sim.log"
-        result sim 0 1 0 0 "the build failed"
-        return
-    fi
+    build_bench sim sim || return
     counted sim "seeds $SIM_SEEDS" build/bench/tests/sim/sim \
         --seeds "$SIM_SEEDS" --jobs "$JOBS" --quiet
     counted sim-asan "with sanitizers" build/debug/tests/sim/sim \
         --seeds 301..308 --ms 1800000 --ops 600 --jobs "$JOBS" --quiet
     counted planted "bugs that the simulator must catch" \
         $PYTHON tests/sim/planted.py
+}
+
+# With sanitizers a few are made among the unit tests.
+run_fsm() {
+    build_bench fsm fsm-runs || return
+    counted fsm "" build/bench/tests/fsm/fsm-runs --jobs "$JOBS" \
+        --operations "$FSM_OPERATIONS" --seconds "$FSM_SECONDS" \
+        --seed "$FSM_SEED"
 }
 
 # fuzz_one TARGET SECONDS: new inputs stay in the build folder.

@@ -1,0 +1,608 @@
+/* After each operation: what no operation of its kind may do, whatever was
+ * asked. Rows that changed are read and compared with what they were.
+ */
+#include "tests/fsm/run.h"
+
+#include "proto/mem.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What may differ between two states of one pin is a matter of these. */
+struct change {
+    const struct command *c;
+    const struct fsm_result *result;
+    struct pin *was, *now; /* NULL: no row */
+};
+
+static bool is(const struct change *x, enum command_kind kind)
+{
+    return x->c->kind == kind;
+}
+
+/* A report of that node about this order, or a later one. */
+static bool reports(const struct change *x, const struct copy *old)
+{
+    const struct command_report *p = &x->c->report;
+
+    if (!is(x, COMMAND_REPORT) || p->node != old->node)
+        return false;
+    for (uint32_t k = 0; k < p->n; k++)
+        if (p->items[k].pin == x->was->id && p->items[k].idx >= old->idx)
+            return true;
+    return false;
+}
+
+static bool orders(const struct change *x)
+{
+    return is(x, COMMAND_CLAIM_PUT) || is(x, COMMAND_ASSIGN);
+}
+
+static bool ends_claims(const struct change *x)
+{
+    return is(x, COMMAND_CLAIM_REMOVE) || is(x, COMMAND_EXPIRE);
+}
+
+static void event(struct run *r, enum run_event e)
+{
+    r->progress->events[e]++;
+}
+
+/* --- money ---------------------------------------------------------------- */
+static bool counts(const struct pin *p, const struct copy *c)
+{
+    return p->rmax > 0 || (c->want != COPY_RELEASED
+                           && c->reason != REASON_REPAIR
+                           && c->reason != REASON_DRAINED);
+}
+
+/* Into the sums of the shadow, or out of them. */
+static void book(struct run *r, const struct pin *p, bool in)
+{
+    uint64_t copies = p->rmax > 0 ? (uint64_t)p->rmax : 0;
+    uint64_t charge[ORG_KINDS] = {0, 0, 1};
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct copy *c = &p->copies[k];
+        struct node_sum *n = &r->nodes[c->node % RUN_NODES];
+
+        n->copies += in ? 1 : -(uint64_t)1;
+        n->bytes += in ? c->size : -c->size;
+        if (c->want != COPY_RELEASED)
+            n->wanted += in ? 1 : -(uint64_t)1;
+        copies += p->rmax <= 0 && counts(p, c);
+    }
+    if (p->org == 0)
+        return;
+    if ((p->flags & PIN_OVER_QUOTA) == 0) {
+        charge[ORG_LOGICAL] = p->size;
+        charge[ORG_PHYSICAL] = p->size * copies;
+    }
+    for (int k = 0; k < ORG_KINDS; k++)
+        r->used[k] += in ? charge[k] : -charge[k];
+}
+
+/* By the organisation as it was before the operation. */
+static uint64_t bound_of(const struct org *o, int k, uint64_t time_ms)
+{
+    const struct org_limit *l = &o->limits[k];
+
+    if (l->soft < l->hard && o->over_ms[k] != 0
+        && time_ms - o->over_ms[k] >= o->grace_ms)
+        return l->soft;
+    return l->hard < ORG_LIMIT_MAX ? l->hard : ORG_LIMIT_MAX;
+}
+
+static void check_money(struct run *r, const struct fsm_result *result)
+{
+    const struct org *o = store_org(r->a.store, ORG_DEFAULT);
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t bound = bound_of(&r->org, k, result->time_ms);
+        bool over = o->used[k] > o->limits[k].soft;
+
+        RUN_NEED(r, o->used[k] == r->used[k],
+                 "%s: %llu is used, the sum over pins is %llu",
+                 org_kind_text((enum org_kind)k),
+                 (unsigned long long)o->used[k],
+                 (unsigned long long)r->used[k]);
+        RUN_NEED(r, o->used[k] <= bound || o->used[k] <= r->org.used[k],
+                 "%s: grew from %llu to %llu, bound %llu",
+                 org_kind_text((enum org_kind)k),
+                 (unsigned long long)r->org.used[k],
+                 (unsigned long long)o->used[k], (unsigned long long)bound);
+        RUN_NEED(r, over == (o->over_ms[k] != 0)
+                        && o->over_ms[k] <= result->time_ms,
+                 "%s: since when it is over its soft limit",
+                 org_kind_text((enum org_kind)k));
+        if (o->used[k] > bound)
+            event(r, RUN_BOUND);
+    }
+    r->org = *o;
+}
+
+/* --- copies --------------------------------------------------------------- */
+static uint32_t joined(struct run *r)
+{
+    uint32_t n, count = 0;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        count += nodes[k]->admin != ADMIN_JOINING;
+    return count;
+}
+
+int64_t check_minimum(struct run *r, const struct pin *p)
+{
+    uint32_t n;
+
+    if (p->org == 0)
+        return 0;
+    if (p->rmax == -1)
+        return 1;
+    if ((p->flags & CLAIM_DEFAULT) == 0)
+        return p->rmin;
+    n = joined(r);
+    return n < 1 ? 1 : n < (uint32_t)p->rmin ? (int64_t)n : p->rmin;
+}
+
+static int64_t wanted(const struct pin *p)
+{
+    int64_t n = 0;
+
+    for (uint32_t k = 0; p != NULL && k < p->n_copies; k++)
+        n += p->copies[k].want != COPY_RELEASED;
+    return n;
+}
+
+static int64_t pinned(const struct pin *p)
+{
+    int64_t n = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += p->copies[k].want != COPY_RELEASED
+             && p->copies[k].state == COPY_PINNED;
+    return n;
+}
+
+/* Confirmed ones that can be read: on nodes that are up. */
+static int64_t safe(struct run *r, const struct pin *p)
+{
+    int64_t count = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct node *n = store_node(r->a.store, p->copies[k].node);
+
+        count += p->copies[k].want != COPY_RELEASED
+                 && p->copies[k].state == COPY_PINNED
+                 && n->health == HEALTH_UP && n->admin != ADMIN_REMOVED;
+    }
+    return count;
+}
+
+/* r->nodes is as it was before the operation. */
+static void made(struct run *r, const struct change *x, const struct copy *c)
+{
+    const struct node *n = store_node(r->a.store, c->node);
+    uint64_t bytes = r->nodes[c->node % RUN_NODES].bytes;
+
+    RUN_NEED(r, orders(x), "a copy comes from nowhere");
+    RUN_NEED(r, c->state == COPY_QUEUED && c->idx == r->index,
+             "a new copy is not ordered");
+    /* An ASSIGN may name a node in both lists: then it is let go again. */
+    RUN_NEED(r, c->want != COPY_RELEASED || is(x, COMMAND_ASSIGN),
+             "a new copy is not wanted");
+    RUN_NEED(r, n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP
+                    && !n->full, "a new copy on node %u that takes none",
+             n->id);
+    RUN_NEED(r, bytes <= n->capacity && c->size <= n->capacity - bytes,
+             "a new copy on node %u beyond its capacity", n->id);
+    event(r, RUN_COPIES);
+}
+
+static void gone(struct run *r, const struct change *x, const struct copy *c)
+{
+    if (is(x, COMMAND_NODE_REMOVE)) {
+        RUN_NEED(r, x->c->node_remove.node == c->node,
+                 "a copy went with another node");
+        event(r, RUN_GIVEN_UP);
+        return;
+    }
+    RUN_NEED(r, reports(x, c), "a copy went without a report");
+    RUN_NEED(r, c->want == COPY_RELEASED, "a wanted copy went");
+    event(r, RUN_GONE);
+}
+
+static void want_changed(struct run *r, const struct change *x,
+                         const struct copy *old, const struct copy *new)
+{
+    const struct node *n = store_node(r->a.store, new->node);
+
+    RUN_NEED(r, new->idx == r->index, "a change that no agent learns of");
+    if (new->want == COPY_RELEASED) {
+        RUN_NEED(r, is(x, COMMAND_ASSIGN) || ends_claims(x),
+                 "released by an operation of another kind");
+        if (is(x, COMMAND_ASSIGN))
+            event(r, RUN_RELEASES);
+    } else if (old->want == COPY_RELEASED) {
+        RUN_NEED(r, orders(x), "wanted again by another kind");
+        RUN_NEED(r, n->health == HEALTH_UP
+                        && (n->admin == ADMIN_ACTIVE
+                            || n->admin == ADMIN_CORDONED),
+                 "wanted again on node %u that keeps none", n->id);
+        event(r, RUN_KEPT);
+    } else {
+        RUN_NEED(r, is(x, COMMAND_CLAIM_PUT) && new->want == COPY_RECURSIVE,
+                 "another mode");
+    }
+}
+
+static void stayed(struct run *r, const struct change *x,
+                   const struct copy *old, const struct copy *new)
+{
+    if (old->want != new->want)
+        want_changed(r, x, old, new);
+    else if (old->idx != new->idx)
+        RUN_NEED(r, is(x, COMMAND_RECOVER) || reports(x, old)
+                        || (is(x, COMMAND_ASSIGN)
+                            && new->want == COPY_RELEASED),
+                 "ordered anew");
+    RUN_NEED(r, old->idx == new->idx || new->idx == r->index,
+             "an order of another index");
+    if (old->size != new->size) {
+        RUN_NEED(r, reports(x, old), "measured by another node");
+        if (new->idx == r->index && old->idx != new->idx)
+            event(r, RUN_ASKED);
+    }
+    if (old->state == new->state)
+        return;
+    if (new->state == COPY_QUEUED)
+        RUN_NEED(r, new->idx == r->index, "queued without an order");
+    else
+        RUN_NEED(r, reports(x, old), "a state that nobody reported");
+}
+
+static void check_copies(struct run *r, const struct change *x)
+{
+    uint32_t n_old = x->was != NULL ? x->was->n_copies : 0;
+    uint32_t n_new = x->now != NULL ? x->now->n_copies : 0;
+    uint32_t a = 0, b = 0;
+
+    while (a < n_old || b < n_new) {
+        const struct copy *old = a < n_old ? &x->was->copies[a] : NULL;
+        const struct copy *new = b < n_new ? &x->now->copies[b] : NULL;
+
+        RUN_NEED(r, b == 0 || new == NULL
+                        || x->now->copies[b - 1].node < new->node,
+                 "two copies on one node");
+        if (old == NULL || (new != NULL && new->node < old->node)) {
+            made(r, x, new);
+            b++;
+        } else if (new == NULL || old->node < new->node) {
+            gone(r, x, old);
+            a++;
+        } else {
+            stayed(r, x, old, new);
+            a++;
+            b++;
+        }
+    }
+}
+
+/* --- pins ----------------------------------------------------------------- */
+static bool same_claim(const struct pin *a, const struct pin *b)
+{
+    const uint32_t derived = 3U << CLAIM_STATE_SHIFT;
+
+    return a->org == b->org && a->who == b->who && a->salt == b->salt
+           && a->rmin == b->rmin && a->rmax == b->rmax
+           && (a->flags & 0xffff & ~derived)
+                  == (b->flags & 0xffff & ~derived)
+           && a->created_ms == b->created_ms
+           && a->expires_ms == b->expires_ms
+           && span_equal(span_buf(&a->name), span_buf(&b->name))
+           && span_equal(span_buf(&a->meta), span_buf(&b->meta));
+}
+
+static void check_claim(struct run *r, const struct change *x)
+{
+    const struct pin *was = x->was, *now = x->now;
+
+    if (was != NULL && now != NULL && same_claim(was, now))
+        return;
+    if (now != NULL && now->org != 0) {
+        RUN_NEED(r, is(x, COMMAND_CLAIM_PUT)
+                        && cid_equal(&now->cid, &x->c->claim_put.cid),
+                 "a claim was made by another operation");
+        return;
+    }
+    if (was == NULL || was->org == 0)
+        return;
+    RUN_NEED(r, ends_claims(x), "a claim was ended by another operation");
+    if (is(x, COMMAND_CLAIM_REMOVE))
+        RUN_NEED(r, cid_equal(&was->cid, &x->c->claim_remove.cid),
+                 "another claim was ended");
+    else
+        RUN_NEED(r, was->expires_ms != 0
+                        && was->expires_ms <= r->time_ms,
+                 "a claim was ended before its time");
+}
+
+static bool is_free(unsigned reason)
+{
+    return reason == REASON_REPAIR || reason == REASON_DRAINED;
+}
+
+/* Of a pin for everywhere: one that takes the place of all others. */
+static void check_free(struct run *r, const struct change *x)
+{
+    unsigned took = 0;
+
+    for (uint32_t k = 0; k < x->now->n_copies; k++) {
+        const struct copy *c = &x->now->copies[k];
+
+        took += c->want != COPY_RELEASED && is_free(c->reason)
+                && c->idx == r->index
+                && (pin_copy(x->was, c->node) == NULL
+                    || pin_copy(x->was, c->node)->want == COPY_RELEASED);
+    }
+    if (took == 0)
+        return;
+    event(r, RUN_FREE);
+    RUN_NEED(r, took == 1, "%u copies free of charge", took);
+    for (uint32_t k = 0; k < x->was->n_copies; k++) {
+        const struct copy *c = &x->was->copies[k];
+        const struct node *n = store_node(r->a.store, c->node);
+
+        RUN_NEED(r, c->want == COPY_RELEASED || n->health != HEALTH_UP
+                        || n->admin == ADMIN_DRAINING
+                        || n->admin == ADMIN_REMOVED,
+                 "free of charge while node %u keeps one", n->id);
+    }
+}
+
+static void check_assign(struct run *r, const struct change *x)
+{
+    const struct command_assign *a = &x->c->assign;
+    bool over = (x->now->flags & PIN_OVER_QUOTA) != 0;
+    unsigned released = 0;
+
+    RUN_NEED(r, x->was != NULL && x->was->id == a->pin
+                    && x->was->rev == a->rev && x->now->rev == r->index,
+             "a decision about another revision");
+    for (uint32_t k = 0; k < x->was->n_copies; k++) {
+        const struct copy *c = pin_copy(x->now, x->was->copies[k].node);
+
+        released += x->was->copies[k].want != COPY_RELEASED && c != NULL
+                    && c->want == COPY_RELEASED;
+    }
+    RUN_NEED(r, released == 0 || over
+                    || safe(r, x->now) >= check_minimum(r, x->now),
+             "released although %lld confirmed copies are kept, minimum %lld",
+             (long long)safe(r, x->now),
+             (long long)check_minimum(r, x->now));
+    if (released < a->n_release)
+        event(r, RUN_DENIED);
+    if (x->now->rmax == -1)
+        check_free(r, x);
+}
+
+/* A report that names the pin twice may lose it first. */
+static bool once(const struct change *x, uint64_t pin)
+{
+    unsigned n = 0;
+
+    for (uint32_t k = 0; k < x->c->report.n; k++)
+        n += x->c->report.items[k].pin == pin;
+    return n == 1;
+}
+
+static void check_quota_mark(struct run *r, const struct change *x)
+{
+    bool was = x->was != NULL && (x->was->flags & PIN_OVER_QUOTA) != 0;
+    bool now = x->now != NULL && (x->now->flags & PIN_OVER_QUOTA) != 0;
+
+    if (now && !was) {
+        RUN_NEED(r, is(x, COMMAND_REPORT)
+                        && (pinned(x->was) == 0 || !once(x, x->now->id)),
+                 "what is held was refused");
+        event(r, RUN_OVER);
+    } else if (was && !now && x->now != NULL && x->now->org != 0) {
+        RUN_NEED(r, orders(x), "granted by another operation");
+        event(r, RUN_GRANTED);
+    }
+}
+
+/* What can be derived, and what a row may be at all. */
+static void check_row(struct run *r, const struct pin *p)
+{
+    bool over = (p->flags & PIN_OVER_QUOTA) != 0;
+
+    RUN_NEED(r, p->id != 0 && run_number(&p->cid) < RUN_CIDS, "a strange row");
+    RUN_NEED(r, p->todo == fsm_todo(r->a.store, p), "what is to be done");
+    RUN_NEED(r, (p->org == 0) == ((p->flags & PIN_RELEASING) != 0),
+             "marked as releasing");
+    if (p->org == 0) {
+        RUN_NEED(r, p->n_copies > 0 && wanted(p) == 0,
+                 "copies without a claim");
+        return;
+    }
+    RUN_NEED(r, (pin_state_of(p) == PIN_PINNED)
+                    == (!over && pinned(p) >= check_minimum(r, p)),
+             "state pinned");
+}
+
+static void check_gone(struct run *r, const struct change *x)
+{
+    RUN_NEED(r, x->was->org == 0 || ends_claims(x), "a claimed pin is gone");
+    RUN_NEED(r, x->was->n_copies <= 1, "a pin is gone before its copies");
+    event(r, RUN_ROWS_GONE);
+}
+
+static void check_pin(struct run *r, const struct change *x)
+{
+    check_copies(r, x);
+    check_claim(r, x);
+    check_quota_mark(r, x);
+    if (x->now == NULL) {
+        if (x->was != NULL)
+            check_gone(r, x);
+        return;
+    }
+    check_row(r, x->now);
+    if (x->was != NULL && x->was->size != x->now->size)
+        RUN_NEED(r, is(x, COMMAND_REPORT), "another size");
+    if (is(x, COMMAND_ASSIGN))
+        check_assign(r, x);
+    if (!is(x, COMMAND_CLAIM_PUT))
+        return;
+    RUN_NEED(r, wanted(x->now) >= check_minimum(r, x->now),
+             "accepted with %lld copies", (long long)wanted(x->now));
+    RUN_NEED(r, x->now->rmax == -1 || wanted(x->now) <= x->now->rmax
+                    || wanted(x->now) <= wanted(x->was),
+             "%lld copies, most are %d", (long long)wanted(x->now),
+             x->now->rmax);
+}
+
+/* --- numbers -------------------------------------------------------------- */
+/* An operation is applied once, and not taken for another one. */
+static void check_number(struct run *r, const struct command *c,
+                         const struct fsm_result *result)
+{
+    struct origin_seen *o = &r->seen[c->origin - RUN_ORIGIN];
+    uint8_t bit = (uint8_t)(1U << (c->seq % 8));
+    bool seen = c->boot < o->boot;
+
+    if (c->boot > o->boot) {
+        o->boot = c->boot;
+        if (o->size > 0)
+            memset(o->bits, 0, o->size);
+    }
+    if (c->seq / 8 >= o->size) {
+        uint64_t size = c->seq / 4 + 64;
+
+        o->bits = mem_grow(o->bits, size, 1);
+        memset(o->bits + o->size, 0, size - o->size);
+        o->size = size;
+    }
+    seen = seen || (o->bits[c->seq / 8] & bit) != 0;
+    if (c->boot == o->boot)
+        o->bits[c->seq / 8] |= bit;
+    RUN_NEED(r, seen == (result->verdict == VERDICT_REPEATED),
+             "operation %llu of origin %llu was %s", (unsigned long long)
+             c->seq, (unsigned long long)c->origin,
+             verdict_text(result->verdict));
+}
+
+/* r->nodes is as it was before the operation. */
+static void check_node(struct run *r, const struct command *c)
+{
+    struct node_sum *sum;
+
+    if (c->kind == COMMAND_REPORT) {
+        sum = &r->nodes[c->report.node % RUN_NODES];
+        RUN_NEED(r, !sum->removed, "a report of a removed node");
+        RUN_NEED(r, c->report.boot != sum->boot
+                        || c->report.seq > sum->seq,
+                 "an older report was taken");
+        sum->boot = c->report.boot;
+        sum->seq = c->report.seq;
+    } else if (c->kind == COMMAND_NODE_REMOVE) {
+        sum = &r->nodes[c->node_remove.node % RUN_NODES];
+        RUN_NEED(r, sum->removed || sum->copies == 0 || c->node_remove.force,
+                 "removed with %llu copies",
+                 (unsigned long long)sum->copies);
+        sum->removed = true;
+    }
+}
+
+static void check_removed(struct run *r, const struct command *c)
+{
+    const struct node *n = store_node(r->a.store, c->node_remove.node);
+
+    static_assert((int)RUN_CIDS < (int)LIMIT_ASSIGN_ROWS, "all at once");
+    RUN_NEED(r, n->admin == ADMIN_REMOVED && n->copies == 0
+                    && r->nodes[n->id % RUN_NODES].copies == 0,
+             "node %u was removed and has copies", n->id);
+}
+
+/* --- the operation -------------------------------------------------------- */
+static struct shadow *shadow_of(struct run *r, uint64_t id, bool there)
+{
+    if (id >= r->size_slots) {
+        uint64_t size = (id + 1) * 2;
+
+        r->slots = mem_grow(r->slots, size, sizeof(*r->slots));
+        memset(r->slots + r->size_slots, 0,
+               (size - r->size_slots) * sizeof(*r->slots));
+        r->size_slots = size;
+    }
+    if (r->slots[id] == 0 && there)
+        r->slots[id] = (uint16_t)(run_number(&r->now.cid) + 1);
+    return r->slots[id] == 0 ? NULL : &r->pins[r->slots[id] - 1];
+}
+
+/* Rows that came and went within the operation were never there. */
+static void look(struct run *r, struct change *x, uint64_t id)
+{
+    bool there = store_pin_get(r->a.store, id, &r->now);
+    struct shadow *s = shadow_of(r, id, there);
+    struct pin kept;
+
+    if (s == NULL)
+        return;
+    if (s->there && s->pin.id != id) {
+        RUN_NEED(r, !there, "two pins of one CID");
+        return;
+    }
+    x->was = s->there ? &s->pin : NULL;
+    x->now = there ? &r->now : NULL;
+    RUN_NEED(r, x->result->verdict == VERDICT_ACCEPTED,
+             "a pin changed by an operation that was %s",
+             verdict_text(x->result->verdict));
+    check_pin(r, x);
+    if (s->there)
+        book(r, &s->pin, false);
+    if (there)
+        book(r, &r->now, true);
+    kept = s->pin;
+    s->there = there;
+    s->pin = r->now;
+    r->now = kept;
+}
+
+static void check_nodes(struct run *r)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        const struct node_sum *sum = &r->nodes[nodes[k]->id % RUN_NODES];
+
+        RUN_NEED(r, nodes[k]->copies == sum->copies
+                        && nodes[k]->bytes == sum->bytes
+                        && nodes[k]->wanted == sum->wanted,
+                 "what node %u holds", nodes[k]->id);
+    }
+}
+
+void check_operation(struct run *r, const struct command *c,
+                     const struct fsm_result *result)
+{
+    const struct store_changes *changes = store_changes(r->a.store);
+    struct change x = {c, result, NULL, NULL};
+
+    RUN_NEED(r, !changes->overflow, "too many pins in one operation");
+    check_number(r, c, result);
+    if (result->verdict == VERDICT_ACCEPTED)
+        check_node(r, c);
+    for (uint32_t k = 0; k < changes->n_pins; k++)
+        look(r, &x, changes->pins[k]);
+    if (changes->n_pins > 0)
+        check_nodes(r);
+    if (c->kind == COMMAND_NODE_REMOVE
+        && result->verdict == VERDICT_ACCEPTED)
+        check_removed(r, c);
+    check_money(r, result);
+    store_changes_clear(r->a.store);
+}

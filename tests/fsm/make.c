@@ -1,0 +1,380 @@
+/* Random operations: mostly such as leaders, agents and users make, some late,
+ * repeated, or of things that are not there.
+ */
+#include "tests/fsm/run.h"
+
+#include "proto/hash.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t below(struct run *r, uint64_t n)
+{
+    return prng_below(&r->random, n);
+}
+
+static bool one_in(struct run *r, uint64_t n)
+{
+    return below(r, n) == 0;
+}
+
+void make_head(struct run *r, enum command_kind kind)
+{
+    struct command *c = r->c;
+
+    /* Not the long lists behind it: those are counted. */
+    memset(c, 0, offsetof(struct command, claim_put.places));
+    c->kind = kind;
+    c->origin = r->origin;
+    c->boot = r->boot;
+    c->seq = ++r->seq;
+    c->org = ORG_DEFAULT;
+    c->actor = PRINCIPAL_LOCAL;
+}
+
+void make_form(struct run *r)
+{
+    struct cluster *c = &r->c->config_put.cluster;
+
+    memset(r->c, 0, sizeof(*r->c));
+    make_head(r, COMMAND_CONFIG_PUT);
+    c->formed = true;
+    memset(c->id, 1, sizeof(c->id));
+    memset(c->history, 2, sizeof(c->history));
+    memset(c->sip_key, 3, sizeof(c->sip_key));
+    c->pin_tag = 0xabcd;
+}
+
+/* A new one, or an old one that says something new. */
+void make_node(struct run *r)
+{
+    struct command_node_put *p = &r->c->node_put;
+    uint32_t n;
+    uint32_t key = r->next_key;
+
+    (void)store_nodes(r->a.store, &n);
+    memset(r->c, 0, sizeof(*r->c));
+    make_head(r, COMMAND_NODE_PUT);
+    if (n < r->n_live && r->next_key < RUN_NODES)
+        r->next_key++;
+    else
+        key = (uint32_t)below(r, r->next_key);
+    hash_blake2b_256(&key, sizeof(key), p->key);
+    snprintf(p->name, sizeof(p->name), "n%u", key / 2);
+    p->boot = 900 + key + (one_in(r, 50) ? 1 : 0);
+    p->capacity = ((uint64_t)32 << 20) << below(r, 8);
+}
+
+static uint32_t pick_node(struct run *r)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    if (n == 0 || one_in(r, 40)) /* removed, or unknown */
+        return (uint32_t)below(r, RUN_NODES + 2) + 1;
+    return nodes[below(r, n)]->id;
+}
+
+/* Mostly one that can take a copy of that pin. */
+static uint32_t pick_target(struct run *r, struct pin *p)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (unsigned k = 0; n > 0 && k < 8 && !one_in(r, 12); k++) {
+        const struct node *node = nodes[below(r, n)];
+
+        if (fsm_node_admissible(node, p->size)
+            && pin_copy(p, node->id) == NULL)
+            return node->id;
+    }
+    return pick_node(r);
+}
+
+/* Once each: a list that names a node twice is no operation. */
+static void add_place(struct command_place *places, uint32_t *n,
+                      uint32_t node, enum copy_reason reason)
+{
+    for (uint32_t k = 0; k < *n; k++)
+        if (places[k].node == node)
+            return;
+    places[(*n)++] = (struct command_place){node, (uint16_t)reason};
+}
+
+static struct shadow *pick_pin(struct run *r)
+{
+    struct shadow *s = &r->pins[below(r, r->n_cids)];
+
+    for (unsigned k = 0; k < 16 && (!s->there || (s->pin.org == 0
+                                                  && !one_in(r, 8))); k++)
+        s = &r->pins[below(r, r->n_cids)];
+    return s;
+}
+
+static uint64_t a_size(struct run *r)
+{
+    uint64_t n = below(r, 400);
+
+    if (n < 40)
+        return 0; /* unknown */
+    return n == 40 ? below(r, (uint64_t)1 << 49) : below(r, 3000000);
+}
+
+static void claim_put(struct run *r)
+{
+    struct command_claim_put *p = &r->c->claim_put;
+    uint32_t first;
+    uint64_t n;
+
+    make_head(r, COMMAND_CLAIM_PUT);
+    p->cid = run_cid((uint32_t)below(r, r->n_cids));
+    p->rmin = (int32_t)below(r, 3) + 1;
+    p->rmax = p->rmin + (int32_t)below(r, 3);
+    if (one_in(r, 12))
+        p->rmin = p->rmax = -1;
+    if (one_in(r, 200))
+        p->rmax = 0;
+    p->size = below(r, 2) == 0 ? a_size(r) : 0;
+    if (one_in(r, 4))
+        p->expires_ms = r->time_ms + below(r, 3000);
+    if (one_in(r, 4))
+        p->name = span_of("abcdef", below(r, 7));
+    if (one_in(r, 3))
+        p->flags = CLAIM_DEFAULT;
+    if (one_in(r, 6))
+        p->flags |= CLAIM_DIRECT;
+    p->salt = below(r, 3);
+    if (one_in(r, 12)) {
+        p->from = run_cid((uint32_t)below(r, r->n_cids));
+        p->set_name = one_in(r, 2);
+        p->set_expires = one_in(r, 2);
+    }
+    if (one_in(r, 100))
+        r->c->org = 2;
+    first = (uint32_t)below(r, 64);
+    n = below(r, 6);
+    for (uint64_t k = 0; k < n; k++) {
+        uint32_t live;
+        const struct node *const *nodes = store_nodes(r->a.store, &live);
+        uint32_t node = live == 0 || one_in(r, 40)
+                            ? pick_node(r)
+                            : nodes[(first + k) % live]->id;
+
+        add_place(p->places, &p->n_places, node,
+                  one_in(r, 6) ? REASON_UPLOADED : REASON_PLACED);
+    }
+}
+
+static void claim_remove(struct run *r)
+{
+    const struct shadow *s = pick_pin(r);
+
+    make_head(r, COMMAND_CLAIM_REMOVE);
+    r->c->claim_remove.cid =
+        s->there ? s->pin.cid : run_cid((uint32_t)below(r, r->n_cids));
+}
+
+/* What a leader wishes: one more copy, one or more fewer; also both, of what
+ * it should not, and of an older revision. */
+static void assign(struct run *r)
+{
+    static const enum copy_reason reasons[] = {
+        REASON_REPAIR, REASON_TOP_UP, REASON_DRAINED, REASON_EVERYWHERE,
+        REASON_REBALANCED};
+    struct command_assign *a = &r->c->assign;
+    struct shadow *s = pick_pin(r);
+    uint64_t way = below(r, 4);
+
+    make_head(r, COMMAND_ASSIGN);
+    a->n_add = a->n_release = 0;
+    a->pin = s->there ? s->pin.id : below(r, 100);
+    a->rev = s->pin.rev - (one_in(r, 12) ? 1 : 0);
+    for (uint64_t k = 0; way != 0 && k < 1 + below(r, 2); k++)
+        add_place(a->add, &a->n_add, pick_target(r, &s->pin),
+                  reasons[below(r, 5)]);
+    for (uint64_t k = 0; way < 2 && k < 1 + below(r, 3); k++) {
+        uint32_t node = pick_node(r);
+
+        if (s->there && s->pin.n_copies > 0 && !one_in(r, 8))
+            node = s->pin.copies[below(r, s->pin.n_copies)].node;
+        add_place(a->release, &a->n_release, node, REASON_SURPLUS);
+    }
+}
+
+static void item(struct run *r, struct report_item *i, const struct copy *c)
+{
+    static const enum report_state states[] = {
+        REPORT_PINNED, REPORT_PINNED, REPORT_PINNED, REPORT_PINNED,
+        REPORT_PINNED, REPORT_FAILED, REPORT_FAILED, REPORT_LOST, REPORT_ASK,
+        REPORT_GONE};
+
+    i->state = states[below(r, 10)];
+    if (c->want == COPY_RELEASED && !one_in(r, 4))
+        i->state = REPORT_GONE;
+    i->idx = c->idx - (one_in(r, 10) ? 1 : 0);
+    i->size = i->state == REPORT_ASK ? c->size + below(r, 2000000)
+                                     : a_size(r);
+    i->attempts = (uint32_t)below(r, 9);
+    i->code = FAIL_OTHER;
+    i->text = span_text("why");
+}
+
+static void report(struct run *r)
+{
+    struct command_report *p = &r->c->report;
+    uint32_t node = pick_node(r);
+    const struct node *n = store_node(r->a.store, node);
+
+    make_head(r, COMMAND_REPORT);
+    p->node = node;
+    p->boot = n == NULL ? 0 : n->boot;
+    p->seq = n == NULL ? 1 : n->seq + 1;
+    if (node < RUN_NODES) {
+        if (r->report_seq[node] < p->seq)
+            r->report_seq[node] = p->seq;
+        p->seq = r->report_seq[node]++;
+        p->seq -= one_in(r, 40) && p->seq > 1 ? 1 : 0;
+    }
+    p->boot += one_in(r, 100);
+    p->items = r->items;
+    for (unsigned k = 0; k < 24 && p->n < RUN_ITEMS; k++) {
+        struct shadow *s = &r->pins[below(r, r->n_cids)];
+        const struct copy *c = s->there ? pin_copy(&s->pin, node) : NULL;
+
+        if (c == NULL)
+            continue;
+        memset(&r->items[p->n], 0, sizeof(*r->items));
+        r->items[p->n].pin = s->pin.id;
+        item(r, &r->items[p->n++], c);
+        if (one_in(r, 3))
+            break;
+    }
+}
+
+static void expire(struct run *r)
+{
+    struct command_expire *e = &r->c->expire;
+
+    make_head(r, COMMAND_EXPIRE);
+    for (unsigned k = 0; k < 12 && e->n < 6; k++) {
+        const struct shadow *s = pick_pin(r);
+
+        if (s->there && (s->pin.expires_ms != 0 || one_in(r, 12)))
+            e->pins[e->n++] = s->pin.id;
+    }
+}
+
+static void recover(struct run *r)
+{
+    struct command_recover *e = &r->c->recover;
+
+    make_head(r, COMMAND_RECOVER);
+    for (unsigned k = 0; k < 1 + below(r, 8); k++)
+        e->pins[e->n++] = pick_pin(r)->pin.id;
+}
+
+/* Most of the time most nodes are up. */
+static void node_state(struct run *r)
+{
+    struct command_node_state *p = &r->c->node_state;
+    uint64_t way = below(r, 8);
+
+    make_head(r, COMMAND_NODE_STATE);
+    p->node = pick_node(r);
+    p->admin = p->health = p->full = NODE_STATE_KEEP;
+    if (way < 4)
+        p->health = one_in(r, 5) ? HEALTH_DOWN + (uint8_t)below(r, 2)
+                                     : HEALTH_UP;
+    else if (way < 7)
+        p->admin = one_in(r, 4) ? (uint8_t)below(r, 5) : ADMIN_ACTIVE;
+    else
+        p->full = one_in(r, 6);
+}
+
+static void node_remove(struct run *r)
+{
+    make_head(r, COMMAND_NODE_REMOVE);
+    r->c->node_remove.node = pick_node(r);
+    r->c->node_remove.force = one_in(r, 2);
+}
+
+/* Around what is used; or none. */
+static void org_put(struct run *r)
+{
+    struct command_org_put *p = &r->c->org_put;
+
+    make_head(r, COMMAND_ORG_PUT);
+    p->org = one_in(r, 30) ? 2 : ORG_DEFAULT;
+    p->set = (uint8_t)below(r, 2 * ORG_SET_GRACE);
+    p->grace_ms = below(r, 4000);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t base = r->used[k] / 100 + 1;
+
+        p->limits[k].hard = one_in(r, 2) ? ORG_NO_LIMIT
+                                         : base * (80 + below(r, 200));
+        p->limits[k].soft = one_in(r, 2) ? ORG_NO_LIMIT
+                                         : base * (70 + below(r, 150));
+    }
+}
+
+static void coordinator_put(struct run *r)
+{
+    struct coordinator_row *row = &r->c->coordinator_put.row;
+
+    memset(r->c, 0, sizeof(*r->c));
+    make_head(r, COMMAND_COORDINATOR_PUT);
+    row->raft_id = below(r, 70) + 1;
+    memset(row->key, (int)below(r, 3), sizeof(row->key));
+    snprintf(row->name, sizeof(row->name), "c%u", (unsigned)row->raft_id);
+}
+
+static void rare(struct run *r)
+{
+    switch (below(r, 4)) {
+    case 0:
+        make_head(r, COMMAND_TICK);
+        break;
+    case 1:
+        make_form(r);
+        break;
+    case 2:
+        coordinator_put(r);
+        break;
+    default:
+        make_node(r);
+    }
+}
+
+/* Another number than the next: seen before, or far ahead. */
+static void renumber(struct run *r)
+{
+    if (one_in(r, 30))
+        r->c->seq = r->seq -= below(r, 3);
+    else if (one_in(r, 500))
+        r->c->origin = RUN_ORIGIN + 1 + below(r, RUN_ORIGINS - 1);
+    else if (one_in(r, 20000))
+        r->c->seq = r->seq += below(r, 20000);
+    else if (one_in(r, 20000))
+        r->c->boot = ++r->boot;
+}
+
+void make_operation(struct run *r)
+{
+    static const struct {
+        unsigned weight;
+        void (*make)(struct run *r);
+    } table[] = {{230, claim_put}, {400, report},      {70, claim_remove},
+                 {210, assign},    {20, expire},       {15, recover},
+                 {24, node_state}, {6, make_node},     {1, node_remove},
+                 {20, org_put},    {4, rare}};
+    uint64_t at = below(r, 1000); /* the weights make 1,000 */
+    unsigned k = 0;
+
+    while (at >= table[k].weight) {
+        at -= table[k++].weight;
+        assert(k < sizeof(table) / sizeof(*table));
+    }
+    table[k].make(r);
+    renumber(r);
+}

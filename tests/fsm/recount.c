@@ -1,0 +1,131 @@
+/* Everything again from the rows of both replicas: the rows against the
+ * shadow, what is derived from them, and the state hash made anew.
+ */
+#include "tests/fsm/run.h"
+
+#include "coordinator/core/store_private.h"
+
+#include <string.h>
+
+enum { PIECE = 64 };
+
+struct pass {
+    struct run *r;
+    struct store *store;
+    struct store_sum sum;
+    struct buf scratch;
+    uint64_t pins;
+    uint64_t used[ORG_KINDS];
+};
+
+static bool same_copy(const struct copy *a, const struct copy *b)
+{
+    return a->node == b->node && a->want == b->want && a->state == b->state
+           && a->failures == b->failures && a->reason == b->reason
+           && a->size == b->size && a->idx == b->idx && a->since == b->since
+           && a->system == b->system;
+}
+
+static void count_copy(struct pass *s, const struct pin *p,
+                       const struct copy *c)
+{
+    struct store_order_row row = {0, 0};
+    struct fail f;
+    bool failed = store_fail_get(s->store, p->id, c->node, &f);
+
+    RUN_NEED(s->r, failed == (c->failures > 0), "failures of pin %llu",
+             (unsigned long long)p->id);
+    if (failed)
+        store_sum_fail(&s->sum, &s->scratch, NULL, &f);
+    store_sum_copy(&s->sum, p->id, NULL, c);
+    RUN_NEED(s->r, store_scan_node(s->store, c->node, c->idx, p->id - 1, 1,
+                                   &row) == 1
+                       && row.idx == c->idx && row.pin == p->id,
+             "pin %llu has no order at node %u", (unsigned long long)p->id,
+             c->node);
+}
+
+static void count_pin(struct pass *s, uint64_t id)
+{
+    struct run *r = s->r;
+    struct pin *p = &r->now;
+    const struct shadow *shadow;
+    uint64_t charge[ORG_KINDS];
+
+    RUN_NEED(r, store_pin_get(s->store, id, p), "pin %llu is listed only",
+             (unsigned long long)id);
+    shadow = &r->pins[run_number(&p->cid) % RUN_CIDS];
+    RUN_NEED(r, shadow->there && shadow->pin.id == id
+                    && shadow->pin.n_copies == p->n_copies
+                    && shadow->pin.size == p->size
+                    && shadow->pin.flags == p->flags
+                    && shadow->pin.rev == p->rev
+                    && shadow->pin.todo == p->todo,
+             "the row of pin %llu", (unsigned long long)id);
+    store_sum_pin(&s->sum, &s->scratch, NULL, p);
+    pin_charge(p, charge);
+    for (int k = 0; k < ORG_KINDS; k++)
+        s->used[k] += p->org == 0 ? 0 : charge[k];
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        RUN_NEED(r, same_copy(&p->copies[k], &shadow->pin.copies[k]),
+                 "a copy of pin %llu", (unsigned long long)id);
+        count_copy(s, p, &p->copies[k]);
+    }
+    s->pins++;
+}
+
+static void count_nodes(struct pass *s)
+{
+    struct store_order_row rows[RUN_CIDS + 1];
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(s->store, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        uint64_t id = nodes[k]->id;
+        const struct node_sum *sum = &s->r->nodes[id % RUN_NODES];
+        uint32_t orders = store_scan_node(s->store, (uint32_t)id, 0, 0,
+                                          RUN_CIDS + 1, rows);
+
+        RUN_NEED(s->r, nodes[k]->copies == sum->copies
+                           && nodes[k]->bytes == sum->bytes
+                           && nodes[k]->wanted == sum->wanted,
+                 "what node %u holds", nodes[k]->id);
+        RUN_NEED(s->r, orders == sum->copies, "orders of node %u",
+                 nodes[k]->id);
+    }
+}
+
+static void pass(struct run *r, struct store *store)
+{
+    struct pass s = {.r = r, .store = store, .scratch = BUF_INIT};
+    uint8_t made[STORE_HASH], kept[STORE_HASH];
+    uint64_t ids[PIECE], after = 0;
+    uint32_t n;
+
+    do {
+        n = store_scan_pins(store, after, PIECE, ids);
+        for (uint32_t k = 0; k < n; k++)
+            count_pin(&s, after = ids[k]);
+    } while (n == PIECE);
+    RUN_NEED(r, s.pins == store_pin_count(store), "number of pins");
+    for (uint32_t k = 0; k < RUN_CIDS; k++)
+        s.pins -= r->pins[k].there;
+    RUN_NEED(r, s.pins == 0, "a pin is not listed");
+    RUN_NEED(r, memcmp(s.used, store_org(store, ORG_DEFAULT)->used,
+                       sizeof(s.used)) == 0,
+             "what is used is not the sum over the rows");
+    count_nodes(&s);
+    store_memory_sum(store, &s.sum);
+    store_sum_bytes(&s.sum, made);
+    store_hash(store, kept);
+    RUN_NEED(r, memcmp(made, kept, STORE_HASH) == 0,
+             "the state hash is not that of the rows");
+    buf_free(&s.scratch);
+}
+
+void recount(struct run *r)
+{
+    pass(r, r->a.store);
+    pass(r, r->b.store);
+    r->progress->events[RUN_RECOUNTS]++;
+}
