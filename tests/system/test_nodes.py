@@ -49,7 +49,7 @@ class Reader(threading.Thread):
                 try:
                     if daemon.cat(cid) != data:
                         self.wrong.append((daemon.name, cid))
-                except OSError as e:
+                except (OSError, AssertionError) as e:
                     self.wrong.append((daemon.name, cid, repr(e)))
 
     def stop(self):
