@@ -174,9 +174,10 @@ class Cluster:
         self.agents.append(Agent(self, number, daemon, self.agent_options))
         return daemon, self.agents[-1]
 
-    def add_node(self):
+    def add_node(self, *options):
         """One more node, started and connected; its agent."""
         daemon, agent = self._make_node()
+        agent.argv += options
         daemon.start()
         daemon.wait()
         self.connect_daemons()
