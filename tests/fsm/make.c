@@ -144,7 +144,7 @@ static void claim_put(struct run *r)
         p->flags = CLAIM_DEFAULT;
     if (one_in(r, 6))
         p->flags |= CLAIM_DIRECT;
-    p->salt = below(r, 3);
+    p->who = below(r, 3);
     if (one_in(r, 12)) {
         p->from = run_cid((uint32_t)below(r, r->n_cids));
         p->set_name = one_in(r, 2);

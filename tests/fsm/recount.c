@@ -4,6 +4,7 @@
 #include "tests/fsm/run.h"
 
 #include "coordinator/core/store_private.h"
+#include "proto/claims.h"
 
 #include <string.h>
 
@@ -63,9 +64,9 @@ static void count_pin(struct pass *s, uint64_t id)
                     && shadow->pin.todo == p->todo,
              "the row of pin %llu", (unsigned long long)id);
     store_sum_pin(&s->sum, &s->scratch, NULL, p);
-    pin_charge(p, charge);
+    claims_charge(p, ORG_DEFAULT, charge);
     for (int k = 0; k < ORG_KINDS; k++)
-        s->used[k] += p->org == 0 ? 0 : charge[k];
+        s->used[k] += charge[k];
     for (uint32_t k = 0; k < p->n_copies; k++) {
         RUN_NEED(r, same_copy(&p->copies[k], &shadow->pin.copies[k]),
                  "a copy of pin %llu", (unsigned long long)id);
