@@ -76,7 +76,8 @@ void cli_help(const struct cli *c, FILE *out)
     fprintf(out, "\noptions of every command:\n");
     print_options(c->global, out);
     fprintf(out,
-            "\nPINFOLD_HOST names the hosts where --host does not. Several "
-            "hosts are tried in turn.\n'pinfold COMMAND --help' shows a "
+            "\nPINFOLD_HOST names the hosts where --host does not, PINFOLD_ORG "
+            "the organisation\nwhere --org does not. Several hosts are tried in "
+            "turn.\n'pinfold COMMAND --help' shows a "
             "command's options.\n");
 }

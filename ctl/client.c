@@ -6,6 +6,7 @@
 #include "ctl/failover.h"
 #include "ctl/interrupt.h"
 #include "ctl/refusal.h"
+#include "proto/limits.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -114,9 +115,9 @@ static void set_address(CURL *easy, const struct host *h, const char *target)
     buf_free(&url);
 }
 
-static struct curl_slist *set_upload(CURL *easy, struct transfer *t)
+static struct curl_slist *set_upload(CURL *easy, struct transfer *t,
+                                     struct curl_slist *lines)
 {
-    struct curl_slist *lines = NULL;
     char type[256];
 
     snprintf(type, sizeof type, "Content-Type: %s",
@@ -130,15 +131,25 @@ static struct curl_slist *set_upload(CURL *easy, struct transfer *t)
     SET(CURLOPT_READDATA, t);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
     SET(CURLOPT_EXPECT_100_TIMEOUT_MS, 5000L);
-    SET(CURLOPT_HTTPHEADER, lines);
     return lines;
 }
 
+static struct curl_slist *set_org(const char *org)
+{
+    char line[LIMIT_ORG_NAME + 32];
+
+    if (org == NULL)
+        return NULL;
+    snprintf(line, sizeof line, "X-Pinfold-Org: %s", org);
+    return curl_slist_append(NULL, line);
+}
+
 static struct curl_slist *set_all(CURL *easy, struct transfer *t,
-                                  const struct host *h, uint64_t limit_ms)
+                                  const struct host *h, uint64_t limit_ms,
+                                  const char *org)
 {
     struct client_call *q = t->call;
-    struct curl_slist *lines = NULL;
+    struct curl_slist *lines = set_org(org);
 
     curl_easy_reset(easy);
     set_address(easy, h, q->target);
@@ -153,9 +164,10 @@ static struct curl_slist *set_all(CURL *easy, struct transfer *t,
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, t);
     if (q->upload != NULL)
-        lines = set_upload(easy, t);
+        lines = set_upload(easy, t, lines);
     else if (strcmp(q->method, "GET") != 0)
         SET(CURLOPT_POSTFIELDS, ""); /* Content-Length: 0 */
+    SET(CURLOPT_HTTPHEADER, lines);
     if (strcmp(q->method, "DELETE") == 0)
         SET(CURLOPT_CUSTOMREQUEST, "DELETE");
     return lines;
@@ -264,7 +276,7 @@ static enum err client_try(void *arg, struct client_call *q,
     items_init(&t.items);
     buf_reset(&q->body);
     q->status = 0;
-    lines = set_all(c->easy, &t, h, l->connect_ms);
+    lines = set_all(c->easy, &t, h, l->connect_ms, c->org);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, detail);
     curl_multi_add_handle(c->multi, c->easy);
     e = turn(c, &t, l, &code, why);

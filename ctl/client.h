@@ -21,6 +21,8 @@ struct client {
     const struct hosts *hosts;
     unsigned at;         /* the host that answered last: tried first */
     uint64_t timeout_ms; /* 0: the defaults above */
+    const char *org;     /* whose claims requests are about; NULL: the
+                          * default organisation's */
     void *multi, *easy;
 };
 

@@ -100,6 +100,8 @@ static const struct cli_option quota_options[] = {
 const struct cli_option commands_global[] = {
     VALUE("host", 0, CLI_TEXT, "ADDR,…",
           "coordinators to ask (default 127.0.0.1:9094)"),
+    VALUE("org", 0, CLI_TEXT, "NAME",
+          "the organisation whose pins it is about (default 'default')"),
     VALUE("output", 'o', CLI_CHOICE, "table|json",
           "for people or for programs"),
     VALUE("timeout", 0, CLI_DURATION, "D",
@@ -136,6 +138,13 @@ const struct cli_command commands_table[] = {
     {"node orphans", "[NODE]", "pins under a cluster's name that no order "
      "names, of a node (name or peer ID) or of all", no_options, 0, 1,
      cmd_node_orphans},
+    {"org ls", "", "list organisations", no_options, 0, 0, cmd_org_ls},
+    {"org create", "NAME", "make an organisation", no_options, 1, 1,
+     cmd_org_create},
+    {"org rename", "ORG NAME", "give an organisation another name",
+     no_options, 2, 2, cmd_org_rename},
+    {"org rm", "ORG", "remove an organisation that has no pins", no_options,
+     1, 1, cmd_org_rm},
     {"quota show", "[ORG]", "what organisations use, and their limits",
      no_options, 0, 1, cmd_quota_show},
     {"quota set", "[ORG]", "set limits of an organisation (default: "

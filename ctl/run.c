@@ -5,6 +5,7 @@
 #include "ctl/interrupt.h"
 #include "ctl/print.h"
 #include "ctl/progress.h"
+#include "proto/types.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,24 @@
 /* As shells report a process that a signal ended. */
 enum { EXIT_SIGNAL = 128 };
 
+/* Whose claims requests are about; NULL: nobody said. */
+static enum err find_org(struct ctl *c, const char **out,
+                         struct err_text *why)
+{
+    const char *org = cli_text(&c->cli, "org");
+
+    if (org == NULL)
+        org = getenv("PINFOLD_ORG");
+    *out = org != NULL && org[0] != 0 ? org : NULL;
+    if (*out != NULL && !org_name_valid(*out))
+        return err_set(why, ERR_USAGE, "--org: '%.64s' is no name of an "
+                       "organisation", *out);
+    return ERR_OK;
+}
+
 static enum err set_up(struct ctl *c, struct err_text *why)
 {
-    const char *hosts = cli_text(&c->cli, "host"), *output;
+    const char *hosts = cli_text(&c->cli, "host"), *output, *org;
     enum err e;
 
     if (hosts == NULL)
@@ -26,8 +42,13 @@ static enum err set_up(struct ctl *c, struct err_text *why)
         return e;
     output = cli_text(&c->cli, "output");
     c->json = output != NULL && strcmp(output, "json") == 0;
-    return client_init(&c->client, &c->hosts,
-                       (uint64_t)cli_number(&c->cli, "timeout", 0), why);
+    e = find_org(c, &org, why);
+    if (e == ERR_OK)
+        e = client_init(&c->client, &c->hosts,
+                        (uint64_t)cli_number(&c->cli, "timeout", 0), why);
+    if (e == ERR_OK)
+        c->client.org = org;
+    return e;
 }
 
 static int finish(enum err e, struct err_text *why)
