@@ -280,6 +280,7 @@ UNUSED static bool coord_log_exists(const struct coord *c)
 UNUSED static void coord_open(struct coord *c)
 {
     struct step_wishes wishes = {c, coord_wish, coord_check};
+    struct step_limits limits = step_limits_default;
     struct peers_settings ps = {
         .loop = c->loop, .members = c->members, .self = &c->self,
         .member = &c->member, .events = &c->peers_events};
@@ -309,7 +310,9 @@ UNUSED static void coord_open(struct coord *c)
     snprintf(c->self.name, sizeof c->self.name, "c%s", c->address + 10);
     snprintf(c->self.peer_address, sizeof c->self.peer_address, "%s",
              c->address);
-    c->step = step_new(c->store, &step_limits_default, &wishes);
+    /* Nodes that send no BEAT stay what they are, however slow this is. */
+    limits.suspect_ms = limits.down_ms = 3600000;
+    c->step = step_new(c->store, &limits, &wishes);
     c->hub = stream_hub_new(c->loop);
     assert_int_equal(addr_parse(c->address, 0, &ps.listen, &c->why), ERR_OK);
     as.hub = c->hub;
