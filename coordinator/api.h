@@ -1,7 +1,7 @@
 /* The HTTP API: routes, the life of one request, errors as JSON. http loop
  * only. Handlers live in api_pins.c, api_lists.c, api_add.c, api_cluster.c,
- * api_nodes.c, api_explain.c and api_probes.c; what leaves the loop goes
- * through api_flow.c.
+ * api_nodes.c, api_explain.c, api_probes.c, api_metrics.c and others; what
+ * leaves the loop goes through api_flow.c.
  *
  * A call lives from the request's head until it was answered (or its client
  * left) and nothing that was asked for it is under way any more.
