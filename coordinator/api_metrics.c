@@ -222,18 +222,45 @@ static const struct node_series node_table[] = {
     {"pinfold_node_bitswap_out_bytes", "bytes its daemon sent", node_out},
 };
 
+static uint64_t node_checked(const struct view_node *n)
+{
+    return n->verify_checked;
+}
+static uint64_t node_missing(const struct view_node *n)
+{
+    return n->verify_missing;
+}
+static uint64_t node_unchecked(const struct view_node *n)
+{
+    return n->verify_failed;
+}
+
+static const struct node_series verify_table[] = {
+    {"pinfold_verify_checked_total", "copies of which the daemon said "
+     "whether it holds them, while leading", node_checked},
+    {"pinfold_verify_missing_total", "of those, not held", node_missing},
+    {"pinfold_verify_failed_total", "questions without an answer",
+     node_unchecked},
+};
+
+static void node_samples(struct buf *b, const struct view *v,
+                         const struct node_series *s, const char *type)
+{
+    series(b, s->name, type, s->help);
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        buf_printf(b, "%s{node=\"", s->name);
+        escaped(b, v->nodes[i].row.name);
+        buf_printf(b, "\"} %llu\n",
+                   (unsigned long long)s->value(&v->nodes[i]));
+    }
+}
+
 static void node_lines(struct buf *b, const struct view *v)
 {
-    for (size_t s = 0; s < sizeof node_table / sizeof node_table[0]; s++) {
-        series(b, node_table[s].name, "gauge", node_table[s].help);
-        for (uint32_t i = 0; i < v->n_nodes; i++) {
-            buf_printf(b, "%s{node=\"", node_table[s].name);
-            escaped(b, v->nodes[i].row.name);
-            buf_printf(b, "\"} %llu\n",
-                       (unsigned long long)node_table[s].value(
-                           &v->nodes[i]));
-        }
-    }
+    for (size_t s = 0; s < sizeof node_table / sizeof node_table[0]; s++)
+        node_samples(b, v, &node_table[s], "gauge");
+    for (size_t s = 0; s < sizeof verify_table / sizeof verify_table[0]; s++)
+        node_samples(b, v, &verify_table[s], "counter");
     series(b, "pinfold_node_state", "gauge", "1 for the state it is in");
     for (uint32_t i = 0; i < v->n_nodes; i++) {
         buf_text(b, "pinfold_node_state{node=\"");

@@ -123,6 +123,34 @@ static const char *daemon_word(const struct view_node *n)
     return "?";
 }
 
+static void ago(struct json_writer *w, const char *key, uint64_t now_ms,
+                uint64_t then_ms)
+{
+    json_key(w, key);
+    if (then_ms == 0)
+        json_null(w);
+    else
+        json_u64(w, now_ms - then_ms);
+}
+
+/* Only the leader verifies. */
+static void status_verify(struct json_writer *w, const struct view *v,
+                          const struct view_node *n)
+{
+    json_key(w, "verify");
+    if (!v->leading) {
+        json_null(w);
+        return;
+    }
+    json_object(w);
+    json_kv_u64(w, "checked", n->verify_checked);
+    json_kv_u64(w, "missing", n->verify_missing);
+    json_kv_u64(w, "failed", n->verify_failed);
+    ago(w, "last_ms_ago", v->clock_ms, n->verify_ms);
+    ago(w, "round_ms_ago", v->clock_ms, n->verify_round_ms);
+    json_object_end(w);
+}
+
 static void status_node(struct json_writer *w, const struct view *v,
                         const struct view_node *n)
 {
@@ -153,6 +181,7 @@ static void status_node(struct json_writer *w, const struct view *v,
         json_kv_u64(w, "stuck", n->stuck);
     }
     json_kv_u64(w, "quarantined_ms", n->quarantined_ms);
+    status_verify(w, v, n);
     json_kv_u64(w, "queue", n->queue);
     json_kv_u64(w, "orphans", n->orphans);
     json_kv_text(w, "daemon", daemon_word(n));

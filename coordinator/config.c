@@ -43,6 +43,9 @@ static const struct conf_option options[] = {
     {"rebalance-rate", CONF_BYTES, AT(rebalance_rate), "100G", 0,
      (uint64_t)1 << 50, NULL, false,
      "bytes an hour that may begin to move so; 0: no limit"},
+    {"verify-rate", CONF_U64, AT(verify_rate), "60", 0, 36000, NULL, false,
+     "copies an hour of each node of which its daemon is asked whether it "
+     "holds them; 0: none"},
     {"election-timeout", CONF_MS, AT(election_ms), "800ms", 500, 5000, NULL,
      false, "Raft: silence of the leader before an election"},
     {"heartbeat", CONF_MS, AT(heartbeat_ms), "100ms", 20, 1000, NULL, false,
@@ -174,5 +177,6 @@ struct step_limits config_limits(const struct config *c)
     l.out_ms = c->out_ms;
     l.rebalance = strcmp(c->rebalance, "auto") == 0;
     l.rebalance_rate = c->rebalance_rate;
+    l.verify_rate = (uint32_t)c->verify_rate;
     return l;
 }

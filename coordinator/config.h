@@ -13,7 +13,7 @@ struct config {
     char *log_level, *log_format;
     char *rebalance;
     uint64_t replication_min, replication_max;
-    uint64_t suspect_ms, down_ms, out_ms, rebalance_rate;
+    uint64_t suspect_ms, down_ms, out_ms, rebalance_rate, verify_rate;
     uint64_t election_ms, heartbeat_ms, log_budget;
     uint64_t drain_ms, min_free;
 };

@@ -177,7 +177,7 @@ static void on_checked(void *arg, enum err e, const char *text,
     (void)text;
     (void)body;
     fill_clock(k->c, &clock);
-    step_checked(k->c->step, k->node, k->pin, e == ERR_OK, &clock);
+    step_checked(k->c->step, k->node, k->pin, e, &clock);
     free(k);
 }
 

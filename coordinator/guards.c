@@ -1,6 +1,7 @@
-/* What the guards do, for the log; see guards.h. */
+/* What the guards do and verification meets, for the log; see guards.h. */
 #include "coordinator/guards.h"
 
+#include "proto/cid.h"
 #include "proto/log.h"
 
 #include <assert.h>
@@ -53,9 +54,20 @@ static bool look_at_node(struct guards *g, const struct node *n,
     return true;
 }
 
-bool guards_look(struct guards *g, const struct step *s, struct store *store,
+void guards_say_missing(uint32_t node, const char *name, uint64_t pin,
+                        const struct cid *cid)
+{
+    char text[LIMIT_CID_TEXT];
+
+    cid_print(cid, CID_FORM_B32, text);
+    log_warn("copy_missing", "node=%u name=%s pin=%llu cid=%s", node, name,
+             (unsigned long long)pin, text);
+}
+
+bool guards_look(struct guards *g, struct step *s, struct store *store,
                  const struct step_clock *c)
 {
+    struct step_miss m;
     uint32_t n;
     const struct node *const *rows = store_nodes(store, &n);
     bool changed = look_at_pause(g, step_pause(s));
@@ -63,5 +75,12 @@ bool guards_look(struct guards *g, const struct step *s, struct store *store,
     for (uint32_t i = 0; i < n; i++)
         changed |= look_at_node(g, rows[i],
                                 step_quarantined_ms(s, rows[i]->id, c));
+    while (step_next_miss(s, &m)) {
+        const struct node *row = store_node(store, m.node);
+
+        guards_say_missing(m.node, row == NULL ? "" : row->name, m.pin,
+                           &m.cid);
+        changed = true;
+    }
     return changed;
 }

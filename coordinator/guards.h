@@ -1,5 +1,6 @@
 /* Says in the log what the guards of the control loop do (step_guard.c):
- * nodes that are put into quarantine, pauses of repair. Core loop only.
+ * nodes that are put into quarantine, pauses of repair; and which copies
+ * verification found missing (step_verify.c). Core loop only.
  */
 #ifndef PINFOLD_GUARDS_H
 #define PINFOLD_GUARDS_H
@@ -14,8 +15,11 @@ struct guards {
 };
 
 /* After each tick. true: something changed. */
-bool guards_look(struct guards *g, const struct step *s, struct store *store,
+bool guards_look(struct guards *g, struct step *s, struct store *store,
                  const struct step_clock *c);
+/* Any thread. */
+void guards_say_missing(uint32_t node, const char *name, uint64_t pin,
+                        const struct cid *cid);
 /* "recovered", "time", "operator", "leader" */
 const char *guards_end_text(enum step_pause_end e);
 

@@ -98,6 +98,17 @@ static void fill_drain(struct view_node *n, const struct step_soft *s)
     n->stuck = s->stuck;
 }
 
+static void fill_verified(struct view_node *n, const struct step_soft *s)
+{
+    if (s == NULL)
+        return;
+    n->verify_checked = s->verify_checked;
+    n->verify_missing = s->verify_missing;
+    n->verify_failed = s->verify_failed;
+    n->verify_ms = s->verify_ms;
+    n->verify_round_ms = s->verify_round_ms;
+}
+
 static void fill_nodes(struct view *v, const struct view_sources *from,
                        const struct step_clock *clock)
 {
@@ -113,6 +124,7 @@ static void fill_nodes(struct view *v, const struct view_sources *from,
         n->capacity = n->row.capacity;
         n->word = step_word(from->step, rows[i], clock);
         fill_drain(n, step_soft(from->step, rows[i]->id));
+        fill_verified(n, step_soft(from->step, rows[i]->id));
         n->quarantined_ms = step_quarantined_ms(from->step, rows[i]->id,
                                                 clock);
         peerid_from_key(n->row.key, &n->peer);

@@ -17,6 +17,8 @@ struct view_node {
     bool connected;
     uint32_t moving, stuck;     /* step_soft; 0 where it does not lead … */
     uint64_t quarantined_ms;    /* … as is this: how much longer */
+    uint64_t verify_checked, verify_missing, verify_failed; /* step_soft … */
+    uint64_t verify_ms, verify_round_ms; /* … by clock_ms, 0 never */
     uint64_t beat_wall_ms;      /* 0: none since this process started */
     enum daemon_state daemon;
     char daemon_text[128], daemon_version[64], agent_version[64];
@@ -56,7 +58,7 @@ struct view {
     bool disk_low;
     bool refuses_claims;        /* the disks of too many are low */
     struct step_pause pause;    /* of repair; known where it leads */
-    uint64_t clock_ms;          /* monotonic, for the pause's times */
+    uint64_t clock_ms;          /* monotonic, for times of step */
     uint8_t hash[STORE_HASH];
     struct step_balance balance;
     struct replica_stats replica;

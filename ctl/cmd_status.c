@@ -28,8 +28,8 @@ static const struct table_column node_columns[] = {
 static const struct table_column node_long_columns[] = {
     {"NODE", false},  {"STATE", false},   {"PEER ID", false},
     {"LABELS", false}, {"COPIES", true},  {"USED", true},
-    {"CAPACITY", true}, {"FREE", true},   {"IPFS VERSION", false},
-    {"AGENT", false}, {NULL, false},
+    {"CAPACITY", true}, {"FREE", true},   {"VERIFIED", true},
+    {"IPFS VERSION", false}, {"AGENT", false}, {NULL, false},
 };
 
 static const struct table_column copy_columns[] = {
@@ -320,6 +320,20 @@ static enum err cluster(struct ctl *c, struct err_text *why)
     return e;
 }
 
+/* When a copy was checked last; only the leader says. */
+static void cell_verified(struct table *t, const struct json_value *node)
+{
+    struct json_value verify;
+    char span[PRINT_TIME];
+    uint64_t ms;
+
+    if (json_get(node, "verify", &verify) && verify.type == JSON_OBJECT &&
+        json_get_u64(&verify, "last_ms_ago", &ms))
+        table_cellf(t, "%s ago", print_span(ms, span));
+    else
+        table_cell(t, "");
+}
+
 static void show_node_long(struct table *t, const struct json_value *v)
 {
     char state[TEXT];
@@ -333,6 +347,7 @@ static void show_node_long(struct table *t, const struct json_value *v)
     table_size(t, get_number(v, "used"));
     cell_size(t, v, "capacity");
     cell_size(t, v, "free");
+    cell_verified(t, v);
     cell_text(t, v, "ipfs_version");
     cell_text(t, v, "agent_version");
 }

@@ -2,8 +2,9 @@
  *
  * Bounds of one call: a tick looks at 256 pins with work, 512 rows of nodes
  * that changed, 64 pins held everywhere (step_sweep.c), 512 pins of a node
- * that is over-full and the up to 64 that move (step_balance.c); a commit at
- * 1,024 changed pins; 64 claims expire every 200 ms. Each walk goes on where
+ * that is over-full and the up to 64 that move (step_balance.c), 160 orders of
+ * nodes whose copies are verified (step_verify.c); a commit at 1,024 changed
+ * pins; 64 claims expire every 200 ms. Each walk goes on where
  * it stopped and ends before it begins again, so no pin waits longer than
  * (pins of the walk / bound) ticks and one pause: 1 s for pins with work
  * (16 s while nothing can be done), for those of a fallen node 5 s after a
@@ -27,6 +28,7 @@ const struct step_limits step_limits_default = {
     .pause_ms = 3600000,
     .rebalance = true, .rebalance_rate = (uint64_t)100 << 30,
     .rebalance_moves = STEP_MOVES,
+    .verify_rate = 60,
 };
 
 struct step *step_new(struct store *store, const struct step_limits *l,
@@ -109,6 +111,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     step_node_sync(s, c->now_ms);
     step_sweep_start(s);
     step_balance_start(s, c->now_ms);
+    step_verify_start(s, c);
 }
 
 void step_committed(struct step *s, const struct step_clock *c)
@@ -129,12 +132,14 @@ void step_committed(struct step *s, const struct step_clock *c)
     step_sweep_changes(s, changes, c);
 }
 
-void step_checked(struct step *s, uint32_t node, uint64_t pin, bool held,
+void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
                   const struct step_clock *c)
 {
     s->stopped = false;
-    if (s->leading)
-        step_release_answer(s, node, pin, held, c);
+    if (!s->leading)
+        return;
+    step_release_answer(s, node, pin, e == ERR_OK, c);
+    step_verify_answer(s, node, pin, e, c);
 }
 
 static void expire(struct step *s, const struct step_clock *c)
@@ -176,6 +181,7 @@ void step_tick(struct step *s, const struct step_clock *c)
     step_release_tick(s, c);
     step_sweep_tick(s, c);
     step_balance_tick(s, c);
+    step_verify_tick(s, c);
     if (!s->stopped && c->now_ms - s->quiet_ms >= TICK_MS) {
         (void)step_command(s, COMMAND_TICK);
         (void)step_propose(s, c->now_ms);

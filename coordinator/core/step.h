@@ -31,6 +31,7 @@ struct step_limits { /* specs/algorithm.md 1.9, 1.13 */
     bool rebalance;       /* copies move off over-full nodes: */
     uint64_t rebalance_rate;  /* bytes an hour, 0 no limit; 100 GiB */
     uint32_t rebalance_moves; /* pins at a time, at most STEP_MOVES; 64 */
+    uint32_t verify_rate; /* checks an hour of each node, 0 none; 60 */
 };
 extern const struct step_limits step_limits_default;
 
@@ -66,6 +67,12 @@ struct step_soft {
     /* Copies that a drained node has left, as the leader's last walk saw
      * them: on their way, or with no other node to take them. */
     uint32_t moving, stuck;
+    /* Verification by this coordinator while it led, since it started:
+     * answers, those of them that a copy is missing, and none in time. Times
+     * are monotonic, 0: never (this term). */
+    uint64_t verify_checked, verify_missing, verify_failed;
+    uint64_t verify_ms;       /* of the last answer */
+    uint64_t verify_round_ms; /* all copies were asked for up to then */
 };
 
 /* Why the last pause of repair ended. */
@@ -108,7 +115,8 @@ void step_session(struct step *s, uint32_t node, bool connected,
                   const struct step_clock *c);
 /* After each flush, with store_changes before they are cleared. */
 void step_committed(struct step *s, const struct step_clock *c);
-void step_checked(struct step *s, uint32_t node, uint64_t pin, bool held,
+/* ERR_OK: held; ERR_NOT_FOUND: not; else nobody could say. */
+void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
                   const struct step_clock *c);
 /* Every 100 to 1,000 ms, whether it leads or not. */
 void step_tick(struct step *s, const struct step_clock *c);
@@ -130,6 +138,41 @@ bool step_resume(struct step *s);
 /* How much longer the node gets no new copies; 0 where it does not lead. */
 uint64_t step_quarantined_ms(const struct step *s, uint32_t node,
                              const struct step_clock *c);
+
+/* --- step_verify.c --- */
+/* A copy that a daemon should hold and does not. */
+struct step_miss {
+    uint32_t node;
+    uint64_t pin;
+    struct cid cid;
+};
+/* Takes the oldest one that verification met, for the log; false: none. At
+ * most 64 are kept: to be called after each tick. */
+bool step_next_miss(struct step *s, struct step_miss *out);
+
+/* Copies that daemons should hold, for somebody who asks them at once; on any
+ * coordinator, by its own state. */
+enum { STEP_CHECKS = 32 };
+struct step_check {
+    uint64_t pin, idx;      /* idx of the order */
+    uint32_t node;
+    enum copy_state state;
+    struct cid cid;
+};
+/* Of a pin: those on nodes beyond `after`, by node, at most max. false: it is
+ * not pinned. */
+bool step_checks_of_pin(struct step *s, const struct cid *cid, uint32_t after,
+                        uint32_t max, struct step_check *out, uint32_t *n);
+/* Of a node: among its next max (up to STEP_CHECKS) orders beyond `at`, which
+ * moves on. false: those were the last. */
+bool step_checks_of_node(struct step *s, uint32_t node,
+                         struct store_order_row *at, uint32_t max,
+                         struct step_check *out, uint32_t *n);
+/* One of a node, by two random numbers. false: none this time. */
+bool step_check_by_chance(struct step *s, uint32_t node, uint64_t where,
+                          uint64_t which, struct step_check *out);
+/* Whether that order still stands: else a copy may well be missing. */
+bool step_check_stands(struct step *s, const struct step_check *k);
 
 /* --- explaining --------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
  * step_guard.c     nodes that flap, and the brake when many fall at once
  * step_balance.c   which copies leave nodes that are over-full, and when
  * step_move.c      those that are on their way
+ * step_verify.c    whether daemons hold what the state says
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -33,7 +34,9 @@ enum {
     STEP_SPARES = 4,        /* … so many beyond the maximum at most */
     STEP_CANDIDATES = 1024, /* of one walk over an over-full node … */
     STEP_LARGER = 16,       /* … and if none fits */
-    STEP_MOVES_FAILED = 256 /* remembered, direct mapped by pin id */
+    STEP_MOVES_FAILED = 256, /* remembered, direct mapped by pin id */
+    STEP_VERIFIES = 64,     /* copies asked for at one time … */
+    STEP_MISSES = STEP_VERIFIES /* … one a node, so no tick finds more */
 };
 
 /* A range of pins that is walked a bounded piece at a time. */
@@ -44,6 +47,15 @@ struct step_cursor {
     uint32_t busy;          /* pins at which work goes on, met on this walk */
     uint64_t idx, pin;    /* position */
     uint64_t next_ms;     /* when it may start again, 0 never */
+};
+
+/* Where verification stands at a node; pin 0: nothing is asked. */
+struct step_verify {
+    uint64_t idx, at;  /* the order, and its pin, that were looked at last */
+    bool partial;      /* this round did not begin at the first order */
+    bool found;        /* … a copy to ask for */
+    uint64_t next_ms;  /* not before */
+    uint64_t pin, pin_idx, asked_ms;
 };
 
 /* Whether a node could take new copies. */
@@ -67,6 +79,7 @@ struct step_node {
     uint64_t quarantine_ms; /* it ends then */
     bool relieved;           /* nothing more can leave it by rebalancing */
     uint64_t avoid_ms;       /* takes nothing by it until then: one failed */
+    struct step_verify verify;
 };
 
 struct step_guard {
@@ -178,6 +191,9 @@ struct step {
     struct step_release releases[STEP_RELEASES];
     struct step_guard guard;
     struct step_balancing balance;
+    uint32_t next_verify; /* node that is looked at first, round robin */
+    uint32_t n_misses;    /* oldest first */
+    struct step_miss misses[STEP_MISSES];
 
     uint64_t promised[ORG_KINDS]; /* charged when applied; since the last
                                      commit or tick */
@@ -305,5 +321,11 @@ uint64_t step_move_leaving(const struct step *s, uint32_t node);
 uint64_t step_move_twice(const struct step *s);
 uint64_t step_move_bytes(const struct step *s);
 void step_move_clear(struct step *s);
+
+/* step_verify.c */
+void step_verify_start(struct step *s, const struct step_clock *c);
+void step_verify_answer(struct step *s, uint32_t node, uint64_t pin,
+                        enum err e, const struct step_clock *c);
+void step_verify_tick(struct step *s, const struct step_clock *c);
 
 #endif

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 enum {
-    WORLD_AGENTS = 40, WORLD_OPS = 4096, WORLD_ASKS = 4096,
+    WORLD_AGENTS = 80, WORLD_OPS = 4096, WORLD_ASKS = 4096,
     WORLD_TICK_MS = 100, WORLD_KINDS = 16
 };
 #define WORLD_GIB ((uint64_t)1 << 30)
@@ -343,7 +343,9 @@ static inline void world_answer(void)
     for (uint32_t i = 0; i < n && !w->mute; i++)
         if (w->agents[asks[i].node].alive)
             step_checked(w->step, asks[i].node, asks[i].pin,
-                         !w->agents[asks[i].node].forgetful, &w->clock);
+                         w->agents[asks[i].node].forgetful ? ERR_NOT_FOUND
+                                                           : ERR_OK,
+                         &w->clock);
     world_apply();
 }
 

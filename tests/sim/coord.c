@@ -326,7 +326,10 @@ static void watch(struct coord *c)
 static void look_at_guards(struct coord *c, const struct step_clock *clock)
 {
     const struct step_pause *p = step_pause(c->step);
+    struct step_miss m;
 
+    while (step_next_miss(c->step, &m))
+        c->sim->counts[COUNT_MISSED]++;
     c->sim->counts[COUNT_PAUSES] += p->paused && !c->paused;
     c->paused = p->paused;
     for (uint32_t id = 1; id <= SIM_NODES; id++) {
@@ -369,7 +372,7 @@ static void start(struct coord *c)
         .storm_percent = 20, .storm_least = 2, .storm_window_ms = 600000,
         .pause_ms = COORD_PAUSE_MS,
         .rebalance = true, .rebalance_rate = (uint64_t)2 << 30,
-        .rebalance_moves = 8,
+        .rebalance_moves = 8, .verify_rate = 60,
     };
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct err_text why;

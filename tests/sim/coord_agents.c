@@ -55,7 +55,7 @@ static void end_calls(struct coord *c, uint64_t session, uint64_t now)
         }
         *at = k->next;
         coord_fill_clock(c, &clock);
-        step_checked(c->step, k->node, k->pin, false, &clock);
+        step_checked(c->step, k->node, k->pin, ERR_UNREACHABLE, &clock);
         free(k);
         at = &c->calls;
     }
@@ -353,7 +353,7 @@ static void on_result(struct coord *c, const struct csession *s,
             continue;
         *at = k->next;
         coord_fill_clock(c, &clock);
-        step_checked(c->step, k->node, k->pin, r->error == ERR_OK, &clock);
+        step_checked(c->step, k->node, k->pin, r->error, &clock);
         free(k);
         return;
     }

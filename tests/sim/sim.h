@@ -85,7 +85,8 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
-    X(ASKED, "asked") X(CHECKED, "checked") X(SETTLE_S, "settle_s")
+    X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
+    X(SETTLE_S, "settle_s")
 
 enum sim_count {
 #define X(name, text) COUNT_##name,

@@ -72,13 +72,13 @@ static void test_half_an_answer(void **state)
         world_run(100);
     assert_int_equal(w->asked, 2);
     for (node = 1; node <= 3; node++) { /* twice, and from a stranger */
-        step_checked(w->step, 77, pin, true, &w->clock);
-        step_checked(w->step, node, 77, true, &w->clock);
-        step_checked(w->step, node, pin + 1, true, &w->clock);
+        step_checked(w->step, 77, pin, ERR_OK, &w->clock);
+        step_checked(w->step, node, 77, ERR_OK, &w->clock);
+        step_checked(w->step, node, pin + 1, ERR_OK, &w->clock);
     }
-    step_checked(w->step, fallen, pin, true, &w->clock);
-    step_checked(w->step, fallen, pin, true, &w->clock);
-    step_checked(w->step, 0, 0, true, &w->clock);
+    step_checked(w->step, fallen, pin, ERR_OK, &w->clock);
+    step_checked(w->step, fallen, pin, ERR_OK, &w->clock);
+    step_checked(w->step, 0, 0, ERR_OK, &w->clock);
     world_apply();
     assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
     assert_int_equal(world_copies(pin, true), 3);
@@ -99,7 +99,7 @@ static void test_late_answers(void **state)
         w->agents[node].deaf = true;
     world_run(10000);
     for (uint32_t node = 1; node <= 3; node++)
-        step_checked(w->step, node, pin, true, &w->clock);
+        step_checked(w->step, node, pin, ERR_OK, &w->clock);
     world_apply();
     assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
     assert_int_equal(world_copies(pin, true), 3);
@@ -156,7 +156,7 @@ static void test_pin_changed_meanwhile(void **state)
     step_plan_claim(w->step, &c, &w->clock);
     world_command(&c);
     for (uint32_t node = 1; node <= 3; node++)
-        step_checked(w->step, node, pin, true, &w->clock);
+        step_checked(w->step, node, pin, ERR_OK, &w->clock);
     world_apply();
     w->mute = false;
     world_run(20000);
@@ -180,7 +180,7 @@ static void test_holder_suspect_meanwhile(void **state)
     w->agents[fallen].daemon_up = false;
     world_beat(fallen);
     for (uint32_t node = 1; node <= 3; node++)
-        step_checked(w->step, node, pin, true, &w->clock);
+        step_checked(w->step, node, pin, ERR_OK, &w->clock);
     world_apply();
     assert_int_equal(world_copies(pin, true), 3);
 }
