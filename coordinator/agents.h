@@ -57,8 +57,8 @@ enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
                      struct span argument, uint64_t timeout_ms,
                      agents_result_cb cb, void *arg) ERR_CHECKED;
 
-/* Ends those of CALL_GC and CALL_ORPHANS with ERR_CLOSED: one may take a day,
- * a stop may not. The nodes go on. */
+/* Ends those of CALL_GC, CALL_ORPHANS and CALL_CHECK with ERR_CLOSED: one may
+ * take a day, a stop may not. The nodes go on. */
 void agents_end_long_calls(struct agents *a);
 
 /* Opens a data stream: the agent dials back with the ticket within 30 s; the

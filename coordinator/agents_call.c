@@ -96,7 +96,7 @@ void agents_end_long_calls(struct agents *a)
     struct call **at = &a->calls;
 
     while (*at != NULL) {
-        if ((*at)->kind != CALL_GC && (*at)->kind != CALL_ORPHANS) {
+        if ((*at)->kind == CALL_RESOLVE) {
             at = &(*at)->next;
             continue;
         }

@@ -17,6 +17,16 @@
 #include "coordinator/view.h"
 #include "proto/json.h"
 
+/* What came of a copy that somebody wanted verified (api_verify.c). */
+enum api_verified {
+    API_HELD, API_MISSING,
+    API_PENDING,  /* the state does not say that it is pinned */
+    API_UNASKED,  /* nobody could say */
+    API_ORDERED,  /* it is not to be there any more */
+    API_VERIFIED
+};
+const char *api_verified_word(enum api_verified v);
+
 enum { API_ARGS = 2, API_PARAMS = 512 };
 
 struct api {
@@ -34,7 +44,8 @@ struct api {
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads;
-    unsigned explains;         /* under way */
+    unsigned explains, verifies; /* under way */
+    uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
@@ -179,5 +190,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 void api_repair_resume(struct api_call *c, const struct http_head *h);
+void api_verify_pin(struct api_call *c, const struct http_head *h);
+void api_verify_node(struct api_call *c, const struct http_head *h);
 
 #endif

@@ -304,6 +304,16 @@ static void org_lines(struct buf *b, const struct view *v)
         }
 }
 
+static void verified_lines(struct buf *b, const struct api *api)
+{
+    series(b, "pinfold_verify_asked_total", "counter",
+           "copies that somebody wanted verified, by what came of it");
+    for (int i = 0; i < API_VERIFIED; i++)
+        buf_printf(b, "pinfold_verify_asked_total{result=\"%s\"} %llu\n",
+                   api_verified_word((enum api_verified)i),
+                   (unsigned long long)api->verified[i]);
+}
+
 void api_metrics(struct api_call *c, const struct http_head *h)
 {
     struct http_answer a = {.status = 200,
@@ -323,6 +333,7 @@ void api_metrics(struct api_call *c, const struct http_head *h)
     balance_series(&b, c->view);
     node_lines(&b, c->view);
     org_lines(&b, c->view);
+    verified_lines(&b, c->api);
     one(&b, "pinfold_http_requests_total", "counter", "requests taken",
         c->api->requests);
     series(&b, "pinfold_http_answers_total", "counter", "answers by class");

@@ -97,6 +97,14 @@ static const struct cli_option quota_options[] = {
     END,
 };
 
+static const struct cli_option verify_options[] = {
+    VALUE("node", 0, CLI_TEXT, "NODE",
+          "the copies of this node (name or peer ID)"),
+    {"sample", 0, CLI_NUMBER, "N",
+     "only so many of them, taken by chance (1 to 1000)", 1, 1000},
+    END,
+};
+
 const struct cli_option commands_global[] = {
     VALUE("host", 0, CLI_TEXT, "ADDR,…",
           "coordinators to ask (default 127.0.0.1:9094)"),
@@ -124,6 +132,8 @@ const struct cli_command commands_table[] = {
     {"explain", "CID", "why the copies of a pin are where they are, what "
      "comes next, and which nodes could take one", no_options, 1, 1,
      cmd_explain},
+    {"verify", "[CID…]", "ask daemons whether they hold the copies of pins, or "
+     "of a node; exit 0 only if all do", verify_options, 0, ANY, cmd_verify},
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},

@@ -18,7 +18,7 @@
 enum {
     HOUR_MS = 3600000,
     VERIFY_ROWS = 128, VERIFY_PIECE = 32, /* of all nodes, of one; a tick */
-    VERIFY_NEAR = 512 /* what one entry of the log orders, nearly always */
+    VERIFY_NEAR = 256 /* what one entry of the log orders, nearly always */
 };
 
 static uint64_t interval_ms(const struct step *s)
