@@ -39,6 +39,7 @@ static const struct api_route routes[] = {
     {"GET", "/readyz", api_readyz, 0},
     {"GET", "/metrics", api_metrics, 0},
     {"GET", "/api/v1/status", api_status, 0},
+    {"GET", "/api/v1/plan", api_plan, API_READY},
     {"GET", "/api/v1/pins/{}/explain", api_explain, API_READY},
     {"POST", "/api/v1/pins/{}/verify", api_verify_pin, API_READY},
     {"DELETE", "/api/v1/nodes/{}", api_node_remove, API_READY},

@@ -44,7 +44,7 @@ struct api {
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads;
-    unsigned explains, verifies; /* under way */
+    unsigned explains, verifies, plans; /* under way */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     uint64_t under_way;        /* tasks that will come back to this loop */
@@ -190,6 +190,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 void api_repair_resume(struct api_call *c, const struct http_head *h);
+void api_plan(struct api_call *c, const struct http_head *h);
 void api_verify_pin(struct api_call *c, const struct http_head *h);
 void api_verify_node(struct api_call *c, const struct http_head *h);
 

@@ -97,6 +97,13 @@ static const struct cli_option quota_options[] = {
     END,
 };
 
+static const struct cli_option plan_options[] = {
+    {"limit", 0, CLI_NUMBER, "N",
+     "name so many pins at most (default 20; up to 1000)", 0, 1000},
+    VALUE("cursor", 0, CLI_TEXT, "TEXT", "go on where another plan ended"),
+    END,
+};
+
 static const struct cli_option verify_options[] = {
     VALUE("node", 0, CLI_TEXT, "NODE",
           "the copies of this node (name or peer ID)"),
@@ -132,6 +139,8 @@ const struct cli_command commands_table[] = {
     {"explain", "CID", "why the copies of a pin are where they are, what "
      "comes next, and which nodes could take one", no_options, 1, 1,
      cmd_explain},
+    {"plan", "", "what the cluster is about to do with copies, and what waits "
+     "for what", plan_options, 0, 0, cmd_plan},
     {"verify", "[CID…]", "ask daemons whether they hold the copies of pins, or "
      "of a node; exit 0 only if all do", verify_options, 0, ANY, cmd_verify},
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,

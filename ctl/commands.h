@@ -28,6 +28,7 @@ enum err cmd_pin_rm(struct ctl *c, struct err_text *why);
 enum err cmd_pin_update(struct ctl *c, struct err_text *why);
 enum err cmd_pin_ls(struct ctl *c, struct err_text *why);
 enum err cmd_explain(struct ctl *c, struct err_text *why);
+enum err cmd_plan(struct ctl *c, struct err_text *why);
 enum err cmd_verify(struct ctl *c, struct err_text *why);
 enum err cmd_recover(struct ctl *c, struct err_text *why);
 enum err cmd_add(struct ctl *c, struct err_text *why);

@@ -344,7 +344,6 @@ void step_decide(struct step *s, const struct step_clock *c,
                  struct step_decision *d)
 {
     const struct pin *p = &s->pin;
-    enum copy_reason reason;
     bool placeless;
 
     *d = (struct step_decision){.next = STEP_NEXT_NOTHING};
@@ -359,9 +358,9 @@ void step_decide(struct step *s, const struct step_clock *c,
         d->next = STEP_NEXT_PLACE;
     if (d->next != STEP_NEXT_NOTHING)
         return;
-    d->want = lacking(s, &d->count, &reason);
+    d->want = lacking(s, &d->count, &d->reason);
     if (d->want > 0)
-        d->next = choose_places(s, &d->count, d->want, reason, c);
+        d->next = choose_places(s, &d->count, d->want, d->reason, c);
     if (d->next == STEP_NEXT_PLACE)
         return;
     placeless = d->next == STEP_NEXT_NO_NODE || d->next == STEP_NEXT_UNPAID;

@@ -11,6 +11,7 @@
  * step_balance.c   which copies leave nodes that are over-full, and when
  * step_move.c      those that are on their way
  * step_verify.c    whether daemons hold what the state says
+ * step_plan.c      what is to be done for all pins, for people
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -244,6 +245,7 @@ struct step_decision {
     enum step_next next;
     struct step_tally count;
     uint32_t want;   /* copies more; UINT32_MAX: on every node */
+    enum copy_reason reason; /* of those */
     uint32_t victim; /* STEP_NEXT_RELEASE: node of the copy that goes */
 };
 

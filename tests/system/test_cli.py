@@ -563,7 +563,8 @@ def test_cluster(make_cluster, tmp_path):
                   ["health"], ["health", "graph"], ["health", "metrics"],
                   ["health", "metrics", "freespace"], ["health", "alerts"],
                   ["version"], ["recover"], ["recover", cid],
-                  ["explain", cid]):
+                  ["explain", cid], ["verify", cid],
+                  ["verify", "--node", "node-1"], ["plan"]):
         done = run(*words, env=env)
         assert done.returncode == 0, (words, done.stderr)
         print(done.stdout)
