@@ -162,6 +162,15 @@ static void balance_series(struct buf *b, const struct view *v)
         "bytes on over-full nodes that are to move", s->left_bytes);
 }
 
+static void work_series(struct buf *b, const struct view *v)
+{
+    series(b, "pinfold_work_pins", "gauge", "pins whose rows show work, by "
+           "whether something goes on or nothing can be done, on the leader");
+    buf_printf(b, "pinfold_work_pins{state=\"busy\"} %u\n"
+                  "pinfold_work_pins{state=\"stuck\"} %u\n",
+               v->work.busy, v->work.stuck);
+}
+
 struct node_series {
     const char *name, *help;
     uint64_t (*value)(const struct view_node *n);
@@ -331,6 +340,7 @@ void api_metrics(struct api_call *c, const struct http_head *h)
     guard_series(&b, c->view);
     agent_series(&b, c->view);
     balance_series(&b, c->view);
+    work_series(&b, c->view);
     node_lines(&b, c->view);
     org_lines(&b, c->view);
     verified_lines(&b, c->api);

@@ -61,6 +61,7 @@ struct view {
     uint64_t clock_ms;          /* monotonic, for times of step */
     uint8_t hash[STORE_HASH];
     struct step_balance balance;
+    struct step_work work;      /* zeros where it does not lead */
     struct replica_stats replica;
     struct agents_stats agents;
     unsigned refs;              /* guarded by view.c */

@@ -128,6 +128,13 @@ void step_plan_claim(struct step *s, struct command *c,
 enum node_word step_word(const struct step *s, const struct node *n,
                          const struct step_clock *c);
 const struct step_balance *step_balance(const struct step *s);
+/* Pins whose rows show work, as the leader's last whole walk over them saw
+ * it: something goes on, or nothing can be done. */
+struct step_work {
+    uint32_t busy, stuck;
+};
+/* false, and zeros: it does not lead, or has not walked them all yet. */
+bool step_work(const struct step *s, struct step_work *out);
 const struct step_soft *step_soft(const struct step *s, uint32_t node);
 /* --- step_guard.c --- */
 /* Whether repair is paused. On others than the leader it is not. */

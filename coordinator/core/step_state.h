@@ -44,7 +44,9 @@ enum {
 struct step_cursor {
     bool on;
     bool wished, wanting; /* met on this walk: when to walk again */
-    uint32_t moving, stuck; /* copies of a drained node, met on this walk */
+    uint32_t moving, stuck; /* copies of a drained node, met on this walk;
+                               stuck also: pins for which nothing can be
+                               done */
     uint32_t busy;          /* pins at which work goes on, met on this walk */
     uint64_t idx, pin;    /* position */
     uint64_t next_ms;     /* when it may start again, 0 never */
@@ -180,6 +182,7 @@ struct step {
     struct step_cursor todo; /* idx: the kind of work */
     uint64_t todo_pause_ms;
     uint32_t todo_busy;      /* of the last whole walk; UINT32_MAX none */
+    uint32_t todo_stuck;     /* the same */
     struct step_cursor everywhere;
     uint32_t next_scan;      /* node whose scan goes first, round robin */
     uint32_t purge_node;     /* removed, its copies are given up … */

@@ -75,6 +75,7 @@ void step_sweep_start(struct step *s)
     s->todo = s->everywhere = (struct step_cursor){0};
     s->todo_pause_ms = TODO_MS;
     s->todo_busy = UINT32_MAX;
+    s->todo_stuck = 0;
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         s->nodes[i].known = false;
         s->nodes[i].able = STEP_UNABLE;
@@ -169,6 +170,15 @@ static bool is_busy(struct step *s, uint64_t pin, enum step_outcome done,
     return done == STEP_WISHED;
 }
 
+bool step_work(const struct step *s, struct step_work *out)
+{
+    *out = (struct step_work){0, 0};
+    if (!s->leading || s->todo_busy == UINT32_MAX)
+        return false;
+    *out = (struct step_work){s->todo_busy, s->todo_stuck};
+    return true;
+}
+
 /* Releasing pins show work too, but none of ours. While no walk leads to
  * anything the pause grows: commits and nodes that become able cut it. */
 static void sweep_todo(struct step *s, const struct step_clock *c)
@@ -194,6 +204,7 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
             return;
         note(k, done);
         k->busy += is_busy(s, ids[i], done, c->now_ms);
+        k->stuck += done == STEP_WANTING;
         k->idx = todos[i];
         k->pin = ids[i];
     }
@@ -201,6 +212,7 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
         return;
     k->on = false;
     s->todo_busy = k->busy;
+    s->todo_stuck = k->stuck;
     if (k->wished)
         s->todo_pause_ms = TODO_MS;
     else if (s->todo_pause_ms < TODO_CALM_MS)

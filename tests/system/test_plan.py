@@ -130,6 +130,9 @@ def test_pages(quick):
     told = plan(leader, "?limit=0")
     assert (told["pins"], told["next"]) == ([], None)
     assert told["groups"][0]["pins"] == len(cids)
+    until(lambda: leader.metric('pinfold_work_pins{state="stuck"}') ==
+          len(cids), 40, "the leader's walk says so, too")
+    assert quick.followers()[0].metric("pinfold_work_pins") == 0
     done = pinfold(quick, "plan", "--limit", "1000", "-o", "json",
                    host=f"127.0.0.1:{leader.http}")
     assert done.returncode == 0, done

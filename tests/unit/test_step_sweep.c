@@ -200,6 +200,33 @@ static void test_everywhere_and_room(void **state)
     assert_int_equal(world_copies(other, true), 2);
 }
 
+/* What the last walk over pins with work met; the leader says. */
+static void test_work(void **state)
+{
+    struct step_work k;
+
+    (void)state;
+    assert_false(step_work(w->step, &k));
+    world_join_many(2);
+    w->agents[1].idle = true;
+    pin_many(0, 300, 2); /* no copy on node 1 */
+    world_work();
+    pin_many(300, 400, 3); /* no third node */
+    world_run(20000);
+    assert_true(step_work(w->step, &k));
+    assert_int_equal(k.busy, 700); /* agents are at all of them … */
+    assert_int_equal(k.stuck, 400); /* … and these want more */
+    w->agents[1].idle = false;
+    world_work();
+    world_run(20000);
+    assert_true(step_work(w->step, &k));
+    assert_int_equal(k.busy, 0);
+    assert_int_equal(k.stuck, 400);
+    step_leader(w->step, false, &w->clock);
+    assert_false(step_work(w->step, &k));
+    assert_int_equal(k.stuck, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,7 +235,7 @@ int main(void)
         WORLD_TEST(test_small_queue), WORLD_TEST(test_leader_changes),
         WORLD_TEST(test_top_up), WORLD_TEST(test_no_starving),
         WORLD_TEST(test_everywhere), WORLD_TEST(test_large_commit),
-        WORLD_TEST(test_everywhere_and_room),
+        WORLD_TEST(test_everywhere_and_room), WORLD_TEST(test_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
