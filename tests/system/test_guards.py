@@ -35,9 +35,10 @@ def healthy(cluster, cid):
 
 
 def urgent_and_calm(cluster, cids):
-    """By how many healthy copies are left: fewer than two, or just two."""
+    """By how many healthy copies are left: one, or two. One that has none gets
+    two while the last of its nodes is not down yet, and is calm then."""
     counts = {cid: healthy(cluster, cid) for cid in cids}
-    return ([c for c, n in counts.items() if n < 2],
+    return ([c for c, n in counts.items() if n == 1],
             [c for c, n in counts.items() if n == 2])
 
 
