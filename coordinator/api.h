@@ -128,6 +128,9 @@ struct command *api_command(const struct api_call *c,
 void api_propose(struct api_call *c, struct command *k,
                  void (*done)(struct api_call *c,
                               struct replica_result *r));
+/* Is it a request of the default organisation, which may see and change what
+ * concerns them all? false: answered, 403. */
+bool api_operator(struct api_call *c);
 /* Makes of a pin what the request's organisation may see of it (claims.h);
  * false: it has no claim. The default one sees what is let go, too. */
 bool api_own(const struct api_call *c, struct pin *p);

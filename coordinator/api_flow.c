@@ -31,6 +31,14 @@ struct command *api_command(const struct api_call *c, enum command_kind kind)
     return k;
 }
 
+bool api_operator(struct api_call *c)
+{
+    if (c->org == ORG_DEFAULT)
+        return true;
+    api_error(c, 403, "only organisation 'default' may ask for this");
+    return false;
+}
+
 bool api_own(const struct api_call *c, struct pin *p)
 {
     if (claims_view(p, c->org))

@@ -43,15 +43,6 @@ static const struct org *org_arg(struct api_call *c)
     return o;
 }
 
-/* Changes are the default one's. */
-static bool may_change(struct api_call *c)
-{
-    if (c->org == ORG_DEFAULT)
-        return true;
-    api_error(c, 403, "only organisation 'default' may change organisations");
-    return false;
-}
-
 static void put_limit(struct json_writer *w, const char *key, uint64_t v)
 {
     json_key(w, key);
@@ -231,7 +222,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
     struct command *k;
 
     (void)h;
-    if (o == NULL || !may_change(c))
+    if (o == NULL || !api_operator(c))
         return;
     if (dry != NULL && strcmp(dry, "true") != 0 &&
         strcmp(dry, "false") != 0) {
@@ -311,7 +302,7 @@ void api_org_make(struct api_call *c, const struct http_head *h)
     struct command *k;
 
     (void)h;
-    if (!may_change(c) || !name_arg(c, name))
+    if (!api_operator(c) || !name_arg(c, name))
         return;
     k = api_command(c, COMMAND_ORG_PUT);
     memcpy(k->org_put.name, name, sizeof name);
@@ -325,7 +316,7 @@ void api_org_rename(struct api_call *c, const struct http_head *h)
     struct command *k;
 
     (void)h;
-    if (o == NULL || !may_change(c) || !name_arg(c, name))
+    if (o == NULL || !api_operator(c) || !name_arg(c, name))
         return;
     k = api_command(c, COMMAND_ORG_PUT);
     k->org_put.org = o->id;
@@ -340,7 +331,7 @@ void api_org_remove(struct api_call *c, const struct http_head *h)
     struct command *k;
 
     (void)h;
-    if (o == NULL || !may_change(c))
+    if (o == NULL || !api_operator(c))
         return;
     k = api_command(c, COMMAND_ORG_PUT);
     k->org_put.org = o->id;

@@ -93,7 +93,8 @@ static inline void world_encode(const struct command *c)
     copy.origin = 1;
     copy.boot = 1;
     copy.seq = ++w->seq;
-    copy.org = ORG_DEFAULT;
+    if (copy.org == 0)
+        copy.org = ORG_DEFAULT;
     buf_reset(&w->ops[w->n_ops]);
     assert_int_equal(command_encode(&copy, &w->ops[w->n_ops]), ERR_OK);
     w->n_ops++;

@@ -1,6 +1,10 @@
 /* What the control loop does about bytes that an organisation cannot pay. */
 #include "tests/lib/step_world.h"
 
+#include "proto/claims.h"
+
+#include <stdio.h>
+
 enum { MIB = FSM_DEFAULT_SIZE };
 
 static void limit_physical(uint64_t hard)
@@ -54,6 +58,51 @@ static void test_too_large(void **state)
     assert_int_equal(pin_state_of(world_row(pin)), PIN_PINNED);
     world_run(60000);
     assert_int_equal(world_copies(pin, true), 2);
+}
+
+static void second_org(uint64_t physical)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    c.org_put.org = store_org(w->store, 2) != NULL ? 2 : 0;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    snprintf(c.org_put.name, sizeof c.org_put.name, "two");
+    c.org_put.limits[ORG_PHYSICAL].hard = physical;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* Of two that claim it one cannot pay the measure: its copies come by
+ * themselves once it can, and nothing is tried before. */
+static void test_refused_alone(void **state)
+{
+    struct command c = {.kind = COMMAND_CLAIM_PUT, .org = 2};
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(3);
+    second_org(4 * MIB);
+    pin = world_pin(1, 1, 1);
+    c.claim_put.cid = world_cid(1);
+    c.claim_put.rmin = 1;
+    c.claim_put.rmax = 3;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    w->measured = 2 * MIB;
+    world_work();
+    world_run(60000);
+    assert_true(claims_any_refused(world_row(pin)));
+    assert_int_equal(world_copies(pin, false), 1);
+    (void)world_proposals(COMMAND_ASSIGN);
+    world_run(300000);
+    assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
+    second_org(6 * MIB);
+    world_run(60000);
+    assert_false(claims_any_refused(world_row(pin)));
+    world_work();
+    world_run(60000);
+    world_work();
+    assert_int_equal(world_copies(pin, true), 3);
 }
 
 /* Others that go make room for it, too. */
@@ -189,6 +238,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_too_large, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_alone, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(test_others_go, world_setup,
                                         world_teardown),
