@@ -1,5 +1,5 @@
-/* Decides which nodes take the copies of a pin, and which copy is given up;
- * says of each node what it makes of it.
+/* Decides which nodes take the copies of a pin, and says of each node what it
+ * makes of it.
  * One comparison orders the candidates: nodes that do not hold an old copy,
  * then unused domains of the spread, then the smallest use of capacity.
  * Integers only: two fractions are compared by 128-bit products.
@@ -8,7 +8,7 @@
  * cluster would fill its first node first. When to place is step*.c, whether
  * the state accepts it is fsm*.c.
  */
-#include "coordinator/core/plan.h"
+#include "coordinator/core/plan_private.h"
 
 #include "coordinator/core/fsm.h"
 
@@ -16,13 +16,10 @@
 #include <string.h>
 
 enum {
-    NONE = UINT16_MAX,
     QUEUE_MAX = 4096, /* orders waiting that count as a full queue … */
     QUEUE_SHARE = 20, /* … which makes a node look 1/20 fuller */
     RESERVE_SHARE = 20 /* of the capacity stays free on the disk */
 };
-
-static_assert((int)LIMIT_NODES < (int)NONE, "an index fits");
 
 struct slot {
     enum plan_verdict verdict;
@@ -54,8 +51,7 @@ static int compare(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-/* a/b against c/d; a capacity of 0 counts as infinitely used. */
-static int compare_fractions(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+int plan_compare_fractions(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     if (b == 0 || d == 0)
         return (b == 0) - (d == 0);
@@ -72,7 +68,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 /* A queue weighs as a share of what the node holds, not of its capacity:
  * otherwise one waiting order on a large empty disk would outweigh
  * thousands of pins. */
-static uint64_t load_of(const struct plan_node *n, uint64_t size)
+uint64_t plan_load(const struct plan_node *n, uint64_t size)
 {
     uint64_t used = add(add(n->node->bytes, n->placed_bytes), size);
     uint64_t queue = n->queue < QUEUE_MAX ? n->queue : QUEUE_MAX;
@@ -103,13 +99,11 @@ static uint64_t tie_of(uint64_t key, uint32_t node)
 
 /* --- spread ------------------------------------------------------------- */
 
-enum { LEVELS = 3 };
+static const char *const levels[PLAN_LEVELS] = {"zone", "rack", "region"};
 
-static const char *const levels[LEVELS] = {"zone", "rack", "region"};
-
-static const char *domain_of(const struct node *n, unsigned *level)
+const char *plan_domain_of(const struct node *n, unsigned *level)
 {
-    for (*level = 0; *level < LEVELS; (*level)++) {
+    for (*level = 0; *level < PLAN_LEVELS; (*level)++) {
         const char *value = node_label(n, levels[*level]);
         if (value)
             return value;
@@ -117,21 +111,11 @@ static const char *domain_of(const struct node *n, unsigned *level)
     return NULL; /* a domain of its own */
 }
 
-static bool same_domain(const struct node *a, const struct node *b)
-{
-    unsigned a_level, b_level;
-    const char *x = domain_of(a, &a_level), *y = domain_of(b, &b_level);
-
-    if (!x || !y)
-        return a->id == b->id;
-    return a_level == b_level && strcmp(x, y) == 0;
-}
-
 static void mark_domain(const struct plan_input *in, struct slot *slots,
                         const struct node *n)
 {
     unsigned level;
-    const char *domain = domain_of(n, &level);
+    const char *domain = plan_domain_of(n, &level);
 
     for (uint32_t i = 0; domain && i < in->n_nodes; i++) {
         struct slot *s = &slots[i];
@@ -157,7 +141,7 @@ static bool is_alone(const struct node *const *others, uint32_t n,
 bool plan_as_wide(const struct node *const *others, uint32_t n,
                   const struct node *from, const struct node *to)
 {
-    for (unsigned k = 0; k < LEVELS; k++)
+    for (unsigned k = 0; k < PLAN_LEVELS; k++)
         if (is_alone(others, n, from, levels[k]) &&
             !is_alone(others, n, to, levels[k]))
             return false;
@@ -166,7 +150,7 @@ bool plan_as_wide(const struct node *const *others, uint32_t n,
 
 /* --- candidates --------------------------------------------------------- */
 
-static uint32_t find(const struct plan_node *nodes, uint32_t n, uint32_t id)
+uint32_t plan_find(const struct plan_node *nodes, uint32_t n, uint32_t id)
 {
     uint32_t low = 0, high = n;
 
@@ -177,11 +161,10 @@ static uint32_t find(const struct plan_node *nodes, uint32_t n, uint32_t id)
         else
             high = middle;
     }
-    return low < n && nodes[low].node->id == id ? low : NONE;
+    return low < n && nodes[low].node->id == id ? low : PLAN_NONE;
 }
 
-/* Whether it takes new copies at all: PLAN_CANDIDATE, or why not. */
-static enum plan_verdict judge_standing(const struct plan_node *n)
+enum plan_verdict plan_standing(const struct plan_node *n)
 {
     if (n->node->health != HEALTH_UP)
         return n->node->health == HEALTH_OUT ? PLAN_OUT : PLAN_DOWN;
@@ -232,15 +215,15 @@ static const struct copy *copy_on(const struct pin *p, uint32_t node)
 }
 
 /* The bytes of an old copy are still counted there: it needs no room. */
-static enum plan_verdict judge(const struct plan_input *in,
-                               const struct plan_node *n)
+enum plan_verdict plan_verdict_of(const struct plan_input *in,
+                                  const struct plan_node *n)
 {
     const struct copy *copy = copy_on(in->pin, n->node->id);
     enum plan_verdict v;
 
     if (copy && copy->want != COPY_RELEASED)
         return n->node->admin == ADMIN_DRAINING ? PLAN_LEAVING : PLAN_HOLDS;
-    v = judge_standing(n);
+    v = plan_standing(n);
     if (v != PLAN_CANDIDATE)
         return v;
     v = copy ? PLAN_RELEASED : judge_room(n, in->size);
@@ -258,130 +241,198 @@ static uint32_t find_candidates(const struct plan_input *in,
         const struct plan_node *node = &in->nodes[i];
 
         assert(i == 0 || node->node->id > in->nodes[i - 1].node->id);
-        slots[i] = (struct slot){.verdict = judge(in, node),
-                                 .load = load_of(node, in->size)};
+        slots[i] = (struct slot){.verdict = plan_verdict_of(in, node),
+                                 .load = plan_load(node, in->size)};
         slots[i].can = slots[i].verdict == PLAN_CANDIDATE ||
                        slots[i].verdict == PLAN_RELEASED;
         slots[i].at_need = slots[i].verdict == PLAN_QUARANTINED;
         if (slots[i].can || slots[i].at_need)
-            slots[i].domain = domain_of(node->node, &slots[i].level);
+            slots[i].domain = plan_domain_of(node->node, &slots[i].level);
         n += slots[i].can || slots[i].at_need;
     }
     return n;
 }
 
+int plan_compare_use(const struct plan_node *x, uint64_t load_x,
+                     const struct plan_node *y, uint64_t load_y,
+                     uint64_t key)
+{
+    const struct node *a = x->node, *b = y->node;
+    int order =
+        plan_compare_fractions(load_x, a->capacity, load_y, b->capacity);
+
+    if (order == 0)
+        order = compare(a->copies, b->copies);
+    if (order == 0)
+        order = compare(tie_of(key, a->id), tie_of(key, b->id));
+    if (order == 0)
+        order = compare(a->id, b->id);
+    assert(order != 0);
+    return order;
+}
+
 static bool is_better(const struct plan_input *in, const struct slot *slots,
                       uint64_t key, uint32_t a, uint32_t b)
 {
-    const struct node *x = in->nodes[a].node, *y = in->nodes[b].node;
     int order = compare(slots[a].verdict == PLAN_RELEASED,
                         slots[b].verdict == PLAN_RELEASED);
 
     if (order == 0)
         order = compare(slots[a].shared, slots[b].shared);
     if (order == 0)
-        order = compare_fractions(slots[a].load, x->capacity, slots[b].load,
-                                  y->capacity);
-    if (order == 0)
-        order = compare(x->copies, y->copies);
-    if (order == 0)
-        order = compare(tie_of(key, x->id), tie_of(key, y->id));
-    if (order == 0)
-        order = compare(x->id, y->id);
-    assert(order != 0);
+        order = plan_compare_use(&in->nodes[a], slots[a].load, &in->nodes[b],
+                                 slots[b].load, key);
     return order < 0;
 }
 
 static uint32_t pick(const struct plan_input *in, const struct slot *slots,
                      uint64_t key)
 {
-    uint32_t best = NONE;
+    uint32_t best = PLAN_NONE;
 
     for (uint32_t i = 0; i < in->n_nodes; i++)
-        if (slots[i].can &&
-            (best == NONE || is_better(in, slots, key, i, best)))
+        if (slots[i].can && (best == PLAN_NONE ||
+                             is_better(in, slots, key, i, best)))
             best = i;
     return best;
-}
-
-static void take(const struct plan_input *in, struct slot *slots,
-                 uint32_t i, enum copy_reason reason, struct plan_choice *out)
-{
-    const struct node *n = in->nodes[i].node;
-
-    assert(slots[i].can && out->n < LIMIT_COPIES);
-    slots[i].can = false;
-    out->places[out->n++] =
-        (struct command_place){n->id, (uint16_t)reason};
-    if (in->want != UINT32_MAX)
-        mark_domain(in, slots, n);
 }
 
 /* Domains of the copies that will stay. */
 static void mark_held(const struct plan_input *in, struct slot *slots)
 {
     for (uint32_t i = 0; i < in->pin->n_copies; i++) {
-        uint32_t at = find(in->nodes, in->n_nodes, in->pin->copies[i].node);
-        if (at != NONE && slots[at].verdict == PLAN_HOLDS)
+        uint32_t at = plan_find(in->nodes, in->n_nodes,
+                                in->pin->copies[i].node);
+        if (at != PLAN_NONE && slots[at].verdict == PLAN_HOLDS)
             mark_domain(in, slots, in->nodes[at].node);
     }
 }
 
-static void take_preferred(const struct plan_input *in, struct slot *slots,
-                           struct plan_choice *out)
+/* --- one decision ------------------------------------------------------- */
+
+/* All nodes are looked at when it is the first time that some must be. */
+struct decision {
+    const struct plan_input *in;
+    struct plan_choice *out;
+    bool samples, scanned;
+    uint64_t key;
+    struct plan_sample sample;
+    struct slot slots[LIMIT_NODES];
+};
+
+static void mark_taken(struct decision *d, uint32_t at)
 {
-    for (uint32_t i = 0; i < in->n_preferred && out->n < in->want; i++) {
-        uint32_t at = find(in->nodes, in->n_nodes, in->preferred[i]);
-        if (at == NONE)
+    d->slots[at].can = d->slots[at].at_need = false;
+    if (d->in->want != UINT32_MAX)
+        mark_domain(d->in, d->slots, d->in->nodes[at].node);
+}
+
+static void scan(struct decision *d)
+{
+    const struct plan_input *in = d->in;
+
+    if (d->scanned)
+        return;
+    d->scanned = true;
+    d->key = tie_key(&in->pin->cid);
+    (void)find_candidates(in, d->slots);
+    if (in->want != UINT32_MAX)
+        mark_held(in, d->slots);
+    for (uint32_t i = 0; i < d->out->n; i++)
+        mark_taken(d, plan_find(in->nodes, in->n_nodes,
+                                d->out->places[i].node));
+}
+
+static void take(struct decision *d, uint32_t at, enum copy_reason reason)
+{
+    struct plan_choice *out = d->out;
+
+    assert(out->n < LIMIT_COPIES);
+    out->places[out->n++] = (struct command_place){
+        d->in->nodes[at].node->id, (uint16_t)reason};
+    if (d->samples)
+        plan_sample_take(&d->sample, at);
+    if (d->scanned)
+        mark_taken(d, at);
+}
+
+static bool is_taken(const struct plan_choice *out, uint32_t node)
+{
+    for (uint32_t i = 0; i < out->n; i++)
+        if (out->places[i].node == node)
+            return true;
+    return false;
+}
+
+static void take_preferred(struct decision *d)
+{
+    const struct plan_input *in = d->in;
+
+    for (uint32_t i = 0; i < in->n_preferred && d->out->n < in->want; i++) {
+        uint32_t at = plan_find(in->nodes, in->n_nodes, in->preferred[i]);
+        enum plan_verdict v;
+        if (at == PLAN_NONE || is_taken(d->out, in->preferred[i]))
             continue;
-        slots[at].can |= slots[at].at_need && i < in->n_there;
-        slots[at].at_need &= !slots[at].can;
-        if (slots[at].can)
-            take(in, slots, at, in->preferred_reason, out);
+        v = plan_verdict_of(in, &in->nodes[at]);
+        if (v == PLAN_CANDIDATE || v == PLAN_RELEASED ||
+            (v == PLAN_QUARANTINED && i < in->n_there))
+            take(d, at, in->preferred_reason);
     }
 }
 
-static void take_best(const struct plan_input *in, struct slot *slots,
-                      uint32_t want, struct plan_choice *out)
+static void take_all(struct decision *d)
 {
-    uint64_t key = tie_key(&in->pin->cid);
+    scan(d);
+    for (uint32_t i = 0; i < d->in->n_nodes; i++)
+        if (d->slots[i].can)
+            take(d, i, d->in->reason);
+}
 
-    while (out->n < want) {
-        uint32_t best = pick(in, slots, key);
-        if (best == NONE)
+static void take_best(struct decision *d, uint32_t want)
+{
+    while (d->out->n < want) {
+        uint32_t at = d->samples ? plan_sample_pick(&d->sample) : PLAN_NONE;
+        if (at == PLAN_NONE) {
+            scan(d);
+            at = pick(d->in, d->slots, d->key);
+        }
+        if (at == PLAN_NONE)
             return;
-        take(in, slots, best, in->reason, out);
+        take(d, at, d->in->reason);
     }
 }
 
 /* Everyone else was taken, and it is not enough. */
-static void take_at_need(const struct plan_input *in, struct slot *slots,
-                         struct plan_choice *out)
+static void take_at_need(struct decision *d)
 {
+    const struct plan_input *in = d->in;
+
+    scan(d);
     for (uint32_t i = 0; i < in->n_nodes; i++)
-        slots[i].can |= slots[i].at_need;
-    take_best(in, slots, in->least < in->want ? in->least : in->want, out);
+        d->slots[i].can |= d->slots[i].at_need;
+    take_best(d, in->least < in->want ? in->least : in->want);
 }
 
 void plan_place(const struct plan_input *in, struct plan_choice *out)
 {
-    struct slot slots[LIMIT_NODES];
+    struct decision d;
 
     assert(in->n_nodes <= LIMIT_NODES);
+    d.in = in;
+    d.out = out;
+    d.samples = plan_samples(in);
+    d.scanned = false;
     out->n = 0;
-    out->candidates = find_candidates(in, slots);
-    take_preferred(in, slots, out);
-    if (in->want == UINT32_MAX) {
-        for (uint32_t i = 0; i < in->n_nodes; i++)
-            if (slots[i].can)
-                take(in, slots, i, in->reason, out);
-    } else {
-        mark_held(in, slots);
-        take_best(in, slots, in->want, out);
-    }
+    if (d.samples)
+        plan_sample_begin(&d.sample, in);
+    take_preferred(&d);
+    if (in->want == UINT32_MAX)
+        take_all(&d);
+    else
+        take_best(&d, in->want);
     if (out->n < in->least)
-        take_at_need(in, slots, out);
-    assert(out->n <= in->want && out->n <= out->candidates);
+        take_at_need(&d);
+    assert(out->n <= in->want);
 }
 
 /* --- explaining --------------------------------------------------------- */
@@ -432,84 +483,19 @@ void plan_judge(const struct plan_input *in, struct plan_judgement *out)
 
         out[i] = (struct plan_judgement){
             .verdict = slots[i].verdict, .shared = slots[i].shared,
-            .domain = domain_of(n->node, &level),
+            .domain = plan_domain_of(n->node, &level),
             .load_permille = permille(
-                load_of(n, copy_on(in->pin, n->node->id) ? 0 : in->size),
+                plan_load(n, copy_on(in->pin, n->node->id) ? 0 : in->size),
                 n->node->capacity),
         };
-        out[i].level = level < LEVELS ? levels[level] : NULL;
+        out[i].level = level < PLAN_LEVELS ? levels[level] : NULL;
     }
     if (in->want == UINT32_MAX)
         all.want = UINT32_MAX;
     plan_place(&all, &order);
-    for (uint32_t i = 0; i < order.n; i++)
-        out[find(in->nodes, in->n_nodes, order.places[i].node)].rank = i + 1;
-}
-
-/* --- giving up ---------------------------------------------------------- */
-
-/* Another wanted copy stands in the same domain: without this one the spread
- * stays as wide as it is. */
-static bool has_neighbour(const struct plan_node *nodes, uint32_t n_nodes,
-                       const struct pin *p, uint32_t copy)
-{
-    uint32_t at = find(nodes, n_nodes, p->copies[copy].node);
-
-    for (uint32_t i = 0; i < p->n_copies && at != NONE; i++) {
-        uint32_t other = find(nodes, n_nodes, p->copies[i].node);
-        if (i != copy && other != NONE &&
-            p->copies[i].want != COPY_RELEASED &&
-            same_domain(nodes[at].node, nodes[other].node))
-            return true;
+    for (uint32_t i = 0; i < order.n; i++) {
+        uint32_t at = plan_find(in->nodes, in->n_nodes,
+                                order.places[i].node);
+        out[at].rank = i + 1;
     }
-    return false;
-}
-
-struct leaver {
-    bool crowded, preferred, repair;
-    uint64_t load, capacity;
-};
-
-static struct leaver weigh(const struct plan_node *nodes, uint32_t n_nodes,
-                           const struct pin *p, uint32_t copy)
-{
-    const struct copy *c = &p->copies[copy];
-    uint32_t at = find(nodes, n_nodes, c->node);
-    struct leaver l = {
-        .crowded = has_neighbour(nodes, n_nodes, p, copy),
-        .preferred = c->reason == REASON_PREFERRED,
-        .repair = c->reason == REASON_REPAIR,
-    };
-
-    if (at != NONE) {
-        l.load = load_of(&nodes[at], 0);
-        l.capacity = nodes[at].node->capacity;
-    }
-    return l;
-}
-
-uint32_t plan_drop(const struct plan_node *nodes, uint32_t n_nodes,
-                   const struct pin *pin, const bool *may)
-{
-    uint32_t best = UINT32_MAX;
-    struct leaver b = {0};
-
-    for (uint32_t i = 0; i < pin->n_copies; i++) {
-        if (!may[i])
-            continue;
-        assert(pin->copies[i].want != COPY_RELEASED);
-        struct leaver a = weigh(nodes, n_nodes, pin, i);
-        int order = compare(a.crowded, b.crowded);
-        if (order == 0)
-            order = compare(b.preferred, a.preferred);
-        if (order == 0)
-            order = compare_fractions(a.load, a.capacity, b.load, b.capacity);
-        if (order == 0)
-            order = compare(a.repair, b.repair);
-        if (best == UINT32_MAX || order >= 0) { /* copies are by node id */
-            best = i;
-            b = a;
-        }
-    }
-    return best;
 }

@@ -2,10 +2,11 @@
  * node ids and reasons out; ties break by node id. Decides nothing about when
  * (step.c) and changes nothing (fsm.c).
  *
- * First planner: best of all candidates by use of capacity, what was placed
- * and is not yet in the state counted in; distinct nodes; spread over zones
- * (label "zone", else "rack", else "region") while there are unused ones. The
- * interface is the one of the slot-table planner of specs/algorithm.md 1.8.
+ * Best by use of capacity, what was placed and is not yet in the state counted
+ * in; distinct nodes; spread over zones (label "zone", else "rack", else
+ * "region") while there are unused ones. Up to PLAN_EXACT nodes all candidates
+ * are compared; beyond that 4 of a slot table (specs/algorithm.md 1.8), and
+ * all only where those do not do: no pin is refused that a node could take.
  */
 #ifndef PINFOLD_PLAN_H
 #define PINFOLD_PLAN_H
@@ -24,9 +25,16 @@ struct plan_node {
     uint64_t queue;        /* orders waiting at the agent */
 };
 
+struct plan_table;
+
+enum { PLAN_EXACT = 64 };
+
 struct plan_input {
     const struct plan_node *nodes; /* by node id */
     uint32_t n_nodes;
+    const struct plan_table *table; /* of these nodes; NULL: compare all */
+    uint64_t hash;           /* of the CID, keyed, so that users cannot choose
+                                the nodes; where there is a table */
     const struct pin *pin;   /* with its copies; a new one has none */
     uint64_t size;           /* of one copy */
     uint32_t want;           /* how many to add; UINT32_MAX: everywhere */
@@ -42,10 +50,34 @@ struct plan_input {
 struct plan_choice {
     uint32_t n;
     struct command_place places[LIMIT_COPIES];
-    uint32_t candidates;   /* that could have taken a copy */
 };
 
 void plan_place(const struct plan_input *in, struct plan_choice *out);
+
+/* --- what is kept about all nodes ---------------------------------------- */
+
+/* Always the same nodes: of one plan_input. Owner: the caller. exact: up to so
+ * many nodes all are compared; PLAN_EXACT but in tests. */
+struct plan_table *plan_table_new(uint32_t exact);
+void plan_table_free(struct plan_table *t); /* NULL: nothing */
+struct plan_table *plan_table_copy(const struct plan_table *t);
+/* Some row changed, but for the bytes and copies on the node: O(n_nodes). */
+void plan_table_nodes(struct plan_table *t, const struct plan_node *nodes,
+                      uint32_t n_nodes);
+/* A soft fact that decides whether a node takes copies at all changed. */
+void plan_table_able(struct plan_table *t, const struct plan_node *nodes,
+                     uint32_t n_nodes);
+/* Works off what plan_table_nodes left, for at most so many nodes, each up to
+ * a millisecond: those that are new or gone, that change their capacity by
+ * 1/16, or are active (not cordoned, drained) or no more. Until it is complete
+ * (true) all candidates are compared. */
+bool plan_table_slots(struct plan_table *t, const struct plan_node *nodes,
+                      uint32_t n_nodes, uint32_t most);
+bool plan_table_is_complete(const struct plan_table *t);
+/* Index in nodes, or UINT32_MAX. */
+uint32_t plan_table_find(const struct plan_table *t, uint32_t id);
+
+/* --- explaining --------------------------------------------------------- */
 
 /* What the planner makes of a node for one pin; the first that holds. */
 #define PLAN_VERDICT_TABLE(X)                                                \
@@ -98,6 +130,8 @@ struct plan_judgement {
  * are the order in which plan_place would take all candidates for this input
  * (want UINT32_MAX: by node id). Costs up to n_nodes² comparisons. */
 void plan_judge(const struct plan_input *in, struct plan_judgement *out);
+
+/* --- giving up ---------------------------------------------------------- */
 
 /* The wanted copy to give up among those marked true in may[] (index as in
  * pin->copies): one whose domain holds another wanted copy, not one that the
