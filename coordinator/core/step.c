@@ -27,8 +27,8 @@ const struct step_limits step_limits_default = {
     .storm_percent = 20, .storm_least = 3, .storm_window_ms = 600000,
     .pause_ms = 3600000,
     .rebalance = true, .rebalance_rate = (uint64_t)100 << 30,
-    .rebalance_moves = STEP_MOVES,
-    .verify_rate = 60,
+    .rebalance_moves = STEP_MOVES, .verify_rate = 60,
+    .exact_nodes = PLAN_EXACT,
 };
 
 struct step *step_new(struct store *store, const struct step_limits *l,
@@ -43,6 +43,7 @@ struct step *step_new(struct store *store, const struct step_limits *l,
     s->limits = *l;
     s->wishes = *w;
     s->nodes = mem_array(STEP_NODES, sizeof *s->nodes);
+    s->table = plan_table_new(l->exact_nodes);
     pin_init(&s->pin);
     pin_init(&s->other);
     return s;
@@ -54,6 +55,7 @@ void step_free(struct step *s)
         return;
     pin_free(&s->pin);
     pin_free(&s->other);
+    plan_table_free(s->table);
     free(s->nodes);
     free(s);
 }
@@ -108,6 +110,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     step_claim_clear(s);
     step_release_clear(s);
     step_guard_clear(s, c->now_ms);
+    step_node_forget(s); /* silence counts anew, no node is quarantined */
     step_node_sync(s, c->now_ms);
     step_sweep_start(s);
     step_balance_start(s, c->now_ms);
@@ -170,7 +173,9 @@ void step_tick(struct step *s, const struct step_clock *c)
     if (!s->started) {
         s->started = true;
         s->start_ms = c->now_ms;
+        step_node_forget(s);
     }
+    step_node_slots(s, c->now_ms);
     if (!s->leading)
         return;
     memset(s->promised, 0, sizeof s->promised);

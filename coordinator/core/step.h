@@ -32,6 +32,8 @@ struct step_limits { /* specs/algorithm.md 1.9, 1.13 */
     uint64_t rebalance_rate;  /* bytes an hour, 0 no limit; 100 GiB */
     uint32_t rebalance_moves; /* pins at a time, at most STEP_MOVES; 64 */
     uint32_t verify_rate; /* checks an hour of each node, 0 none; 60 */
+    uint32_t exact_nodes; /* up to so many nodes the planner compares all;
+                             PLAN_EXACT, in some tests fewer */
 };
 extern const struct step_limits step_limits_default;
 
@@ -240,6 +242,8 @@ struct step_explanation {
     uint32_t n_nodes;
     struct node *rows;
     struct plan_node *nodes; /* of these rows */
+    struct plan_table *table;
+    uint64_t hash;
     enum node_word *words;
 };
 

@@ -402,6 +402,7 @@ static uint32_t find_target(struct step *s, uint64_t size, uint64_t now_ms)
             p->suspect = true;
     }
     plan_place(&in, &s->choice);
+    step_node_forget(s); /* none is hidden from others */
     return s->choice.n == 1 ? s->choice.places[0].node : 0;
 }
 

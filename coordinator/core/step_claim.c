@@ -16,7 +16,7 @@
 
 /* --- reservations ------------------------------------------------------- */
 
-static uint64_t hash_of(const struct step *s, const struct cid *cid)
+uint64_t step_claim_hash(const struct step *s, const struct cid *cid)
 {
     return hash_sip(store_cluster(s->store)->sip_key, cid->bytes, cid->n);
 }
@@ -30,10 +30,12 @@ static void give_back(struct step *s, struct step_placed *x)
 {
     struct step_node *e = step_node_find(s, x->node);
 
-    if (e) /* it may have been forgotten meanwhile */
+    if (e) { /* it may have been forgotten meanwhile */
         e->soft.placed_bytes -= x->size < e->soft.placed_bytes
                                     ? x->size
                                     : e->soft.placed_bytes;
+        step_node_placed(s, e);
+    }
     x->node = 0;
 }
 
@@ -76,19 +78,20 @@ void step_claim_placed(struct step *s, const struct cid *cid, uint32_t node,
         drop_first(s);
     at = (s->placed_first + s->n_placed++) % STEP_PLACED;
     s->placed[at] = (struct step_placed){
-        .hash = hash_of(s, cid), .size = size, .at_ms = now_ms,
+        .hash = step_claim_hash(s, cid), .size = size, .at_ms = now_ms,
         .node = node,
     };
     bucket = bucket_of(s, s->placed[at].hash);
     s->placed[at].next = *bucket;
     *bucket = at + 1;
     e->soft.placed_bytes += size;
+    step_node_placed(s, e);
 }
 
 void step_claim_applied(struct step *s, const struct cid *cid)
 {
     if (s->n_placed > 0)
-        unlink_placed(s, hash_of(s, cid), 0);
+        unlink_placed(s, step_claim_hash(s, cid), 0);
 }
 
 void step_claim_expire(struct step *s, uint64_t now_ms)
@@ -233,6 +236,7 @@ void step_plan_claim(struct step *s, struct command *c,
     struct plan_input in = {
         .nodes = s->plan_nodes,
         .n_nodes = step_node_plan(s, clock->now_ms),
+        .table = s->table, .hash = step_claim_hash(s, &x->cid),
         .pin = p, .size = size_of(x, p),
         .want = max < 0 ? UINT32_MAX : 0,
         .least = least(s, x, from, wanted_copies(p)),

@@ -34,6 +34,7 @@ void step_explanation_free(struct step_explanation *x)
     free(x->rows);
     free(x->nodes);
     free(x->words);
+    plan_table_free(x->table);
     step_explanation_init(x);
 }
 
@@ -59,6 +60,8 @@ static void copy_nodes(struct step *s, const struct step_clock *c,
     uint32_t n = step_node_plan(s, c->now_ms);
 
     out->n_nodes = n;
+    out->table = plan_table_copy(s->table);
+    out->hash = step_claim_hash(s, &s->pin.cid);
     out->rows = mem_array((size_t)n + 1, sizeof *out->rows);
     out->nodes = mem_array((size_t)n + 1, sizeof *out->nodes);
     out->words = mem_array((size_t)n + 1, sizeof *out->words);
@@ -126,7 +129,8 @@ void step_explain_nodes(const struct step_explanation *x,
                         struct plan_judgement *out)
 {
     struct plan_input in = {
-        .nodes = x->nodes, .n_nodes = x->n_nodes, .pin = &x->pin,
+        .nodes = x->nodes, .n_nodes = x->n_nodes, .table = x->table,
+        .hash = x->hash, .pin = &x->pin,
         .size = x->size, .want = pin_everywhere(&x->pin) ? UINT32_MAX : 1,
     };
 

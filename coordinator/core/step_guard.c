@@ -36,6 +36,7 @@ void step_guard_turn(struct step *s, struct step_node *e, bool up,
     if (step_guard_quarantined(e, now_ms) ||
         (first != 0 && now_ms - first <= l->flap_window_ms))
         e->quarantine_ms = now_ms + l->quarantine_ms;
+    step_node_forget(s);
 }
 
 bool step_guard_quarantined(const struct step_node *e, uint64_t now_ms)

@@ -57,6 +57,7 @@ static struct step_node *get(struct step *s, uint32_t id, uint64_t now_ms)
         return NULL;
     memmove(e + 1, e, (s->n_nodes - at) * sizeof *e);
     s->n_nodes++;
+    s->plan_known = false;
     *e = (struct step_node){
         .soft = {.node = id, .free_bytes = UINT64_MAX},
         .since_ms = now_ms,
@@ -75,45 +76,12 @@ void step_node_sync(struct step *s, uint64_t now_ms)
             now_ms - e->since_ms < LINGER_MS)
             s->nodes[kept++] = *e;
     }
+    if (kept < s->n_nodes)
+        s->plan_known = false;
     s->n_nodes = kept;
     rows = store_nodes(s->store, &n);
     for (uint32_t i = 0; i < n; i++)
         (void)get(s, rows[i]->id, now_ms);
-}
-
-void step_beat(struct step *s, uint32_t node, const struct message_beat *b,
-               const struct step_clock *c)
-{
-    struct step_node *e = get(s, node, c->now_ms);
-
-    if (!e)
-        return;
-    e->soft.beaten = true;
-    e->soft.beat_ms = c->now_ms;
-    e->soft.daemon = b->daemon;
-    e->soft.queue = b->queue;
-    if (b->daemon != DAEMON_UP)
-        return; /* what it says about the disk is old or nothing */
-    e->good = true;
-    e->soft.good_ms = c->now_ms;
-    e->soft.capacity = b->capacity < INT64_MAX ? b->capacity : INT64_MAX;
-    e->soft.free_bytes = b->capacity ? b->free_bytes : UINT64_MAX;
-}
-
-void step_session(struct step *s, uint32_t node, bool connected,
-                  const struct step_clock *c)
-{
-    struct step_node *e = get(s, node, c->now_ms);
-
-    if (e)
-        e->soft.connected = connected;
-}
-
-const struct step_soft *step_soft(const struct step *s, uint32_t node)
-{
-    const struct step_node *e = step_node_find(s, node);
-
-    return e ? &e->soft : NULL;
 }
 
 static uint64_t silent_ms(const struct step *s, const struct step_node *e,
@@ -170,27 +138,183 @@ enum node_word step_word(const struct step *s, const struct node *n,
     return n->admin == ADMIN_JOINING ? NODE_JOINING : NODE_READY;
 }
 
-uint32_t step_node_plan(struct step *s, uint64_t now_ms)
+/* --- what the planner sees ---------------------------------------------- */
+
+/* Decisions are many between two facts, so what they look at is kept, and the
+ * one thing that happens by itself, that a time is over, is awaited. */
+
+enum { SLOTS_AT_ONCE = 8, CHECKED_NODES = 8 };
+
+static struct plan_node look_at(const struct step *s,
+                                const struct step_node *e,
+                                const struct node *row, uint64_t now_ms)
+{
+    return (struct plan_node){
+        .node = row,
+        .suspect = step_node_suspect(s, e, now_ms),
+        .quarantined = step_guard_quarantined(e, now_ms),
+        .daemon_up = daemon_up(e),
+        .free_bytes = e->soft.free_bytes,
+        .placed_bytes = e->soft.placed_bytes,
+        .queue = e->soft.queue,
+    };
+}
+
+/* When it is another node to the planner if nothing is heard of it. */
+static uint64_t changes_ms(const struct step *s, const struct step_node *e,
+                           uint64_t now_ms)
+{
+    uint64_t at_ms = UINT64_MAX;
+
+    if (silent_ms(s, e, now_ms) < s->limits.suspect_ms)
+        at_ms = now_ms + s->limits.suspect_ms - silent_ms(s, e, now_ms);
+    if (step_guard_quarantined(e, now_ms) && e->quarantine_ms < at_ms)
+        at_ms = e->quarantine_ms;
+    return at_ms;
+}
+
+static void look_at_all(struct step *s, uint64_t now_ms)
 {
     uint32_t n, filled = 0;
     const struct node *const *rows = store_nodes(s->store, &n);
 
     assert(n <= LIMIT_NODES);
+    s->plan_until_ms = UINT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         const struct step_node *e = step_node_find(s, rows[i]->id);
+        uint64_t until_ms;
         if (!e)
             continue;
-        s->plan_nodes[filled++] = (struct plan_node){
-            .node = rows[i],
-            .suspect = step_node_suspect(s, e, now_ms),
-            .quarantined = step_guard_quarantined(e, now_ms),
-            .daemon_up = daemon_up(e),
-            .free_bytes = e->soft.free_bytes,
-            .placed_bytes = e->soft.placed_bytes,
-            .queue = e->soft.queue,
-        };
+        s->plan_nodes[filled++] = look_at(s, e, rows[i], now_ms);
+        until_ms = changes_ms(s, e, now_ms);
+        if (until_ms < s->plan_until_ms)
+            s->plan_until_ms = until_ms;
     }
-    return filled;
+    s->n_plan_nodes = filled;
+}
+
+static bool is_same(const struct plan_node *x, const struct plan_node *y)
+{
+    return x->node == y->node && x->suspect == y->suspect &&
+           x->quarantined == y->quarantined &&
+           x->daemon_up == y->daemon_up && x->free_bytes == y->free_bytes &&
+           x->placed_bytes == y->placed_bytes && x->queue == y->queue;
+}
+
+/* What is kept against what is so, where that costs nothing. */
+static void check_kept(const struct step *s, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < s->n_plan_nodes; i++) {
+        const struct plan_node *kept = &s->plan_nodes[i];
+        const struct step_node *e = step_node_find(s, kept->node->id);
+        struct plan_node now = look_at(s, e, kept->node, now_ms);
+        assert(e && is_same(kept, &now));
+    }
+}
+
+uint32_t step_node_plan(struct step *s, uint64_t now_ms)
+{
+    uint64_t version = store_nodes_version(s->store);
+
+    if (s->plan_known && s->plan_version == version &&
+        now_ms < s->plan_until_ms) {
+        if (s->n_plan_nodes <= CHECKED_NODES)
+            check_kept(s, now_ms);
+        return s->n_plan_nodes;
+    }
+    look_at_all(s, now_ms);
+    if (s->plan_known && s->plan_version == version)
+        plan_table_able(s->table, s->plan_nodes, s->n_plan_nodes);
+    else
+        plan_table_nodes(s->table, s->plan_nodes, s->n_plan_nodes);
+    s->plan_known = true;
+    s->plan_version = version;
+    return s->n_plan_nodes;
+}
+
+void step_node_forget(struct step *s)
+{
+    s->plan_until_ms = 0;
+}
+
+static struct plan_node *kept_of(struct step *s, uint32_t id)
+{
+    uint32_t at = s->plan_known ? plan_table_find(s->table, id) : UINT32_MAX;
+
+    return at == UINT32_MAX ? NULL : &s->plan_nodes[at];
+}
+
+void step_node_placed(struct step *s, const struct step_node *e)
+{
+    struct plan_node *kept = kept_of(s, e->soft.node);
+
+    if (kept)
+        kept->placed_bytes = e->soft.placed_bytes;
+}
+
+/* Something was heard of it. */
+static void look_again(struct step *s, const struct step_node *e,
+                       uint64_t now_ms)
+{
+    struct plan_node *kept = kept_of(s, e->soft.node);
+    struct plan_node now;
+
+    if (!kept || s->plan_version != store_nodes_version(s->store))
+        return;
+    now = look_at(s, e, kept->node, now_ms);
+    if (now.suspect != kept->suspect || now.daemon_up != kept->daemon_up ||
+        now.quarantined != kept->quarantined)
+        step_node_forget(s);
+    *kept = now;
+}
+
+void step_node_slots(struct step *s, uint64_t now_ms)
+{
+    uint32_t n;
+
+    if (!s->plan_known || s->plan_version != store_nodes_version(s->store) ||
+        !plan_table_is_complete(s->table)) {
+        n = step_node_plan(s, now_ms);
+        (void)plan_table_slots(s->table, s->plan_nodes, n, SLOTS_AT_ONCE);
+    }
+}
+
+/* --- what is heard ------------------------------------------------------ */
+
+void step_beat(struct step *s, uint32_t node, const struct message_beat *b,
+               const struct step_clock *c)
+{
+    struct step_node *e = get(s, node, c->now_ms);
+
+    if (!e)
+        return;
+    e->soft.beaten = true;
+    e->soft.beat_ms = c->now_ms;
+    e->soft.daemon = b->daemon;
+    e->soft.queue = b->queue;
+    if (b->daemon == DAEMON_UP) { /* else its words on the disk are old */
+        e->good = true;
+        e->soft.good_ms = c->now_ms;
+        e->soft.capacity = b->capacity < INT64_MAX ? b->capacity : INT64_MAX;
+        e->soft.free_bytes = b->capacity ? b->free_bytes : UINT64_MAX;
+    }
+    look_again(s, e, c->now_ms);
+}
+
+void step_session(struct step *s, uint32_t node, bool connected,
+                  const struct step_clock *c)
+{
+    struct step_node *e = get(s, node, c->now_ms);
+
+    if (e)
+        e->soft.connected = connected;
+}
+
+const struct step_soft *step_soft(const struct step *s, uint32_t node)
+{
+    const struct step_node *e = step_node_find(s, node);
+
+    return e ? &e->soft : NULL;
 }
 
 /* --- what is proposed about a node -------------------------------------- */

@@ -166,6 +166,7 @@ static enum step_next choose_places(struct step *s,
     struct plan_input in = {
         .nodes = s->plan_nodes,
         .n_nodes = step_node_plan(s, c->now_ms),
+        .table = s->table, .hash = step_claim_hash(s, &p->cid),
         .pin = p, .size = step_size(p), .want = want, .least = least(s, t),
         .reason = reason,
     };

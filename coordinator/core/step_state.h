@@ -206,8 +206,15 @@ struct step {
     struct pin pin, other;
     struct meta meta;
     struct command command;
-    struct plan_node plan_nodes[LIMIT_NODES];
     struct plan_choice choice;
+
+    /* All nodes as the planner sees them (step_node.c). */
+    struct plan_node plan_nodes[LIMIT_NODES];
+    struct plan_table *table;
+    uint32_t n_plan_nodes;
+    bool plan_known;          /* the table is of these nodes … */
+    uint64_t plan_version;    /* … for these rows … */
+    uint64_t plan_until_ms;   /* … before then: nodes fall silent … */
 };
 
 static inline uint64_t step_size(const struct pin *p)
@@ -239,8 +246,16 @@ void step_node_sync(struct step *s, uint64_t now_ms);
 void step_node_tick(struct step *s, const struct step_clock *c);
 bool step_node_suspect(const struct step *s, const struct step_node *e,
                        uint64_t now_ms);
-/* Fills s->plan_nodes; returns how many. */
+/* Brings s->plan_nodes and s->table up to date; returns how many nodes. */
 uint32_t step_node_plan(struct step *s, uint64_t now_ms);
+/* All nodes are looked at by the next step_node_plan: what it knows of them
+ * besides their rows may be different. */
+void step_node_forget(struct step *s);
+/* More or fewer bytes are planned for it. */
+void step_node_placed(struct step *s, const struct step_node *e);
+/* A piece of the slot table; on every coordinator, so that a new leader has
+ * one. */
+void step_node_slots(struct step *s, uint64_t now_ms);
 
 /* What is to be done for a pin. The copies that are added, or let go without
  * asking, are in the ASSIGN in s->command. */
@@ -294,6 +309,7 @@ bool step_guard_quarantined(const struct step_node *e, uint64_t now_ms);
 void step_guard_judge(struct step *s, bool changed, uint64_t now_ms);
 
 /* step_claim.c */
+uint64_t step_claim_hash(const struct step *s, const struct cid *cid);
 void step_claim_placed(struct step *s, const struct cid *cid, uint32_t node,
                        uint64_t size, uint64_t now_ms);
 void step_claim_applied(struct step *s, const struct cid *cid);

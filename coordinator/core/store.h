@@ -77,6 +77,9 @@ const struct node *store_node_by_key(const struct store *s,
                                      const uint8_t key[TYPES_KEY]);
 bool store_has_node_ids(const struct store *s); /* 65,535 ever */
 uint32_t store_next_node(struct store *s); /* takes an id */
+/* Grows, from 1, when a node row comes, goes or changes, but for what pins and
+ * reports change in it (copies, bytes, seq). */
+uint64_t store_nodes_version(const struct store *s);
 void store_node_put(struct store *s, const struct node *n);
 
 /* All organisations, by id; the default one is always there. */

@@ -90,6 +90,11 @@ const struct node *const *store_nodes(const struct store *s, uint32_t *n)
     return s->live;
 }
 
+uint64_t store_nodes_version(const struct store *s)
+{
+    return s->nodes_version;
+}
+
 const struct node *store_node(const struct store *s, uint32_t id)
 {
     const struct store_node *slot = store_node_slot(s, id);
@@ -122,18 +127,20 @@ void store_node_put(struct store *s, const struct node *n)
 {
     struct store_node *slot = store_node_slot(s, n->id);
     struct node now = *n;
+    bool changed;
 
     store_begin(s);
     if (slot == NULL) {
         slot = node_insert(s, n->id);
-        s->changes.nodes = true;
+        changed = true;
     } else {
         store_row_node(&slot->node, &s->scratch);
         store_row_node(&now, &s->other);
-        if (!span_equal(span_buf(&s->scratch), span_buf(&s->other))
-            || slot->node.boot != now.boot)
-            s->changes.nodes = true;
+        changed = !span_equal(span_buf(&s->scratch), span_buf(&s->other)) ||
+                  slot->node.boot != now.boot;
     }
+    s->changes.nodes |= changed;
+    s->nodes_version += changed;
     now.copies = slot->node.copies; /* the store's own */
     now.bytes = slot->node.bytes;
     now.wanted = slot->node.wanted;
@@ -177,6 +184,7 @@ static enum err load_nodes(struct store *s, struct err_text *why)
     }
     sqlite3_finalize(q);
     list_live(s);
+    s->nodes_version = 1;
     return e == ERR_OK ? ERR_OK : ERR_CORRUPT;
 }
 

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 enum {
-    WORLD_AGENTS = 80, WORLD_OPS = 4096, WORLD_ASKS = 4096,
+    WORLD_AGENTS = 130, WORLD_OPS = 4096, WORLD_ASKS = 4096,
     WORLD_TICK_MS = 100, WORLD_KINDS = 16
 };
 #define WORLD_GIB ((uint64_t)1 << 30)
@@ -73,6 +73,7 @@ static struct step_limits world_limits = { /* the defaults, without a rate */
     .storm_percent = 20, .storm_least = 3, .storm_window_ms = 600000,
     .pause_ms = 3600000,
     .rebalance = true, .rebalance_moves = STEP_MOVES,
+    .exact_nodes = PLAN_EXACT,
 };
 
 static inline void world_result(void *arg, const struct command *c,
