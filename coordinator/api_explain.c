@@ -426,6 +426,7 @@ static void write_next(struct explain *e)
     json_kv_text(w, "action", step_next_word(x->next));
     json_kv_text(w, "text", buf_cstr(&e->text));
     json_kv_bool(w, "under_way", x->under_way);
+    json_kv_bool(w, "sampled", step_explain_samples(x));
     if (x->n_chosen > 0)
         json_kv_text(w, "reason", copy_reason_word(x->reason));
     json_key(w, "nodes");

@@ -127,6 +127,9 @@ static void show_next(const struct parts *p)
     char text[TEXT];
 
     print_field("NEXT", "%s", text_of(&p->next, "text", text));
+    if (is(&p->next, "sampled"))
+        print_field("TURNS", "best of 4 nodes that stand for this CID, not of "
+                    "all: emptier ones may come later");
     print_field("ANSWERED BY", "%s, %s, index %llu",
                 text_of(&p->coordinator, "name", text),
                 is(&p->coordinator, "leader") ? "which leads and decides"

@@ -53,6 +53,8 @@ struct plan_choice {
 };
 
 void plan_place(const struct plan_input *in, struct plan_choice *out);
+/* Whether 4 candidates are compared for a copy, not all. */
+bool plan_samples(const struct plan_input *in);
 
 /* --- what is kept about all nodes ---------------------------------------- */
 

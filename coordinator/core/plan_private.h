@@ -60,7 +60,6 @@ struct plan_sample {
     uint64_t used[LIMIT_NODES / 64];  /* domains */
     uint64_t taken[LIMIT_NODES / 64]; /* positions */
 };
-bool plan_samples(const struct plan_input *in);
 void plan_sample_begin(struct plan_sample *s, const struct plan_input *in);
 /* Position of the node that takes the next copy; PLAN_NONE: all must be
  * looked at. */

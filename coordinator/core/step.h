@@ -254,6 +254,8 @@ void step_explanation_free(struct step_explanation *x);
  * nothing. false: the CID is neither pinned nor held any more. */
 bool step_explain(struct step *s, const struct cid *cid,
                   const struct step_clock *c, struct step_explanation *out);
+/* Whether its turns are by best of 4, not by the use of all. */
+bool step_explain_samples(const struct step_explanation *x);
 /* The judgement of each node: out has x->n_nodes. */
 void step_explain_nodes(const struct step_explanation *x,
                         struct plan_judgement *out);

@@ -125,14 +125,26 @@ bool step_explain(struct step *s, const struct cid *cid,
     return true;
 }
 
+static struct plan_input input_of(const struct step_explanation *x)
+{
+    return (struct plan_input){
+        .nodes = x->nodes, .n_nodes = x->n_nodes, .table = x->table,
+        .hash = x->hash, .pin = &x->pin, .size = x->size,
+        .want = pin_everywhere(&x->pin) ? UINT32_MAX : 1,
+    };
+}
+
+bool step_explain_samples(const struct step_explanation *x)
+{
+    struct plan_input in = input_of(x);
+
+    return plan_samples(&in);
+}
+
 void step_explain_nodes(const struct step_explanation *x,
                         struct plan_judgement *out)
 {
-    struct plan_input in = {
-        .nodes = x->nodes, .n_nodes = x->n_nodes, .table = x->table,
-        .hash = x->hash, .pin = &x->pin,
-        .size = x->size, .want = pin_everywhere(&x->pin) ? UINT32_MAX : 1,
-    };
+    struct plan_input in = input_of(x);
 
     plan_judge(&in, out);
 }

@@ -162,6 +162,7 @@ static void two_of_three(void **state)
     is(&v, "text", "");
     v = part(&all, "next");
     is(&v, "action", "wait_node");
+    is(&v, "sampled", "false");
     is(&v, "text", "wait: 1 more copy is wanted, and no node can take one");
     is(&v, "nodes", "[]");
     assert_true(find("copies", "node", "node1", &copy));

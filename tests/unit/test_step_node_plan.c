@@ -354,6 +354,7 @@ static void test_explained(void **state)
         assert_true(step_explain(w->step, &c.claim_put.cid, &w->clock, &x));
         assert_int_equal(x.next, STEP_NEXT_PLACE);
         assert_int_equal(x.n_chosen, 2);
+        assert_true(step_explain_samples(&x));
         step_explain_nodes(&x, judged);
         assert_int_equal(rank_of(&x, judged, x.chosen[0].node), 1);
         assert_int_equal(rank_of(&x, judged, x.chosen[1].node), 2);
