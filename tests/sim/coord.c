@@ -366,13 +366,15 @@ static void start(struct coord *c)
 {
     /* Guards that trip although leaders change often, and let go well within
      * the time that settling may take. */
-    static const struct step_limits limits = {
+    struct step_limits limits = {
         .suspect_ms = 15000, .down_ms = 60000, .out_ms = 600000,
         .flaps = 2, .flap_window_ms = 3600000, .quarantine_ms = 300000,
         .storm_percent = 20, .storm_least = 2, .storm_window_ms = 600000,
         .pause_ms = COORD_PAUSE_MS,
         .rebalance = true, .rebalance_rate = (uint64_t)2 << 30,
         .rebalance_moves = 8, .verify_rate = 60,
+        /* In every third world copies go to the best of 4 of its few nodes. */
+        .exact_nodes = c->sim->options.seed % 3 == 0 ? 0 : PLAN_EXACT,
     };
     struct step_wishes wishes = {c, coord_wish, coord_check};
     struct err_text why;
