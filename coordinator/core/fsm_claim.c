@@ -469,7 +469,8 @@ void fsm_claim_remove(struct fsm *f, const struct command *c,
         pin_assign(&f->after, &f->before);
         own = claims_find(&f->after, c->org, 0);
         found = own != NULL
-                || (f->before.n_claims == 0 && f->before.org == c->org);
+                || (f->before.n_claims == 0 && f->before.org == c->org
+                    && f->before.salt == 0);
     }
     if (!found) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");

@@ -333,6 +333,26 @@ static void everywhere(void **state)
     world_close(w);
 }
 
+/* CLAIM_REMOVE names no salt: whether others claim the CID or not, it is the
+ * claim without one. */
+static void removed_without_a_salt(void **state)
+{
+    struct world *w = orgs_with(1);
+
+    (void)state;
+    put(w, 1, 1, 1)->salt = 7;
+    w->c->org = TWO;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(drop(w, TWO, 1), VERDICT_NOT_FOUND);
+    assert_int_equal(claim(w, ONE, 1, 1, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(drop(w, TWO, 1), VERDICT_NOT_FOUND);
+    assert_int_equal(drop(w, ONE, 1), VERDICT_ACCEPTED);
+    assert_non_null(seen(w, TWO, 1));
+    world_check(w);
+    world_close(w);
+}
+
 static void organisations(void **state)
 {
     struct world *w = orgs_with(1);
@@ -427,6 +447,7 @@ int main(void)
         cmocka_unit_test(pinned_content_stays),
         cmocka_unit_test(each_expires_by_itself),
         cmocka_unit_test(everywhere),
+        cmocka_unit_test(removed_without_a_salt),
         cmocka_unit_test(organisations),
         cmocka_unit_test(from_the_second_schema),
     };
