@@ -205,6 +205,18 @@ void fsm_order(const struct fsm *f, struct copy *c, enum copy_want want,
         c->state = COPY_QUEUED;
 }
 
+void fsm_settle_mode(struct fsm *f)
+{
+    if ((f->after.flags & CLAIM_DIRECT) != 0)
+        return;
+    for (uint32_t k = 0; k < f->after.n_copies; k++) {
+        struct copy *c = &f->after.copies[k];
+
+        if (c->want == COPY_DIRECT)
+            fsm_order(f, c, COPY_RECURSIVE, (enum copy_reason)c->reason);
+    }
+}
+
 /* A released copy's bytes are still counted on its node, so it needs no room;
  * a cordoned node takes nothing new, but may keep what it has. */
 bool fsm_may_take(const struct fsm *f, struct pin *pin, uint32_t node)

@@ -213,16 +213,6 @@ static bool place(struct fsm *f, const struct command *command,
     return false;
 }
 
-static void make_recursive(struct fsm *f)
-{
-    for (uint32_t k = 0; k < f->after.n_copies; k++) {
-        struct copy *c = &f->after.copies[k];
-
-        if (c->want == COPY_DIRECT)
-            fsm_order(f, c, COPY_RECURSIVE, (enum copy_reason)c->reason);
-    }
-}
-
 /* before: the row, or empty. */
 static void load(struct fsm *f, const struct command_claim_put *c)
 {
@@ -341,8 +331,7 @@ static void put_shared(struct fsm *f, const struct command *c,
     changed = set_own(f, own, t, c);
     claims_refuse(p, c->org, false);
     claims_merge(p);
-    if ((p->flags & CLAIM_DIRECT) == 0)
-        make_recursive(f);
+    fsm_settle_mode(f);
     if (!pays(f, c->org, r) || !place(f, c, &taken, r))
         return;
     if (!changed && taken == 0) {
@@ -376,8 +365,7 @@ static void put_plain(struct fsm *f, const struct command *c,
     }
     set_claim(&f->after, t, c);
     changed = !claimed || !same_claim(&f->before, &f->after);
-    if ((t->flags & CLAIM_DIRECT) == 0)
-        make_recursive(f);
+    fsm_settle_mode(f);
     if (!pays(f, c->org, r) || !place(f, c, &taken, r))
         return;
     if (!changed && taken == 0) {

@@ -118,6 +118,7 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }
+    fsm_settle_mode(f); /* who was refused may want it recursively */
     if (assign_release(f, a) + taken == 0 && !granted) {
         fsm_refuse(r, VERDICT_STALE, "nothing to change");
         return;

@@ -33,6 +33,8 @@ void fsm_save(struct fsm *f);
 /* The agent shall do something new. */
 void fsm_order(const struct fsm *f, struct copy *c, enum copy_want want,
                enum copy_reason reason);
+/* Copies that are direct, if somebody wants them recursively. */
+void fsm_settle_mode(struct fsm *f);
 /* A new copy on this node, or a released one wanted again. */
 bool fsm_may_take(const struct fsm *f, struct pin *pin, uint32_t node);
 void fsm_take(const struct fsm *f, struct pin *pin, uint32_t node,

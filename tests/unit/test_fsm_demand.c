@@ -333,6 +333,39 @@ static void everywhere(void **state)
     world_close(w);
 }
 
+/* Copies that were made while only a direct demand could pay. */
+static void granted_recursively(void **state)
+{
+    struct world *w = orgs_with(3);
+    uint64_t id;
+
+    (void)state;
+    put(w, 1, 1, 3)->flags = CLAIM_DIRECT;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    assert_int_equal(claim(w, TWO, 1, 1, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 1)->want, COPY_RECURSIVE);
+    assert_int_equal(limit_of(w, TWO, ORG_LOGICAL, MIB), VERDICT_ACCEPTED);
+    report(w, 1, id, REPORT_PINNED)->size = 2 * MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assign(w, id);
+    assign_add(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 2)->want, COPY_DIRECT);
+    assert_int_equal(reported(w, 2, id, REPORT_PINNED), VERDICT_ACCEPTED);
+    assert_int_equal(limit_of(w, TWO, ORG_LOGICAL, ORG_NO_LIMIT),
+                     VERDICT_ACCEPTED);
+    assign(w, id);
+    assign_release_of(w, 1); /* the other one is direct until now */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 1)->want, COPY_RECURSIVE);
+    assert_int_equal(copy_of(w, id, 2)->want, COPY_RECURSIVE);
+    assert_int_equal(copy_of(w, id, 2)->state, COPY_QUEUED);
+    world_check(w);
+    world_close(w);
+}
+
 /* CLAIM_REMOVE names no salt: whether others claim the CID or not, it is the
  * claim without one. */
 static void removed_without_a_salt(void **state)
@@ -447,6 +480,7 @@ int main(void)
         cmocka_unit_test(pinned_content_stays),
         cmocka_unit_test(each_expires_by_itself),
         cmocka_unit_test(everywhere),
+        cmocka_unit_test(granted_recursively),
         cmocka_unit_test(removed_without_a_salt),
         cmocka_unit_test(organisations),
         cmocka_unit_test(from_the_second_schema),
