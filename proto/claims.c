@@ -27,6 +27,8 @@ static bool more(int32_t a, int32_t b)
 static void strengthen(struct demand *d, uint32_t flags, int32_t rmin,
                        int32_t rmax)
 {
+    if (rmax > d->number)
+        d->number = rmax;
     if (d->claims++ == 0) {
         d->flags = flags;
         d->rmin = rmin;

@@ -16,6 +16,7 @@ struct demand {
     uint32_t claims;    /* 0: nothing */
     uint32_t flags;     /* CLAIM_* */
     int32_t rmin, rmax;
+    int32_t number;     /* the largest maximum but everywhere; 0: none */
     /* Copies that it pays: the largest maximum, or more of those that were
      * made for everywhere. */
     uint32_t paid;

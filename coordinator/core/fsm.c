@@ -111,6 +111,21 @@ uint32_t fsm_wanted(const struct pin *p)
     return count(p).wanted;
 }
 
+uint32_t fsm_staying(const struct store *s, const struct pin *p)
+{
+    uint32_t staying = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct node *n = store_node(s, p->copies[k].node);
+
+        assert(n != NULL);
+        staying += p->copies[k].want != COPY_RELEASED
+                   && n->health == HEALTH_UP && n->admin != ADMIN_DRAINING
+                   && n->admin != ADMIN_REMOVED;
+    }
+    return staying;
+}
+
 enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
 {
     struct tally t = count(p);

@@ -70,16 +70,8 @@ static bool takes_a_place(const struct fsm *f)
 {
     const struct pin *p = &f->after;
 
-    if (!pin_everywhere(p) || (p->flags & PIN_OVER_QUOTA) != 0)
-        return false;
-    for (uint32_t k = 0; k < p->n_copies; k++) {
-        const struct node *n = store_node(f->store, p->copies[k].node);
-
-        if (p->copies[k].want != COPY_RELEASED && n->health == HEALTH_UP
-            && n->admin != ADMIN_DRAINING && n->admin != ADMIN_REMOVED)
-            return false;
-    }
-    return true;
+    return pin_everywhere(p) && (p->flags & PIN_OVER_QUOTA) == 0
+           && fsm_staying(f->store, p) == 0;
 }
 
 void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)

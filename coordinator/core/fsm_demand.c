@@ -80,15 +80,21 @@ bool fsm_grant(struct fsm *f)
     return granted;
 }
 
+/* Who asked for a number of copies has paid for them, whatever those can pay
+ * that want one everywhere. */
 bool fsm_pays_copy(const struct fsm *f)
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+    uint32_t staying = fsm_staying(f->store, &f->after);
     struct demand d;
 
     for (uint32_t k = 0; k < n; k++) {
         claims_demand(&f->after, orgs[k], &d);
-        if (d.rmax == -1 && (d.flags & CLAIM_REFUSED) == 0
-            && fsm_affords(f, orgs[k], f->after.size, NULL))
+        if ((d.flags & CLAIM_REFUSED) != 0)
+            continue;
+        if ((int64_t)staying < d.number
+            || (d.rmax == -1
+                && fsm_affords(f, orgs[k], f->after.size, NULL)))
             return true;
     }
     return false;

@@ -83,6 +83,7 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
 {
     const struct org *o = store_org(s, org);
     uint64_t left, all = p->size;
+    uint32_t staying, more;
     struct demand d;
     bool over;
 
@@ -96,10 +97,18 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
         return 0;
     if (over && d.rmax != -1)
         all *= (uint64_t)d.rmax;
-    if (over || d.rmax == -1)
-        return left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;
-    /* Paid for since it was accepted; no more than that. */
-    return pin_everywhere(p) ? 0 : UINT32_MAX;
+    if (!over && d.rmax != -1 && !pin_everywhere(p))
+        return UINT32_MAX;
+    more = left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;
+    if (over)
+        return more;
+    if (d.rmax != -1)
+        more = 0;
+    /* A number is paid for since it was accepted; no more than that. */
+    staying = fsm_staying(s, p);
+    if ((int64_t)staying < d.number && more < (uint32_t)d.number - staying)
+        more = (uint32_t)d.number - staying;
+    return more;
 }
 
 uint32_t fsm_affordable(const struct store *s, const struct pin *p,

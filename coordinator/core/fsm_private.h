@@ -40,6 +40,8 @@ bool fsm_may_take(const struct fsm *f, struct pin *pin, uint32_t node);
 void fsm_take(const struct fsm *f, struct pin *pin, uint32_t node,
               enum copy_reason reason);
 uint32_t fsm_wanted(const struct pin *p);
+/* Of those, such as stay, on nodes that are up. */
+uint32_t fsm_staying(const struct store *s, const struct pin *p);
 uint32_t fsm_now_s(const struct fsm *f);
 
 /* fsm_claim.c */
@@ -58,7 +60,8 @@ bool fsm_refuse_unpaid(struct fsm *f);
 void fsm_refuse_all(struct fsm *f);
 /* Who was refused, of several, and can pay now, asks again. true: some do. */
 bool fsm_grant(struct fsm *f);
-/* Whether somebody pays one more copy of a pin for everywhere. */
+/* Whether somebody pays, or has paid, one more copy of a pin for everywhere.
+ */
 bool fsm_pays_copy(const struct fsm *f);
 /* Of several: the copies for everywhere that each pays, as many as it can. */
 void fsm_settle_paid(struct fsm *f);

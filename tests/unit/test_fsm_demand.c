@@ -333,6 +333,65 @@ static void everywhere(void **state)
     world_close(w);
 }
 
+/* Who wants one everywhere and can pay no more keeps nobody from the number
+ * that he pays: not from the copies, nor from their repair. */
+static void everywhere_hinders_nobody(void **state)
+{
+    struct world *w = orgs_with(4);
+    uint64_t none[ORG_KINDS] = {0};
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, MIB), VERDICT_ACCEPTED);
+    assert_int_equal(claim(w, TWO, 1, -1, -1, 4), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    assert_int_equal(fsm_wanted(world_pin(w, id)), 1);
+    assert_int_equal(fsm_affordable(w->store, &w->got, w->time_ms, none), 0);
+    assert_int_equal(claim(w, ONE, 1, 2, 3, 2), VERDICT_ACCEPTED);
+    assert_used(w, ONE, MIB, 3 * MIB, 1);
+    assert_used(w, TWO, MIB, MIB, 1);
+    assert_int_equal(fsm_wanted(world_pin(w, id)), 2);
+    assert_int_equal(fsm_affordable(w->store, &w->got, w->time_ms, none), 1);
+    assign(w, id);
+    assign_add(w, 3);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), w->time_ms,
+                                    none), 0);
+    assign(w, id);
+    assign_add(w, 4);
+    assert_int_equal(go(w), VERDICT_STALE);
+    down(w, 2);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), w->time_ms,
+                                    none), 1);
+    assign(w, id);
+    assign_add(w, 4);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, ONE, MIB, 3 * MIB, 1);
+    assert_used(w, TWO, MIB, MIB, 1);
+    world_close(w);
+}
+
+/* One organisation that wants a number and everywhere pays for the number
+ * before it is asked for more. */
+static void a_number_is_paid_first(void **state)
+{
+    struct world *w = orgs_with(4);
+
+    (void)state;
+    assert_int_equal(claim(w, TWO, 1, 1, 3, 1), VERDICT_ACCEPTED);
+    put(w, 1, -1, -1)->salt = 7;
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, TWO, MIB, 3 * MIB, 1);
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 3 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_int_equal(claim(w, ONE, 1, 1, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(claim(w, TWO, 1, 3, 3, 4), VERDICT_ACCEPTED);
+    assert_int_equal(fsm_wanted(&w->pin), 3);
+    assert_used(w, TWO, MIB, 3 * MIB, 1);
+    world_close(w);
+}
+
 /* Copies that were made while only a direct demand could pay. */
 static void granted_recursively(void **state)
 {
@@ -480,6 +539,8 @@ int main(void)
         cmocka_unit_test(pinned_content_stays),
         cmocka_unit_test(each_expires_by_itself),
         cmocka_unit_test(everywhere),
+        cmocka_unit_test(everywhere_hinders_nobody),
+        cmocka_unit_test(a_number_is_paid_first),
         cmocka_unit_test(granted_recursively),
         cmocka_unit_test(removed_without_a_salt),
         cmocka_unit_test(organisations),
