@@ -1,19 +1,12 @@
 /* After each operation: what no operation of its kind may do, whatever was
  * asked. Rows that changed are read and compared with what they were.
  */
-#include "tests/fsm/run.h"
+#include "tests/fsm/check.h"
 
 #include "proto/mem.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* What may differ between two states of one pin is a matter of these. */
-struct change {
-    const struct command *c;
-    const struct fsm_result *result;
-    struct pin *was, *now; /* NULL: no row */
-};
 
 static bool is(const struct change *x, enum command_kind kind)
 {
@@ -43,24 +36,17 @@ static bool ends_claims(const struct change *x)
     return is(x, COMMAND_CLAIM_REMOVE) || is(x, COMMAND_EXPIRE);
 }
 
-static void event(struct run *r, enum run_event e)
+void check_event(struct run *r, enum run_event e)
 {
     r->progress->events[e]++;
 }
 
 /* --- money ---------------------------------------------------------------- */
-static bool counts(const struct pin *p, const struct copy *c)
-{
-    return p->rmax > 0 || (c->want != COPY_RELEASED
-                           && c->reason != REASON_REPAIR
-                           && c->reason != REASON_DRAINED);
-}
-
 /* Into the sums of the shadow, or out of them. */
-static void book(struct run *r, const struct pin *p, bool in)
+static void book(struct run *r, const struct pin *p,
+                 const struct wants *wants, bool in)
 {
-    uint64_t copies = p->rmax > 0 ? (uint64_t)p->rmax : 0;
-    uint64_t charge[ORG_KINDS] = {0, 0, 1};
+    uint64_t charge[ORG_KINDS];
 
     for (uint32_t k = 0; k < p->n_copies; k++) {
         const struct copy *c = &p->copies[k];
@@ -70,101 +56,95 @@ static void book(struct run *r, const struct pin *p, bool in)
         n->bytes += in ? c->size : -c->size;
         if (c->want != COPY_RELEASED)
             n->wanted += in ? 1 : -(uint64_t)1;
-        copies += p->rmax <= 0 && counts(p, c);
     }
-    if (p->org == 0)
-        return;
-    if ((p->flags & PIN_OVER_QUOTA) == 0) {
-        charge[ORG_LOGICAL] = p->size;
-        charge[ORG_PHYSICAL] = p->size * copies;
+    for (uint32_t k = 0; k < wants->n; k++) {
+        struct org_sum *o = &r->orgs[wants->of[k].org % RUN_ORGS];
+
+        want_charge(&wants->of[k], p->size, charge);
+        for (int i = 0; i < ORG_KINDS; i++)
+            o->used[i] += in ? charge[i] : -charge[i];
     }
-    for (int k = 0; k < ORG_KINDS; k++)
-        r->used[k] += in ? charge[k] : -charge[k];
 }
 
-/* By the organisation as it was before the operation. */
-static uint64_t bound_of(const struct org *o, int k, uint64_t time_ms)
+static void check_budget(struct run *r, const struct org_sum *sum,
+                         const struct org *o, uint64_t time_ms)
 {
-    const struct org_limit *l = &o->limits[k];
-
-    if (l->soft < l->hard && o->over_ms[k] != 0
-        && time_ms - o->over_ms[k] >= o->grace_ms)
-        return l->soft;
-    return l->hard < ORG_LIMIT_MAX ? l->hard : ORG_LIMIT_MAX;
-}
-
-static void check_money(struct run *r, const struct fsm_result *result)
-{
-    const struct org *o = store_org(r->a.store, ORG_DEFAULT);
-
     for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t bound = bound_of(&r->org, k, result->time_ms);
+        const char *kind = org_kind_text((enum org_kind)k);
+        uint64_t bound = want_bound(&sum->was, k, time_ms);
         bool over = o->used[k] > o->limits[k].soft;
 
-        RUN_NEED(r, o->used[k] == r->used[k],
-                 "%s: %llu is used, the sum over pins is %llu",
-                 org_kind_text((enum org_kind)k),
-                 (unsigned long long)o->used[k],
-                 (unsigned long long)r->used[k]);
-        RUN_NEED(r, o->used[k] <= bound || o->used[k] <= r->org.used[k],
-                 "%s: grew from %llu to %llu, bound %llu",
-                 org_kind_text((enum org_kind)k),
-                 (unsigned long long)r->org.used[k],
-                 (unsigned long long)o->used[k], (unsigned long long)bound);
-        RUN_NEED(r, over == (o->over_ms[k] != 0)
-                        && o->over_ms[k] <= result->time_ms,
-                 "%s: since when it is over its soft limit",
-                 org_kind_text((enum org_kind)k));
+        RUN_NEED(r, o->used[k] == sum->used[k],
+                 "%s: %llu is used by organisation %u, the sum over pins is "
+                 "%llu", kind, (unsigned long long)o->used[k], o->id,
+                 (unsigned long long)sum->used[k]);
+        RUN_NEED(r, o->used[k] <= bound || o->used[k] <= sum->was.used[k],
+                 "%s: grew from %llu to %llu, bound %llu, organisation %u",
+                 kind, (unsigned long long)sum->was.used[k],
+                 (unsigned long long)o->used[k], (unsigned long long)bound,
+                 o->id);
+        RUN_NEED(r, over == (o->over_ms[k] != 0) && o->over_ms[k] <= time_ms,
+                 "%s: since when organisation %u is over its soft limit",
+                 kind, o->id);
         if (o->used[k] > bound)
-            event(r, RUN_BOUND);
+            check_event(r, RUN_BOUND);
     }
-    r->org = *o;
+}
+
+/* Made, changed, removed only by operations that say so. */
+static void check_terms(struct run *r, const struct change *x,
+                        struct org_sum *sum, const struct org *o)
+{
+    const struct command_org_put *put = &x->c->org_put;
+    bool mine = is(x, COMMAND_ORG_PUT)
+                && x->result->verdict == VERDICT_ACCEPTED;
+
+    if (!sum->there) {
+        RUN_NEED(r, mine && put->org == 0 && sum->was.id == 0,
+                 "organisation %u comes from nowhere", o->id);
+        sum->there = true;
+        sum->was = *o;
+        return;
+    }
+    mine = mine && put->org == o->id;
+    if (strcmp(o->name, sum->was.name) != 0) {
+        RUN_NEED(r, mine && (put->set & ORG_SET_NAME) != 0,
+                 "organisation %u has another name", o->id);
+        check_event(r, RUN_ORG_RENAMED);
+    }
+    RUN_NEED(r, mine || (o->grace_ms == sum->was.grace_ms
+                         && memcmp(o->limits, sum->was.limits,
+                                   sizeof(o->limits)) == 0),
+             "other limits of organisation %u", o->id);
+}
+
+static void check_orgs(struct run *r, const struct change *x)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct org_sum *sum = &r->orgs[all[k].id % RUN_ORGS];
+
+        check_terms(r, x, sum, &all[k]);
+        check_budget(r, sum, &all[k], x->result->time_ms);
+        sum->was = all[k];
+    }
+    if (is(x, COMMAND_ORG_PUT) && (x->c->org_put.set & ORG_REMOVE) != 0
+        && x->result->verdict == VERDICT_ACCEPTED) {
+        RUN_NEED(r, store_org(r->a.store, x->c->org_put.org) == NULL,
+                 "organisation %u is there", x->c->org_put.org);
+        r->orgs[x->c->org_put.org].there = false;
+        r->n_orgs--;
+        check_event(r, RUN_ORG_REMOVED);
+    }
+    if (is(x, COMMAND_ORG_PUT) && x->c->org_put.org == 0
+        && x->result->verdict == VERDICT_ACCEPTED)
+        r->n_orgs++;
+    RUN_NEED(r, n == r->n_orgs, "%u organisations, not %u", n, r->n_orgs);
 }
 
 /* --- copies --------------------------------------------------------------- */
-static uint32_t joined(struct run *r)
-{
-    uint32_t n, count = 0;
-    const struct node *const *nodes = store_nodes(r->a.store, &n);
-
-    for (uint32_t k = 0; k < n; k++)
-        count += nodes[k]->admin != ADMIN_JOINING;
-    return count;
-}
-
-int64_t check_minimum(struct run *r, const struct pin *p)
-{
-    uint32_t n;
-
-    if (p->org == 0)
-        return 0;
-    if (p->rmax == -1)
-        return 1;
-    if ((p->flags & CLAIM_DEFAULT) == 0)
-        return p->rmin;
-    n = joined(r);
-    return n < 1 ? 1 : n < (uint32_t)p->rmin ? (int64_t)n : p->rmin;
-}
-
-static int64_t wanted(const struct pin *p)
-{
-    int64_t n = 0;
-
-    for (uint32_t k = 0; p != NULL && k < p->n_copies; k++)
-        n += p->copies[k].want != COPY_RELEASED;
-    return n;
-}
-
-static int64_t pinned(const struct pin *p)
-{
-    int64_t n = 0;
-
-    for (uint32_t k = 0; k < p->n_copies; k++)
-        n += p->copies[k].want != COPY_RELEASED
-             && p->copies[k].state == COPY_PINNED;
-    return n;
-}
-
 /* Confirmed ones that can be read: on nodes that are up. */
 static int64_t safe(struct run *r, const struct pin *p)
 {
@@ -197,7 +177,7 @@ static void made(struct run *r, const struct change *x, const struct copy *c)
              n->id);
     RUN_NEED(r, bytes <= n->capacity && c->size <= n->capacity - bytes,
              "a new copy on node %u beyond its capacity", n->id);
-    event(r, RUN_COPIES);
+    check_event(r, RUN_COPIES);
 }
 
 static void gone(struct run *r, const struct change *x, const struct copy *c)
@@ -205,12 +185,12 @@ static void gone(struct run *r, const struct change *x, const struct copy *c)
     if (is(x, COMMAND_NODE_REMOVE)) {
         RUN_NEED(r, x->c->node_remove.node == c->node,
                  "a copy went with another node");
-        event(r, RUN_GIVEN_UP);
+        check_event(r, RUN_GIVEN_UP);
         return;
     }
     RUN_NEED(r, reports(x, c), "a copy went without a report");
     RUN_NEED(r, c->want == COPY_RELEASED, "a wanted copy went");
-    event(r, RUN_GONE);
+    check_event(r, RUN_GONE);
 }
 
 static void want_changed(struct run *r, const struct change *x,
@@ -223,16 +203,16 @@ static void want_changed(struct run *r, const struct change *x,
         RUN_NEED(r, is(x, COMMAND_ASSIGN) || ends_claims(x),
                  "released by an operation of another kind");
         if (is(x, COMMAND_ASSIGN))
-            event(r, RUN_RELEASES);
+            check_event(r, RUN_RELEASES);
     } else if (old->want == COPY_RELEASED) {
         RUN_NEED(r, orders(x), "wanted again by another kind");
         RUN_NEED(r, n->health == HEALTH_UP
                         && (n->admin == ADMIN_ACTIVE
                             || n->admin == ADMIN_CORDONED),
                  "wanted again on node %u that keeps none", n->id);
-        event(r, RUN_KEPT);
+        check_event(r, RUN_KEPT);
     } else {
-        RUN_NEED(r, is(x, COMMAND_CLAIM_PUT) && new->want == COPY_RECURSIVE,
+        RUN_NEED(r, orders(x) && new->want == COPY_RECURSIVE,
                  "another mode");
     }
 }
@@ -252,7 +232,7 @@ static void stayed(struct run *r, const struct change *x,
     if (old->size != new->size) {
         RUN_NEED(r, reports(x, old), "measured by another node");
         if (new->idx == r->index && old->idx != new->idx)
-            event(r, RUN_ASKED);
+            check_event(r, RUN_ASKED);
     }
     if (old->state == new->state)
         return;
@@ -290,49 +270,6 @@ static void check_copies(struct run *r, const struct change *x)
 }
 
 /* --- pins ----------------------------------------------------------------- */
-static bool same_claim(const struct pin *a, const struct pin *b)
-{
-    const uint32_t derived = 3U << CLAIM_STATE_SHIFT;
-
-    return a->org == b->org && a->who == b->who && a->salt == b->salt
-           && a->rmin == b->rmin && a->rmax == b->rmax
-           && (a->flags & 0xffff & ~derived)
-                  == (b->flags & 0xffff & ~derived)
-           && a->created_ms == b->created_ms
-           && a->expires_ms == b->expires_ms
-           && span_equal(span_buf(&a->name), span_buf(&b->name))
-           && span_equal(span_buf(&a->meta), span_buf(&b->meta));
-}
-
-static void check_claim(struct run *r, const struct change *x)
-{
-    const struct pin *was = x->was, *now = x->now;
-
-    if (was != NULL && now != NULL && same_claim(was, now))
-        return;
-    if (now != NULL && now->org != 0) {
-        RUN_NEED(r, is(x, COMMAND_CLAIM_PUT)
-                        && cid_equal(&now->cid, &x->c->claim_put.cid),
-                 "a claim was made by another operation");
-        return;
-    }
-    if (was == NULL || was->org == 0)
-        return;
-    RUN_NEED(r, ends_claims(x), "a claim was ended by another operation");
-    if (is(x, COMMAND_CLAIM_REMOVE))
-        RUN_NEED(r, cid_equal(&was->cid, &x->c->claim_remove.cid),
-                 "another claim was ended");
-    else
-        RUN_NEED(r, was->expires_ms != 0
-                        && was->expires_ms <= r->time_ms,
-                 "a claim was ended before its time");
-}
-
-static bool is_free(unsigned reason)
-{
-    return reason == REASON_REPAIR || reason == REASON_DRAINED;
-}
-
 /* Of a pin for everywhere: one that takes the place of all others. */
 static void check_free(struct run *r, const struct change *x)
 {
@@ -341,14 +278,14 @@ static void check_free(struct run *r, const struct change *x)
     for (uint32_t k = 0; k < x->now->n_copies; k++) {
         const struct copy *c = &x->now->copies[k];
 
-        took += c->want != COPY_RELEASED && is_free(c->reason)
+        took += c->want != COPY_RELEASED && want_is_free(c->reason)
                 && c->idx == r->index
                 && (pin_copy(x->was, c->node) == NULL
                     || pin_copy(x->was, c->node)->want == COPY_RELEASED);
     }
     if (took == 0)
         return;
-    event(r, RUN_FREE);
+    check_event(r, RUN_FREE);
     RUN_NEED(r, took == 1, "%u copies free of charge", took);
     for (uint32_t k = 0; k < x->was->n_copies; k++) {
         const struct copy *c = &x->was->copies[k];
@@ -376,45 +313,23 @@ static void check_assign(struct run *r, const struct change *x)
         released += x->was->copies[k].want != COPY_RELEASED && c != NULL
                     && c->want == COPY_RELEASED;
     }
-    RUN_NEED(r, released == 0 || over
-                    || safe(r, x->now) >= check_minimum(r, x->now),
-             "released although %lld confirmed copies are kept, minimum %lld",
-             (long long)safe(r, x->now),
-             (long long)check_minimum(r, x->now));
+    for (uint32_t k = 0; k < x->wants->n && released > 0 && !over; k++) {
+        int64_t least = want_minimum(r, &x->wants->of[k]);
+
+        RUN_NEED(r, x->wants->of[k].refused || safe(r, x->now) >= least,
+                 "released although %lld confirmed copies are kept, minimum "
+                 "of organisation %u %lld", (long long)safe(r, x->now),
+                 x->wants->of[k].org, (long long)least);
+    }
     if (released < a->n_release)
-        event(r, RUN_DENIED);
+        check_event(r, RUN_DENIED);
     if (x->now->rmax == -1)
         check_free(r, x);
 }
 
-/* A report that names the pin twice may lose it first. */
-static bool once(const struct change *x, uint64_t pin)
-{
-    unsigned n = 0;
-
-    for (uint32_t k = 0; k < x->c->report.n; k++)
-        n += x->c->report.items[k].pin == pin;
-    return n == 1;
-}
-
-static void check_quota_mark(struct run *r, const struct change *x)
-{
-    bool was = x->was != NULL && (x->was->flags & PIN_OVER_QUOTA) != 0;
-    bool now = x->now != NULL && (x->now->flags & PIN_OVER_QUOTA) != 0;
-
-    if (now && !was) {
-        RUN_NEED(r, is(x, COMMAND_REPORT)
-                        && (pinned(x->was) == 0 || !once(x, x->now->id)),
-                 "what is held was refused");
-        event(r, RUN_OVER);
-    } else if (was && !now && x->now != NULL && x->now->org != 0) {
-        RUN_NEED(r, orders(x), "granted by another operation");
-        event(r, RUN_GRANTED);
-    }
-}
-
 /* What can be derived, and what a row may be at all. */
-static void check_row(struct run *r, const struct pin *p)
+static void check_row(struct run *r, const struct pin *p,
+                      const struct wants *wants)
 {
     bool over = (p->flags & PIN_OVER_QUOTA) != 0;
 
@@ -423,12 +338,13 @@ static void check_row(struct run *r, const struct pin *p)
     RUN_NEED(r, (p->org == 0) == ((p->flags & PIN_RELEASING) != 0),
              "marked as releasing");
     if (p->org == 0) {
-        RUN_NEED(r, p->n_copies > 0 && wanted(p) == 0,
+        RUN_NEED(r, p->n_copies > 0 && want_copies(p) == 0,
                  "copies without a claim");
         return;
     }
     RUN_NEED(r, (pin_state_of(p) == PIN_PINNED)
-                    == (!over && pinned(p) >= check_minimum(r, p)),
+                    == (!over
+                        && want_pinned(p) >= want_minimum(r, &wants->all)),
              "state pinned");
 }
 
@@ -436,32 +352,37 @@ static void check_gone(struct run *r, const struct change *x)
 {
     RUN_NEED(r, x->was->org == 0 || ends_claims(x), "a claimed pin is gone");
     RUN_NEED(r, x->was->n_copies <= 1, "a pin is gone before its copies");
-    event(r, RUN_ROWS_GONE);
+    check_event(r, RUN_ROWS_GONE);
+}
+
+/* Its own minimum; of those that others want no more are made. */
+static void check_put(struct run *r, const struct change *x)
+{
+    const struct want *own = want_of(x->wants, x->c->org);
+    int64_t now = want_copies(x->now), most = x->wants->all.rmax;
+
+    RUN_NEED(r, now >= want_minimum(r, own), "accepted with %lld copies",
+             (long long)now);
+    RUN_NEED(r, most == -1 || now <= most || now <= want_copies(x->was),
+             "%lld copies, most are %lld", (long long)now, (long long)most);
 }
 
 static void check_pin(struct run *r, const struct change *x)
 {
     check_copies(r, x);
-    check_claim(r, x);
-    check_quota_mark(r, x);
+    check_demands(r, x);
     if (x->now == NULL) {
         if (x->was != NULL)
             check_gone(r, x);
         return;
     }
-    check_row(r, x->now);
+    check_row(r, x->now, x->wants);
     if (x->was != NULL && x->was->size != x->now->size)
         RUN_NEED(r, is(x, COMMAND_REPORT), "another size");
     if (is(x, COMMAND_ASSIGN))
         check_assign(r, x);
-    if (!is(x, COMMAND_CLAIM_PUT))
-        return;
-    RUN_NEED(r, wanted(x->now) >= check_minimum(r, x->now),
-             "accepted with %lld copies", (long long)wanted(x->now));
-    RUN_NEED(r, x->now->rmax == -1 || wanted(x->now) <= x->now->rmax
-                    || wanted(x->now) <= wanted(x->was),
-             "%lld copies, most are %d", (long long)wanted(x->now),
-             x->now->rmax);
+    else if (is(x, COMMAND_CLAIM_PUT))
+        check_put(r, x);
 }
 
 /* --- numbers -------------------------------------------------------------- */
@@ -549,6 +470,10 @@ static void look(struct run *r, struct change *x, uint64_t id)
     struct shadow *s = shadow_of(r, id, there);
     struct pin kept;
 
+    memset(&r->wants, 0, sizeof(r->wants));
+    if (there)
+        want_reckon(r, &r->now, &r->wants);
+
     if (s == NULL)
         return;
     if (s->there && s->pin.id != id) {
@@ -557,14 +482,17 @@ static void look(struct run *r, struct change *x, uint64_t id)
     }
     x->was = s->there ? &s->pin : NULL;
     x->now = there ? &r->now : NULL;
+    x->wanted = &s->wants;
+    x->wants = &r->wants;
     RUN_NEED(r, x->result->verdict == VERDICT_ACCEPTED,
              "a pin changed by an operation that was %s",
              verdict_text(x->result->verdict));
     check_pin(r, x);
     if (s->there)
-        book(r, &s->pin, false);
+        book(r, &s->pin, &s->wants, false);
     if (there)
-        book(r, &r->now, true);
+        book(r, &r->now, &r->wants, true);
+    s->wants = r->wants;
     kept = s->pin;
     s->there = there;
     s->pin = r->now;
@@ -590,10 +518,11 @@ void check_operation(struct run *r, const struct command *c,
                      const struct fsm_result *result)
 {
     const struct store_changes *changes = store_changes(r->a.store);
-    struct change x = {c, result, NULL, NULL};
+    struct change x = {c, result, NULL, NULL, NULL, NULL};
 
     RUN_NEED(r, !changes->overflow, "too many pins in one operation");
     check_number(r, c, result);
+    check_verdict(r, c, result);
     if (result->verdict == VERDICT_ACCEPTED)
         check_node(r, c);
     for (uint32_t k = 0; k < changes->n_pins; k++)
@@ -603,6 +532,7 @@ void check_operation(struct run *r, const struct command *c,
     if (c->kind == COMMAND_NODE_REMOVE
         && result->verdict == VERDICT_ACCEPTED)
         check_removed(r, c);
-    check_money(r, result);
+    check_done(r, c, result);
+    check_orgs(r, &x);
     store_changes_clear(r->a.store);
 }

@@ -112,6 +112,39 @@ static struct shadow *pick_pin(struct run *r)
     return s;
 }
 
+/* --- organisations -------------------------------------------------------- */
+static uint32_t any_org(struct run *r)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+
+    if (one_in(r, 100)) /* removed, or unknown */
+        return (uint32_t)below(r, RUN_ORGS + 2);
+    if (one_in(r, 40)) /* few, or it never goes */
+        return all[n - 1].id;
+    return all[below(r, RUN_LASTING)].id;
+}
+
+/* Who claims that CID: a third of them is for all, the rest mostly for one,
+ * so that there are pins of every kind. */
+static uint32_t pick_org(struct run *r, uint32_t number)
+{
+    if (number % 3 == 0 || one_in(r, 30))
+        return any_org(r);
+    return ORG_DEFAULT + number / 3 % 3;
+}
+
+void make_org(struct run *r, const char *name)
+{
+    struct command_org_put *p = &r->c->org_put;
+
+    memset(r->c, 0, offsetof(struct command, org_put) + sizeof(*p));
+    make_head(r, COMMAND_ORG_PUT);
+    for (int k = 0; k < ORG_KINDS; k++)
+        p->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+    snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
 static uint64_t a_size(struct run *r)
 {
     uint64_t n = below(r, 400);
@@ -127,8 +160,12 @@ static void claim_put(struct run *r)
     uint32_t first;
     uint64_t n;
 
+    uint32_t number = (uint32_t)below(r, r->n_cids);
+
     make_head(r, COMMAND_CLAIM_PUT);
-    p->cid = run_cid((uint32_t)below(r, r->n_cids));
+    p->cid = run_cid(number);
+    r->c->org = pick_org(r, number);
+    p->salt = p->who = 0;
     p->rmin = (int32_t)below(r, 3) + 1;
     p->rmax = p->rmin + (int32_t)below(r, 3);
     if (one_in(r, 12))
@@ -144,14 +181,18 @@ static void claim_put(struct run *r)
         p->flags = CLAIM_DEFAULT;
     if (one_in(r, 6))
         p->flags |= CLAIM_DIRECT;
+    if (one_in(r, 8))
+        p->flags |= (uint16_t)(below(r, 3) << CLAIM_PRIORITY_SHIFT);
     p->who = below(r, 3);
     if (one_in(r, 12)) {
         p->from = run_cid((uint32_t)below(r, r->n_cids));
         p->set_name = one_in(r, 2);
         p->set_expires = one_in(r, 2);
     }
-    if (one_in(r, 100))
-        r->c->org = 2;
+    if (one_in(r, 12)) { /* ends by its time: CLAIM_REMOVE names none */
+        p->salt = 1 + below(r, RUN_SALTS - 1);
+        p->expires_ms = r->time_ms + below(r, 3000) + 1;
+    }
     first = (uint32_t)below(r, 64);
     n = below(r, 6);
     for (uint64_t k = 0; k < n; k++) {
@@ -173,6 +214,9 @@ static void claim_remove(struct run *r)
     make_head(r, COMMAND_CLAIM_REMOVE);
     r->c->claim_remove.cid =
         s->there ? s->pin.cid : run_cid((uint32_t)below(r, r->n_cids));
+    r->c->org = pick_org(r, run_number(&r->c->claim_remove.cid));
+    if (s->wants.n > 0 && !one_in(r, 12))
+        r->c->org = s->wants.of[below(r, s->wants.n)].org;
 }
 
 /* What a leader wishes: one more copy, one or more fewer; also both, of what
@@ -299,17 +343,44 @@ static void node_remove(struct run *r)
     r->c->node_remove.force = one_in(r, 2);
 }
 
+/* One more comes, is renamed, and goes when it has no claims. */
+static void org_life(struct run *r)
+{
+    struct command_org_put *p = &r->c->org_put;
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+    const struct org *last = &all[n - 1];
+    char name[24];
+
+    snprintf(name, sizeof(name), "t%u", (unsigned)below(r, 3));
+    make_org(r, one_in(r, 20) ? "Not Good" : name);
+    if (n <= RUN_LASTING && last->id + 2 < RUN_ORGS)
+        return;
+    p->org = last->id;
+    p->set = ORG_REMOVE;
+    if (one_in(r, 4) && n > RUN_LASTING)
+        p->set = ORG_SET_NAME;
+    else if (n <= RUN_LASTING || one_in(r, 8))
+        p->org = ORG_DEFAULT;
+}
+
 /* Around what is used; or none. */
 static void org_put(struct run *r)
 {
     struct command_org_put *p = &r->c->org_put;
+    uint32_t org = any_org(r);
 
+    if (one_in(r, 12)) {
+        org_life(r);
+        return;
+    }
     make_head(r, COMMAND_ORG_PUT);
-    p->org = one_in(r, 30) ? 2 : ORG_DEFAULT;
-    p->set = (uint8_t)below(r, 2 * ORG_SET_GRACE);
+    p->org = org != 0 ? org : RUN_ORGS;
+    p->set = (uint16_t)below(r, 2 * ORG_SET_GRACE);
     p->grace_ms = below(r, 4000);
     for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t base = r->used[k] / 100 + 1;
+        uint64_t used = org < RUN_ORGS ? r->orgs[org].used[k] : 0;
+        uint64_t base = used / 100 + 1;
 
         p->limits[k].hard = one_in(r, 2) ? ORG_NO_LIMIT
                                          : base * (80 + below(r, 200));

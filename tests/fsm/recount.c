@@ -1,10 +1,9 @@
 /* Everything again from the rows of both replicas: the rows against the
  * shadow, what is derived from them, and the state hash made anew.
  */
-#include "tests/fsm/run.h"
+#include "tests/fsm/check.h"
 
 #include "coordinator/core/store_private.h"
-#include "proto/claims.h"
 
 #include <string.h>
 
@@ -16,7 +15,7 @@ struct pass {
     struct store_sum sum;
     struct buf scratch;
     uint64_t pins;
-    uint64_t used[ORG_KINDS];
+    uint64_t used[RUN_ORGS][ORG_KINDS];
 };
 
 static bool same_copy(const struct copy *a, const struct copy *b)
@@ -25,6 +24,37 @@ static bool same_copy(const struct copy *a, const struct copy *b)
            && a->failures == b->failures && a->reason == b->reason
            && a->size == b->size && a->idx == b->idx && a->since == b->since
            && a->system == b->system;
+}
+
+static bool same_bytes(const struct buf *a, const struct buf *b)
+{
+    return span_equal(span_buf(a), span_buf(b));
+}
+
+static bool same_claim(const struct claim *a, const struct claim *b)
+{
+    return a->id == b->id && a->org == b->org && a->who == b->who
+           && a->salt == b->salt && a->flags == b->flags
+           && a->rmin == b->rmin && a->rmax == b->rmax
+           && a->created_ms == b->created_ms
+           && a->expires_ms == b->expires_ms && a->paid == b->paid
+           && same_bytes(&a->name, &b->name)
+           && same_bytes(&a->meta, &b->meta);
+}
+
+static bool same_pin(const struct pin *a, const struct pin *b)
+{
+    for (uint32_t k = 0; k < a->n_claims && k < b->n_claims; k++)
+        if (!same_claim(&a->claims[k], &b->claims[k]))
+            return false;
+    return a->n_claims == b->n_claims && a->n_copies == b->n_copies
+           && a->size == b->size && a->flags == b->flags && a->rev == b->rev
+           && a->todo == b->todo && a->rmin == b->rmin && a->rmax == b->rmax
+           && a->org == b->org && a->who == b->who && a->salt == b->salt
+           && a->created_ms == b->created_ms
+           && a->expires_ms == b->expires_ms
+           && same_bytes(&a->name, &b->name)
+           && same_bytes(&a->meta, &b->meta);
 }
 
 static void count_copy(struct pass *s, const struct pin *p,
@@ -57,16 +87,15 @@ static void count_pin(struct pass *s, uint64_t id)
              (unsigned long long)id);
     shadow = &r->pins[run_number(&p->cid) % RUN_CIDS];
     RUN_NEED(r, shadow->there && shadow->pin.id == id
-                    && shadow->pin.n_copies == p->n_copies
-                    && shadow->pin.size == p->size
-                    && shadow->pin.flags == p->flags
-                    && shadow->pin.rev == p->rev
-                    && shadow->pin.todo == p->todo,
+                    && same_pin(&shadow->pin, p),
              "the row of pin %llu", (unsigned long long)id);
     store_sum_pin(&s->sum, &s->scratch, NULL, p);
-    claims_charge(p, ORG_DEFAULT, charge);
-    for (int k = 0; k < ORG_KINDS; k++)
-        s->used[k] += charge[k];
+    want_reckon(r, p, &r->wants);
+    for (uint32_t k = 0; k < r->wants.n; k++) {
+        want_charge(&r->wants.of[k], p->size, charge);
+        for (int i = 0; i < ORG_KINDS; i++)
+            s->used[r->wants.of[k].org % RUN_ORGS][i] += charge[i];
+    }
     for (uint32_t k = 0; k < p->n_copies; k++) {
         RUN_NEED(r, same_copy(&p->copies[k], &shadow->pin.copies[k]),
                  "a copy of pin %llu", (unsigned long long)id);
@@ -96,6 +125,18 @@ static void count_nodes(struct pass *s)
     }
 }
 
+static void count_orgs(struct pass *s)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(s->store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        RUN_NEED(s->r, memcmp(s->used[all[k].id % RUN_ORGS], all[k].used,
+                              sizeof(all[k].used)) == 0,
+                 "what organisation %u uses is not the sum over the rows",
+                 all[k].id);
+}
+
 static void pass(struct run *r, struct store *store)
 {
     struct pass s = {.r = r, .store = store, .scratch = BUF_INIT};
@@ -112,9 +153,7 @@ static void pass(struct run *r, struct store *store)
     for (uint32_t k = 0; k < RUN_CIDS; k++)
         s.pins -= r->pins[k].there;
     RUN_NEED(r, s.pins == 0, "a pin is not listed");
-    RUN_NEED(r, memcmp(s.used, store_org(store, ORG_DEFAULT)->used,
-                       sizeof(s.used)) == 0,
-             "what is used is not the sum over the rows");
+    count_orgs(&s);
     count_nodes(&s);
     store_memory_sum(store, &s.sum);
     store_sum_bytes(&s.sum, made);

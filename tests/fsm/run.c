@@ -121,6 +121,25 @@ static void on_b(void *arg, const struct command *c,
     fold(&r->b.verdicts, result->verdict);
 }
 
+static void compare_orgs(struct run *r)
+{
+    uint32_t n, m;
+    const struct org *a = store_orgs(r->a.store, &n);
+    const struct org *b = store_orgs(r->b.store, &m);
+
+    RUN_NEED(r, n == m, "replicas differ: number of organisations");
+    for (uint32_t k = 0; k < n; k++)
+        RUN_NEED(r, a[k].id == b[k].id && a[k].grace_ms == b[k].grace_ms
+                        && strcmp(a[k].name, b[k].name) == 0
+                        && memcmp(a[k].limits, b[k].limits,
+                                  sizeof(a[k].limits)) == 0
+                        && memcmp(a[k].over_ms, b[k].over_ms,
+                                  sizeof(a[k].over_ms)) == 0
+                        && memcmp(a[k].used, b[k].used,
+                                  sizeof(a[k].used)) == 0,
+                 "replicas differ: organisation %u", a[k].id);
+}
+
 /* What both have in memory is cheap to compare at each index; the hash over
  * everything less often. */
 static void compare(struct run *r)
@@ -133,9 +152,7 @@ static void compare(struct run *r)
              "replicas differ: pins, copies or failures");
     RUN_NEED(r, memcmp(a->head, b->head, sizeof(a->head)) == 0,
              "replicas differ: counters");
-    RUN_NEED(r, memcmp(a->orgs[0].used, b->orgs[0].used,
-                       sizeof(a->orgs[0].used)) == 0,
-             "replicas differ: what is used");
+    compare_orgs(r);
     RUN_NEED(r, store_applied(a) == r->index, "applied %llu",
              (unsigned long long)store_applied(a));
     if (r->index % HASH_EVERY != 0)
@@ -208,8 +225,12 @@ static void entry(struct run *r, uint64_t most)
 static void form(struct run *r)
 {
     buf_reset(&r->entry);
-    entry_begin(&r->entry, r->time_ms, 1 + r->n_live);
+    entry_begin(&r->entry, r->time_ms, 3 + r->n_live);
     make_form(r);
+    add(r);
+    make_org(r, "two");
+    add(r);
+    make_org(r, "three");
     add(r);
     for (uint32_t k = 0; k < r->n_live; k++) {
         make_node(r);
@@ -237,7 +258,9 @@ static void begin(struct run *r, uint64_t seed)
     r->time_ms = 1000000;
     open_replica(r, &r->a, ":memory:");
     open_replica(r, &r->b, r->path);
-    r->org = *store_org(r->a.store, ORG_DEFAULT);
+    r->orgs[ORG_DEFAULT].was = *store_org(r->a.store, ORG_DEFAULT);
+    r->orgs[ORG_DEFAULT].there = true;
+    r->n_orgs = 1;
 }
 
 static void end(struct run *r)
@@ -250,6 +273,7 @@ static void end(struct run *r)
     for (unsigned k = 0; k < RUN_ORIGINS; k++)
         free(r->seen[k].bits);
     pin_free(&r->now);
+    pin_free(&r->view);
     free(r->pins);
     free(r->slots);
     free(r->c);

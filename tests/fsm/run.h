@@ -21,6 +21,9 @@ enum {
     RUN_PATH = 96,
     RUN_ORIGIN = 70, RUN_ORIGINS = 5, /* the first; how many */
     RUN_CIDS = 384, RUN_NODES = 64, RUN_ITEMS = 6, /* of a report */
+    RUN_ORGS = 64,    /* ids of organisations, all that ever were */
+    RUN_LASTING = 3,  /* so many of them from the first, which stay */
+    RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
     RUN_KINDS = COMMAND_COORDINATOR_PUT + 1, RUN_VERDICTS = 10
 };
 
@@ -32,11 +35,23 @@ enum {
     X(DENIED, "releases denied")                                             \
     X(GONE, "copies gone")                                                   \
     X(GIVEN_UP, "copies given up with their node")                           \
-    X(OVER, "pins over quota")                                               \
+    X(OVER, "demands refused")                                               \
     X(GRANTED, "of them granted")                                            \
     X(FREE, "copies free of charge")                                         \
     X(ASKED, "reservations raised")                                          \
     X(BOUND, "budgets above their bound")                                    \
+    X(SHARED, "pins claimed by another one too")                             \
+    X(SALTED, "several claims of one organisation")                          \
+    X(REFUSED_ALONE, "demands refused alone")                                \
+    X(GRANTED_AGAIN, "demands of several granted again")                     \
+    X(EXPIRED_ALONE, "claims of several expired")                            \
+    X(REMOVED_ALONE, "claims of several removed")                            \
+    X(ALONE_AGAIN, "pins alone again")                                       \
+    X(PAID_LESS, "copies for everywhere that another pays")                  \
+    X(VIEWS_CUT, "views without another's copies")                           \
+    X(ORG_MADE, "organisations made")                                        \
+    X(ORG_RENAMED, "organisations renamed")                                  \
+    X(ORG_REMOVED, "organisations removed")                                  \
     X(ROWS_GONE, "rows gone")                                                \
     X(REOPENED, "replica opened again")                                      \
     X(RECOUNTS, "recounts")
@@ -57,9 +72,33 @@ struct run_progress {
     uint64_t events[RUN_EVENT_COUNT];
 };
 
+/* What one organisation wants of a pin, or all that are not refused: reckoned
+ * here from the claims of the row (want.c). */
+struct want {
+    uint32_t org, claims;
+    bool refused, direct;
+    bool reduced;        /* its minimum, where fewer nodes have joined */
+    int32_t rmin, rmax;  /* -1: everywhere; as minimum one, the least */
+    uint64_t fixed;      /* the largest maximum that is a number */
+    uint64_t paid;       /* copies for everywhere */
+    unsigned state, urgency;
+};
+
+struct wants {
+    uint32_t n;
+    struct want of[RUN_WANTS], all;
+};
+
 struct shadow {
     bool there; /* a row is */
     struct pin pin;
+    struct wants wants;
+};
+
+struct org_sum {
+    bool there;
+    struct org was; /* before the operation */
+    uint64_t used[ORG_KINDS]; /* over the shadow */
 };
 
 struct node_sum {
@@ -99,10 +138,13 @@ struct run {
     uint64_t size_slots;
     struct node_sum nodes[RUN_NODES];
     uint64_t report_seq[RUN_NODES];
-    uint64_t used[ORG_KINDS];   /* sums over the shadow */
-    struct org org;             /* before the operation */
+    uint64_t last_id;           /* of pins and claims, the highest */
+    struct org_sum orgs[RUN_ORGS];
+    uint32_t n_orgs;
     struct origin_seen seen[RUN_ORIGINS];
     struct pin now;             /* the row that is looked at */
+    struct wants wants;         /* of it */
+    struct pin view;
 };
 
 /* run.c */
@@ -123,14 +165,13 @@ void run_fail(struct run *r, const char *fmt, ...)
 /* make.c: one operation into r->c. */
 void make_form(struct run *r);
 void make_node(struct run *r);
+void make_org(struct run *r, const char *name);
 void make_operation(struct run *r);
 void make_head(struct run *r, enum command_kind kind);
 
 /* check.c: after each operation of A. */
 void check_operation(struct run *r, const struct command *c,
                      const struct fsm_result *result);
-/* Claims that need a minimum of copies: how many, by what the nodes are. */
-int64_t check_minimum(struct run *r, const struct pin *p);
 
 /* recount.c: both replicas against the shadow, row by row. */
 void recount(struct run *r);

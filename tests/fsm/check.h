@@ -1,0 +1,55 @@
+/* What the files of the checks share.
+ */
+#ifndef PINFOLD_FSM_CHECK_H
+#define PINFOLD_FSM_CHECK_H
+
+#include "tests/fsm/run.h"
+
+/* What may differ between two states of one pin is a matter of these. */
+struct change {
+    const struct command *c;
+    const struct fsm_result *result;
+    struct pin *was, *now; /* NULL: no row */
+    const struct wants *wanted, *wants; /* of was, of now; never NULL */
+};
+
+/* want.c: the rows' claims, without proto/claims.c. */
+/* The pin's claims; `alone` becomes the one of a pin that lists none, and
+ * borrows. out has RUN_CLAIMS. */
+uint32_t want_claims(struct run *r, const struct pin *p, struct claim *alone,
+                     const struct claim **out);
+/* High before normal before low. */
+unsigned want_urgency(uint32_t flags);
+void want_add(struct want *w, const struct claim *c);
+void want_reckon(struct run *r, const struct pin *p, struct wants *out);
+const struct want *want_of(const struct wants *all, uint32_t org);
+void want_charge(const struct want *w, uint64_t size,
+                 uint64_t out[ORG_KINDS]);
+/* Whether the organisation may be charged so much, and was charged that. */
+bool want_fits(const struct run *r, const struct fsm_result *result,
+               uint32_t org, const uint64_t was[ORG_KINDS],
+               const uint64_t now[ORG_KINDS]);
+uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms);
+/* Its minimum of copies, by what the nodes are. */
+int64_t want_minimum(struct run *r, const struct want *w);
+uint32_t want_joined(struct run *r);
+/* Copies that are wanted; of them, such as do not only take the place of
+ * others; confirmed ones. p NULL: none. */
+int64_t want_copies(const struct pin *p);
+uint64_t want_counted(const struct pin *p);
+int64_t want_pinned(const struct pin *p);
+bool want_is_free(unsigned reason);
+
+/* demand.c: the claims of a row that changed. */
+void check_demands(struct run *r, const struct change *x);
+
+/* verdict.c: what was refused, and what became of what was not. The shadow is
+ * as before the operation; as after it. */
+void check_verdict(struct run *r, const struct command *c,
+                   const struct fsm_result *result);
+void check_done(struct run *r, const struct command *c,
+                const struct fsm_result *result);
+
+void check_event(struct run *r, enum run_event e);
+
+#endif

@@ -1,0 +1,309 @@
+/* Verdicts about claims and organisations: what one may is a matter of its
+ * own claims and limits, and of the nodes, whatever others claim. What was
+ * accepted was done.
+ */
+#include "tests/fsm/check.h"
+
+#include <string.h>
+
+/* What a CLAIM_PUT asks for; a pin update takes it from another pin. */
+struct asked {
+    struct claim claim;
+    const struct shadow *s;  /* of its CID */
+    struct want own;         /* the organisation's demand, with it */
+    bool recursive;          /* its claim was, and is to be direct */
+    uint64_t size;
+};
+
+static struct shadow *at(struct run *r, const struct cid *cid)
+{
+    return &r->pins[run_number(cid) % RUN_CIDS];
+}
+
+static bool known(const struct run *r, uint32_t org)
+{
+    return org < RUN_ORGS && r->orgs[org].there;
+}
+
+static const struct want *wanted_by(const struct shadow *s, uint32_t org)
+{
+    return s->there ? want_of(&s->wants, org) : NULL;
+}
+
+/* The claim, by salt, or the oldest one. */
+static bool claim_of(struct run *r, const struct shadow *s, uint32_t org,
+                     bool any, uint64_t salt, struct claim *out)
+{
+    const struct claim *claims[RUN_CLAIMS];
+    struct claim alone;
+    uint32_t n = s->there ? want_claims(r, &s->pin, &alone, claims) : 0;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (claims[k]->org == org && (any || claims[k]->salt == salt)) {
+            *out = *claims[k];
+            return true;
+        }
+    return false;
+}
+
+/* The organisation's other claims and this one. */
+static void demand_with(struct run *r, struct asked *a)
+{
+    const struct claim *claims[RUN_CLAIMS];
+    struct claim alone;
+    uint32_t n = 0;
+
+    if (a->s->there)
+        n = want_claims(r, &a->s->pin, &alone, claims);
+    for (uint32_t k = 0; k < n; k++) {
+        bool same = claims[k]->salt == a->claim.salt;
+
+        if (claims[k]->org != a->claim.org)
+            continue;
+        a->recursive = a->recursive
+                       || (same && (claims[k]->flags & CLAIM_DIRECT) == 0
+                           && (a->claim.flags & CLAIM_DIRECT) != 0);
+        if (!same)
+            want_add(&a->own, claims[k]);
+    }
+    want_add(&a->own, &a->claim);
+    a->own.refused = false;
+}
+
+static void read_asked(struct run *r, const struct command *c,
+                       const struct want *from, struct asked *a)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    struct claim first;
+
+    memset(a, 0, sizeof(*a));
+    a->s = at(r, &put->cid);
+    a->size = a->s->there ? a->s->pin.size
+              : put->size > 0 ? put->size : FSM_DEFAULT_SIZE;
+    a->claim.org = c->org;
+    a->claim.salt = put->salt;
+    a->claim.flags = put->flags;
+    a->claim.rmin = put->rmin;
+    a->claim.rmax = put->rmax;
+    a->claim.expires_ms = put->expires_ms;
+    if (from == NULL)
+        return;
+    a->claim.flags = (from->direct ? CLAIM_DIRECT : 0)
+                     | (from->reduced ? CLAIM_DEFAULT : 0);
+    a->claim.rmin = from->rmin;
+    a->claim.rmax = from->rmax;
+    if (!put->set_expires
+        && claim_of(r, at(r, &put->from), c->org, true, 0, &first))
+        a->claim.expires_ms = first.expires_ms;
+}
+
+static bool is_valid(const struct run *r, const struct asked *a,
+                     uint64_t size)
+{
+    const struct claim *c = &a->claim;
+    bool number = c->rmin >= 1 && c->rmax >= c->rmin
+                  && c->rmax <= LIMIT_REPLICAS;
+
+    return (number || (c->rmin == -1 && c->rmax == -1))
+           && (c->expires_ms == 0 || c->expires_ms >= r->time_ms)
+           && size < (uint64_t)1 << 48;
+}
+
+/* Places that the CID can have, of those that are named: at least so many
+ * copies are possible. */
+static int64_t possible(struct run *r, const struct command *c,
+                        const struct asked *a)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    int64_t n = a->s->there ? want_copies(&a->s->pin) : 0;
+
+    for (uint32_t k = 0; k < put->n_places; k++) {
+        const struct node *node = store_node(r->a.store, put->places[k].node);
+        const struct copy *had = NULL;
+
+        if (a->s->there)
+            had = pin_copy(&at(r, &put->cid)->pin, put->places[k].node);
+        if (node == NULL || node->health != HEALTH_UP
+            || (had != NULL && had->want != COPY_RELEASED))
+            continue;
+        if (had != NULL)
+            n += node->admin == ADMIN_ACTIVE || node->admin == ADMIN_CORDONED;
+        else
+            n += node->admin == ADMIN_ACTIVE && !node->full
+                 && node->bytes + a->size <= node->capacity;
+    }
+    return n;
+}
+
+/* Of a demand that is for everywhere the copies are made that it can pay;
+ * what is refused could not pay for them all and one more. */
+static bool pays(struct run *r, const struct fsm_result *result,
+                 const struct asked *a)
+{
+    uint64_t was[ORG_KINDS], now[ORG_KINDS];
+    struct want w = a->own;
+
+    if (w.rmax == -1)
+        w.paid = want_counted(a->s->there ? &a->s->pin : NULL) + 1;
+    want_charge(wanted_by(a->s, a->claim.org), a->size, was);
+    want_charge(&w, a->size, now);
+    return want_fits(r, result, a->claim.org, was, now);
+}
+
+static void check_places(struct run *r, const struct command *c,
+                         const struct fsm_result *result,
+                         const struct asked *a)
+{
+    int64_t needed = want_minimum(r, &a->own);
+    int64_t can = possible(r, c, a);
+
+    RUN_NEED(r, can < needed || want_joined(r) == 0,
+             "%s: %lld copies are possible, %lld needed",
+             verdict_text(result->verdict), (long long)can,
+             (long long)needed);
+}
+
+static void check_put(struct run *r, const struct command *c,
+                      const struct fsm_result *result)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    const struct want *from = NULL;
+    enum verdict v = result->verdict;
+    struct asked a;
+
+    RUN_NEED(r, (v == VERDICT_DENIED) == !known(r, c->org),
+             "a claim of organisation %u: %s", c->org, verdict_text(v));
+    if (v == VERDICT_DENIED)
+        return;
+    if (put->from.n > 0)
+        from = wanted_by(at(r, &put->from), c->org);
+    RUN_NEED(r, (v == VERDICT_NOT_FOUND) == (put->from.n > 0 && from == NULL),
+             "a pin update is %s", verdict_text(v));
+    if (v == VERDICT_NOT_FOUND)
+        return;
+    read_asked(r, c, from, &a);
+    RUN_NEED(r, (v == VERDICT_INVALID) == !is_valid(r, &a, put->size),
+             "terms are %s: %s", verdict_text(v), result->text);
+    if (v == VERDICT_INVALID)
+        return;
+    demand_with(r, &a);
+    RUN_NEED(r, (v == VERDICT_CONFLICT) == a.recursive,
+             "a claim of another mode is %s", verdict_text(v));
+    if (v == VERDICT_CONFLICT)
+        return;
+    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a),
+             "organisation %u can pay, and was refused", c->org);
+    RUN_NEED(r, v == VERDICT_OVER_QUOTA || a.own.rmax == -1
+                    || pays(r, result, &a),
+             "organisation %u cannot pay, and was not refused", c->org);
+    if (v == VERDICT_NO_CANDIDATES || v == VERDICT_STALE)
+        check_places(r, c, result, &a);
+    else
+        RUN_NEED(r, v == VERDICT_ACCEPTED || v == VERDICT_ALREADY
+                        || v == VERDICT_OVER_QUOTA, "a claim is %s",
+                 verdict_text(v));
+}
+
+static void check_remove(struct run *r, const struct command *c,
+                         const struct fsm_result *result)
+{
+    struct claim own;
+    enum verdict should =
+        !known(r, c->org) ? VERDICT_DENIED
+        : claim_of(r, at(r, &c->claim_remove.cid), c->org, false, 0, &own)
+            ? VERDICT_ACCEPTED : VERDICT_NOT_FOUND;
+
+    RUN_NEED(r, result->verdict == should,
+             "removal of a claim of organisation %u is %s, not %s", c->org,
+             verdict_text(result->verdict), verdict_text(should));
+}
+
+static void check_org(struct run *r, const struct command *c,
+                      const struct fsm_result *result)
+{
+    const struct command_org_put *put = &c->org_put;
+    enum verdict should = VERDICT_ACCEPTED;
+
+    if (put->org == 0) {
+        if (result->verdict == VERDICT_ACCEPTED)
+            check_event(r, RUN_ORG_MADE);
+        return;
+    }
+    if (!known(r, put->org))
+        should = VERDICT_NOT_FOUND;
+    else if ((put->set & ORG_REMOVE) == 0)
+        return;
+    else if (put->org == ORG_DEFAULT)
+        should = VERDICT_INVALID;
+    else if (r->orgs[put->org].used[ORG_PINS] > 0)
+        should = VERDICT_CONFLICT;
+    RUN_NEED(r, result->verdict == should, "organisation %u: %s, not %s",
+             put->org, verdict_text(result->verdict), verdict_text(should));
+}
+
+void check_verdict(struct run *r, const struct command *c,
+                   const struct fsm_result *result)
+{
+    if (result->verdict == VERDICT_REPEATED)
+        return;
+    if (c->kind == COMMAND_CLAIM_PUT)
+        check_put(r, c, result);
+    else if (c->kind == COMMAND_CLAIM_REMOVE)
+        check_remove(r, c, result);
+    else if (c->kind == COMMAND_ORG_PUT)
+        check_org(r, c, result);
+}
+
+/* --- afterwards ----------------------------------------------------------- */
+static void put_done(struct run *r, const struct command *c)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    struct claim own;
+
+    RUN_NEED(r, claim_of(r, at(r, &put->cid), c->org, false, put->salt,
+                         &own), "accepted, and there is no claim");
+    RUN_NEED(r, own.who == put->who
+                    && (put->from.n > 0
+                        || (own.rmin == put->rmin && own.rmax == put->rmax
+                            && own.expires_ms == put->expires_ms)),
+             "accepted, and the claim is another");
+}
+
+/* The shadow of a pin that is listed has no claim whose time is over. */
+static void expire_done(struct run *r, const struct command *c)
+{
+    const struct claim *claims[RUN_CLAIMS];
+    struct claim alone;
+
+    for (uint32_t k = 0; k < c->expire.n; k++) {
+        uint64_t id = c->expire.pins[k];
+        const struct shadow *s = id < r->size_slots && r->slots[id] > 0
+                                     ? &r->pins[r->slots[id] - 1] : NULL;
+        uint32_t n = 0;
+
+        if (s != NULL && s->there && s->pin.id == id)
+            n = want_claims(r, &s->pin, &alone, claims);
+        for (uint32_t i = 0; i < n; i++)
+            RUN_NEED(r, claims[i]->expires_ms == 0
+                            || claims[i]->expires_ms > r->time_ms,
+                     "a claim whose time is over stays");
+    }
+}
+
+void check_done(struct run *r, const struct command *c,
+                const struct fsm_result *result)
+{
+    bool done = result->verdict == VERDICT_ACCEPTED
+                || result->verdict == VERDICT_ALREADY;
+    struct claim own;
+
+    if (!done)
+        return;
+    if (c->kind == COMMAND_CLAIM_PUT)
+        put_done(r, c);
+    else if (c->kind == COMMAND_EXPIRE)
+        expire_done(r, c);
+    else if (c->kind == COMMAND_CLAIM_REMOVE)
+        RUN_NEED(r, !claim_of(r, at(r, &c->claim_remove.cid), c->org, false,
+                              0, &own), "removed, and the claim is there");
+}
