@@ -174,7 +174,8 @@ void claims_share(struct pin *p)
     c->rmax = p->rmax;
     c->created_ms = p->created_ms;
     c->expires_ms = p->expires_ms;
-    c->paid = pin_everywhere(p) ? pin_paid_copies(p) : 0;
+    if (pin_everywhere(p) && (p->flags & PIN_OVER_QUOTA) == 0)
+        c->paid = pin_paid_copies(p);
     buf_add(&c->name, p->name.p, p->name.n);
     buf_add(&c->meta, p->meta.p, p->meta.n);
     p->flags |= PIN_SHARED;

@@ -60,7 +60,7 @@ static bool grant(struct fsm *f, uint32_t org)
     if ((d.flags & CLAIM_REFUSED) == 0)
         return false;
     claims_refuse(&f->after, org, false);
-    if (fsm_affords(f, org, d.rmax == -1 ? f->after.size : 0, NULL))
+    if (fsm_affords(f, org, d.paid == 0 ? f->after.size : 0, NULL))
         return true;
     claims_refuse(&f->after, org, true);
     return false;

@@ -95,8 +95,8 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     if (over
         && p->size > room_beside(o, ORG_LOGICAL, now_ms, promised))
         return 0;
-    if (over && d.rmax != -1)
-        all *= (uint64_t)d.rmax;
+    if (over && d.number > 0)
+        all *= (uint64_t)d.number;
     if (!over && d.rmax != -1 && !pin_everywhere(p))
         return UINT32_MAX;
     more = left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;

@@ -392,6 +392,66 @@ static void a_number_is_paid_first(void **state)
     world_close(w);
 }
 
+/* What the leader takes for payable is granted: of a number and everywhere
+ * the number. */
+static void granted_a_number(void **state)
+{
+    struct world *w = orgs_with(3);
+    uint64_t none[ORG_KINDS] = {0};
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(claim(w, ONE, 1, 1, 1, 1), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    assert_int_equal(claim(w, TWO, 1, 1, 2, 0), VERDICT_ACCEPTED);
+    put(w, 1, -1, -1)->salt = 7;
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 2 * MIB),
+                     VERDICT_ACCEPTED);
+    report(w, 1, id, REPORT_PINNED)->size = 2 * MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, TWO, 0, 0, 1);
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 3 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_false(fsm_grantable(w->store, world_pin(w, id), w->time_ms, none));
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 4 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_true(fsm_grantable(w->store, world_pin(w, id), w->time_ms, none));
+    assign(w, id);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, TWO, 2 * MIB, 4 * MIB, 1);
+    world_close(w);
+}
+
+/* One that was refused alone pays for no copy when another comes: one copy
+ * that it can pay is enough. */
+static void granted_everywhere(void **state)
+{
+    struct world *w = orgs_with(3);
+    uint64_t none[ORG_KINDS] = {0};
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 2 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_int_equal(claim(w, TWO, 1, -1, -1, 3), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    report(w, 1, id, REPORT_PINNED)->size = 3 * MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, TWO, 0, 0, 1);
+    assert_int_equal(claim(w, ONE, 1, 1, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(fsm_wanted(world_pin(w, id)), 2);
+    assert_int_equal(w->got.claims[0].paid, 0);
+    assert_int_equal(limit_of(w, TWO, ORG_PHYSICAL, 4 * MIB),
+                     VERDICT_ACCEPTED);
+    assert_true(fsm_grantable(w->store, world_pin(w, id), w->time_ms, none));
+    assign(w, id);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_used(w, TWO, 3 * MIB, 3 * MIB, 1);
+    world_close(w);
+}
+
 /* Copies that were made while only a direct demand could pay. */
 static void granted_recursively(void **state)
 {
@@ -541,6 +601,8 @@ int main(void)
         cmocka_unit_test(everywhere),
         cmocka_unit_test(everywhere_hinders_nobody),
         cmocka_unit_test(a_number_is_paid_first),
+        cmocka_unit_test(granted_a_number),
+        cmocka_unit_test(granted_everywhere),
         cmocka_unit_test(granted_recursively),
         cmocka_unit_test(removed_without_a_salt),
         cmocka_unit_test(organisations),
