@@ -29,6 +29,9 @@ void want_charge(const struct want *w, uint64_t size,
 bool want_fits(const struct run *r, const struct fsm_result *result,
                uint32_t org, const uint64_t was[ORG_KINDS],
                const uint64_t now[ORG_KINDS]);
+/* Whether one that is refused could pay, for one copy at least. */
+bool want_payable(const struct run *r, const struct fsm_result *result,
+                  const struct want *w, uint64_t size);
 uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms);
 /* Its minimum of copies, by what the nodes are. */
 int64_t want_minimum(struct run *r, const struct want *w);

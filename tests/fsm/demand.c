@@ -222,11 +222,17 @@ static void check_demand(struct run *r, const struct change *x,
         refused(r, x, was, now);
     if (was != NULL && was->refused && !now->refused)
         granted(r, x, now);
+    RUN_NEED(r, !now->refused || !is(x, COMMAND_ASSIGN)
+                    || x->was->n_claims == 0
+                    || !want_payable(r, x->result, now, x->now->size),
+             "organisation %u can pay, and was not granted it", now->org);
     check_paid(r, x, was, now);
     RUN_NEED(r, (now->state == PIN_PINNED) == (pinned && !now->refused),
              "state pinned of organisation %u", now->org);
-    RUN_NEED(r, !now->refused || now->state == PIN_FAILED,
-             "state of organisation %u, which is refused", now->org);
+    RUN_NEED(r, !now->refused
+                    || (now->state == PIN_FAILED && now->paid == 0),
+             "organisation %u is refused, and in state %u, paying %llu copies",
+             now->org, now->state, (unsigned long long)now->paid);
 }
 
 /* The strongest over the demands that are not refused. */

@@ -241,6 +241,57 @@ static void check_org(struct run *r, const struct command *c,
              put->org, verdict_text(result->verdict), verdict_text(should));
 }
 
+static struct shadow *by_id(struct run *r, uint64_t id)
+{
+    struct shadow *s = NULL;
+
+    if (id < r->size_slots && r->slots[id] > 0)
+        s = &r->pins[r->slots[id] - 1];
+    return s != NULL && s->there && s->pin.id == id ? s : NULL;
+}
+
+/* Who can pay again is granted it by any decision about the pin. */
+static void check_stale(struct run *r, const struct command *c,
+                        const struct fsm_result *result)
+{
+    const struct shadow *s = by_id(r, c->assign.pin);
+
+    if (result->verdict != VERDICT_STALE || s == NULL
+        || s->pin.rev != c->assign.rev || s->pin.n_claims == 0)
+        return;
+    for (uint32_t k = 0; k < s->wants.n; k++)
+        RUN_NEED(r, !s->wants.of[k].refused
+                        || !want_payable(r, result, &s->wants.of[k],
+                                         s->pin.size),
+                 "stale, although organisation %u can pay",
+                 s->wants.of[k].org);
+}
+
+static bool any_over(struct run *r, const struct shadow *s)
+{
+    const struct claim *claims[RUN_CLAIMS];
+    struct claim alone;
+    uint32_t n = s != NULL ? want_claims(r, &s->pin, &alone, claims) : 0;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (claims[k]->expires_ms != 0
+            && claims[k]->expires_ms <= r->time_ms)
+            return true;
+    return false;
+}
+
+static void check_expire(struct run *r, const struct command *c,
+                         const struct fsm_result *result)
+{
+    bool over = false;
+
+    for (uint32_t k = 0; k < c->expire.n; k++)
+        over = over || any_over(r, by_id(r, c->expire.pins[k]));
+    RUN_NEED(r, result->verdict == (over ? VERDICT_ACCEPTED
+                                         : VERDICT_ALREADY),
+             "expiry is %s", verdict_text(result->verdict));
+}
+
 void check_verdict(struct run *r, const struct command *c,
                    const struct fsm_result *result)
 {
@@ -252,6 +303,10 @@ void check_verdict(struct run *r, const struct command *c,
         check_remove(r, c, result);
     else if (c->kind == COMMAND_ORG_PUT)
         check_org(r, c, result);
+    else if (c->kind == COMMAND_ASSIGN)
+        check_stale(r, c, result);
+    else if (c->kind == COMMAND_EXPIRE)
+        check_expire(r, c, result);
 }
 
 /* --- afterwards ----------------------------------------------------------- */
@@ -272,22 +327,9 @@ static void put_done(struct run *r, const struct command *c)
 /* The shadow of a pin that is listed has no claim whose time is over. */
 static void expire_done(struct run *r, const struct command *c)
 {
-    const struct claim *claims[RUN_CLAIMS];
-    struct claim alone;
-
-    for (uint32_t k = 0; k < c->expire.n; k++) {
-        uint64_t id = c->expire.pins[k];
-        const struct shadow *s = id < r->size_slots && r->slots[id] > 0
-                                     ? &r->pins[r->slots[id] - 1] : NULL;
-        uint32_t n = 0;
-
-        if (s != NULL && s->there && s->pin.id == id)
-            n = want_claims(r, &s->pin, &alone, claims);
-        for (uint32_t i = 0; i < n; i++)
-            RUN_NEED(r, claims[i]->expires_ms == 0
-                            || claims[i]->expires_ms > r->time_ms,
-                     "a claim whose time is over stays");
-    }
+    for (uint32_t k = 0; k < c->expire.n; k++)
+        RUN_NEED(r, !any_over(r, by_id(r, c->expire.pins[k])),
+                 "a claim whose time is over stays");
 }
 
 void check_done(struct run *r, const struct command *c,

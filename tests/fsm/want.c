@@ -141,6 +141,20 @@ bool want_fits(const struct run *r, const struct fsm_result *result,
     return true;
 }
 
+bool want_payable(const struct run *r, const struct fsm_result *result,
+                  const struct want *w, uint64_t size)
+{
+    uint64_t was[ORG_KINDS], now[ORG_KINDS];
+    struct want asks = *w;
+
+    want_charge(w, size, was);
+    asks.refused = false;
+    if (asks.paid == 0)
+        asks.paid = 1; /* copies for everywhere */
+    want_charge(&asks, size, now);
+    return want_fits(r, result, w->org, was, now);
+}
+
 uint32_t want_joined(struct run *r)
 {
     uint32_t n, count = 0;
