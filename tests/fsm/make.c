@@ -354,7 +354,9 @@ static void org_life(struct run *r)
 
     snprintf(name, sizeof(name), "t%u", (unsigned)below(r, 3));
     make_org(r, one_in(r, 20) ? "Not Good" : name);
-    if (n <= RUN_LASTING && last->id + 2 < RUN_ORGS)
+    /* Ids are not used again; an entry may make several. */
+    if (n <= RUN_LASTING
+        && r->progress->events[RUN_ORG_MADE] + 12 < RUN_ORGS)
         return;
     p->org = last->id;
     p->set = ORG_REMOVE;
