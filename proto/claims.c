@@ -321,7 +321,9 @@ static void show_copies(struct pin *p, uint32_t most)
 
 static void show_nothing(struct pin *p)
 {
+    p->flags = PIN_RELEASING;
     p->org = 0;
+    p->who = p->salt = 0;
     p->n_copies = p->n_claims = 0;
     p->rmin = p->rmax = 0;
     p->created_ms = p->expires_ms = 0;
