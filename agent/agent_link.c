@@ -185,7 +185,8 @@ static bool on_old(void *arg, uint64_t seq)
              "an older copy: all orders are asked for again");
     journal_begin(a->journal);
     journal_held(a->journal, history, 0);
-    journal_seq(a->journal, seq);
+    if (seq > head->seq)
+        journal_seq(a->journal, seq);
     return commit(a);
 }
 

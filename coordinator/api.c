@@ -13,6 +13,8 @@
 
 enum { SEGMENT_MAX = HTTP_TARGET_BYTES + 1, ALLOW_MAX = 64 };
 
+#define OPERATOR (API_READY | API_OPERATOR)
+
 static const struct api_route routes[] = {
     {"GET", "/id", api_id, 0},
     {"GET", "/version", api_version, 0},
@@ -28,7 +30,7 @@ static const struct api_route routes[] = {
     {"POST", "/pins/{}/recover", api_recover, API_READY},
     {"POST", "/pins/{}/{*}", api_pins_post_path, API_READY},
     {"DELETE", "/pins/{}/{*}", api_pins_delete_path, API_READY},
-    {"POST", "/ipfs/gc", api_gc, API_READY},
+    {"POST", "/ipfs/gc", api_gc, OPERATOR},
     {"GET", "/health", api_health, 0},
     {"GET", "/health/graph", api_health_graph, API_READY},
     {"GET", "/health/alerts", api_health_alerts, API_READY},
@@ -37,24 +39,24 @@ static const struct api_route routes[] = {
     {"GET", "/monitor/metrics/{}", api_metric, API_READY},
     {"GET", "/livez", api_livez, 0},
     {"GET", "/readyz", api_readyz, 0},
-    {"GET", "/metrics", api_metrics, 0},
+    {"GET", "/metrics", api_metrics, API_OPERATOR},
     {"GET", "/api/v1/status", api_status, 0},
-    {"GET", "/api/v1/plan", api_plan, API_READY},
-    {"GET", "/api/v1/pins/{}/explain", api_explain, API_READY},
-    {"POST", "/api/v1/pins/{}/verify", api_verify_pin, API_READY},
-    {"DELETE", "/api/v1/nodes/{}", api_node_remove, API_READY},
-    {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, API_READY},
-    {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, API_READY},
-    {"POST", "/api/v1/nodes/{}/drain", api_node_drain, API_READY},
-    {"GET", "/api/v1/nodes/{}/orphans", api_orphans, API_READY},
-    {"POST", "/api/v1/nodes/{}/verify", api_verify_node, API_READY},
+    {"GET", "/api/v1/plan", api_plan, OPERATOR},
+    {"GET", "/api/v1/pins/{}/explain", api_explain, OPERATOR},
+    {"POST", "/api/v1/pins/{}/verify", api_verify_pin, OPERATOR},
+    {"DELETE", "/api/v1/nodes/{}", api_node_remove, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/drain", api_node_drain, OPERATOR},
+    {"GET", "/api/v1/nodes/{}/orphans", api_orphans, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/verify", api_verify_node, OPERATOR},
     {"GET", "/api/v1/orgs", api_orgs, API_READY},
     {"GET", "/api/v1/orgs/{}", api_org, API_READY},
     {"POST", "/api/v1/orgs", api_org_make, API_READY},
     {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY},
     {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY},
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
-    {"POST", "/api/v1/repair/resume", api_repair_resume, API_READY},
+    {"POST", "/api/v1/repair/resume", api_repair_resume, OPERATOR},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -392,6 +394,11 @@ static bool find_org(struct api_call *c, const struct http_head *h)
     return false;
 }
 
+static bool may_ask(struct api_call *c)
+{
+    return (c->route->flags & API_OPERATOR) == 0 || api_operator(c);
+}
+
 static void dispatch(struct api_call *c, const struct http_head *h)
 {
     struct found f;
@@ -409,7 +416,7 @@ static void dispatch(struct api_call *c, const struct http_head *h)
                   "parameters");
     else if ((f.route->flags & API_READY) != 0 && !c->view->ready)
         api_error(c, 503, "not ready: %s", c->view->unready);
-    else if (find_org(c, h))
+    else if (find_org(c, h) && may_ask(c))
         f.route->handle(c, h);
 }
 

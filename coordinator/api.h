@@ -61,7 +61,8 @@ struct api_call;
 
 enum api_flag {
     API_READY = 1,   /* 503 until the coordinator serves reads */
-    API_UPLOAD = 2   /* the handler takes the body */
+    API_UPLOAD = 2,  /* the handler takes the body */
+    API_OPERATOR = 4 /* 403 for others than the default organisation */
 };
 
 struct api_route {

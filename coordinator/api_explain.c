@@ -509,8 +509,6 @@ void api_explain(struct api_call *c, const struct http_head *h)
     (void)h;
     if (!api_cid_arg(c, &cid, &form))
         return;
-    if (!api_operator(c)) /* it shows what all of them have of a pin */
-        return;
     if (c->api->explains == EXPLAINS_MAX) {
         api_fail(c, ERR_BUSY, "too many pins are being explained");
         return;

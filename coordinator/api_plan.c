@@ -314,8 +314,6 @@ void api_plan(struct api_call *c, const struct http_head *h)
     uint32_t limit;
 
     (void)h;
-    if (!api_operator(c))
-        return;
     if (!limit_of(c, &limit))
         return;
     if (cursor != NULL && !read_cursor(cursor, &at)) {

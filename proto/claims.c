@@ -87,9 +87,10 @@ uint32_t claims_orgs(const struct pin *p, uint32_t *out)
     for (uint32_t i = 0; i < p->n_claims; i++) {
         for (k = 0; k < n && out[k] != p->claims[i].org; k++)
             ;
+        if (k < n)
+            continue;
         assert(n < LIMIT_ORGS);
-        if (k == n)
-            out[n++] = p->claims[i].org;
+        out[n++] = p->claims[i].org;
     }
     return n;
 }
@@ -336,8 +337,12 @@ bool claims_view(struct pin *p, uint32_t org)
     struct demand d;
     uint32_t at = 0;
 
-    if (p->n_claims == 0 && (p->org == org || p->org == 0))
+    if (p->n_claims == 0 && (p->org == org || p->org == 0)) {
+        /* Others may have had it: what they asked for is being let go. */
+        if (p->org != 0 && org != ORG_DEFAULT && !pin_everywhere(p))
+            show_copies(p, (uint32_t)p->rmax);
         return p->org != 0;
+    }
     claims_demand(p, org, &d);
     if (d.claims == 0) {
         show_nothing(p);

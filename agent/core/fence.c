@@ -88,7 +88,8 @@ enum fence_verdict fence_judge(struct fence *f,
     *why = reason(f, o);
     if (*why != NULL)
         return FENCE_REFUSED;
-    if (!o->full && o->seq > f->seq)
+    if (!o->full && (o->seq > f->seq ||
+                     (o->seq == 0 && f->seq > 0 && !f->checked)))
         return FENCE_OLD;
     f->checked = true;
     if (o->n == 0 && !o->full && o->to == f->index)
@@ -99,7 +100,7 @@ enum fence_verdict fence_judge(struct fence *f,
 void fence_restart(struct fence *f, const struct message_orders *o)
 {
     f->index = 0;
-    f->seq = o->seq;
+    f->seq = o->seq > f->seq ? o->seq : f->seq;
     f->checked = true;
 }
 

@@ -29,8 +29,9 @@ bool fence_hear(struct fence *f, uint64_t session,
 enum fence_verdict {
     FENCE_VIEW,    /* who leads, nothing to obey */
     FENCE_REFUSED, /* *why says the reason */
-    FENCE_OLD,     /* reports were taken that what is held knows nothing of:
-                    * an old copy of the journal; all orders, see below */
+    FENCE_OLD,     /* reports were taken that what is held knows nothing of, or
+                    * those of another journal since: an old copy of the
+                    * journal; all orders, see below */
     FENCE_CURRENT, /* nothing new: what is held is the leader's newest */
     FENCE_TAKE     /* to be stored, then fence_stored */
 };

@@ -147,8 +147,10 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     if (node > UINT16_MAX || (s->seen[node / 8] & bit) != 0
         || (c != NULL && c->want != COPY_RELEASED))
         return;
-    /* Two requests for one CID may both have been planned: no surplus. */
-    if (!pin_everywhere(p) && (int64_t)s->have + s->taken >= p->rmax)
+    /* Two requests for one CID may both have been planned: no surplus, but
+     * where the content was uploaded to: it may be the only place. */
+    if (reason != REASON_UPLOADED && !pin_everywhere(p)
+        && (int64_t)s->have + s->taken >= p->rmax)
         return;
     may = fsm_may_take(f, p, node)
           && (!pin_everywhere(p) || fsm_pays_copy(f));
@@ -247,6 +249,19 @@ static bool pays(struct fsm *f, uint32_t org, struct fsm_result *r)
     return fsm_affords(f, org, d.rmax == -1 && first ? p->size : 0, r);
 }
 
+/* From here copies that were made in the place of others are its own. */
+static void take_over(struct fsm *f, const struct terms *t)
+{
+    struct pin *p = &f->after;
+
+    for (uint32_t k = 0; t->rmax == -1 && k < p->n_copies; k++) {
+        struct copy *c = &p->copies[k];
+
+        if (c->want != COPY_RELEASED && fsm_is_free(c->reason))
+            c->reason = REASON_EVERYWHERE;
+    }
+}
+
 static void accept(struct fsm *f, struct fsm_result *r)
 {
     f->after.rev = f->index;
@@ -323,14 +338,18 @@ static void put_shared(struct fsm *f, const struct command *c,
 {
     struct pin *p = &f->after;
     struct claim *own = own_claim(f, t, c, r);
+    struct demand d;
     uint32_t taken;
     bool changed;
 
     if (own == NULL)
         return;
-    changed = set_own(f, own, t, c);
+    claims_demand(p, c->org, &d);
+    changed = set_own(f, own, t, c) || (d.flags & CLAIM_REFUSED) != 0;
     claims_refuse(p, c->org, false);
     claims_merge(p);
+    if (changed)
+        take_over(f, t);
     fsm_settle_mode(f);
     if (!pays(f, c->org, r) || !place(f, c, &taken, r))
         return;
@@ -364,7 +383,10 @@ static void put_plain(struct fsm *f, const struct command *c,
         return;
     }
     set_claim(&f->after, t, c);
-    changed = !claimed || !same_claim(&f->before, &f->after);
+    changed = !claimed || !same_claim(&f->before, &f->after)
+              || (f->before.flags & PIN_OVER_QUOTA) != 0;
+    if (changed)
+        take_over(f, t);
     fsm_settle_mode(f);
     if (!pays(f, c->org, r) || !place(f, c, &taken, r))
         return;

@@ -104,17 +104,22 @@ static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
 {
     struct pin *p = &f->after;
     struct demand d;
-    uint32_t least;
+    uint32_t least, most = copies;
 
     claims_demand(p, org, &d);
     if (d.rmax != -1 || (d.flags & CLAIM_REFUSED) != 0)
         return;
     least = d.paid < copies ? d.paid : copies;
-    for (uint32_t paid = copies;; paid--) {
-        claims_set_paid(p, org, paid);
-        if (paid == least || fsm_affords(f, org, 0, NULL))
-            return;
+    while (least < most) { /* the largest number that it can pay */
+        uint32_t middle = least + (most - least + 1) / 2;
+
+        claims_set_paid(p, org, middle);
+        if (fsm_affords(f, org, 0, NULL))
+            least = middle;
+        else
+            most = middle - 1;
     }
+    claims_set_paid(p, org, least);
 }
 
 void fsm_settle_paid(struct fsm *f)

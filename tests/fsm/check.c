@@ -355,6 +355,17 @@ static void check_gone(struct run *r, const struct change *x)
     check_event(r, RUN_ROWS_GONE);
 }
 
+/* Copies where the content was uploaded to, which may be the only place. */
+static int64_t uploaded(const struct run *r, const struct pin *p)
+{
+    int64_t n = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += p->copies[k].reason == REASON_UPLOADED
+             && p->copies[k].idx == r->index;
+    return n;
+}
+
 /* Its own minimum; of those that others want no more are made. */
 static void check_put(struct run *r, const struct change *x)
 {
@@ -363,7 +374,9 @@ static void check_put(struct run *r, const struct change *x)
 
     RUN_NEED(r, now >= want_minimum(r, own), "accepted with %lld copies",
              (long long)now);
-    RUN_NEED(r, most == -1 || now <= most || now <= want_copies(x->was),
+    if (most < want_copies(x->was))
+        most = most == -1 ? -1 : want_copies(x->was);
+    RUN_NEED(r, most == -1 || now <= most + uploaded(r, x->now),
              "%lld copies, most are %lld", (long long)now, (long long)most);
 }
 

@@ -289,7 +289,8 @@ static void check_seen_copies(struct run *r, const struct change *x,
                         && c->idx == seen->copies[k].idx,
                  "a copy is seen that is not there");
     }
-    if (w->rmax == -1 || x->now->n_claims == 0) {
+    if (w->rmax == -1
+        || (x->now->n_claims == 0 && x->now->org == ORG_DEFAULT)) {
         RUN_NEED(r, seen->n_copies == x->now->n_copies,
                  "%u of %u copies are seen", seen->n_copies,
                  x->now->n_copies);

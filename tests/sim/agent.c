@@ -240,7 +240,8 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
 void agent_old(struct agent *a, uint64_t seq)
 {
     a->journal->index = 0;
-    a->journal->seq = seq;
+    if (seq > a->journal->seq)
+        a->journal->seq = seq;
 }
 
 void agent_current(struct agent *a)

@@ -118,6 +118,17 @@ def test_what_is_not_theirs(make_cluster):
                    k.post(f"{API}/lab?name=new", headers=lab),
                    k.delete(f"{API}/lab", headers=lab)):
         assert answer.status == 403, answer
+    for method, path in (
+            ("GET", f"/api/v1/pins/{cid}/explain"), ("GET", "/api/v1/plan"),
+            ("POST", f"/api/v1/pins/{cid}/verify"), ("GET", "/metrics"),
+            ("DELETE", "/api/v1/nodes/node-1?force=true"),
+            ("POST", "/api/v1/nodes/node-1/cordon"),
+            ("POST", "/api/v1/nodes/node-1/drain"),
+            ("POST", "/api/v1/nodes/node-1/verify"),
+            ("GET", "/api/v1/nodes/node-1/orphans"),
+            ("POST", "/ipfs/gc"), ("POST", "/api/v1/repair/resume")):
+        answer = k.call(method, path, headers=lab)
+        assert answer.status == 403, (method, path, answer)
     for name in ("nobody", "Lab", "lab ", "x" * 500, "l%61b"):
         answer = k.get("/pins", headers=of(name))
         assert answer.status == (200 if name == "lab " else 403), answer

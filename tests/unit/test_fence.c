@@ -114,6 +114,13 @@ static void an_old_copy_of_the_journal(void **state)
     o = orders(5, 0, 12, 1);
     o.seq = 71;
     assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+    f.checked = false;
+    f.seq = 71;
+    o.seq = 0; /* another journal's were taken since */
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_OLD);
+    fence_restart(&f, &o);
+    assert_int_equal(f.seq, 71);
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
     o.seq = 90; /* with full ones */
     fence_stored(&f, 1, &o);
     o = orders(5, 12, 12, 0);

@@ -267,6 +267,44 @@ static void pinned_content_stays(void **state)
     world_close(w);
 }
 
+/* A node whose copy fails holds the place; what was uploaded elsewhere must
+ * be kept all the same. */
+static void uploaded_beside_what_fails(void **state)
+{
+    struct world *w = orgs_with(2);
+    struct command_claim_put *p;
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(claim(w, TWO, 1, 1, 1, 1), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    assert_int_equal(reported(w, 1, id, REPORT_FAILED), VERDICT_ACCEPTED);
+    p = put(w, 1, 1, 1);
+    on(w, 2);
+    p->places[0].reason = REASON_UPLOADED;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(copy_of(w, id, 2)->want, COPY_RECURSIVE);
+    assert_used(w, ONE, MIB, MIB, 1);
+    world_close(w);
+}
+
+/* Copies that stand in others' place are paid by who wants all of them. */
+static void repaired_and_then_everywhere(void **state)
+{
+    struct world *w = orgs_with(4);
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(claim(w, ONE, 1, 1, 2, 2), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    assign(w, id);
+    assign_add(w, 3); /* repair */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(claim(w, ONE, 1, -1, -1, 0), VERDICT_ACCEPTED);
+    assert_used(w, ONE, MIB, 3 * MIB, 1);
+    world_close(w);
+}
+
 static void each_expires_by_itself(void **state)
 {
     struct world *w = orgs_with(2);
@@ -597,6 +635,8 @@ int main(void)
         cmocka_unit_test(a_measure_that_one_cannot_pay),
         cmocka_unit_test(a_measure_that_nobody_can_pay),
         cmocka_unit_test(pinned_content_stays),
+        cmocka_unit_test(uploaded_beside_what_fails),
+        cmocka_unit_test(repaired_and_then_everywhere),
         cmocka_unit_test(each_expires_by_itself),
         cmocka_unit_test(everywhere),
         cmocka_unit_test(everywhere_hinders_nobody),

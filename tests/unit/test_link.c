@@ -267,7 +267,7 @@ static int set_up(void **state)
         .loop = &w->loop, .hub = w->hub, .coordinators = w->addrs,
         .n = COORDINATORS, .beat_ms = 60000, .resend_ms = 60000,
         .older_term_ms = 60000, .seed = 1,
-        .boot = BOOT, .index = 10, .seq = 5, .events = &w->events};
+        .boot = BOOT, .index = 10, .events = &w->events};
     memcpy(w->settings.history, history_a, TYPES_HISTORY);
     *state = w;
     return 0;
@@ -437,8 +437,8 @@ static void test_an_old_copy_asks_for_everything(void **state)
 {
     struct world *w = *state;
 
-    start(w);
     w->seq = 6;
+    start(w);
     orders(w, 0, 3, 10, 10, 0);
     WAIT(w, w->c[0].beats == 2 && w->c[0].beat.index == 0);
     assert_int_equal(w->old, 6);
@@ -634,6 +634,7 @@ static void test_reports_one_after_the_other(void **state)
 
     w->settings.resend_ms = 30;
     start(w);
+    w->seq = 1;
     report(w, 1);
     report(w, 2);
     assert_false(link_report_room(w->link));
