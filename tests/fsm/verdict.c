@@ -136,7 +136,8 @@ static int64_t possible(struct run *r, const struct command *c,
 }
 
 /* Of a demand that is for everywhere the copies are made that it can pay;
- * what is refused could not pay for them all and one more. */
+ * what is refused could not pay for them all, those that stand in the place of
+ * others too, and one more. */
 static bool pays(struct run *r, const struct fsm_result *result,
                  const struct asked *a)
 {
@@ -144,7 +145,7 @@ static bool pays(struct run *r, const struct fsm_result *result,
     struct want w = a->own;
 
     if (w.rmax == -1)
-        w.paid = want_counted(a->s->there ? &a->s->pin : NULL) + 1;
+        w.paid = (uint64_t)want_copies(a->s->there ? &a->s->pin : NULL) + 1;
     want_charge(wanted_by(a->s, a->claim.org), a->size, was);
     want_charge(&w, a->size, now);
     return want_fits(r, result, a->claim.org, was, now);
