@@ -4,7 +4,7 @@
  * are. A demand whose bytes were refused asks for nothing.
  *
  * Organisations never learn of each other's claims: what one may see is
- * pin_view. Pure; the caller owns the pin.
+ * claims_view. Pure; the caller owns the pin.
  */
 #ifndef PINFOLD_CLAIMS_H
 #define PINFOLD_CLAIMS_H

@@ -87,6 +87,14 @@ bool org_name_valid(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n;
 }
 
+void org_init(struct org *o)
+{
+    memset(o, 0, sizeof *o);
+    o->grace_ms = ORG_GRACE_MS;
+    for (int k = 0; k < ORG_KINDS; k++)
+        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+}
+
 unsigned org_percent(uint64_t used, uint64_t limit)
 {
     uint64_t percent;

@@ -49,6 +49,9 @@ struct org {
     uint64_t used[ORG_KINDS];
 };
 
+/* Without a name or limits. */
+void org_init(struct org *o);
+
 /* What the state said to an operation. Equal on all replicas. */
 #define VERDICT_TABLE(X)                                                     \
     X(0, ACCEPTED, "accepted")                                               \

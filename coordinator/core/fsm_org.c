@@ -173,6 +173,22 @@ bool fsm_limited(const struct fsm *f, const struct pin *p)
     return false;
 }
 
+static bool is_over(const struct org *o, int kind)
+{
+    return o->used[kind] > o->limits[kind].soft;
+}
+
+static void settle(struct fsm *f, const struct org *row)
+{
+    struct org now = *row;
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if (is_over(row, k) != (row->over_ms[k] != 0))
+            now.over_ms[k] = is_over(row, k) ? f->now_ms : 0;
+    }
+    store_org_put(f->store, &now);
+}
+
 /* After each operation: since when a soft limit is exceeded. */
 void fsm_org_settle(struct fsm *f)
 {
@@ -180,19 +196,12 @@ void fsm_org_settle(struct fsm *f)
     const struct org *all = store_orgs(f->store, &n);
 
     for (uint32_t i = 0; i < n; i++) {
-        struct org o = all[i];
         bool changed = false;
 
-        for (int k = 0; k < ORG_KINDS; k++) {
-            bool over = o.used[k] > o.limits[k].soft;
-
-            if (over == (o.over_ms[k] != 0))
-                continue;
-            o.over_ms[k] = over ? f->now_ms : 0;
-            changed = true;
-        }
+        for (int k = 0; k < ORG_KINDS; k++)
+            changed |= is_over(&all[i], k) != (all[i].over_ms[k] != 0);
         if (changed)
-            store_org_put(f->store, &o);
+            settle(f, &all[i]);
     }
 }
 
@@ -253,10 +262,7 @@ static bool new_org(const struct fsm *f, struct org *o, struct fsm_result *r)
                    LIMIT_ORGS);
         return false;
     }
-    memset(o, 0, sizeof(*o));
-    o->grace_ms = ORG_GRACE_MS;
-    for (int k = 0; k < ORG_KINDS; k++)
-        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+    org_init(o);
     return true;
 }
 

@@ -15,12 +15,9 @@
 
 void store_org_initial(struct org *o)
 {
-    memset(o, 0, sizeof(*o));
+    org_init(o);
     o->id = ORG_DEFAULT;
     snprintf(o->name, sizeof(o->name), "default");
-    o->grace_ms = ORG_GRACE_MS;
-    for (int k = 0; k < ORG_KINDS; k++)
-        o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
 }
 
 static struct org *find(const struct store *s, uint32_t id)
@@ -41,6 +38,12 @@ const struct org *store_orgs(const struct store *s, uint32_t *n)
 const struct org *store_org(const struct store *s, uint32_t id)
 {
     return find(s, id);
+}
+
+/* Only rows that changed are written: there may be hundreds. */
+static void mark(struct store *s, const struct org *row)
+{
+    s->org_dirty[row - s->orgs] = s->orgs_dirty = true;
 }
 
 /* A new one comes last: ids only grow. */
@@ -77,19 +80,23 @@ void store_org_put(struct store *s, const struct org *o)
         || now.grace_ms != row->grace_ms || strcmp(now.name, row->name) != 0)
         s->changes.orgs = true;
     *row = now;
-    s->orgs_dirty = true;
+    mark(s, row);
 }
 
 void store_org_remove(struct store *s, uint32_t id)
 {
     struct org *row = find(s, id);
+    size_t behind;
 
     assert(row != NULL && id != ORG_DEFAULT && row->used[ORG_PINS] == 0);
     store_begin(s);
     STORE_DO(&s->d, STORE_Q_ORG_DELETE, "u", (uint64_t)id);
     s->n_orgs--;
-    memmove(row, row + 1,
-            (size_t)(s->orgs + s->n_orgs - row) * sizeof(*row));
+    behind = (size_t)(s->orgs + s->n_orgs - row);
+    memmove(&s->org_dirty[row - s->orgs], &s->org_dirty[row - s->orgs + 1],
+            behind * sizeof(s->org_dirty[0]));
+    s->org_dirty[s->n_orgs] = false;
+    memmove(row, row + 1, behind * sizeof(*row));
     s->changes.orgs = true;
 }
 
@@ -105,7 +112,7 @@ static void change_one(struct store *s, const struct pin *p, uint32_t org,
         assert(comes || o->used[k] >= charge[k]);
         o->used[k] += comes ? charge[k] : -charge[k];
     }
-    s->orgs_dirty = true;
+    mark(s, o);
 }
 
 static void change(struct store *s, const struct pin *p, bool comes)
@@ -194,6 +201,9 @@ void store_org_write(struct store *s)
     for (uint32_t k = 0; k < s->n_orgs; k++) {
         const struct org *o = &s->orgs[k];
 
+        if (!s->org_dirty[k])
+            continue;
+        s->org_dirty[k] = false;
         store_row_org(o, &s->scratch);
         STORE_DO(&s->d, STORE_Q_ORG_PUT, "uuuub", (uint64_t)o->id,
                  o->used[ORG_LOGICAL], o->used[ORG_PHYSICAL],

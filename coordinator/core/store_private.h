@@ -242,7 +242,7 @@ struct store {
     uint64_t nodes_version;
     struct org *orgs; /* by id */
     uint32_t n_orgs;
-    bool orgs_dirty;
+    bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */
     struct coordinator_row *coordinators; /* by raft id */
     uint32_t n_coordinators, size_coordinators;
     bool coordinators_dirty;

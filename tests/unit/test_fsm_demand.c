@@ -625,6 +625,34 @@ static void from_the_second_schema(void **state)
     world_unlink(path);
 }
 
+/* Only rows that changed are written; places move when one is removed. */
+static void organisations_are_kept(void **state)
+{
+    struct command_org_put *p;
+    char path[128];
+    struct world *w;
+
+    (void)state;
+    world_path(path);
+    w = world_open(path);
+    assert_int_equal(form(w), VERDICT_ACCEPTED);
+    make_org(w, "two");
+    make_org(w, "three");
+    store_flush(w->store);
+    assert_int_equal(limit_of(w, THREE, ORG_PINS, 9), VERDICT_ACCEPTED);
+    p = limits(w);
+    p->org = TWO;
+    p->set = ORG_REMOVE;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    world_detach(w);
+    world_attach(w, path);
+    assert_null(store_org(w->store, TWO));
+    assert_int_equal(store_org(w->store, THREE)->limits[ORG_PINS].hard, 9);
+    world_check(w);
+    world_close(w);
+    world_unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -647,6 +675,7 @@ int main(void)
         cmocka_unit_test(removed_without_a_salt),
         cmocka_unit_test(organisations),
         cmocka_unit_test(from_the_second_schema),
+        cmocka_unit_test(organisations_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
