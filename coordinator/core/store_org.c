@@ -174,6 +174,21 @@ static enum err read_row(struct store *s, sqlite3_stmt *q,
         span_of(doc, (size_t)sqlite3_column_bytes(q, 4)), o, why);
 }
 
+/* The default one has no row until it changes. What all of them use is counted
+ * then: older files may lack its row for another reason. */
+static bool complete(struct store *s)
+{
+    if (s->n_orgs > 0 && s->orgs[0].id == ORG_DEFAULT)
+        return true;
+    if (s->n_orgs == LIMIT_ORGS)
+        return false;
+    memmove(s->orgs + 1, s->orgs, s->n_orgs * sizeof(*s->orgs));
+    store_org_initial(s->orgs);
+    s->n_orgs++;
+    store_org_count(s);
+    return true;
+}
+
 enum err store_org_load(struct store *s, struct err_text *why)
 {
     sqlite3_stmt *q = NULL;
@@ -189,10 +204,8 @@ enum err store_org_load(struct store *s, struct err_text *why)
     sqlite3_finalize(q);
     if (e != ERR_OK)
         return ERR_CORRUPT;
-    if (s->n_orgs == 0) {
-        store_org_initial(&s->orgs[s->n_orgs++]);
-        store_org_count(s);
-    }
+    if (!complete(s))
+        return err_set(why, ERR_CORRUPT, "the default organisation is gone");
     return ERR_OK;
 }
 

@@ -653,6 +653,34 @@ static void organisations_are_kept(void **state)
     world_unlink(path);
 }
 
+/* Nothing is charged to the default one: its row was never written. */
+static void the_default_one_is_kept(void **state)
+{
+    char path[128];
+    struct world *w;
+    uint32_t n;
+
+    (void)state;
+    world_path(path);
+    w = world_open(path);
+    assert_int_equal(form(w), VERDICT_ACCEPTED);
+    make_org(w, "two");
+    world_detach(w);
+    world_attach(w, path);
+    assert_non_null(store_org(w->store, ORG_DEFAULT));
+    assert_non_null(store_org(w->store, TWO));
+    (void)store_orgs(w->store, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(limit_of(w, ORG_DEFAULT, ORG_PINS, 9), VERDICT_ACCEPTED);
+    world_detach(w);
+    world_attach(w, path);
+    assert_int_equal(store_org(w->store, ORG_DEFAULT)->limits[ORG_PINS].hard,
+                     9);
+    world_check(w);
+    world_close(w);
+    world_unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,6 +704,7 @@ int main(void)
         cmocka_unit_test(organisations),
         cmocka_unit_test(from_the_second_schema),
         cmocka_unit_test(organisations_are_kept),
+        cmocka_unit_test(the_default_one_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
