@@ -59,6 +59,7 @@ suite run env PINFOLD_FUZZ_SECONDS="${PINFOLD_FUZZ_SECONDS:-300}" \
     PINFOLD_FSM_SEED="${PINFOLD_FSM_SEED:-1000001}" \
     PINFOLD_FAULTS_SECONDS="${PINFOLD_FAULTS_SECONDS:-3600}" \
     PINFOLD_NIGHTLY=1 tests/run.sh
+suite arm64 tests/arm64.sh
 step gcc-release build_preset release
 step clang-units unit_of clang
 step tsan-units unit_of tsan
