@@ -28,7 +28,7 @@ enum {
 
 /* What is shown as an action: step's word, or why a wait lasts. */
 enum { PAUSED = STEP_NEXTS, QUARANTINED, ACTIONS };
-enum { REASONS = REASON_OVER_QUOTA + 1 };
+enum { REASONS = REASON_LAST + 1 };
 
 struct group {
     uint64_t pins, copies, bytes, under_way;

@@ -113,7 +113,8 @@ void claims_charge(const struct pin *p, uint32_t org, uint64_t out[ORG_KINDS])
 bool claims_any_refused(const struct pin *p)
 {
     for (uint32_t i = 0; i < p->n_claims; i++)
-        if ((p->claims[i].flags & CLAIM_REFUSED) != 0)
+        if ((p->claims[i].flags & (CLAIM_REFUSED | CLAIM_ELASTIC)) ==
+            CLAIM_REFUSED)
             return true;
     return false;
 }

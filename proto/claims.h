@@ -30,7 +30,8 @@ uint32_t claims_orgs(const struct pin *p, uint32_t *out);
  * take the place of others cost nothing. */
 void claims_charge(const struct pin *p, uint32_t org,
                    uint64_t out[ORG_KINDS]);
-/* Any demand whose bytes were refused? */
+/* Any demand whose bytes were refused, and that asks for them again when they
+ * can be paid? Candidates do not. */
 bool claims_any_refused(const struct pin *p);
 void claims_refuse(struct pin *p, uint32_t org, bool refused);
 /* Copies for everywhere that it pays. */

@@ -25,6 +25,11 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_ORG_PUT] = {"ORG_PUT", 2, 7 + 5},
     [COMMAND_CONFIG_PUT] = {"CONFIG_PUT", 1, 7 + 5},
     [COMMAND_COORDINATOR_PUT] = {"COORDINATOR_PUT", 1, 7 + 1},
+    [COMMAND_ADMIT] = {"ADMIT", 1, 7 + 3},
+    [COMMAND_EVICT] = {"EVICT", 1, 7 + 4},
+    [COMMAND_SCORE] = {"SCORE", 1, 7 + 1},
+    [COMMAND_RATE] = {"RATE", 1, 7 + 4},
+    [COMMAND_FORMULA] = {"FORMULA", 1, 7 + 3},
 };
 
 const char *command_kind_text(unsigned kind)

@@ -28,7 +28,13 @@ enum command_kind {
     COMMAND_NODE_REMOVE = 10,
     COMMAND_ORG_PUT = 11,
     COMMAND_CONFIG_PUT = 12,
-    COMMAND_COORDINATOR_PUT = 13
+    COMMAND_COORDINATOR_PUT = 13,
+    /* 14 FINALISE, 15 and 16 tokens */
+    COMMAND_ADMIT = 17,
+    COMMAND_EVICT = 18,
+    COMMAND_SCORE = 19,
+    COMMAND_RATE = 20,
+    COMMAND_FORMULA = 21
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -147,6 +153,50 @@ struct command_coordinator_put {
     struct coordinator_row row;
 };
 
+/* The organisation's elastic demand for a pin is worth its bytes; what is
+ * cheaper makes room. Valid only at the pin's revision. */
+struct command_admit {
+    uint64_t pin, rev;
+    uint32_t n_places;
+    struct command_place places[LIMIT_REPLICAS];
+};
+
+/* Elastic pins of the organisation that go: those cheaper than a candidate,
+ * for room on nodes; or, pin 0, whatever is on a node that is nearly full. */
+struct command_evict {
+    uint64_t pin, rev;
+    uint32_t node;
+    uint32_t n;
+    uint64_t victims[LIMIT_VICTIMS];
+};
+
+/* Values to be computed anew, with what was read since. */
+struct score_item {
+    uint64_t pin;
+    uint32_t org;   /* 0: each organisation that claims it */
+    uint64_t reads; /* 1/65536; 0: none */
+};
+struct command_score {
+    uint32_t n;
+    struct score_item items[LIMIT_SCORES];
+};
+
+/* What a rater says of content that the organisation claims. */
+struct command_rate {
+    struct cid cid;
+    uint64_t rater;
+    bool remove;
+    uint32_t quality; /* 1/65536, at most FIXED_ONE */
+};
+
+/* By which an organisation's pins are valued; reset: as the program does (the
+ * score is any valid one). */
+struct command_formula {
+    uint32_t org;
+    bool reset;
+    struct score_config score;
+};
+
 struct command {
     enum command_kind kind;
     uint64_t origin, boot, seq;
@@ -165,6 +215,11 @@ struct command {
         struct command_org_put org_put;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
+        struct command_admit admit;
+        struct command_evict evict;
+        struct command_score score;
+        struct command_rate rate;
+        struct command_formula formula;
     };
 };
 

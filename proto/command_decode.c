@@ -7,9 +7,8 @@
 
 #include <assert.h>
 
-/* [node, reason, node, reason, …] */
-static uint32_t get_places(struct decode *d, const char *what,
-                           struct command_place *places, uint32_t max)
+uint32_t command_decode_places(struct decode *d, const char *what,
+                               struct command_place *places, uint32_t max)
 {
     uint32_t nodes[LIMIT_COPIES];
     uint32_t n = decode_array(d, what, 0, 2 * max);
@@ -22,14 +21,14 @@ static uint32_t get_places(struct decode *d, const char *what,
         nodes[i] = (uint32_t)field_decode_range(d, what, 1, UINT32_MAX);
         places[i].node = nodes[i];
         places[i].reason =
-            (uint16_t)decode_u64(d, what, REASON_OVER_QUOTA);
+            (uint16_t)decode_u64(d, what, REASON_LAST);
     }
     if (decode_ok(d) && !field_distinct(nodes, n))
         decode_fail(d, what, "a node twice");
     return decode_ok(d) ? n : 0;
 }
 
-static uint32_t get_pins(struct decode *d, uint64_t *pins, uint32_t max)
+uint32_t command_decode_pins(struct decode *d, uint64_t *pins, uint32_t max)
 {
     uint32_t n = decode_array(d, "pins", 0, max);
 
@@ -64,15 +63,16 @@ static void get_claim_put(struct decode *d, struct command_claim_put *c)
     c->who = decode_u64(d, "who", UINT64_MAX);
     c->name = decode_str(d, "name", LIMIT_NAME);
     c->meta = decode_bin(d, "meta", 0, LIMIT_METADATA);
-    c->n_places = get_places(d, "places", c->places, LIMIT_COPIES);
+    c->n_places = command_decode_places(d, "places", c->places, LIMIT_COPIES);
 }
 
 static void get_assign(struct decode *d, struct command_assign *c)
 {
     c->pin = decode_u64(d, "pin", UINT64_MAX);
     c->rev = decode_u64(d, "rev", UINT64_MAX);
-    c->n_add = get_places(d, "add", c->add, LIMIT_ASSIGN_ROWS);
-    c->n_release = get_places(d, "release", c->release, LIMIT_ASSIGN_ROWS);
+    c->n_add = command_decode_places(d, "add", c->add, LIMIT_ASSIGN_ROWS);
+    c->n_release = command_decode_places(d, "release", c->release,
+                                         LIMIT_ASSIGN_ROWS);
 }
 
 static void get_item(struct decode *d, struct report_item *item)
@@ -185,10 +185,12 @@ static void get_body(struct decode *d, struct command *c,
         get_report(d, &c->report, s);
         break;
     case COMMAND_EXPIRE:
-        c->expire.n = get_pins(d, c->expire.pins, COMMAND_EXPIRE_PINS);
+        c->expire.n = command_decode_pins(d, c->expire.pins,
+                                          COMMAND_EXPIRE_PINS);
         break;
     case COMMAND_RECOVER:
-        c->recover.n = get_pins(d, c->recover.pins, LIMIT_ASSIGN_ROWS);
+        c->recover.n = command_decode_pins(d, c->recover.pins,
+                                           LIMIT_ASSIGN_ROWS);
         break;
     case COMMAND_NODE_PUT:
         get_node_put(d, &c->node_put);
@@ -207,6 +209,13 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_COORDINATOR_PUT:
         field_decode_row(d, &c->coordinator_put.row);
+        break;
+    case COMMAND_ADMIT:
+    case COMMAND_EVICT:
+    case COMMAND_SCORE:
+    case COMMAND_RATE:
+    case COMMAND_FORMULA:
+        command_decode_value(d, c);
         break;
     }
 }

@@ -9,20 +9,20 @@ static_assert(LIMIT_NAME + LIMIT_METADATA + LIMIT_COPIES * 9 +
                       2 * LIMIT_CID + 128 < LIMIT_OPERATION,
               "a claim with everything in it is one operation");
 
-static void put_places(struct buf *b, const struct command_place *places,
-                       uint32_t n, uint32_t max)
+void command_encode_places(struct buf *b, const struct command_place *places,
+                           uint32_t n, uint32_t max)
 {
     assert(n <= max);
     encode_array(b, 2 * n);
     for (uint32_t i = 0; i < n; i++) {
-        assert(places[i].node > 0 && places[i].reason <= REASON_OVER_QUOTA);
+        assert(places[i].node > 0 && places[i].reason <= REASON_LAST);
         encode_u64(b, places[i].node);
         encode_u64(b, places[i].reason);
     }
 }
 
-static void put_pins(struct buf *b, const uint64_t *pins, uint32_t n,
-                     uint32_t max)
+void command_encode_pins(struct buf *b, const uint64_t *pins, uint32_t n,
+                         uint32_t max)
 {
     assert(n <= max);
     encode_array(b, n);
@@ -48,7 +48,7 @@ static void put_claim_put(struct buf *b, const struct command_claim_put *c)
     encode_u64(b, c->who);
     field_encode_str(b, c->name, LIMIT_NAME);
     field_encode_bin(b, c->meta, LIMIT_METADATA);
-    put_places(b, c->places, c->n_places, LIMIT_COPIES);
+    command_encode_places(b, c->places, c->n_places, LIMIT_COPIES);
 }
 
 static void put_claim_remove(struct buf *b,
@@ -62,8 +62,8 @@ static void put_assign(struct buf *b, const struct command_assign *c)
 {
     encode_u64(b, c->pin);
     encode_u64(b, c->rev);
-    put_places(b, c->add, c->n_add, LIMIT_ASSIGN_ROWS);
-    put_places(b, c->release, c->n_release, LIMIT_ASSIGN_ROWS);
+    command_encode_places(b, c->add, c->n_add, LIMIT_ASSIGN_ROWS);
+    command_encode_places(b, c->release, c->n_release, LIMIT_ASSIGN_ROWS);
 }
 
 void command_encode_items(struct buf *b, const struct report_item *items,
@@ -161,10 +161,12 @@ static void put_body(struct buf *b, const struct command *c)
         put_report(b, &c->report);
         break;
     case COMMAND_EXPIRE:
-        put_pins(b, c->expire.pins, c->expire.n, COMMAND_EXPIRE_PINS);
+        command_encode_pins(b, c->expire.pins, c->expire.n,
+                            COMMAND_EXPIRE_PINS);
         break;
     case COMMAND_RECOVER:
-        put_pins(b, c->recover.pins, c->recover.n, LIMIT_ASSIGN_ROWS);
+        command_encode_pins(b, c->recover.pins, c->recover.n,
+                            LIMIT_ASSIGN_ROWS);
         break;
     case COMMAND_NODE_PUT:
         put_node_put(b, &c->node_put);
@@ -185,6 +187,13 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_COORDINATOR_PUT:
         field_encode_row(b, &c->coordinator_put.row);
+        break;
+    case COMMAND_ADMIT:
+    case COMMAND_EVICT:
+    case COMMAND_SCORE:
+    case COMMAND_RATE:
+    case COMMAND_FORMULA:
+        command_encode_value(b, c);
         break;
     }
 }

@@ -57,4 +57,9 @@ void field_decode_row(struct decode *d, struct coordinator_row *out);
 /* Reads of a list of node ids (at most LIMIT_COPIES): are all different? */
 bool field_distinct(const uint32_t *nodes, uint32_t n);
 
+/* A formula of values; one that is out of bounds is refused. (command_value.c)
+ */
+void field_encode_score(struct buf *b, const struct score_config *s);
+void field_decode_score(struct decode *d, struct score_config *s);
+
 #endif

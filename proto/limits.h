@@ -43,6 +43,10 @@ enum {
     LIMIT_ORGS = 256,
     LIMIT_ORG_NAME = 64,
     LIMIT_CLAIMS = 1024,          /* of a pin */
+    LIMIT_RATINGS = 31,           /* of a pin, by different raters */
+    LIMIT_VICTIMS = 64,           /* elastic pins that make room for one */
+    LIMIT_SCORES = 256,           /* values that one operation computes */
+    LIMIT_READS = 256,            /* CIDs whose reads one operation counts */
 
     /* Nodes */
     LIMIT_NODES = 1024,           /* live, in the first versions */

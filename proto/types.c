@@ -79,6 +79,64 @@ const char *org_kind_text(enum org_kind k)
     return "?";
 }
 
+const char *value_held_text(enum value_held h)
+{
+    switch (h) {
+    case VALUE_IDLE:
+        return "candidate";
+    case VALUE_HELD:
+        return "held";
+    case VALUE_REQUIRED:
+        return "required";
+    }
+    return "?";
+}
+
+uint32_t value_quality(const struct value *v)
+{
+    uint32_t sorted[LIMIT_RATINGS], n = 0, at, middle;
+
+    for (uint32_t i = 0; i < v->n_ratings; i++) {
+        for (at = n++; at > 0 && sorted[at - 1] > v->ratings[i].quality; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = v->ratings[i].quality;
+    }
+    middle = n / 2;
+    if (n == 0)
+        return FIXED_ONE / 2;
+    return n % 2 == 1 ? sorted[middle]
+                      : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const struct score_config *org_score(const struct org *o)
+{
+    return o->scored ? &o->score : &score_defaults;
+}
+
+/* Padding may differ. */
+static bool same_score(const struct score_config *a,
+                       const struct score_config *b)
+{
+    return a->w_usage_q16 == b->w_usage_q16 &&
+           a->w_quality_q16 == b->w_quality_q16 &&
+           a->w_recency_q16 == b->w_recency_q16 &&
+           a->w_size_q16 == b->w_size_q16 &&
+           a->half_usage_ms == b->half_usage_ms &&
+           a->half_recency_ms == b->half_recency_ms &&
+           a->saturation == b->saturation &&
+           a->size_base_bytes == b->size_base_bytes &&
+           a->in_q16 == b->in_q16 && a->out_q16 == b->out_q16 &&
+           a->residency_ms == b->residency_ms &&
+           a->hysteresis_q16 == b->hysteresis_q16 &&
+           a->node_rate == b->node_rate;
+}
+
+bool org_same_score(const struct org *a, const struct org *b)
+{
+    return a->scored == b->scored &&
+           (!a->scored || same_score(&a->score, &b->score));
+}
+
 bool org_name_valid(const char *name)
 {
     size_t n = strlen(name);

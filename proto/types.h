@@ -8,6 +8,7 @@
 #include "proto/cid.h"
 #include "proto/limits.h"
 #include "proto/peerid.h"
+#include "proto/score.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,12 +46,17 @@ struct org {
     struct org_limit limits[ORG_KINDS];
     uint64_t grace_ms; /* so long a soft limit may be exceeded … */
     uint64_t over_ms[ORG_KINDS]; /* … log time since when, 0: it is not */
+    bool scored;               /* it has a formula of its own: */
+    struct score_config score; /* … else the program's (score_of) */
     /* derived, kept up to date by the store, no part of the state hash */
     uint64_t used[ORG_KINDS];
 };
 
 /* Without a name or limits. */
 void org_init(struct org *o);
+/* By which its pins are valued. */
+const struct score_config *org_score(const struct org *o);
+bool org_same_score(const struct org *a, const struct org *b);
 
 /* What the state said to an operation. Equal on all replicas. */
 #define VERDICT_TABLE(X)                                                     \
@@ -103,12 +109,15 @@ enum copy_state {
     X(11, DRAINED, "drained", "moved off a node that is drained")            \
     X(12, REBALANCED, "rebalanced", "moved off a node that is over-full")    \
     X(13, OVER_QUOTA, "over_quota",                                          \
-      "larger than its organisation may store")
+      "larger than its organisation may store")                              \
+    X(14, EVICTED, "evicted", "something more valuable took its place")      \
+    X(15, FADED, "faded", "its value fell below the threshold")
 
 enum copy_reason {
 #define X(number, name, word, text) REASON_##name = number,
     REASON_TABLE(X)
 #undef X
+    REASON_LAST = REASON_FADED
 };
 /* Of a stored number; "?" for one of a newer version. */
 const char *copy_reason_word(unsigned reason);
@@ -190,8 +199,39 @@ enum {
     PIN_OVER_QUOTA = 1 << 18, /* measured, and its bytes were refused: they
                                 are not charged, and it has no copies until
                                 they are granted */
-    PIN_SHARED = 1 << 19     /* it has, or had, several claims: claims.h */
+    PIN_SHARED = 1 << 19,    /* it has, or had, several claims: claims.h */
+    PIN_VALUED = 1 << 20     /* it has rows of values: struct value */
 };
+
+/* What an organisation's demand for a pin is, to the value engine. */
+enum value_held {
+    VALUE_IDLE = 0,    /* elastic, and not worth its bytes now: a candidate */
+    VALUE_HELD = 1,    /* elastic, admitted */
+    VALUE_REQUIRED = 2 /* asked for outright: it is only counted */
+};
+const char *value_held_text(enum value_held h); /* "candidate" */
+
+struct rating {
+    uint64_t rater;   /* whoever gave it; each counts once */
+    uint32_t quality; /* 1/65536, at most FIXED_ONE */
+};
+
+/* What the value of a pin is made of, for one organisation. Row of the state,
+ * kept while its demand is elastic, or once it was read or rated. */
+struct value {
+    uint64_t pin;
+    uint32_t org;
+    enum value_held held;
+    int32_t k;         /* rank key when it was last computed, 1/65536 */
+    struct score_usage usage;
+    uint64_t since_ms; /* log time: `held` since */
+    uint64_t made_ms;  /* when the content was made, as its claim says */
+    int32_t most;      /* copies that were asked for at most */
+    uint32_t n_ratings; /* sorted by rater */
+    struct rating ratings[LIMIT_RATINGS];
+};
+/* Median of the ratings, 1/65536; half without one. */
+uint32_t value_quality(const struct value *v);
 
 /* Work that the stored state shows (specs/storage.md 2.2). Surplus: more
  * wanted copies than the maximum counts as 4 too. */

@@ -23,6 +23,8 @@ struct fsm *fsm_new(struct store *store)
     pin_init(&f->before);
     pin_init(&f->after);
     pin_init(&f->from);
+    pin_init(&f->spare[0]);
+    pin_init(&f->spare[1]);
     return f;
 }
 
@@ -34,6 +36,8 @@ void fsm_free(struct fsm *f)
     pin_free(&f->before);
     pin_free(&f->after);
     pin_free(&f->from);
+    pin_free(&f->spare[0]);
+    pin_free(&f->spare[1]);
     buf_free(&f->meta);
     free(f);
 }
@@ -132,6 +136,8 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
 
     if (p->org == 0)
         return TODO_RELEASING;
+    if ((p->flags & PIN_OVER_QUOTA) != 0 && (p->flags & CLAIM_ELASTIC) != 0)
+        return t.wanted > 0 ? TODO_NO_COPY : TODO_SETTLED; /* a candidate */
     if ((p->flags & PIN_OVER_QUOTA) != 0) /* pins in danger come first */
         return t.wanted > 0 ? TODO_NO_COPY : TODO_BELOW_MAX;
     if (t.pinned == 0)
@@ -152,8 +158,8 @@ enum pin_state fsm_state(const struct store *s, const struct pin *p,
 {
     struct tally t = count(p);
 
-    if ((wants->flags & PIN_OVER_QUOTA) != 0)
-        return PIN_FAILED;
+    if ((wants->flags & PIN_OVER_QUOTA) != 0) /* a candidate has not failed */
+        return (wants->flags & CLAIM_ELASTIC) != 0 ? PIN_PENDING : PIN_FAILED;
     if ((int64_t)t.pinned >= fsm_minimum(s, wants))
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
@@ -197,6 +203,7 @@ void fsm_save(struct fsm *f)
     fsm_settle_paid(f);
     if (p->n_claims > 0)
         claims_merge(p);
+    fsm_value_settle(f);
     fsm_settle_states(f);
     p->flags &= ~(3U << CLAIM_STATE_SHIFT);
     if (p->org != 0)
@@ -305,6 +312,21 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_COORDINATOR_PUT:
         fsm_coordinator_put(f, c, r);
         break;
+    case COMMAND_ADMIT:
+        fsm_admit(f, c, r);
+        break;
+    case COMMAND_EVICT:
+        fsm_evict(f, c, r);
+        break;
+    case COMMAND_SCORE:
+        fsm_value_score(f, c, r);
+        break;
+    case COMMAND_RATE:
+        fsm_rate(f, c, r);
+        break;
+    case COMMAND_FORMULA:
+        fsm_formula(f, c, r);
+        break;
     }
 }
 
@@ -321,8 +343,11 @@ static void apply_one(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_REPEATED, "seen before");
     else if (needs_cluster(c->kind) && !store_cluster(f->store)->formed)
         fsm_refuse(r, VERDICT_INVALID, "the cluster is not formed yet");
-    else
+    else {
+        f->most = 0;
+        f->n_victims = 0;
         dispatch(f, c, r);
+    }
     fsm_org_settle(f);
 }
 

@@ -71,6 +71,24 @@ uint32_t fsm_affordable(const struct store *s, const struct pin *p,
 bool fsm_grantable(const struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
+/* What a pin is worth to an organisation at that log time. */
+void fsm_score(const struct store *s, const struct pin *p,
+               const struct value *v, uint64_t now_ms, struct score *out);
+/* What is left of an organisation's limits at that log time, beside what is
+ * promised. */
+uint64_t fsm_org_room(const struct org *o, enum org_kind k, uint64_t now_ms,
+                      uint64_t promised);
+/* Whether an ADMIT of so many copies could be paid, if those make room whose
+ * rank key is below that. scratch: the caller's, overwritten. */
+bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, int32_t below, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct pin *scratch);
+/* Copies that an elastic demand is worth. */
+uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
+                            int32_t rmin, uint64_t now_ms);
+/* Bytes of a node that elastic pins leave free. */
+uint64_t fsm_elastic_reserve(const struct node *n);
+
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
 
 #endif

@@ -23,6 +23,7 @@ struct terms {
     int32_t rmin, rmax;
     uint64_t expires_ms;
     struct span name, meta;
+    bool idle; /* elastic, and not admitted yet */
 };
 
 static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
@@ -36,6 +37,10 @@ static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
                    "replication factors %d and %d: both must be -1, or "
                    "1 <= minimum <= maximum <= %d", t->rmin, t->rmax,
                    LIMIT_REPLICAS);
+    else if ((t->flags & CLAIM_ELASTIC) != 0
+             && (everywhere || (t->flags & CLAIM_DIRECT) != 0))
+        fsm_refuse(r, VERDICT_INVALID, "an elastic pin is recursive, and "
+                   "has a number of copies");
     else if (t->expires_ms != 0 && t->expires_ms < f->stamp_ms)
         fsm_refuse(r, VERDICT_INVALID,
                    "pin.ExpireAt set before current time");
@@ -76,7 +81,7 @@ static bool terms_of(struct fsm *f, const struct command *command,
     const struct command_claim_put *c = &command->claim_put;
 
     *t = (struct terms){c->flags & TERM_FLAGS, c->rmin, c->rmax,
-                        c->expires_ms, c->name, c->meta};
+                        c->expires_ms, c->name, c->meta, false};
     if (c->from.n == 0)
         return true;
     if (!store_pin_find(f->store, &c->from, &f->from)
@@ -108,7 +113,7 @@ static void set_bytes(struct buf *b, struct span s)
 static void set_claim(struct pin *p, const struct terms *t,
                       const struct command *c)
 {
-    p->flags = (p->flags & PIN_MEASURED) | t->flags;
+    p->flags = (p->flags & (PIN_MEASURED | PIN_VALUED)) | t->flags;
     p->rmin = t->rmin;
     p->rmax = t->rmax;
     p->expires_ms = t->expires_ms;
@@ -237,7 +242,7 @@ static bool refuse_direct(struct fsm_result *r)
 }
 
 /* Of a pin for everywhere the copies that its limit allows are made; one at
- * least. */
+ * least. Elastic pins make room for a required one. */
 static bool pays(struct fsm *f, uint32_t org, struct fsm_result *r)
 {
     const struct pin *p = &f->after;
@@ -246,7 +251,9 @@ static bool pays(struct fsm *f, uint32_t org, struct fsm_result *r)
 
     claims_demand(p, org, &d);
     first = p->n_claims > 0 ? d.paid == 0 : fsm_wanted(p) == 0;
-    return fsm_affords(f, org, d.rmax == -1 && first ? p->size : 0, r);
+    return fsm_value_room(f, org, d.rmax == -1 && first ? p->size : 0,
+                          (d.flags & CLAIM_ELASTIC) != 0 ? INT32_MIN
+                                                         : INT32_MAX, r);
 }
 
 /* From here copies that were made in the place of others are its own. */
@@ -265,6 +272,7 @@ static void take_over(struct fsm *f, const struct terms *t)
 static void accept(struct fsm *f, struct fsm_result *r)
 {
     f->after.rev = f->index;
+    fsm_value_make_room(f);
     fsm_save(f);
     r->pin = &f->after;
 }
@@ -339,19 +347,24 @@ static void put_shared(struct fsm *f, const struct command *c,
     struct pin *p = &f->after;
     struct claim *own = own_claim(f, t, c, r);
     struct demand d;
-    uint32_t taken;
-    bool changed;
+    uint32_t taken = 0;
+    bool changed, idle;
 
     if (own == NULL)
         return;
     claims_demand(p, c->org, &d);
-    changed = set_own(f, own, t, c) || (d.flags & CLAIM_REFUSED) != 0;
-    claims_refuse(p, c->org, false);
+    changed = set_own(f, own, t, c);
+    if (!t->idle)
+        changed = changed || (d.flags & CLAIM_REFUSED) != 0;
+    /* A claim that is required makes those that are elastic so. */
+    claims_demand(p, c->org, &d);
+    idle = t->idle && (d.flags & CLAIM_ELASTIC) != 0;
+    claims_refuse(p, c->org, idle);
     claims_merge(p);
     if (changed)
         take_over(f, t);
     fsm_settle_mode(f);
-    if (!pays(f, c->org, r) || !place(f, c, &taken, r))
+    if (!pays(f, c->org, r) || (!idle && !place(f, c, &taken, r)))
         return;
     if (!changed && taken == 0) {
         already(f, r);
@@ -375,7 +388,7 @@ static void put_plain(struct fsm *f, const struct command *c,
                       const struct terms *t, struct fsm_result *r)
 {
     bool claimed = f->before.org != 0, changed;
-    uint32_t taken;
+    uint32_t taken = 0;
 
     if (claimed && (f->before.flags & CLAIM_DIRECT) == 0
         && (t->flags & CLAIM_DIRECT) != 0) {
@@ -383,12 +396,14 @@ static void put_plain(struct fsm *f, const struct command *c,
         return;
     }
     set_claim(&f->after, t, c);
+    if (t->idle)
+        f->after.flags |= PIN_OVER_QUOTA;
     changed = !claimed || !same_claim(&f->before, &f->after)
-              || (f->before.flags & PIN_OVER_QUOTA) != 0;
+              || (!t->idle && (f->before.flags & PIN_OVER_QUOTA) != 0);
     if (changed)
         take_over(f, t);
     fsm_settle_mode(f);
-    if (!pays(f, c->org, r) || !place(f, c, &taken, r))
+    if (!pays(f, c->org, r) || (!t->idle && !place(f, c, &taken, r)))
         return;
     if (!changed && taken == 0) {
         already(f, r);
@@ -419,6 +434,7 @@ void fsm_claim_put(struct fsm *f, const struct command *c,
         || !valid(f, &t, put->size, r))
         return;
     load(f, put);
+    t.idle = fsm_value_terms(f, c->org, t.flags, t.rmin, &t.rmax);
     if (is_shared(&f->before, c))
         put_shared(f, c, &t, r);
     else
@@ -433,7 +449,7 @@ static void release(struct fsm *f, enum copy_reason reason)
 {
     struct pin *p = &f->after;
 
-    p->flags = (p->flags & PIN_MEASURED) | PIN_RELEASING;
+    p->flags = (p->flags & (PIN_MEASURED | PIN_VALUED)) | PIN_RELEASING;
     p->rmin = p->rmax = 0;
     p->created_ms = p->expires_ms = 0;
     p->org = 0;
@@ -442,6 +458,7 @@ static void release(struct fsm *f, enum copy_reason reason)
     buf_reset(&p->meta);
     p->rev = f->index;
     if (p->n_copies == 0) { /* its last node was removed */
+        fsm_value_settle(f);
         store_pin_delete(f->store, &f->before);
         return;
     }

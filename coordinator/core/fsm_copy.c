@@ -55,7 +55,7 @@ static bool may_pay(struct fsm *f)
 
     if ((flags & PIN_OVER_QUOTA) == 0)
         return !pin_everywhere(p) || fsm_pays_copy(f);
-    if (p->n_claims > 0)
+    if (p->n_claims > 0 || (flags & CLAIM_ELASTIC) != 0)
         return false;
     p->flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
     if (fsm_affords(f, p->org, pin_everywhere(p) ? p->size : 0, NULL))

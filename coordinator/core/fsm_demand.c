@@ -57,7 +57,7 @@ static bool grant(struct fsm *f, uint32_t org)
     struct demand d;
 
     claims_demand(&f->after, org, &d);
-    if ((d.flags & CLAIM_REFUSED) == 0)
+    if ((d.flags & CLAIM_REFUSED) == 0 || (d.flags & CLAIM_ELASTIC) != 0)
         return false;
     claims_refuse(&f->after, org, false);
     if (fsm_affords(f, org, d.paid == 0 ? f->after.size : 0, NULL))

@@ -68,12 +68,26 @@ bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
     return true;
 }
 
-static uint64_t room_beside(const struct org *o, int kind, uint64_t now_ms,
-                            const uint64_t *promised)
+uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
+                      uint64_t physical)
 {
-    uint64_t left = room(o, bound_of(o, kind, now_ms), kind);
+    const struct org *o = store_org(f->store, org);
+    uint64_t a[ORG_KINDS], b[ORG_KINDS], left;
 
-    return left > promised[kind] ? left - promised[kind] : 0;
+    assert(o != NULL);
+    claims_charge(&f->before, org, a);
+    claims_charge(&f->after, org, b);
+    b[ORG_PHYSICAL] += physical;
+    left = room(o, bound_of(o, k, f->now_ms), k);
+    return b[k] > a[k] && b[k] - a[k] > left ? b[k] - a[k] - left : 0;
+}
+
+uint64_t fsm_org_room(const struct org *o, enum org_kind k, uint64_t now_ms,
+                      uint64_t promised)
+{
+    uint64_t left = room(o, bound_of(o, (int)k, now_ms), (int)k);
+
+    return left > promised ? left - promised : 0;
 }
 
 /* So many copies that one organisation's demand is not charged for yet. */
@@ -91,9 +105,12 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
         return UINT32_MAX;
     claims_demand(p, org, &d);
     over = (d.flags & CLAIM_REFUSED) != 0;
-    left = room_beside(o, ORG_PHYSICAL, now_ms, promised);
+    if (over && (d.flags & CLAIM_ELASTIC) != 0)
+        return 0; /* it is admitted, or not */
+    left = fsm_org_room(o, ORG_PHYSICAL, now_ms, promised[ORG_PHYSICAL]);
     if (over
-        && p->size > room_beside(o, ORG_LOGICAL, now_ms, promised))
+        && p->size > fsm_org_room(o, ORG_LOGICAL, now_ms,
+                                  promised[ORG_LOGICAL]))
         return 0;
     if (over && d.number > 0)
         all *= (uint64_t)d.number;

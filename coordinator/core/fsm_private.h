@@ -5,6 +5,7 @@
 #define PINFOLD_FSM_PRIVATE_H
 
 #include "coordinator/core/fsm.h"
+#include "proto/claims.h"
 
 /* Sizes and indexes of copies are stored in 48 bits. */
 #define FSM_COPY_MAX (((uint64_t)1 << 48) - 1)
@@ -15,6 +16,17 @@ struct fsm {
     struct command_scratch scratch;
     struct pin before, after; /* of the pin in work */
     struct pin from;          /* pin update */
+    struct pin spare[2];      /* the pin in work, while others make room */
+    /* CLAIM_PUT, elastic: copies that the claim asks for at most; 0 none. */
+    int32_t most;
+    uint32_t most_org;
+    /* What goes when `after` is saved. */
+    uint32_t n_victims;
+    struct fsm_victim {
+        uint64_t pin;
+        uint32_t org;
+        bool all; /* or only the copies beyond its minimum */
+    } victims[LIMIT_VICTIMS];
     struct buf meta;
     uint64_t index, now_ms;   /* of the entry: its log time, never back */
     uint64_t stamp_ms;        /* the leader's clock: back when it was set */
@@ -90,6 +102,9 @@ void fsm_node_remove(struct fsm *f, const struct command *c,
  * `before`, and so many physical bytes beyond; r: says why not. */
 bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
                  struct fsm_result *r);
+/* How much of a kind is missing for that; 0: nothing. */
+uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
+                      uint64_t physical);
 /* Copies of a pin for everywhere with such a reason are not charged. */
 bool fsm_is_free(unsigned reason);
 /* The reason under which a copy that is paid for is stored. */
@@ -97,6 +112,41 @@ enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason);
 /* Somebody has set a limit for one who claims it: before, reservations are
  * not the pin's, as in logs that knew none. */
 bool fsm_limited(const struct fsm *f, const struct pin *p);
+/* fsm_value.c: elastic demands, and what they are worth */
+bool fsm_value_elastic(const struct demand *d);
+bool fsm_value_refused(const struct demand *d);
+const struct score_config *fsm_value_formula(const struct fsm *f,
+                                             uint32_t org);
+/* Of `after`: the organisation's demand asks for nothing, or does again … */
+void fsm_value_refuse(struct pin *p, uint32_t org, bool refused);
+/* … for so many copies at most. */
+void fsm_value_set_most(struct pin *p, uint32_t org, int32_t rmax);
+/* It is held no more; copies that only it wanted go at once. */
+void fsm_value_let_go(struct fsm *f, uint32_t org, enum copy_reason reason);
+/* A row of `after`, before anything is known. */
+void fsm_value_begin(const struct fsm *f, uint32_t org, struct value *v);
+/* Loads that pin, and takes from it what it has to give. */
+void fsm_value_make_way(struct fsm *f, const struct fsm_victim *v,
+                        enum copy_reason reason);
+/* Before `after` is written, or its row deleted: rows of values follow its
+ * claims. */
+void fsm_value_settle(struct fsm *f);
+/* A claim with these terms: notes how many copies it asks for, and makes of
+ * it how many the content is worth now. true: it is, or stays, a candidate. */
+bool fsm_value_terms(struct fsm *f, uint32_t org, uint32_t flags,
+                     int32_t rmin, int32_t *rmax);
+/* As fsm_affords, but what is elastic and ranks below makes room: noted, and
+ * carried out by fsm_value_make_room, before `after` is saved. */
+bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
+                    int32_t below, struct fsm_result *r);
+void fsm_value_make_room(struct fsm *f);
+void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_value_score(struct fsm *f, const struct command *c,
+                     struct fsm_result *r);
+void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_formula(struct fsm *f, const struct command *c,
+                 struct fsm_result *r);
 void fsm_org_settle(struct fsm *f);
 void fsm_org_put(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

@@ -115,6 +115,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     step_sweep_start(s);
     step_balance_start(s, c->now_ms);
     step_verify_start(s, c);
+    step_value_start(s, c);
 }
 
 void step_committed(struct step *s, const struct step_clock *c)
@@ -133,6 +134,8 @@ void step_committed(struct step *s, const struct step_clock *c)
     if (changes->orgs)
         step_sweep_able(s, c); /* more may be paid for */
     step_sweep_changes(s, changes, c);
+    if (changes->values || changes->orgs || changes->nodes)
+        step_value_changed(s, c);
 }
 
 void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
@@ -187,6 +190,7 @@ void step_tick(struct step *s, const struct step_clock *c)
     step_sweep_tick(s, c);
     step_balance_tick(s, c);
     step_verify_tick(s, c);
+    step_value_tick(s, c);
     if (!s->stopped && c->now_ms - s->quiet_ms >= TICK_MS) {
         (void)step_command(s, COMMAND_TICK);
         (void)step_propose(s, c->now_ms);

@@ -12,6 +12,7 @@
  * step_move.c      those that are on their way
  * step_verify.c    whether daemons hold what the state says
  * step_plan.c      what is to be done for all pins, for people
+ * step_value.c     which elastic pins are worth their bytes
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -165,6 +166,20 @@ struct step_balancing {
     struct step_failed failed[STEP_MOVES_FAILED];
 };
 
+struct step_valuing {
+    struct step_cursor sweep; /* over all values; idx: the organisation */
+    uint64_t look_ms;         /* at candidates, not before */
+    uint32_t next_org;        /* by position */
+    uint32_t at_org;          /* whose candidates are walked; 0 none … */
+    struct store_rank at;     /* … how far … */
+    uint32_t met;             /* … and how many in this round */
+    bool admitted;            /* any, in this round */
+    uint64_t reclaim_ms;      /* nodes that are nearly full: not before */
+    uint64_t hold_ms;         /* what was let go for room of nodes … */
+    uint32_t n_going;         /* … is waited for so long */
+    uint64_t going[LIMIT_VICTIMS];
+};
+
 struct step {
     struct store *store;
     struct step_limits limits;
@@ -195,6 +210,7 @@ struct step {
     struct step_release releases[STEP_RELEASES];
     struct step_guard guard;
     struct step_balancing balance;
+    struct step_valuing value;
     uint32_t next_verify; /* node that is looked at first, round robin */
     uint32_t n_misses;    /* oldest first */
     struct step_miss misses[STEP_MISSES];
@@ -348,5 +364,11 @@ void step_verify_start(struct step *s, const struct step_clock *c);
 void step_verify_answer(struct step *s, uint32_t node, uint64_t pin,
                         enum err e, const struct step_clock *c);
 void step_verify_tick(struct step *s, const struct step_clock *c);
+
+/* step_value.c */
+void step_value_start(struct step *s, const struct step_clock *c);
+/* Values, limits or nodes changed: candidates are looked at soon. */
+void step_value_changed(struct step *s, const struct step_clock *c);
+void step_value_tick(struct step *s, const struct step_clock *c);
 
 #endif

@@ -41,6 +41,15 @@ static const char *const pragmas[] = {
     "CREATE INDEX pin_everywhere ON pin(id) WHERE rmax=-1"
 #define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
 
+#define STORE_TABLE_VALUE                                                    \
+    "CREATE TABLE value(pin INT NOT NULL, org INT NOT NULL,"                 \
+    "held INT NOT NULL, k INT NOT NULL, reads INT NOT NULL,"                 \
+    "at INT NOT NULL, doc BLOB NOT NULL,"                                    \
+    "PRIMARY KEY(pin,org)) WITHOUT ROWID, STRICT"
+#define STORE_INDEX_VALUE                                                    \
+    "CREATE INDEX value_held ON value(org,k,pin) WHERE held=1;"              \
+    "CREATE INDEX value_idle ON value(org,k,pin) WHERE held=0"
+
 static const char *const schema[] = {
     "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
     "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
@@ -70,7 +79,9 @@ static const char *const schema[] = {
     "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
     "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
     STORE_INDEX_EVERYWHERE,
-    "INSERT INTO fsm(k,v) VALUES(8,3)", /* STORE_HEAD_SCHEMA */
+    STORE_TABLE_VALUE,
+    STORE_INDEX_VALUE,
+    "INSERT INTO fsm(k,v) VALUES(8,4)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -112,7 +123,8 @@ static enum err make_schema(struct store *s, struct err_text *why)
 }
 
 /* The first schema knew no organisations: store_memory_load counts what the
- * default one uses when it finds no row. The second knew one claim a pin. */
+ * default one uses when it finds no row. The second knew one claim a pin, the
+ * third no values. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -120,12 +132,15 @@ static enum err raise_schema(struct store *s, uint64_t from,
 
     if (e == ERR_OK && from == 1)
         e = store_db_exec(&s->d, STORE_TABLE_ORG, why);
-    if (e == ERR_OK)
+    if (e == ERR_OK && from <= 2)
         e = store_db_exec(&s->d,
                           STORE_TABLE_CLAIM ";" STORE_INDEX_CLAIM ";"
                           "DROP INDEX pin_everywhere;"
-                          STORE_INDEX_EVERYWHERE ";"
-                          "UPDATE fsm SET v=3 WHERE k=8;COMMIT", why);
+                          STORE_INDEX_EVERYWHERE, why);
+    if (e == ERR_OK)
+        e = store_db_exec(&s->d,
+                          STORE_TABLE_VALUE ";" STORE_INDEX_VALUE ";"
+                          "UPDATE fsm SET v=4 WHERE k=8;COMMIT", why);
     return e;
 }
 
@@ -407,6 +422,6 @@ void store_changes_clear(struct store *s)
 
     if (c->any_orders)
         memset(c->orders, 0, sizeof(c->orders));
-    c->nodes = c->orgs = c->any_orders = c->overflow = false;
+    c->nodes = c->orgs = c->values = c->any_orders = c->overflow = false;
     c->n_pins = 0;
 }

@@ -21,7 +21,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 3 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 4 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -54,6 +54,7 @@ enum { STORE_CHANGES_MAX = 8192 };
 struct store_changes {
     bool nodes;              /* some node row changed (state, name, …) */
     bool orgs;               /* limits of an organisation changed */
+    bool values;             /* some value did */
     uint8_t orders[(65536 + 7) / 8]; /* bit a node: it has new orders */
     bool any_orders;
     uint32_t n_pins;
@@ -125,6 +126,15 @@ void store_pin_delete(struct store *s, const struct pin *before);
 void store_fail_put(struct store *s, const struct fail *f);
 void store_fail_delete(struct store *s, uint64_t pin, uint32_t node);
 
+/* --- values -------------------------------------------------------------- */
+/* Of one organisation's demand for a pin (struct value). A pin that has any
+ * carries PIN_VALUED: whoever writes the first one, or deletes the last, sets
+ * it; store_pin_delete finds none. */
+bool store_value_get(struct store *s, uint64_t pin, uint32_t org,
+                     struct value *out);
+void store_value_put(struct store *s, const struct value *v);
+void store_value_delete(struct store *s, uint64_t pin, uint32_t org);
+
 /* --- ordered scans on the writer's connection, all bounded by max -------- */
 /* Pins with work, by (todo, id), beyond the cursor (zeros: from the start).
  * Returns how many ids were written. */
@@ -147,6 +157,25 @@ uint64_t store_next_expiry(struct store *s); /* earliest; 0 none */
 /* Pins with replication -1, by id. */
 uint32_t store_scan_everywhere(struct store *s, uint64_t after_id,
                                uint32_t max, uint64_t *ids);
+
+/* Values, by pin and organisation. */
+uint32_t store_scan_values(struct store *s, uint64_t after_pin,
+                           uint32_t after_org, uint32_t max,
+                           struct value *out);
+struct store_rank {
+    uint64_t pin;
+    int32_t k;
+};
+/* What an organisation holds, the cheapest first, beyond that rank; from the
+ * start: INT32_MIN, 0. */
+uint32_t store_scan_cheapest(struct store *s, uint32_t org,
+                             struct store_rank after, uint32_t max,
+                             struct store_rank *out);
+/* Its candidates, the most valuable first, before that rank; from the start:
+ * INT32_MAX, INT64_MAX. */
+uint32_t store_scan_candidates(struct store *s, uint32_t org,
+                               struct store_rank before, uint32_t max,
+                               struct store_rank *out);
 
 /* --- WAL ---------------------------------------------------------------- */
 /* The helper thread's half of a checkpoint (specs/storage.md 4.2): a
@@ -177,6 +206,8 @@ bool store_reader_find(struct store_reader *r, const struct cid *cid,
 bool store_reader_get(struct store_reader *r, uint64_t id, struct pin *out);
 bool store_reader_fail(struct store_reader *r, uint64_t pin, uint32_t node,
                        struct fail *out);
+bool store_reader_value(struct store_reader *r, uint64_t pin, uint32_t org,
+                        struct value *out);
 /* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
  * next until it gives false or the caller has enough, then end. only_todo:
  * just those with todo <> 0. */

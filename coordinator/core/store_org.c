@@ -77,7 +77,8 @@ void store_org_put(struct store *s, const struct org *o)
         row = add(s, o->id);
     memcpy(now.used, row->used, sizeof(now.used)); /* the store's own */
     if (memcmp(now.limits, row->limits, sizeof(now.limits)) != 0
-        || now.grace_ms != row->grace_ms || strcmp(now.name, row->name) != 0)
+        || now.grace_ms != row->grace_ms || strcmp(now.name, row->name) != 0
+        || !org_same_score(&now, row))
         s->changes.orgs = true;
     *row = now;
     mark(s, row);

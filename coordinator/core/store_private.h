@@ -17,6 +17,9 @@ struct sqlite3_stmt;
 
 #define STORE_CLAIM_COLUMNS                                                  \
     "id,pin,org,who,salt,flags,rmin,rmax,created,expires,paid,name,meta"
+#define STORE_VALUE_COLUMNS "pin,org,held,k,reads,at,doc"
+#define STORE_VALUE                                                          \
+    "SELECT " STORE_VALUE_COLUMNS " FROM value WHERE pin=?1 AND org=?2"
 #define STORE_CLAIMS                                                         \
     "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
 
@@ -97,7 +100,21 @@ struct sqlite3_stmt;
     X(NEXT_EXPIRY, "SELECT expires FROM pin WHERE expires>0 "                \
                    "ORDER BY expires LIMIT 1")                               \
     X(EVERYWHERE, "SELECT id FROM pin WHERE rmax=-1 AND id>?1 "              \
-                  "ORDER BY id LIMIT ?2")
+                  "ORDER BY id LIMIT ?2")                                    \
+    X(VALUE_GET, STORE_VALUE)                                                \
+    X(VALUE_PUT, "INSERT INTO value(" STORE_VALUE_COLUMNS ") "               \
+                 "VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(pin,org) "        \
+                 "DO UPDATE SET held=excluded.held,k=excluded.k,"            \
+                 "reads=excluded.reads,at=excluded.at,doc=excluded.doc")     \
+    X(VALUE_DELETE, "DELETE FROM value WHERE pin=?1 AND org=?2")             \
+    X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
+                   "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
+    X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
+                     "WHERE held=1 AND org=?1 AND (k,pin)>(?2,?3) "          \
+                     "ORDER BY k,pin LIMIT ?4")                              \
+    X(SCAN_CANDIDATES, "SELECT pin,k FROM value "                            \
+                       "WHERE held=0 AND org=?1 AND (k,pin)<(?2,?3) "        \
+                       "ORDER BY k DESC,pin DESC LIMIT ?4")
 
 enum store_statement {
 #define X(name, sql) STORE_Q_##name,
@@ -118,6 +135,7 @@ enum store_statement {
     X(FAIL_GET, "SELECT attempts,at,code,text FROM fail "                    \
                 "WHERE pin=?1 AND node=?2")                                  \
     X(CLAIMS, STORE_CLAIMS)                                                  \
+    X(VALUE_GET, STORE_VALUE)                                                \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \
@@ -189,6 +207,8 @@ enum err store_row_node_read(struct span doc, struct node *out,
 void store_row_org(const struct org *o, struct buf *out);
 enum err store_row_org_read(struct span doc, struct org *out,
                             struct err_text *why) ERR_CHECKED;
+void store_row_value(const struct value *v, struct buf *out); /* store_value.c:
+                                                     but for k and usage */
 void store_row_cluster(const struct cluster *c, struct buf *out);
 enum err store_row_cluster_read(struct span doc, struct cluster *out,
                                 struct err_text *why) ERR_CHECKED;
@@ -208,6 +228,9 @@ void store_sum_copy(struct store_sum *s, uint64_t pin,
                     const struct copy *before, const struct copy *after);
 void store_sum_fail(struct store_sum *s, struct buf *scratch,
                     const struct fail *before, const struct fail *after);
+void store_sum_value(struct store_sum *s, struct buf *scratch,
+                     struct buf *doc, const struct value *before,
+                     const struct value *after);
 void store_sum_bytes(const struct store_sum *s, uint8_t out[STORE_HASH]);
 void store_sum_read(struct store_sum *s, const uint8_t in[STORE_HASH]);
 

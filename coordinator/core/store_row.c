@@ -5,6 +5,7 @@
 #include "coordinator/core/store_private.h"
 
 #include "proto/codec.h"
+#include "proto/field.h"
 
 #include <assert.h>
 #include <string.h>
@@ -167,8 +168,9 @@ static void read_bytes(struct decode *d, const char *what, uint8_t *out,
         memcpy(out, s.p, n);
 }
 
-static enum err open_row(struct decode *d, struct span doc, uint32_t fields,
-                         struct err_text *why)
+static enum err open_rows(struct decode *d, struct span doc, uint32_t fields,
+                          uint32_t at_most, uint32_t *n,
+                          struct err_text *why)
 {
     size_t used;
     enum err e = codec_scan(doc.p, doc.n, &used, why);
@@ -176,10 +178,18 @@ static enum err open_row(struct decode *d, struct span doc, uint32_t fields,
     if (e != ERR_OK)
         return e;
     decode_init(d, doc.p, doc.n);
-    (void)decode_array(d, "row", fields, fields);
+    *n = decode_array(d, "row", fields, at_most);
     if (decode_u64(d, "version", UINT64_MAX) != ROW_VERSION)
         decode_fail(d, "version", "unknown");
     return ERR_OK;
+}
+
+static enum err open_row(struct decode *d, struct span doc, uint32_t fields,
+                         struct err_text *why)
+{
+    uint32_t n;
+
+    return open_rows(d, doc, fields, fields, &n, why);
 }
 
 void store_row_node(const struct node *n, struct buf *out)
@@ -231,7 +241,7 @@ enum err store_row_node_read(struct span doc, struct node *out,
 void store_row_org(const struct org *o, struct buf *out)
 {
     buf_reset(out);
-    encode_array(out, 3 + 3 * ORG_KINDS);
+    encode_array(out, 3 + 3 * ORG_KINDS + o->scored);
     encode_u64(out, ROW_VERSION);
     encode_text(out, o->name);
     encode_u64(out, o->grace_ms);
@@ -240,13 +250,17 @@ void store_row_org(const struct org *o, struct buf *out)
         encode_u64(out, o->limits[k].hard);
         encode_u64(out, o->over_ms[k]);
     }
+    if (o->scored) /* at the end: others are rows as they were before */
+        field_encode_score(out, &o->score);
 }
 
 enum err store_row_org_read(struct span doc, struct org *out,
                             struct err_text *why)
 {
+    const uint32_t fields = 3 + 3 * ORG_KINDS;
     struct decode d;
-    enum err e = open_row(&d, doc, 3 + 3 * ORG_KINDS, why);
+    uint32_t n;
+    enum err e = open_rows(&d, doc, fields, fields + 1, &n, why);
 
     if (e != ERR_OK)
         return e;
@@ -257,6 +271,9 @@ enum err store_row_org_read(struct span doc, struct org *out,
         out->limits[k].hard = decode_u64(&d, "hard limit", UINT64_MAX);
         out->over_ms[k] = decode_u64(&d, "over since", UINT64_MAX);
     }
+    out->scored = n > fields;
+    if (out->scored)
+        field_decode_score(&d, &out->score);
     return decode_end(&d, why);
 }
 

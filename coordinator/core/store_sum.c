@@ -12,7 +12,7 @@
 enum table {
     TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
-    TABLE_CLUSTER = 8, TABLE_ORG = 9
+    TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_VALUE = 12
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -240,6 +240,33 @@ void store_sum_fail(struct store_sum *s, struct buf *scratch,
     fail_row(scratch, before);
     cut = scratch->n;
     fail_row(scratch, after);
+    replace(s, scratch, cut);
+}
+
+static void value_row(struct buf *b, struct buf *doc, const struct value *v)
+{
+    if (v == NULL)
+        return;
+    buf_byte(b, TABLE_VALUE);
+    add_number(b, v->pin);
+    add_number(b, v->org);
+    add_number(b, (uint64_t)(int64_t)v->k);
+    add_number(b, v->usage.count_q16);
+    add_number(b, v->usage.at_ms);
+    store_row_value(v, doc);
+    buf_add(b, doc->p, doc->n);
+}
+
+void store_sum_value(struct store_sum *s, struct buf *scratch,
+                     struct buf *doc, const struct value *before,
+                     const struct value *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    value_row(scratch, doc, before);
+    cut = scratch->n;
+    value_row(scratch, doc, after);
     replace(s, scratch, cut);
 }
 

@@ -24,7 +24,7 @@ enum {
     RUN_ORGS = 64,    /* ids of organisations, all that ever were */
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
     RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
-    RUN_KINDS = COMMAND_COORDINATOR_PUT + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_FORMULA + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */

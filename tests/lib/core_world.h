@@ -524,6 +524,52 @@ WORLD_UNUSED static void check_shared(struct store *s, const struct pin *p)
     pin_free(&again);
 }
 
+/* Rows of values follow the claims. */
+WORLD_UNUSED static void check_values(struct store *s, const struct pin *p,
+                                      struct store_sum *sum)
+{
+    struct buf row = BUF_INIT, doc = BUF_INIT;
+    struct value v;
+    struct demand d;
+    bool any = false;
+    uint32_t n;
+    const struct org *orgs = store_orgs(s, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        bool elastic;
+
+        claims_demand(p, orgs[k].id, &d);
+        elastic = d.claims > 0 && (d.flags & CLAIM_ELASTIC) != 0;
+        if (!store_value_get(s, p->id, orgs[k].id, &v)) {
+            assert_false(elastic);
+            continue;
+        }
+        any = true;
+        assert_true(d.claims > 0);
+        assert_int_equal(v.held,
+                         !elastic ? VALUE_REQUIRED
+                         : (d.flags & CLAIM_REFUSED) != 0 ? VALUE_IDLE
+                                                          : VALUE_HELD);
+        if (elastic)
+            assert_true(d.rmax >= d.rmin && d.rmax <= v.most);
+        store_sum_value(sum, &row, &doc, NULL, &v);
+    }
+    assert_int_equal((p->flags & PIN_VALUED) != 0, any);
+    if ((p->flags & PIN_OVER_QUOTA) != 0 && (p->flags & CLAIM_ELASTIC) != 0)
+        for (uint32_t k = 0; k < p->n_copies; k++)
+            assert_true(p->copies[k].want == COPY_RELEASED
+                        || p->todo == TODO_NO_COPY);
+    buf_free(&row);
+    buf_free(&doc);
+}
+
+WORLD_UNUSED static void check_claims(struct store *s, const struct pin *p,
+                                      struct store_sum *sum)
+{
+    check_shared(s, p);
+    check_values(s, p, sum);
+}
+
 /* Everything derived, made anew from the rows: state hash, counters, the log
  * of orders, failures, work. */
 WORLD_UNUSED static void world_check(struct world *w)
@@ -544,7 +590,7 @@ WORLD_UNUSED static void world_check(struct world *w)
             continue;
         pins++;
         claims += p->n_claims;
-        check_shared(s, p);
+        check_claims(s, p, &sum);
         store_sum_pin(&sum, &scratch, NULL, p);
         if ((p->flags & CLAIM_DEFAULT) == 0)
             assert_int_equal(p->todo, fsm_todo(s, p));

@@ -613,6 +613,19 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_ORG_PUT:
         k->sim->counts[COUNT_LIMITS] += r->verdict == VERDICT_ACCEPTED;
         break;
+    case COMMAND_ADMIT:
+        look_at_pin(k, store, c->admit.pin, c);
+        break;
+    case COMMAND_EVICT:
+        for (uint32_t i = 0; i < c->evict.n; i++)
+            look_at_pin(k, store, c->evict.victims[i], c);
+        break;
+    case COMMAND_SCORE:
+        for (uint32_t i = 0; i < c->score.n; i++)
+            look_at_pin(k, store, c->score.items[i].pin, c);
+        break;
+    case COMMAND_RATE:
+    case COMMAND_FORMULA:
     case COMMAND_TICK:
     case COMMAND_CONFIG_PUT:
     case COMMAND_COORDINATOR_PUT:

@@ -450,6 +450,7 @@ static void from_the_first_schema(void **state)
     store_hash(w->store, before);
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE org;"
                                    "DROP TABLE claim;"
+                                   "DROP TABLE value;"
                                    "UPDATE fsm SET v=1 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

@@ -175,10 +175,10 @@ static void bad_files(void **state)
     world_unlink(path);
     w = file_world(path, 1);
     world_close(w);
-    run_sql(path, "UPDATE fsm SET v=4 WHERE k=8");
+    run_sql(path, "UPDATE fsm SET v=99 WHERE k=8");
     assert_int_equal(store_open(path, &s, &why), ERR_VERSION);
-    assert_non_null(strstr(why.text, "schema 4"));
-    run_sql(path, "UPDATE fsm SET v=3 WHERE k=8");
+    assert_non_null(strstr(why.text, "schema 99"));
+    run_sql(path, "UPDATE fsm SET v=4 WHERE k=8");
     run_sql(path, "UPDATE node SET doc=x'00'");
     assert_int_equal(store_open(path, &s, &why), ERR_CORRUPT);
     world_unlink(path);

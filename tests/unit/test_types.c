@@ -60,12 +60,12 @@ static void test_copies_to_the_limit(void **state)
 static void test_reasons(void **state)
 {
     (void)state;
-    for (unsigned i = REASON_NONE; i <= REASON_OVER_QUOTA; i++) {
+    for (unsigned i = REASON_NONE; i <= REASON_LAST; i++) {
         assert_true(strlen(copy_reason_word(i)) > 1);
         assert_true(strlen(copy_reason_text(i)) > 1);
     }
     assert_string_equal(copy_reason_word(REASON_TOP_UP), "top_up");
-    assert_string_equal(copy_reason_word(REASON_OVER_QUOTA + 1), "?");
+    assert_string_equal(copy_reason_word(REASON_LAST + 1), "?");
     assert_string_equal(copy_reason_text(UINT16_MAX), "?");
 }
 

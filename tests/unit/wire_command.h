@@ -12,7 +12,8 @@ static const enum command_kind wire_commands[] = {
     COMMAND_TICK, COMMAND_CLAIM_PUT, COMMAND_CLAIM_REMOVE, COMMAND_ASSIGN,
     COMMAND_REPORT, COMMAND_EXPIRE, COMMAND_RECOVER, COMMAND_NODE_PUT,
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
-    COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT};
+    COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_ADMIT,
+    COMMAND_EVICT, COMMAND_SCORE, COMMAND_RATE, COMMAND_FORMULA};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -214,6 +215,35 @@ static inline void wire_body(struct wire_command *w)
     }
 }
 
+static inline void wire_value_body(struct command *c)
+{
+    if (c->kind == COMMAND_ADMIT) {
+        c->admit.pin = 17;
+        c->admit.rev = 90000;
+        c->admit.n_places = 2;
+        c->admit.places[0] = (struct command_place){300, REASON_PLACED};
+        c->admit.places[1] = (struct command_place){2, REASON_FADED};
+    } else if (c->kind == COMMAND_EVICT) {
+        c->evict.pin = 18;
+        c->evict.rev = 90001;
+        c->evict.node = 70000;
+        c->evict.n = 2;
+        c->evict.victims[0] = 5;
+        c->evict.victims[1] = 1000000;
+    } else if (c->kind == COMMAND_SCORE) {
+        c->score.n = 2;
+        c->score.items[0] = (struct score_item){19, ORG_DEFAULT, 0};
+        c->score.items[1] = (struct score_item){20, 0, 3 * FIXED_ONE / 2};
+    } else if (c->kind == COMMAND_RATE) {
+        c->rate.rater = 0xfedcba9876543210;
+        c->rate.quality = FIXED_ONE;
+    } else if (c->kind == COMMAND_FORMULA) {
+        c->formula.org = 300;
+        c->formula.score.w_size_q16 = 0;
+        c->formula.score.residency_ms = 1000;
+    }
+}
+
 static inline void wire_command(struct wire_command *w,
                                 enum command_kind kind, bool full)
 {
@@ -247,8 +277,16 @@ static inline void wire_command(struct wire_command *w,
     }
     if (kind == COMMAND_COORDINATOR_PUT)
         wire_row(&c->coordinator_put.row);
-    if (full)
+    if (kind == COMMAND_RATE)
+        c->rate.cid = wire_cid(0x71, 5);
+    if (kind == COMMAND_FORMULA) {
+        c->formula.reset = !full;
+        c->formula.score = score_defaults;
+    }
+    if (full) {
         wire_body(w);
+        wire_value_body(c);
+    }
 }
 
 static inline void wire_same_places(const struct command_place *x,
@@ -302,6 +340,59 @@ static inline void wire_same_node(const struct command *a,
                      a->node_put.n_labels);
     SAME(node_put.capacity);
     SAME(node_put.boot);
+}
+
+static inline void wire_same_score(const struct score_config *a,
+                                   const struct score_config *b)
+{
+    SAME(w_usage_q16);
+    SAME(w_quality_q16);
+    SAME(w_recency_q16);
+    SAME(w_size_q16);
+    SAME(half_usage_ms);
+    SAME(half_recency_ms);
+    SAME(saturation);
+    SAME(size_base_bytes);
+    SAME(in_q16);
+    SAME(out_q16);
+    SAME(residency_ms);
+    SAME(hysteresis_q16);
+    SAME(node_rate);
+}
+
+static inline void wire_same_value(const struct command *a,
+                                   const struct command *b)
+{
+    if (a->kind == COMMAND_ADMIT) {
+        SAME(admit.pin);
+        SAME(admit.rev);
+        SAME(admit.n_places);
+        wire_same_places(a->admit.places, b->admit.places,
+                         a->admit.n_places);
+    } else if (a->kind == COMMAND_EVICT) {
+        SAME(evict.pin);
+        SAME(evict.rev);
+        SAME(evict.node);
+        SAME(evict.n);
+        for (uint32_t i = 0; i < a->evict.n; i++)
+            SAME(evict.victims[i]);
+    } else if (a->kind == COMMAND_SCORE) {
+        SAME(score.n);
+        for (uint32_t i = 0; i < a->score.n; i++) {
+            SAME(score.items[i].pin);
+            SAME(score.items[i].org);
+            SAME(score.items[i].reads);
+        }
+    } else if (a->kind == COMMAND_RATE) {
+        assert_true(cid_equal(&a->rate.cid, &b->rate.cid));
+        SAME(rate.rater);
+        SAME(rate.remove);
+        SAME(rate.quality);
+    } else {
+        SAME(formula.org);
+        SAME(formula.reset);
+        wire_same_score(&a->formula.score, &b->formula.score);
+    }
 }
 
 /* flat table */
@@ -369,6 +460,13 @@ static inline void wire_same_body(const struct command *a,
         break;
     case COMMAND_COORDINATOR_PUT:
         wire_same_row(&a->coordinator_put.row, &b->coordinator_put.row);
+        break;
+    case COMMAND_ADMIT:
+    case COMMAND_EVICT:
+    case COMMAND_SCORE:
+    case COMMAND_RATE:
+    case COMMAND_FORMULA:
+        wire_same_value(a, b);
         break;
     }
 }

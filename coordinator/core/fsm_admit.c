@@ -1,0 +1,136 @@
+/* ADMIT and EVICT: elastic pins that come, and those that go for them.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include "proto/claims.h"
+
+#include <assert.h>
+
+enum {
+    RESERVE = 20 /* the part of a node that elastic pins leave free: 1/20 */
+};
+
+/* The candidate that an operation names, with its value at this time. */
+static bool find_candidate(struct fsm *f, uint64_t pin, uint64_t rev,
+                           uint32_t org, struct value *v, struct score *now,
+                           struct fsm_result *r)
+{
+    struct demand d;
+
+    if (!fsm_load(f, pin) || f->before.rev != rev) {
+        fsm_refuse(r, VERDICT_STALE, "the pin has changed");
+        return false;
+    }
+    claims_demand(&f->after, org, &d);
+    if (!fsm_value_elastic(&d) || !fsm_value_refused(&d)
+        || !store_value_get(f->store, pin, org, v)) {
+        fsm_refuse(r, VERDICT_STALE, "the pin is no candidate");
+        return false;
+    }
+    fsm_score(f->store, &f->after, v, f->now_ms, now);
+    if (now->priority_q16 > (int32_t)fsm_value_formula(f, org)->in_q16)
+        return true;
+    fsm_refuse(r, VERDICT_STALE, "below the threshold");
+    return false;
+}
+
+/* Nodes keep a part free for what is required. */
+static bool has_room(const struct fsm *f, uint32_t node)
+{
+    const struct node *n = store_node(f->store, node);
+
+    return n != NULL
+           && fsm_node_room(n, f->after.size + fsm_elastic_reserve(n))
+              == FSM_ROOM;
+}
+
+static uint32_t place(struct fsm *f, const struct command_admit *a)
+{
+    struct pin *p = &f->after;
+    uint32_t have = fsm_wanted(p);
+
+    for (uint32_t k = 0; k < a->n_places; k++) {
+        const struct copy *c = pin_copy(p, a->places[k].node);
+
+        if ((int64_t)have >= p->rmax)
+            break;
+        if ((c != NULL && c->want != COPY_RELEASED)
+            || (c == NULL && !has_room(f, a->places[k].node))
+            || !fsm_may_take(f, p, a->places[k].node))
+            continue;
+        fsm_take(f, p, a->places[k].node,
+                 (enum copy_reason)a->places[k].reason);
+        have++;
+    }
+    return have;
+}
+
+void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_admit *a = &c->admit;
+    struct pin *p = &f->after;
+    uint32_t copies;
+    int32_t below;
+    struct demand d;
+    struct value v;
+    struct score now;
+
+    if (!find_candidate(f, a->pin, a->rev, c->org, &v, &now, r))
+        return;
+    below = now.key_q16 - score_delta(fsm_value_formula(f, c->org));
+    claims_demand(p, c->org, &d);
+    fsm_value_refuse(p, c->org, false);
+    copies = fsm_elastic_copies(f->store, &v, d.rmin, f->now_ms);
+    fsm_value_set_most(p, c->org, (int32_t)copies);
+    fsm_settle_mode(f);
+    if (!fsm_value_room(f, c->org, 0, below, r))
+        return;
+    if ((int64_t)place(f, a) < fsm_minimum(f->store, p)) {
+        fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
+        return;
+    }
+    fsm_value_make_room(f);
+    p->rev = f->index;
+    fsm_save(f);
+}
+
+static bool is_short(const struct fsm *f, uint32_t node)
+{
+    const struct node *n = store_node(f->store, node);
+
+    return n != NULL
+           && fsm_node_room(n, fsm_elastic_reserve(n)) != FSM_ROOM;
+}
+
+uint64_t fsm_elastic_reserve(const struct node *n)
+{
+    return n->capacity / RESERVE;
+}
+
+void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_evict *e = &c->evict;
+    int32_t below = INT32_MAX;
+    struct value v;
+    struct score now;
+
+    if (e->pin != 0) {
+        if (!find_candidate(f, e->pin, e->rev, c->org, &v, &now, r))
+            return;
+        below = now.key_q16 - score_delta(fsm_value_formula(f, c->org));
+    } else if (!is_short(f, e->node)) {
+        fsm_refuse(r, VERDICT_STALE, "the node has room");
+        return;
+    }
+    r->verdict = VERDICT_ALREADY;
+    for (uint32_t k = 0; k < e->n && f->budget > 0; k++) {
+        struct fsm_victim victim = {e->victims[k], c->org, true};
+
+        if (e->victims[k] == e->pin
+            || !store_value_get(f->store, victim.pin, c->org, &v)
+            || v.held != VALUE_HELD || v.k >= below)
+            continue;
+        fsm_value_make_way(f, &victim, REASON_EVICTED);
+        r->verdict = VERDICT_ACCEPTED;
+    }
+}

@@ -1,0 +1,191 @@
+/* SCORE, RATE and FORMULA: what changes values; and what fades.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include "proto/claims.h"
+
+#include <string.h>
+
+/* More copies only as far as they can be paid. */
+static bool fit_copies(struct fsm *f, const struct value *v,
+                       const struct demand *d)
+{
+    int32_t most = (int32_t)fsm_elastic_copies(f->store, v, d->rmin,
+                                               f->now_ms);
+
+    if (most == d->rmax)
+        return false;
+    fsm_value_set_most(&f->after, v->org, most);
+    if (most < d->rmax || fsm_affords(f, v->org, 0, NULL))
+        return true;
+    fsm_value_set_most(&f->after, v->org, d->rmax);
+    return false;
+}
+
+static bool is_faded(const struct fsm *f, const struct value *v,
+                     const struct score *now)
+{
+    const struct score_config *c = fsm_value_formula(f, v->org);
+
+    return now->priority_q16 < (int32_t)c->out_q16
+           && f->now_ms - v->since_ms >= c->residency_ms;
+}
+
+/* Of a demand of `after`: its row, a new one if it was read or rated. */
+static bool load_value(struct fsm *f, uint32_t org, bool make,
+                       struct demand *d, struct value *v)
+{
+    claims_demand(&f->after, org, d);
+    if (d->claims == 0)
+        return false;
+    if (store_value_get(f->store, f->after.id, org, v))
+        return true;
+    if (!make)
+        return false;
+    fsm_value_begin(f, org, v);
+    v->held = VALUE_REQUIRED;
+    v->most = d->rmax;
+    v->made_ms = f->after.created_ms; /* of its oldest claim */
+    return true;
+}
+
+static bool put_value(struct fsm *f, struct value *v)
+{
+    struct score now;
+    bool first = (f->after.flags & PIN_VALUED) == 0;
+
+    fsm_score(f->store, &f->after, v, f->now_ms, &now);
+    v->k = now.key_q16;
+    store_value_put(f->store, v);
+    f->after.flags |= PIN_VALUED;
+    return first;
+}
+
+/* Whether `after` changed. */
+static bool score_one(struct fsm *f, uint32_t org, uint64_t reads)
+{
+    struct demand d;
+    struct value v;
+    struct score now;
+    bool changed;
+
+    if (!load_value(f, org, reads > 0, &d, &v))
+        return false;
+    score_usage_add(&v.usage, reads, f->now_ms, fsm_value_formula(f, org));
+    changed = put_value(f, &v);
+    if (v.held != VALUE_HELD)
+        return changed;
+    fsm_score(f->store, &f->after, &v, f->now_ms, &now);
+    if (is_faded(f, &v, &now) && f->budget > 0) {
+        f->budget--;
+        fsm_value_let_go(f, org, REASON_FADED);
+        return true;
+    }
+    if (fit_copies(f, &v, &d)) {
+        f->after.rev = f->index;
+        return true;
+    }
+    return changed;
+}
+
+void fsm_value_score(struct fsm *f, const struct command *c,
+                     struct fsm_result *r)
+{
+    r->verdict = VERDICT_ALREADY;
+    for (uint32_t k = 0; k < c->score.n; k++) {
+        const struct score_item *i = &c->score.items[k];
+        uint32_t orgs[LIMIT_ORGS], n = 1;
+        bool changed = false;
+
+        if (!fsm_load(f, i->pin))
+            continue;
+        r->verdict = VERDICT_ACCEPTED;
+        orgs[0] = i->org;
+        if (i->org == 0)
+            n = claims_orgs(&f->after, orgs);
+        for (uint32_t o = 0; o < n; o++)
+            changed = score_one(f, orgs[o], i->reads) || changed;
+        if (changed)
+            fsm_save(f);
+    }
+}
+
+/* The place of a rater, or where it belongs. */
+static uint32_t find_rating(const struct value *v, uint64_t rater)
+{
+    uint32_t k = 0;
+
+    while (k < v->n_ratings && v->ratings[k].rater < rater)
+        k++;
+    return k;
+}
+
+static bool rate(struct value *v, const struct command_rate *c)
+{
+    uint32_t at = find_rating(v, c->rater);
+    bool have = at < v->n_ratings && v->ratings[at].rater == c->rater;
+    size_t behind = (v->n_ratings - at) * sizeof(v->ratings[0]);
+
+    if (c->remove) {
+        if (have) {
+            memmove(&v->ratings[at], &v->ratings[at + 1],
+                    behind - sizeof(v->ratings[0]));
+            v->n_ratings--;
+        }
+        return true;
+    }
+    if (!have && v->n_ratings == LIMIT_RATINGS)
+        return false;
+    if (!have) {
+        memmove(&v->ratings[at + 1], &v->ratings[at], behind);
+        v->n_ratings++;
+    }
+    v->ratings[at] = (struct rating){c->rater, c->quality};
+    return true;
+}
+
+void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    struct demand d;
+    struct value v;
+
+    if (store_org(f->store, c->org) == NULL
+        || !store_pin_find(f->store, &c->rate.cid, &f->before)) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+        return;
+    }
+    pin_assign(&f->after, &f->before);
+    if (!load_value(f, c->org, true, &d, &v)) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+        return;
+    }
+    if (!rate(&v, &c->rate)) {
+        fsm_refuse(r, VERDICT_CONFLICT, "%d ratings, no more fit",
+                   LIMIT_RATINGS);
+        return;
+    }
+    if (put_value(f, &v))
+        fsm_save(f);
+    r->pin = &f->after;
+}
+
+void fsm_formula(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_formula *put = &c->formula;
+    const struct org *old = store_org(f->store, put->org);
+    struct org now;
+
+    if (old == NULL) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
+                   put->org);
+        return;
+    }
+    now = *old;
+    now.scored = !put->reset;
+    now.score = put->score;
+    if (org_same_score(&now, old)) {
+        r->verdict = VERDICT_ALREADY;
+        return;
+    }
+    store_org_put(f->store, &now);
+}

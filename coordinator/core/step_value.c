@@ -1,0 +1,470 @@
+/* The value engine's part of the control loop. A walk over all values once an
+ * hour says which have changed (stored keys are upper bounds in between, for
+ * usage and recency only fall). Each organisation's candidates are looked at
+ * from the most valuable one on: those that can be paid, with what is cheaper
+ * making room, and placed, are admitted. Where only nodes lack the room, what
+ * is cheaper goes first, and the candidate comes when it is gone
+ * (specs/algorithm.md 1.5, 1.6).
+ */
+#include "coordinator/core/step_state.h"
+
+#include "proto/claims.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SWEEP_MS = 3600000, SWEEP_ROWS = 64, SWEEP_PIECES = 4,
+    CHANGED = FIXED_ONE / 64, /* of a key that is worth an entry */
+    SOON_MS = 200, CALM_MS = 60000, LOOK_ORGS = 16,
+    CANDIDATES = 64,   /* of one look … */
+    ROUND = 1024,      /* … and of one round */
+    RECLAIM_MS = 5000, /* between two looks at the nodes' reserve */
+    HOLD_MS = 60000    /* for what was let go to be gone */
+};
+
+static const struct store_rank first_candidate = {INT64_MAX, INT32_MAX};
+static const struct store_rank cheapest = {0, INT32_MIN};
+
+static uint64_t stamp(const struct step *s, const struct step_clock *c)
+{
+    uint64_t log_ms = store_time_ms(s->store);
+
+    return c->wall_ms > log_ms ? c->wall_ms : log_ms;
+}
+
+static const struct score_config *formula(const struct step *s, uint32_t org)
+{
+    return org_score(store_org(s->store, org));
+}
+
+void step_value_start(struct step *s, const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+
+    memset(v, 0, sizeof *v);
+    v->sweep.on = true;
+    v->sweep.next_ms = c->now_ms + SWEEP_MS;
+    v->look_ms = c->now_ms + SOON_MS;
+}
+
+void step_value_changed(struct step *s, const struct step_clock *c)
+{
+    if (s->value.look_ms > c->now_ms + SOON_MS)
+        s->value.look_ms = c->now_ms + SOON_MS;
+}
+
+/* --- the walk over all values -------------------------------------------- */
+
+/* Whether an entry would change anything that matters. */
+static bool is_due(struct step *s, const struct value *v, uint64_t now_ms)
+{
+    const struct score_config *f = formula(s, v->org);
+    struct demand d;
+    struct score now;
+    int64_t change;
+
+    if (v->held == VALUE_REQUIRED ||
+        !store_pin_get(s->store, v->pin, &s->other))
+        return false;
+    fsm_score(s->store, &s->other, v, now_ms, &now);
+    change = (int64_t)now.key_q16 - v->k;
+    if (change >= CHANGED || change <= -CHANGED)
+        return true;
+    if (v->held != VALUE_HELD)
+        return false;
+    claims_demand(&s->other, v->org, &d);
+    return (now.priority_q16 < (int32_t)f->out_q16 &&
+            now_ms - v->since_ms >= f->residency_ms) ||
+           (int64_t)fsm_elastic_copies(s->store, v, d.rmin, now_ms) < d.rmax;
+}
+
+/* Returns whether there are more rows. */
+static bool sweep_piece(struct step *s, const struct step_clock *c)
+{
+    struct value rows[SWEEP_ROWS];
+    struct step_cursor *k = &s->value.sweep;
+    uint64_t now_ms = stamp(s, c);
+    uint32_t n = store_scan_values(s->store, k->pin, (uint32_t)k->idx,
+                                   SWEEP_ROWS, rows);
+    struct command_score *x = &step_command(s, COMMAND_SCORE)->score;
+
+    static_assert((int)SWEEP_ROWS <= (int)LIMIT_SCORES, "one operation");
+    for (uint32_t i = 0; i < n; i++)
+        if (is_due(s, &rows[i], now_ms))
+            x->items[x->n++] = (struct score_item){rows[i].pin, rows[i].org,
+                                                   0};
+    if (x->n > 0 && !step_propose(s, c->now_ms))
+        return false; /* this piece again at the next tick */
+    if (n > 0) {
+        k->pin = rows[n - 1].pin;
+        k->idx = rows[n - 1].org;
+    }
+    k->on = n == SWEEP_ROWS;
+    return k->on;
+}
+
+static void sweep(struct step *s, const struct step_clock *c)
+{
+    struct step_cursor *k = &s->value.sweep;
+
+    if (!k->on && c->now_ms >= k->next_ms)
+        *k = (struct step_cursor){.on = true,
+                                  .next_ms = c->now_ms + SWEEP_MS};
+    for (int i = 0; i < SWEEP_PIECES && k->on && !s->stopped; i++)
+        if (!sweep_piece(s, c))
+            break;
+}
+
+/* --- candidates ----------------------------------------------------------- */
+
+static bool has_room(const struct node *n, uint64_t size, uint64_t freed)
+{
+    uint64_t used = n->bytes > freed ? n->bytes - freed : 0;
+
+    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP && !n->full &&
+           n->capacity > 0 && used <= n->capacity &&
+           size + fsm_elastic_reserve(n) <= n->capacity - used;
+}
+
+/* Places of the candidate in s->pin, on nodes that keep their reserve. */
+static uint32_t find_places(struct step *s, uint32_t copies,
+                            const struct step_clock *c,
+                            struct command_place out[LIMIT_REPLICAS])
+{
+    const struct pin *p = &s->pin;
+    uint32_t n = 0;
+    struct plan_input in = {
+        .nodes = s->plan_nodes,
+        .n_nodes = step_node_plan(s, c->now_ms),
+        .table = s->table, .hash = step_claim_hash(s, &p->cid),
+        .pin = p, .size = step_size(p), .want = copies, .least = 0,
+        .reason = REASON_PLACED,
+    };
+
+    plan_place(&in, &s->choice);
+    for (uint32_t i = 0; i < s->choice.n && n < LIMIT_REPLICAS; i++) {
+        uint32_t id = s->choice.places[i].node;
+        const struct node *node = store_node(s->store, id);
+        const struct step_node *e = step_node_find(s, id);
+        uint64_t placed = e ? e->soft.placed_bytes : 0;
+        if (node && has_room(node, step_size(p) + placed, 0))
+            out[n++] = s->choice.places[i];
+    }
+    return n;
+}
+
+/* What one look at a candidate needs; the row is s->pin. */
+struct look {
+    uint32_t org, copies;
+    uint64_t now_ms;  /* log time */
+    int32_t below;    /* what may make room ranks below */
+    struct demand demand;
+};
+
+static bool admit(struct step *s, const struct look *l,
+                  const struct command_place *places, uint32_t n,
+                  const struct step_clock *c)
+{
+    const struct pin *p = &s->pin;
+    struct command_admit *x;
+
+    x = &step_command(s, COMMAND_ADMIT)->admit;
+    s->command.org = l->org;
+    x->pin = p->id;
+    x->rev = p->rev;
+    x->n_places = n;
+    memcpy(x->places, places, n * sizeof *places);
+    if (!step_propose(s, c->now_ms))
+        return false;
+    step_wished(s, p->id, p->rev, c->now_ms);
+    s->promised[ORG_LOGICAL] += p->size;
+    s->promised[ORG_PHYSICAL] += p->size * l->copies;
+    for (uint32_t i = 0; i < n; i++)
+        step_claim_placed(s, &p->cid, places[i].node, step_size(p),
+                          c->now_ms);
+    return true;
+}
+
+/* --- room on nodes -------------------------------------------------------- */
+
+struct freed {
+    uint32_t node;
+    uint64_t bytes;
+};
+
+/* How many nodes could take the candidate once that is gone. */
+static uint32_t count_able(struct step *s, const struct freed *freed,
+                           uint32_t n_freed)
+{
+    uint32_t n, able = 0;
+    const struct node *const *nodes = store_nodes(s->store, &n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct copy *have = pin_copy(&s->pin, nodes[i]->id);
+        uint64_t bytes = 0;
+        for (uint32_t k = 0; k < n_freed; k++)
+            if (freed[k].node == nodes[i]->id)
+                bytes = freed[k].bytes;
+        able += (!have || have->want == COPY_RELEASED) &&
+                has_room(nodes[i], step_size(&s->pin), bytes);
+    }
+    return able;
+}
+
+enum { FREED = 256 }; /* nodes that victims are on */
+
+static void add_freed(struct freed *freed, uint32_t *n, const struct copy *c)
+{
+    uint32_t k = 0;
+
+    if (c->want == COPY_RELEASED)
+        return;
+    while (k < *n && freed[k].node != c->node)
+        k++;
+    if (k == FREED)
+        return;
+    if (k == *n)
+        freed[(*n)++] = (struct freed){c->node, 0};
+    freed[k].bytes += c->size;
+}
+
+static void hold(struct step *s, const struct command_evict *x,
+                 const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+
+    v->n_going = x->n;
+    memcpy(v->going, x->victims, x->n * sizeof x->victims[0]);
+    v->hold_ms = c->now_ms + HOLD_MS;
+}
+
+/* Whether what was let go for room is still on nodes. */
+static bool is_held(struct step *s, const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+
+    if (c->now_ms >= v->hold_ms)
+        v->n_going = 0;
+    while (v->n_going > 0) {
+        bool there = store_pin_get(s->store, v->going[v->n_going - 1],
+                                   &s->other) &&
+                     s->other.n_copies > 0;
+        if (there)
+            return true;
+        v->n_going--;
+    }
+    return false;
+}
+
+enum attempt {
+    ATTEMPT_PROPOSED,
+    ATTEMPT_NO,  /* not now; others, that are smaller, may */
+    ATTEMPT_WAIT /* others must not take the room that it waits for */
+};
+
+/* The cheapest of the organisation go until enough nodes have room. */
+static enum attempt clear_room(struct step *s, const struct look *l,
+                               uint32_t least, const struct step_clock *c)
+{
+    struct store_rank ranks[LIMIT_VICTIMS];
+    struct freed freed[FREED];
+    uint32_t n_freed = 0, n;
+    struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
+
+    if (count_able(s, freed, 0) >= least)
+        return ATTEMPT_NO; /* it is not bytes that lack; it will pass */
+    n = store_scan_cheapest(s->store, l->org, cheapest, LIMIT_VICTIMS, ranks);
+    for (uint32_t i = 0; i < n && ranks[i].k < l->below; i++) {
+        if (ranks[i].pin == s->pin.id ||
+            !store_pin_get(s->store, ranks[i].pin, &s->other))
+            continue;
+        x->victims[x->n++] = ranks[i].pin;
+        for (uint32_t k = 0; k < s->other.n_copies; k++)
+            add_freed(freed, &n_freed, &s->other.copies[k]);
+        if (count_able(s, freed, n_freed) < least)
+            continue;
+        if (is_held(s, c))
+            return ATTEMPT_WAIT;
+        s->command.org = l->org;
+        x->pin = s->pin.id;
+        x->rev = s->pin.rev;
+        if (step_propose(s, c->now_ms))
+            hold(s, x, c);
+        return ATTEMPT_WAIT;
+    }
+    return ATTEMPT_NO;
+}
+
+/* --- one look ------------------------------------------------------------- */
+
+static bool look_up(struct step *s, uint64_t pin, uint32_t org,
+                    const struct step_clock *c, struct look *l)
+{
+    struct value v;
+    struct score now;
+
+    if (!store_pin_get(s->store, pin, &s->pin) ||
+        step_is_wished(s, pin, s->pin.rev, c->now_ms) ||
+        !store_value_get(s->store, pin, org, &v))
+        return false;
+    l->org = org;
+    l->now_ms = stamp(s, c);
+    fsm_score(s->store, &s->pin, &v, l->now_ms, &now);
+    if (now.priority_q16 <= (int32_t)formula(s, org)->in_q16)
+        return false;
+    claims_demand(&s->pin, org, &l->demand);
+    if ((l->demand.flags & CLAIM_REFUSED) == 0 || l->demand.rmin < 1)
+        return false;
+    l->copies = fsm_elastic_copies(s->store, &v, l->demand.rmin, l->now_ms);
+    l->below = now.key_q16 - score_delta(formula(s, org));
+    return true;
+}
+
+static uint32_t least_copies(const struct step *s, const struct look *l)
+{
+    struct pin like = {.org = l->org, .flags = l->demand.flags,
+                       .rmin = l->demand.rmin, .rmax = l->demand.rmax};
+
+    return (uint32_t)fsm_minimum(s->store, &like);
+}
+
+static enum attempt try_candidate(struct step *s, uint64_t pin, uint32_t org,
+                                  const struct step_clock *c)
+{
+    struct command_place places[LIMIT_REPLICAS];
+    uint32_t least, n, have = 0;
+    struct look l;
+
+    if (!look_up(s, pin, org, c, &l) ||
+        !fsm_admissible(s->store, &s->pin, org, l.copies, l.below, l.now_ms,
+                        s->promised, &s->other))
+        return ATTEMPT_NO;
+    for (uint32_t i = 0; i < s->pin.n_copies; i++)
+        have += s->pin.copies[i].want != COPY_RELEASED;
+    least = least_copies(s, &l);
+    n = find_places(s, l.copies > have ? l.copies - have : 0, c, places);
+    if (have + n < least)
+        return clear_room(s, &l, least - have, c);
+    return admit(s, &l, places, n, c) ? ATTEMPT_PROPOSED : ATTEMPT_WAIT;
+}
+
+/* A few candidates of one organisation; true: it goes on at the next look.
+ * When some were proposed, or one waits, the next look begins at the first
+ * one again: what is less valuable does not overtake. */
+static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+    struct store_rank ranks[CANDIDATES];
+    bool proposed = false;
+    uint32_t n;
+
+    if (v->at_org != org) {
+        v->at_org = org;
+        v->at = first_candidate;
+        v->met = 0;
+    }
+    n = store_scan_candidates(s->store, org, v->at, CANDIDATES, ranks);
+    for (uint32_t i = 0; i < n; i++) {
+        enum attempt done = try_candidate(s, ranks[i].pin, org, c);
+        proposed |= done == ATTEMPT_PROPOSED;
+        if (done == ATTEMPT_WAIT || s->stopped) {
+            v->admitted = true;
+            return false;
+        }
+        v->at = ranks[i];
+    }
+    v->admitted |= proposed;
+    v->met += n;
+    return !proposed && n == CANDIDATES && v->met < ROUND;
+}
+
+/* All organisations in turn; a round that led to nothing is not made again
+ * until something changes, or for a minute. */
+static void look(struct step *s, const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+    uint32_t n;
+    const struct org *orgs = store_orgs(s->store, &n);
+
+    for (uint32_t i = 0; i < LOOK_ORGS; i++) {
+        if (v->next_org >= n) {
+            v->next_org = 0;
+            v->at_org = 0;
+            v->look_ms = c->now_ms + (v->admitted ? SOON_MS : CALM_MS);
+            v->admitted = false;
+            return;
+        }
+        if (look_at(s, orgs[v->next_org].id, c))
+            return; /* at the next tick */
+        v->next_org++;
+    }
+}
+
+/* --- the reserve of nodes ------------------------------------------------- */
+
+/* Elastic pins of one organisation that are on a node that is nearly full. */
+static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
+                         const struct step_clock *c)
+{
+    struct store_rank ranks[LIMIT_VICTIMS];
+    uint64_t freed = 0;
+    struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
+    uint32_t found = store_scan_cheapest(s->store, org, cheapest,
+                                         LIMIT_VICTIMS, ranks);
+
+    for (uint32_t i = 0; i < found && !has_room(n, 0, freed); i++) {
+        const struct copy *copy;
+        if (!store_pin_get(s->store, ranks[i].pin, &s->other))
+            continue;
+        copy = pin_copy(&s->other, n->id);
+        if (!copy || copy->want == COPY_RELEASED)
+            continue;
+        freed += copy->size;
+        x->victims[x->n++] = ranks[i].pin;
+    }
+    if (x->n == 0)
+        return false;
+    s->command.org = org;
+    x->node = n->id;
+    if (step_propose(s, c->now_ms))
+        hold(s, x, c);
+    return true;
+}
+
+static bool is_short(const struct node *n)
+{
+    return n->health == HEALTH_UP && n->capacity > 0 &&
+           fsm_node_room(n, fsm_elastic_reserve(n)) != FSM_ROOM;
+}
+
+static void reclaim(struct step *s, const struct step_clock *c)
+{
+    uint32_t n, n_orgs;
+    const struct node *const *nodes = store_nodes(s->store, &n);
+    const struct org *orgs = store_orgs(s->store, &n_orgs);
+
+    for (uint32_t i = 0; i < n && !s->stopped; i++) {
+        if (!is_short(nodes[i]))
+            continue;
+        for (uint32_t k = 0; k < n_orgs; k++)
+            if (reclaim_from(s, nodes[i], orgs[k].id, c))
+                return;
+    }
+}
+
+void step_value_tick(struct step *s, const struct step_clock *c)
+{
+    struct step_valuing *v = &s->value;
+
+    assert(s->leading);
+    if (!s->stopped)
+        sweep(s, c);
+    if (!s->stopped && c->now_ms >= v->reclaim_ms && !is_held(s, c)) {
+        v->reclaim_ms = c->now_ms + RECLAIM_MS;
+        reclaim(s, c);
+    }
+    if (!s->stopped && c->now_ms >= v->look_ms)
+        look(s, c);
+}

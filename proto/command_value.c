@@ -1,0 +1,128 @@
+/* The operations of the value engine: encoder and decoder side by side.
+ */
+#include "proto/command_wire.h"
+
+#include <assert.h>
+
+enum { SCORE_FIELDS = 12 };
+
+static void put_score(struct buf *b, const struct command_score *c)
+{
+    assert(c->n <= LIMIT_SCORES);
+    encode_array(b, 3 * c->n);
+    for (uint32_t i = 0; i < c->n; i++) {
+        encode_u64(b, c->items[i].pin);
+        encode_u64(b, c->items[i].org);
+        encode_u64(b, c->items[i].reads);
+    }
+}
+
+static void get_score(struct decode *d, struct command_score *c)
+{
+    uint32_t n = decode_array(d, "values", 0, 3 * LIMIT_SCORES);
+
+    if (n % 3 != 0)
+        decode_fail(d, "values", "not pin, organisation and reads of each");
+    c->n = decode_ok(d) ? n / 3 : 0;
+    for (uint32_t i = 0; i < c->n && decode_ok(d); i++) {
+        c->items[i].pin = decode_u64(d, "pin", UINT64_MAX);
+        c->items[i].org = field_decode_u32(d, "organisation");
+        c->items[i].reads = decode_u64(d, "reads", UINT64_MAX);
+    }
+}
+
+void field_encode_score(struct buf *b, const struct score_config *s)
+{
+    encode_array(b, SCORE_FIELDS);
+    encode_u64(b, s->w_usage_q16);
+    encode_u64(b, s->w_quality_q16);
+    encode_u64(b, s->w_recency_q16);
+    encode_u64(b, s->w_size_q16);
+    encode_u64(b, s->half_usage_ms);
+    encode_u64(b, s->half_recency_ms);
+    encode_u64(b, s->saturation);
+    encode_u64(b, s->size_base_bytes);
+    encode_u64(b, s->in_q16 | (uint64_t)s->out_q16 << 32);
+    encode_u64(b, s->residency_ms);
+    encode_u64(b, s->hysteresis_q16);
+    encode_u64(b, s->node_rate);
+}
+
+void field_decode_score(struct decode *d, struct score_config *s)
+{
+    struct err_text why;
+    uint64_t bounds;
+
+    decode_array(d, "formula", SCORE_FIELDS, SCORE_FIELDS);
+    s->w_usage_q16 = field_decode_u32(d, "weight of usage");
+    s->w_quality_q16 = field_decode_u32(d, "weight of quality");
+    s->w_recency_q16 = field_decode_u32(d, "weight of recency");
+    s->w_size_q16 = field_decode_u32(d, "weight of size");
+    s->half_usage_ms = decode_u64(d, "half-life of usage", UINT64_MAX);
+    s->half_recency_ms = decode_u64(d, "half-life of recency", UINT64_MAX);
+    s->saturation = field_decode_u32(d, "saturation");
+    s->size_base_bytes = decode_u64(d, "size base", UINT64_MAX);
+    bounds = decode_u64(d, "thresholds", UINT64_MAX);
+    s->in_q16 = (uint32_t)bounds;
+    s->out_q16 = (uint32_t)(bounds >> 32);
+    s->residency_ms = decode_u64(d, "residency", UINT64_MAX);
+    s->hysteresis_q16 = field_decode_u32(d, "hysteresis");
+    s->node_rate = field_decode_u32(d, "reads of a copy");
+    if (decode_ok(d) && score_config_check(s, &why) != ERR_OK)
+        decode_fail(d, "formula", "out of bounds");
+}
+
+void command_encode_value(struct buf *b, const struct command *c)
+{
+    if (c->kind == COMMAND_ADMIT) {
+        encode_u64(b, c->admit.pin);
+        encode_u64(b, c->admit.rev);
+        command_encode_places(b, c->admit.places, c->admit.n_places,
+                              LIMIT_REPLICAS);
+    } else if (c->kind == COMMAND_EVICT) {
+        encode_u64(b, c->evict.pin);
+        encode_u64(b, c->evict.rev);
+        encode_u64(b, c->evict.node);
+        command_encode_pins(b, c->evict.victims, c->evict.n, LIMIT_VICTIMS);
+    } else if (c->kind == COMMAND_SCORE) {
+        put_score(b, &c->score);
+    } else if (c->kind == COMMAND_RATE) {
+        assert(c->rate.cid.n > 0 && c->rate.quality <= FIXED_ONE);
+        field_encode_cid(b, &c->rate.cid);
+        encode_u64(b, c->rate.rater);
+        encode_bool(b, c->rate.remove);
+        encode_u64(b, c->rate.quality);
+    } else {
+        assert(c->kind == COMMAND_FORMULA);
+        encode_u64(b, c->formula.org);
+        encode_bool(b, c->formula.reset);
+        field_encode_score(b, &c->formula.score);
+    }
+}
+
+void command_decode_value(struct decode *d, struct command *c)
+{
+    if (c->kind == COMMAND_ADMIT) {
+        c->admit.pin = decode_u64(d, "pin", UINT64_MAX);
+        c->admit.rev = decode_u64(d, "rev", UINT64_MAX);
+        c->admit.n_places = command_decode_places(
+            d, "places", c->admit.places, LIMIT_REPLICAS);
+    } else if (c->kind == COMMAND_EVICT) {
+        c->evict.pin = decode_u64(d, "pin", UINT64_MAX);
+        c->evict.rev = decode_u64(d, "rev", UINT64_MAX);
+        c->evict.node = field_decode_u32(d, "node");
+        c->evict.n = command_decode_pins(d, c->evict.victims, LIMIT_VICTIMS);
+    } else if (c->kind == COMMAND_SCORE) {
+        get_score(d, &c->score);
+    } else if (c->kind == COMMAND_RATE) {
+        field_decode_cid(d, "cid", false, &c->rate.cid);
+        c->rate.rater = decode_u64(d, "rater", UINT64_MAX);
+        c->rate.remove = decode_bool(d, "remove");
+        c->rate.quality = (uint32_t)decode_u64(d, "quality", FIXED_ONE);
+    } else {
+        assert(c->kind == COMMAND_FORMULA);
+        c->formula.org = field_decode_u32(d, "organisation");
+        c->formula.reset = decode_bool(d, "reset");
+        field_decode_score(d, &c->formula.score);
+    }
+}

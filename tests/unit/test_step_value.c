@@ -1,0 +1,200 @@
+/* The leader's part of the value engine: the most valuable candidates come,
+ * what is cheaper goes, and then there is quiet. */
+#include "tests/lib/step_world.h"
+
+enum { MIB = FSM_DEFAULT_SIZE };
+#define DAY_MS SCORE_DAY_MS
+
+static void limit_physical(uint64_t hard)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard = hard;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+static uint64_t offer(uint32_t number, uint64_t size, int32_t rmin,
+                      int32_t rmax)
+{
+    struct command c = world_claim(number, rmin, rmax);
+
+    c.claim_put.flags = CLAIM_ELASTIC;
+    c.claim_put.size = size;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    return w->last_pin;
+}
+
+static void reads(uint64_t pin, uint64_t n)
+{
+    struct command c = {.kind = COMMAND_SCORE};
+
+    c.score.n = 1;
+    c.score.items[0] = (struct score_item){pin, 0, n * FIXED_ONE};
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+static bool is_held(uint64_t pin)
+{
+    struct value v;
+
+    assert_true(store_value_get(w->store, pin, ORG_DEFAULT, &v));
+    return v.held == VALUE_HELD;
+}
+
+static void nothing_happens(uint64_t ms)
+{
+    (void)world_proposals(COMMAND_ADMIT);
+    (void)world_proposals(COMMAND_EVICT);
+    (void)world_proposals(COMMAND_ASSIGN);
+    world_run(ms);
+    assert_int_equal(world_proposals(COMMAND_ADMIT), 0);
+    assert_int_equal(world_proposals(COMMAND_EVICT), 0);
+    assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
+}
+
+/* Twice as much as may be stored. */
+static void test_the_most_valuable(void **state)
+{
+    uint64_t pins[10];
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(20 * MIB);
+    w->measured = 4 * MIB;
+    for (uint32_t i = 0; i < 10; i++) {
+        pins[i] = offer(i + 1, 4 * MIB, 1, 1);
+        reads(pins[i], 1U << i);
+    }
+    world_settle();
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(is_held(pins[i]), i >= 5);
+        assert_int_equal(world_copies(pins[i], true), i >= 5);
+    }
+    nothing_happens(600000);
+    assert_int_equal(w->stale, 0);
+    /* What people read changes. */
+    reads(pins[0], 100000);
+    world_settle();
+    assert_true(is_held(pins[0]));
+    assert_int_equal(world_copies(pins[0], true), 1);
+    assert_false(is_held(pins[5]));
+    assert_int_equal(world_row(pins[5])->n_copies, 0);
+    nothing_happens(600000);
+    limit_physical(ORG_NO_LIMIT);
+    world_settle();
+    for (uint32_t i = 0; i < 10; i++)
+        assert_true(is_held(pins[i]));
+}
+
+static uint32_t count_held(const uint64_t *pins, uint32_t n)
+{
+    uint32_t held = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        held += is_held(pins[i]);
+    return held;
+}
+
+/* No limit but the nodes: these keep a part free for what is required. */
+static void test_room_on_nodes(void **state)
+{
+    uint64_t pins[30], capacity, size, hot;
+
+    (void)state;
+    world_join_many(2);
+    capacity = world_node(1)->capacity;
+    size = capacity / 10;
+    w->measured = size;
+    for (uint32_t i = 0; i < 30; i++) {
+        pins[i] = offer(i + 1, size, 2, 2);
+        reads(pins[i], i);
+    }
+    world_settle();
+    assert_int_equal(count_held(pins, 30), 9);
+    for (uint32_t i = 21; i < 30; i++)
+        assert_true(is_held(pins[i]));
+    nothing_happens(600000);
+    hot = offer(31, size, 2, 2);
+    reads(hot, 1000);
+    world_settle();
+    assert_true(is_held(hot));
+    assert_int_equal(world_copies(hot, true), 2);
+    assert_false(is_held(pins[21]));
+    assert_int_equal(count_held(pins, 30), 8);
+    nothing_happens(600000);
+    /* Required pins take the reserve; elastic ones make it free again. */
+    (void)world_pin(40, 2, 2);
+    world_settle();
+    assert_true(world_node(1)->bytes <= capacity - capacity / 20);
+    assert_true(world_node(2)->bytes <= capacity - capacity / 20);
+    assert_true(count_held(pins, 30) < 8);
+    assert_true(is_held(hot));
+    nothing_happens(600000);
+}
+
+/* A walk an hour finds what nobody reads any more. */
+static void test_fades(void **state)
+{
+    uint64_t a, b;
+
+    (void)state;
+    world_join_many(2);
+    w->measured = MIB;
+    a = offer(1, MIB, 1, 1);
+    b = offer(2, MIB, 1, 1);
+    world_settle();
+    assert_true(is_held(a) && is_held(b));
+    for (uint32_t week = 0; week < 9; week++) {
+        w->clock.wall_ms += 7 * DAY_MS;
+        world_run(3600000);
+        reads(b, 5);
+    }
+    assert_false(is_held(a));
+    assert_true(is_held(b));
+    world_settle();
+    assert_int_equal(world_row(a)->n_copies, 0);
+    assert_int_equal(world_copies(b, true), 1);
+}
+
+/* Often read: more copies, as many as may be; and fewer when it is over. */
+static void test_copies_by_demand(void **state)
+{
+    uint64_t a;
+
+    (void)state;
+    world_join_many(3);
+    w->measured = MIB;
+    a = offer(1, MIB, 1, 3);
+    world_settle();
+    assert_int_equal(world_copies(a, true), 1);
+    reads(a, 1000000);
+    world_settle();
+    assert_int_equal(world_copies(a, true), 3);
+    for (uint32_t week = 0; week < 8; week++) {
+        w->clock.wall_ms += 7 * DAY_MS;
+        world_run(3600000);
+    }
+    world_settle();
+    assert_true(is_held(a));
+    assert_int_equal(world_copies(a, false), 1);
+}
+
+#define TEST(name)                                                           \
+    cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_most_valuable),
+        TEST(test_room_on_nodes),
+        TEST(test_fades),
+        TEST(test_copies_by_demand),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
