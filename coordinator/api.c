@@ -56,6 +56,12 @@ static const struct api_route routes[] = {
     {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY},
     {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY},
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
+    {"POST", "/api/v1/orgs/{}/formula", api_org_formula, API_READY},
+    {"GET", "/api/v1/scores", api_scores, API_READY},
+    {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
+    {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
+    {"POST", "/api/v1/pins/{}/rating", api_rate, API_READY},
+    {"DELETE", "/api/v1/pins/{}/rating", api_unrate, API_READY},
     {"POST", "/api/v1/repair/resume", api_repair_resume, OPERATOR},
 };
 

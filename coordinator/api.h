@@ -191,6 +191,16 @@ void api_org_make(struct api_call *c, const struct http_head *h);
 void api_org_rename(struct api_call *c, const struct http_head *h);
 void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
+void api_org_formula(struct api_call *c, const struct http_head *h);
+void api_scores(struct api_call *c, const struct http_head *h);
+void api_score(struct api_call *c, const struct http_head *h);
+void api_reads(struct api_call *c, const struct http_head *h);
+void api_rate(struct api_call *c, const struct http_head *h);
+void api_unrate(struct api_call *c, const struct http_head *h);
+/* One object: by which values are computed. */
+void api_formula(struct json_writer *w, const struct score_config *f);
+/* "0.125" to 1/65536, at most `most`; false: not such a number. */
+bool api_decimal(const char *text, uint64_t most, uint64_t *q16);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 void api_repair_resume(struct api_call *c, const struct http_head *h);

@@ -500,6 +500,9 @@ static bool prepare(struct api_call *c, struct upload *u)
 
     if (e == ERR_OK)
         e = api_options_parse(c, &u->options, &u->command->claim_put, &why);
+    if (e == ERR_OK && (u->command->claim_put.flags & CLAIM_ELASTIC) != 0)
+        e = err_set(&why, ERR_INVALID, "parameter elastic invalid: what is "
+                    "uploaded is kept");
     if (e == ERR_OK) {
         /* IPFS Cluster's /add ignores pin-update and mode. */
         u->command->claim_put.from.n = 0;

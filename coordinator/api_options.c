@@ -241,6 +241,52 @@ static enum err replication(const struct api_call *c,
     return ERR_OK;
 }
 
+bool api_decimal(const char *text, uint64_t most, uint64_t *q16)
+{
+    uint64_t whole = 0, part = 0, scale = 1;
+    const char *at = text;
+
+    if (*at < '0' || *at > '9')
+        return false;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        whole = whole * 10 + (uint64_t)(*at - '0');
+        if (whole > most)
+            return false;
+    }
+    if (*at == '.' && at[1] == '\0')
+        return false;
+    if (*at == '.')
+        for (at++; *at >= '0' && *at <= '9'; at++)
+            if (scale < 1000000000) {
+                part = part * 10 + (uint64_t)(*at - '0');
+                scale *= 10;
+            }
+    *q16 = whole * FIXED_ONE + (part * FIXED_ONE + scale / 2) / scale;
+    return *at == '\0' && *q16 <= most * FIXED_ONE;
+}
+
+/* elastic=true: kept while it is worth its bytes; size: what it is known to
+ * have. */
+static enum err elastic(const struct api_call *c, struct command_claim_put *k,
+                        struct err_text *why)
+{
+    const char *text = api_param(c, "size");
+    struct json_value v = {JSON_NUMBER, text, text ? strlen(text) : 0};
+    bool is;
+
+    if (!api_bool_parse(api_param(c, "elastic"), false, &is))
+        return err_set(why, ERR_INVALID, "parameter elastic invalid");
+    if (is)
+        k->flags |= CLAIM_ELASTIC;
+    if (text == NULL || !is)
+        return ERR_OK;
+    if (strspn(text, "0123456789") != v.n || !json_as_u64(&v, &k->size) ||
+        k->size == 0)
+        return err_set(why, ERR_INVALID, "parameter size invalid: '%.64s' is "
+                       "no number of bytes", text);
+    return ERR_OK;
+}
+
 /* --- expiry ------------------------------------------------------------- */
 
 static enum err expiry(const struct api_call *c, struct command_claim_put *k,
@@ -462,6 +508,8 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
     memset(&o->doc, 0, sizeof o->doc);
     if (e == ERR_OK)
         e = mode(c, k, why);
+    if (e == ERR_OK)
+        e = elastic(c, k, why);
     if (e == ERR_OK)
         e = name(c, o, k, why);
     if (e == ERR_OK)

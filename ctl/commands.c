@@ -97,6 +97,44 @@ static const struct cli_option quota_options[] = {
     END,
 };
 
+static const struct cli_option offer_options[] = {
+    VALUE("size", 0, CLI_TEXT, "SIZE", "what it is known to have (1.5GiB)"),
+    PLACE_OPTIONS,
+    END,
+};
+
+static const struct cli_option score_options[] = {
+    {"limit", 0, CLI_NUMBER, "N", "so many pins (default 20; up to 1000)", 1,
+     1000},
+    END,
+};
+
+static const struct cli_option rate_options[] = {
+    VALUE("rater", 0, CLI_TEXT, "NAME", "who rates; each counts once"),
+    END,
+};
+
+static const struct cli_option formula_options[] = {
+    VALUE("usage", 0, CLI_TEXT, "W", "weight of reads (at first 0.8)"),
+    VALUE("quality", 0, CLI_TEXT, "W", "weight of ratings (0.1)"),
+    VALUE("recency", 0, CLI_TEXT, "W", "weight of being new (0.1)"),
+    VALUE("size", 0, CLI_TEXT, "W",
+          "weight of size in the rank (0.3; 0: size plays no part)"),
+    VALUE("half-usage", 0, CLI_TEXT, "D", "reads count half after it (7d)"),
+    VALUE("half-recency", 0, CLI_TEXT, "D", "being new, too (30d)"),
+    VALUE("saturation", 0, CLI_TEXT, "N",
+          "reads a day beyond which more count no more (10000)"),
+    VALUE("in", 0, CLI_TEXT, "P", "taken above this priority (0.125)"),
+    VALUE("out", 0, CLI_TEXT, "P", "released below it (0.075)"),
+    VALUE("residency", 0, CLI_TEXT, "D", "not released before (24h)"),
+    VALUE("hysteresis", 0, CLI_TEXT, "H",
+          "so much more often read than what goes for it (0.1)"),
+    VALUE("copy-reads", 0, CLI_TEXT, "N",
+          "reads a day that one copy should serve (5000)"),
+    FLAG("reset", 0, "as at first"),
+    END,
+};
+
 static const struct cli_option plan_options[] = {
     {"limit", 0, CLI_NUMBER, "N",
      "name so many pins at most (default 20; up to 1000)", 0, 1000},
@@ -143,6 +181,22 @@ const struct cli_command commands_table[] = {
      "for what", plan_options, 0, 0, cmd_plan},
     {"verify", "[CID…]", "ask daemons whether they hold the copies of pins, or "
      "of a node; exit 0 only if all do", verify_options, 0, ANY, cmd_verify},
+    {"offer", "CID", "pin content while it is worth its bytes", offer_options,
+     1, 1, cmd_offer},
+    {"score", "CID", "what a pin is worth, and why it is kept or not",
+     no_options, 1, 1, cmd_score},
+    {"score top", "", "the most valuable elastic pins", score_options, 0, 0,
+     cmd_score_top},
+    {"score bottom", "", "the elastic pins that would go first",
+     score_options, 0, 0, cmd_score_bottom},
+    {"score candidates", "", "what is not kept, the most valuable first",
+     score_options, 0, 0, cmd_score_candidates},
+    {"score frontier", "", "what would go first, then what would come",
+     score_options, 0, 0, cmd_score_frontier},
+    {"rate", "CID QUALITY|none", "rate content from 0 to 1, or withdraw",
+     rate_options, 2, 2, cmd_rate},
+    {"formula", "[ORG]", "show or set by what pins are valued",
+     formula_options, 0, 1, cmd_formula},
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},

@@ -53,6 +53,7 @@ void step_sweep_able(struct step *s, const struct step_clock *c)
     restart(&s->everywhere);
     walk_todo_now(s);
     step_balance_able(s);
+    step_value_changed(s, c);
     for (uint32_t i = 0; i < s->n_nodes; i++)
         if (s->nodes[i].scan.next_ms > c->now_ms)
             s->nodes[i].scan.next_ms = c->now_ms;

@@ -274,7 +274,7 @@ static enum attempt clear_room(struct step *s, const struct look *l,
     struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
 
     if (count_able(s, freed, 0) >= least)
-        return ATTEMPT_NO; /* it is not bytes that lack; it will pass */
+        return ATTEMPT_NO; /* not bytes lack, but nodes that were heard */
     n = store_scan_cheapest(s->store, l->org, cheapest, LIMIT_VICTIMS, ranks);
     for (uint32_t i = 0; i < n && ranks[i].k < l->below; i++) {
         if (ranks[i].pin == s->pin.id ||
@@ -306,9 +306,12 @@ static bool look_up(struct step *s, uint64_t pin, uint32_t org,
     struct score now;
 
     if (!store_pin_get(s->store, pin, &s->pin) ||
-        step_is_wished(s, pin, s->pin.rev, c->now_ms) ||
         !store_value_get(s->store, pin, org, &v))
         return false;
+    if (step_is_wished(s, pin, s->pin.rev, c->now_ms)) {
+        s->value.admitted = true; /* it may be refused: look again soon */
+        return false;
+    }
     l->org = org;
     l->now_ms = stamp(s, c);
     fsm_score(s->store, &s->pin, &v, l->now_ms, &now);

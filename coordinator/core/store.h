@@ -208,6 +208,13 @@ bool store_reader_fail(struct store_reader *r, uint64_t pin, uint32_t node,
                        struct fail *out);
 bool store_reader_value(struct store_reader *r, uint64_t pin, uint32_t org,
                         struct value *out);
+enum store_ranks {
+    STORE_RANKS_CHEAPEST, STORE_RANKS_DEAREST, /* of what is held */
+    STORE_RANKS_CANDIDATES                     /* the most valuable first */
+};
+uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
+                            uint32_t org, uint32_t max,
+                            struct store_rank *out);
 /* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
  * next until it gives false or the caller has enough, then end. only_todo:
  * just those with todo <> 0. */

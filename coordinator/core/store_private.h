@@ -136,6 +136,12 @@ enum store_statement {
                 "WHERE pin=?1 AND node=?2")                                  \
     X(CLAIMS, STORE_CLAIMS)                                                  \
     X(VALUE_GET, STORE_VALUE)                                                \
+    X(CHEAPEST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "           \
+                "ORDER BY k,pin LIMIT ?2")                                   \
+    X(DEAREST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "            \
+               "ORDER BY k DESC,pin DESC LIMIT ?2")                          \
+    X(CANDIDATES, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "         \
+                  "ORDER BY k DESC,pin DESC LIMIT ?2")                       \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \

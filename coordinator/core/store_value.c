@@ -129,21 +129,42 @@ uint32_t store_scan_values(struct store *s, uint64_t after_pin,
     return n;
 }
 
+static uint32_t take(struct store_db *d, unsigned k, bool more, uint32_t max,
+                     struct store_rank *out)
+{
+    uint32_t n = 0;
+
+    for (; more; more = store_db_step(d, k)) {
+        assert(n < max);
+        out[n].pin = store_db_u64(d, k, 0);
+        out[n++].k = (int32_t)store_db_u64(d, k, 1);
+    }
+    store_db_reset(d, k);
+    return n;
+}
+
 static uint32_t ranks(struct store *s, enum store_statement k, uint32_t org,
                       struct store_rank from, uint32_t max,
                       struct store_rank *out)
 {
-    uint32_t n = 0;
+    bool more = store_db_run(&s->d, k, "uiuu", (uint64_t)org,
+                             (int64_t)from.k, from.pin, (uint64_t)max);
 
-    for (bool more = store_db_run(&s->d, k, "uiuu", (uint64_t)org,
-                                  (int64_t)from.k, from.pin, (uint64_t)max);
-         more; more = store_db_step(&s->d, k)) {
-        assert(n < max);
-        out[n].pin = store_db_u64(&s->d, k, 0);
-        out[n++].k = (int32_t)store_db_u64(&s->d, k, 1);
-    }
-    store_db_reset(&s->d, k);
-    return n;
+    return take(&s->d, k, more, max, out);
+}
+
+uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
+                            uint32_t org, uint32_t max,
+                            struct store_rank *out)
+{
+    unsigned k = which == STORE_RANKS_CHEAPEST  ? STORE_R_CHEAPEST
+                 : which == STORE_RANKS_DEAREST ? STORE_R_DEAREST
+                                                : STORE_R_CANDIDATES;
+    bool more;
+
+    assert(r->begun);
+    more = store_db_run(&r->d, k, "uu", (uint64_t)org, (uint64_t)max);
+    return take(&r->d, k, more, max, out);
 }
 
 uint32_t store_scan_cheapest(struct store *s, uint32_t org,

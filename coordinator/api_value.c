@@ -1,0 +1,443 @@
+/* The value engine's part of the API (docs/value.md):
+ *   GET  /api/v1/pins/{cid}/score        every term of it
+ *   GET  /api/v1/scores?list=top|bottom|candidates&limit=N
+ *   POST /api/v1/pins/{cid}/reads?count=N
+ *   POST /api/v1/pins/{cid}/rating?quality=Q&rater=NAME, DELETE …?rater=NAME
+ * All of them are about the request's organisation.
+ */
+#include "coordinator/api.h"
+
+#include "coordinator/core/fsm.h"
+#include "proto/claims.h"
+#include "proto/fixed.h"
+#include "proto/hash.h"
+#include "proto/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST_DEFAULT = 20, LIST_MAX = 1000, RATER_MAX = 128 };
+
+/* A time that only moves with the log would stand still in a calm cluster. */
+static uint64_t stamp(const struct api_call *c)
+{
+    return c->view->wall_ms;
+}
+
+static const struct score_config *formula(const struct api_call *c)
+{
+    for (uint32_t i = 0; i < c->view->n_orgs; i++)
+        if (c->view->orgs[i].id == c->org)
+            return org_score(&c->view->orgs[i]);
+    return &score_defaults;
+}
+
+/* 1/65536 as a decimal fraction, to 5 digits. */
+static void put_q16(struct json_writer *w, const char *key, int64_t v)
+{
+    char text[40];
+    uint64_t size = (uint64_t)(v < 0 ? -v : v), part;
+
+    part = ((size & (FIXED_ONE - 1)) * 100000 + FIXED_ONE / 2) / FIXED_ONE;
+    size = size / FIXED_ONE + part / 100000;
+    snprintf(text, sizeof text, "%s%llu.%05llu", v < 0 ? "-" : "",
+             (unsigned long long)size, (unsigned long long)(part % 100000));
+    json_key(w, key);
+    json_raw(w, span_text(text));
+}
+
+void api_formula(struct json_writer *w, const struct score_config *f)
+{
+    json_object(w);
+    put_q16(w, "usage", f->w_usage_q16);
+    put_q16(w, "quality", f->w_quality_q16);
+    put_q16(w, "recency", f->w_recency_q16);
+    put_q16(w, "size", f->w_size_q16);
+    json_kv_u64(w, "half_usage_ms", f->half_usage_ms);
+    json_kv_u64(w, "half_recency_ms", f->half_recency_ms);
+    json_kv_u64(w, "saturation", f->saturation);
+    put_q16(w, "in", f->in_q16);
+    put_q16(w, "out", f->out_q16);
+    json_kv_u64(w, "residency_ms", f->residency_ms);
+    put_q16(w, "hysteresis", f->hysteresis_q16);
+    json_kv_u64(w, "copy_reads", f->node_rate);
+    json_object_end(w);
+}
+
+/* --- one score ------------------------------------------------------------ */
+
+struct scored {
+    struct cid cid;
+    enum cid_form form;
+    struct pin pin;
+    struct value value;
+    bool found, valued;
+    int32_t frontier; /* key of the cheapest that is held */
+    bool has_frontier;
+    const char *list;
+    uint32_t limit;
+    struct buf out;
+};
+
+static void scored_free(void *state)
+{
+    struct scored *s = state;
+
+    pin_free(&s->pin);
+    buf_free(&s->out);
+    free(s);
+}
+
+static struct scored *scored_new(struct api_call *c)
+{
+    struct scored *s = mem_alloc(sizeof *s);
+
+    pin_init(&s->pin);
+    c->state = s;
+    c->state_free = scored_free;
+    return s;
+}
+
+/* Of a pin that nobody read or rated: as it would begin. */
+static void no_value(const struct api_call *c, const struct pin *p,
+                     struct value *v)
+{
+    memset(v, 0, sizeof *v);
+    v->pin = p->id;
+    v->org = c->org;
+    v->held = VALUE_REQUIRED;
+    v->usage.at_ms = v->made_ms = v->since_ms = p->created_ms;
+}
+
+static void compute(const struct api_call *c, const struct pin *p,
+                    const struct value *v, struct score *out)
+{
+    struct score_input in = {
+        .usage = v->usage, .quality_q16 = value_quality(v),
+        .created_ms = v->made_ms, .size_bytes = p->size,
+        .now_ms = stamp(c)};
+
+    score_compute(formula(c), &in, out);
+}
+
+static void put_score(const struct api_call *c, struct json_writer *w,
+                      const struct pin *p, enum cid_form form,
+                      const struct value *v)
+{
+    char text[LIMIT_CID_TEXT];
+    uint64_t rate = score_usage_rate(&v->usage, stamp(c), formula(c));
+    struct score s;
+
+    compute(c, p, v, &s);
+    (void)cid_print(&p->cid, form, text);
+    json_kv_text(w, "cid", text);
+    json_key(w, "name");
+    json_textn(w, span_buf(&p->name));
+    json_kv_text(w, "class", value_held_text(v->held));
+    json_kv_u64(w, "size", p->size);
+    json_kv_bool(w, "measured", (p->flags & PIN_MEASURED) != 0);
+    put_q16(w, "reads_per_day", (int64_t)rate);
+    put_q16(w, "usage", s.usage_q16);
+    put_q16(w, "quality", s.quality_q16);
+    json_kv_u64(w, "ratings", v->n_ratings);
+    put_q16(w, "recency", s.recency_q16);
+    put_q16(w, "size_term", s.size_q16);
+    put_q16(w, "priority", s.priority_q16);
+    put_q16(w, "key", s.key_q16);
+    json_kv_u64(w, "since_ms", v->since_ms);
+}
+
+/* Reader thread. */
+static void read_value(struct api_call *c, struct store_reader *r)
+{
+    struct scored *s = c->state;
+    struct store_rank first;
+
+    s->found = store_reader_find(r, &s->cid, &s->pin) &&
+               api_own(c, &s->pin) && s->pin.org != 0;
+    if (!s->found)
+        return;
+    s->valued = store_reader_value(r, s->pin.id, c->org, &s->value);
+    if (!s->valued)
+        no_value(c, &s->pin, &s->value);
+    s->has_frontier =
+        store_reader_ranks(r, STORE_RANKS_CHEAPEST, c->org, 1, &first) == 1;
+    s->frontier = s->has_frontier ? first.k : 0;
+}
+
+/* What keeps it where it is, in words. */
+static void put_verdict(const struct api_call *c, struct json_writer *w,
+                        const struct scored *s)
+{
+    const struct score_config *f = formula(c);
+    char text[200];
+    struct score now;
+
+    compute(c, &s->pin, &s->value, &now);
+    if (s->value.held == VALUE_REQUIRED)
+        snprintf(text, sizeof text, "required: it is kept whatever it is "
+                 "worth");
+    else if (s->value.held == VALUE_HELD &&
+             now.priority_q16 < (int32_t)f->out_q16)
+        snprintf(text, sizeof text, "held, but below the threshold: it goes "
+                 "when its residency is over");
+    else if (s->value.held == VALUE_HELD)
+        snprintf(text, sizeof text, "held: above the threshold, and nothing "
+                 "more valuable needs its room");
+    else if (now.priority_q16 <= (int32_t)f->in_q16)
+        snprintf(text, sizeof text, "a candidate below the threshold: it "
+                 "must be read or rated more");
+    else if (s->has_frontier &&
+             now.key_q16 <= s->frontier + score_delta(f))
+        snprintf(text, sizeof text, "a candidate: its key must exceed that "
+                 "of the cheapest pin that is held by the hysteresis");
+    else
+        snprintf(text, sizeof text, "a candidate that is worth its bytes: it "
+                 "comes when enough nodes and the quota have room");
+    json_kv_text(w, "verdict", text);
+}
+
+static void answer_score(struct api_call *c, enum err e)
+{
+    struct scored *s = c->state;
+    struct json_writer w;
+
+    if (e != ERR_OK) {
+        api_fail(c, e, NULL);
+        return;
+    }
+    if (!s->found) {
+        api_error(c, 404, API_NOT_PINNED);
+        return;
+    }
+    json_init(&w, &s->out);
+    json_object(&w);
+    put_score(c, &w, &s->pin, s->form, &s->value);
+    put_verdict(c, &w, s);
+    json_key(&w, "frontier");
+    if (s->has_frontier) {
+        json_object(&w);
+        put_q16(&w, "key", s->frontier);
+        put_q16(&w, "delta", score_delta(formula(c)));
+        json_object_end(&w);
+    } else {
+        json_null(&w);
+    }
+    json_key(&w, "formula");
+    api_formula(&w, formula(c));
+    json_object_end(&w);
+    buf_byte(&s->out, '\n');
+    api_json(c, 200, &s->out);
+}
+
+void api_score(struct api_call *c, const struct http_head *h)
+{
+    struct scored *s = scored_new(c);
+
+    (void)h;
+    if (api_cid_arg(c, &s->cid, &s->form))
+        api_read(c, read_value, answer_score);
+}
+
+/* --- lists ---------------------------------------------------------------- */
+
+static enum store_ranks order_of(const char *list)
+{
+    if (strcmp(list, "candidates") == 0)
+        return STORE_RANKS_CANDIDATES;
+    return strcmp(list, "bottom") == 0 ? STORE_RANKS_CHEAPEST
+                                       : STORE_RANKS_DEAREST;
+}
+
+/* Reader thread. */
+static void read_list(struct api_call *c, struct store_reader *r)
+{
+    struct scored *s = c->state;
+    struct store_rank *ranks = mem_array(s->limit, sizeof *ranks);
+    struct json_writer w;
+    uint32_t n = store_reader_ranks(r, order_of(s->list), c->org, s->limit,
+                                    ranks);
+
+    json_init(&w, &s->out);
+    json_array(&w);
+    for (uint32_t i = 0; i < n; i++) {
+        enum cid_form form;
+
+        if (!store_reader_get(r, ranks[i].pin, &s->pin) ||
+            !api_own(c, &s->pin) ||
+            !store_reader_value(r, ranks[i].pin, c->org, &s->value))
+            continue;
+        form = pin_form(&s->pin);
+        json_object(&w);
+        put_score(c, &w, &s->pin, form, &s->value);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    buf_byte(&s->out, '\n');
+    free(ranks);
+}
+
+static void answer_list(struct api_call *c, enum err e)
+{
+    struct scored *s = c->state;
+
+    if (e != ERR_OK)
+        api_fail(c, e, NULL);
+    else
+        api_json(c, 200, &s->out);
+}
+
+static bool count_arg(struct api_call *c, const char *name, uint64_t fallback,
+                      uint64_t most, uint64_t *out)
+{
+    const char *text = api_param(c, name);
+    struct json_value v = {JSON_NUMBER, text, text ? strlen(text) : 0};
+
+    *out = fallback;
+    if (text == NULL)
+        return true;
+    if (strspn(text, "0123456789") == v.n && json_as_u64(&v, out) &&
+        *out >= 1 && *out <= most)
+        return true;
+    api_error(c, 400, "%s: '%.64s' is no whole number from 1 to %llu", name,
+              text, (unsigned long long)most);
+    return false;
+}
+
+void api_scores(struct api_call *c, const struct http_head *h)
+{
+    struct scored *s = scored_new(c);
+    uint64_t limit;
+
+    (void)h;
+    s->list = api_param(c, "list");
+    if (s->list == NULL)
+        s->list = "top";
+    if (strcmp(s->list, "top") != 0 && strcmp(s->list, "bottom") != 0 &&
+        strcmp(s->list, "candidates") != 0) {
+        api_error(c, 400, "list: '%.64s' is none of top, bottom, candidates",
+                  s->list);
+        return;
+    }
+    if (!count_arg(c, "limit", LIST_DEFAULT, LIST_MAX, &limit))
+        return;
+    s->limit = (uint32_t)limit;
+    api_read(c, read_list, answer_list);
+}
+
+/* --- reads and ratings ---------------------------------------------------- */
+
+static void answer_done(struct api_call *c, struct replica_result *r)
+{
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+
+    if (r->error == ERR_OK && r->verdict == VERDICT_NOT_FOUND) {
+        api_error(c, 404, API_NOT_PINNED);
+        return;
+    }
+    if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
+                               r->verdict != VERDICT_ALREADY)) {
+        api_refuse(c, r);
+        return;
+    }
+    c->index = r->index;
+    json_init(&w, &out);
+    json_object(&w);
+    json_kv_bool(&w, "changed", r->verdict == VERDICT_ACCEPTED);
+    json_object_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+static void count_reads(struct api_call *c, enum err e)
+{
+    struct scored *s = c->state;
+    struct command *k;
+
+    if (e != ERR_OK) {
+        api_fail(c, e, NULL);
+        return;
+    }
+    if (!s->found) {
+        api_error(c, 404, API_NOT_PINNED);
+        return;
+    }
+    k = api_command(c, COMMAND_SCORE);
+    k->score.n = 1;
+    k->score.items[0] = (struct score_item){
+        s->pin.id, c->org, (uint64_t)s->limit * FIXED_ONE};
+    api_propose(c, k, answer_done);
+}
+
+void api_reads(struct api_call *c, const struct http_head *h)
+{
+    struct scored *s = scored_new(c);
+    uint64_t n;
+
+    (void)h;
+    if (!count_arg(c, "count", 1, 1000000, &n) ||
+        !api_cid_arg(c, &s->cid, &s->form))
+        return;
+    s->limit = (uint32_t)n;
+    api_read(c, read_value, count_reads);
+}
+
+/* A decimal from 0 to 1 to 1/65536. */
+static bool quality_arg(struct api_call *c, uint32_t *out)
+{
+    const char *text = api_param(c, "quality");
+    uint64_t q;
+
+    if (text != NULL && api_decimal(text, 1, &q)) {
+        *out = (uint32_t)q;
+        return true;
+    }
+    api_error(c, 400, "quality: '%.64s' is no number from 0 to 1",
+              text ? text : "");
+    return false;
+}
+
+/* Whoever rates is told apart by a name; it is not kept. */
+static bool rater_arg(struct api_call *c, uint64_t *out)
+{
+    const char *text = api_param(c, "rater");
+    uint8_t hash[HASH_B2_128];
+
+    if (text == NULL)
+        text = "";
+    if (strlen(text) > RATER_MAX) {
+        api_error(c, 400, "rater: longer than %d bytes", RATER_MAX);
+        return false;
+    }
+    hash_blake2b_128(text, strlen(text), hash);
+    memcpy(out, hash, sizeof *out);
+    return true;
+}
+
+static void rate(struct api_call *c, bool remove)
+{
+    struct command *k = api_command(c, COMMAND_RATE);
+    enum cid_form form;
+
+    k->rate.remove = remove;
+    if (api_cid_arg(c, &k->rate.cid, &form) && rater_arg(c, &k->rate.rater) &&
+        (remove || quality_arg(c, &k->rate.quality)))
+        api_propose(c, k, answer_done);
+    else
+        free(k);
+}
+
+void api_rate(struct api_call *c, const struct http_head *h)
+{
+    (void)h;
+    rate(c, false);
+}
+
+void api_unrate(struct api_call *c, const struct http_head *h)
+{
+    (void)h;
+    rate(c, true);
+}

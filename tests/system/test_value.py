@@ -1,0 +1,172 @@
+"""The value engine on a running cluster: the most valuable content is kept,
+within the budget at all times; what people read changes what is kept; each
+step is explained."""
+
+import json
+import os
+
+from cluster import make_cid, pinfold
+from process import until
+
+SIZE = 400_000
+LIMIT = 5 * SIZE + 300_000
+
+
+def score(c, cid):
+    answer = c.get(f"/api/v1/pins/{cid}/score")
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def scores(c, name):
+    answer = c.get(f"/api/v1/scores?list={name}&limit=100")
+    assert answer.status == 200, answer
+    return [item["cid"] for item in answer.json()]
+
+
+def physical(c):
+    return c.get("/api/v1/orgs/default").json()["quota"]["physical"]["used"]
+
+
+def read(c, cid, count):
+    answer = c.post(f"/api/v1/pins/{cid}/reads?count={count}")
+    assert answer.status == 200, answer
+
+
+def kept(cluster, want):
+    """The set that is held, everywhere, pinned; never above the budget."""
+    def look():
+        for c in cluster.coordinators:
+            assert physical(c) <= LIMIT
+            if set(scores(c, "top")) != set(want):
+                return False
+        return all(len(cluster.holders(cid)) == 1 for cid in want)
+    until(look, 60, "the most valuable ones are held")
+
+
+def test_the_most_valuable_is_kept(make_cluster):
+    cluster = make_cluster()
+    k, other = cluster.coordinators[0], cluster.coordinators[1]
+    quota = k.post(f"/api/v1/orgs/default/quota?physical={LIMIT}")
+    assert quota.status == 200, quota
+    cids = [cluster.daemons[0].add(os.urandom(SIZE)) for _ in range(10)]
+    for i, cid in enumerate(cids):
+        done = pinfold(cluster, "offer", cid, "--size", str(SIZE + 1000),
+                       "--replication", "1", "--name", f"item-{i}")
+        assert done.returncode == 0, done
+        assert done.stdout == f"offered {cid}\n"
+        read(k, cid, 10 * (i + 1))
+    kept(cluster, cids[5:])
+    assert set(scores(other, "candidates")) == set(cids[:5])
+    # The daemons hold what is kept, and nothing else.
+    until(lambda: all(sum(d.has(cid) for d in cluster.daemons) == (i >= 5)
+                      for i, cid in enumerate(cids)), 30,
+          "each is pinned on one daemon, or on none")
+
+    # Explained: the frontier runs between them.
+    mine = score(other, cids[0])
+    assert mine["class"] == "candidate", mine
+    assert mine["verdict"].startswith("a candidate: its key must exceed")
+    assert mine["key"] <= mine["frontier"]["key"] + mine["frontier"]["delta"]
+    best = score(other, cids[9])
+    assert best["class"] == "held" and best["priority"] > mine["priority"]
+    assert best["usage"] > mine["usage"] and best["reads_per_day"] > 9
+    shown = pinfold(cluster, "score", cids[0])
+    assert shown.returncode == 0 and "VERDICT" in shown.stdout, shown
+    shown = pinfold(cluster, "score", "frontier", "--output", "json")
+    assert [item["cid"] for item in json.loads(shown.stdout)] == (
+        cids[5:] + cids[4::-1])
+
+    # What is read changes: so does what is kept.
+    for cid in cids[:3]:
+        read(other, cid, 5000)
+    kept(cluster, cids[:3] + cids[8:])
+    # Ratings count too, the median of them.
+    for rater, quality in (("a", 1), ("b", "0.9"), ("c", 0)):
+        answer = k.post(f"/api/v1/pins/{cids[4]}/rating?quality={quality}"
+                        f"&rater={rater}")
+        assert answer.status == 200, answer
+    until(lambda: score(other, cids[4])["ratings"] == 3, 20, "rated")
+    assert abs(score(other, cids[4])["quality"] - 0.9) < 0.001
+    done = pinfold(cluster, "rate", cids[4], "none", "--rater", "b")
+    assert done.returncode == 0, done
+    until(lambda: score(other, cids[4])["ratings"] == 2, 20, "withdrawn")
+
+    # What is required takes the room of what is worth least.
+    must = cluster.daemons[0].add(os.urandom(SIZE))
+    answer = k.post(f"/pins/{must}?replication=1")
+    assert answer.status == 200, answer
+    cluster.wait_pinned(must, 1)
+    assert score(k, must)["class"] == "required"
+    kept(cluster, cids[:3] + cids[9:])
+    # Elastic pins go as others do.
+    assert k.delete(f"/pins/{cids[9]}").status == 200
+    until(lambda: not any(d.has(cids[9]) for d in cluster.daemons), 30,
+          "the daemons let it go")
+    assert k.get(f"/api/v1/pins/{cids[9]}/score").status == 404
+    kept(cluster, cids[:3] + cids[8:9])
+    cluster.same_everywhere()
+
+
+def test_a_formula_of_ones_own(make_cluster):
+    cluster = make_cluster(coordinators=1, daemon="fake")
+    k = cluster.coordinators[0]
+    shown = k.get("/api/v1/orgs/default").json()
+    assert shown["own_formula"] is False
+    assert shown["formula"]["usage"] == 0.8
+    assert shown["formula"]["in"] == 0.125
+    cid = make_cid()
+    assert k.post(f"/pins/{cid}?elastic=true&replication=1").status == 200
+    cluster.wait_pinned(cid, 1)
+    assert abs(score(k, cid)["priority"] - 0.15) < 0.001
+    # All of it is quality: what nobody rated is worth half.
+    done = pinfold(cluster, "formula", "--usage", "0", "--recency", "0",
+                   "--quality", "2", "--residency", "1h")
+    assert done.returncode == 0, done
+    until(lambda: score(k, cid)["priority"] == 0.5, 20, "the new formula")
+    assert k.get("/api/v1/orgs/default").json()["own_formula"] is True
+    assert k.get("/api/v1/orgs/default").json()["formula"][
+        "residency_ms"] == 3600_000
+    done = pinfold(cluster, "formula", "--reset")
+    assert done.returncode == 0, done
+    until(lambda: not k.get("/api/v1/orgs/default").json()["own_formula"],
+          20, "reset")
+
+
+def test_bad_values(make_cluster):
+    cluster = make_cluster(coordinators=1, nodes=1, daemon="fake")
+    k, cid = cluster.coordinators[0], make_cid()
+    assert k.post(f"/pins/{cid}?elastic=true&replication=1").status == 200
+    pin, org = f"/api/v1/pins/{cid}", "/api/v1/orgs/default/formula"
+    before = cluster.coordinators[0].get("/api/v1/orgs/default").json()
+    for method, path, text in (
+            ("POST", f"{pin}/rating?quality=1.1", "quality"),
+            ("POST", f"{pin}/rating?quality=-1", "quality"),
+            ("POST", f"{pin}/rating?quality=NaN", "quality"),
+            ("POST", f"{pin}/rating", "quality"),
+            ("POST", f"{pin}/rating?quality=1&rater={'r' * 200}", "rater"),
+            ("POST", f"{pin}/reads?count=0", "count"),
+            ("POST", f"{pin}/reads?count=99999999999999999999", "count"),
+            ("POST", "/api/v1/pins/nonsense/reads", "error decoding Cid"),
+            ("GET", "/api/v1/scores?list=all", "list"),
+            ("GET", "/api/v1/scores?limit=1001", "limit"),
+            ("POST", f"{org}?usage=-1", "usage"),
+            ("POST", f"{org}?usage=NaN", "usage"),
+            ("POST", f"{org}?usage=1001", "usage"),
+            ("POST", f"{org}?usage=0&quality=0&recency=0", "all 0"),
+            ("POST", f"{org}?half-usage=0s", "half"),
+            ("POST", f"{org}?in=0.1&out=0.2", "out"),
+            ("POST", f"{org}?weight=1", "unknown parameter"),
+            ("POST", f"/pins/{cid}?elastic=perhaps", "elastic"),
+            ("POST", f"/pins/{cid}?elastic=true&size=-4", "size"),
+            ("POST", f"/pins/{cid}?elastic=true&replication=-1", "elastic"),
+            ("POST", f"/pins/{cid}?elastic=true&mode=direct", "elastic")):
+        answer = k.call(method, path)
+        assert answer.status == 400, (path, answer)
+        assert text in answer.json()["message"], (path, answer.json())
+    assert k.get("/api/v1/orgs/default").json()["formula"] == (
+        before["formula"])
+    for method, path in (("POST", "reads"), ("POST", "rating?quality=1"),
+                         ("GET", "score")):
+        answer = k.call(method, f"/api/v1/pins/{make_cid()}/{path}")
+        assert answer.status == 404, (path, answer)
