@@ -326,6 +326,7 @@ void replica_result_apply(void *arg, const struct command *c,
     p->result.index = f->index;
     p->result.time_ms = f->time_ms;
     p->result.node = f->node;
+    p->result.actor = f->actor;
     p->result.needed = f->needed;
     p->result.available = f->available;
     if (f->pin != NULL) {

@@ -11,6 +11,7 @@
 #ifndef PINFOLD_COMMAND_H
 #define PINFOLD_COMMAND_H
 
+#include "proto/access.h"
 #include "proto/buf.h"
 #include "proto/err.h"
 #include "proto/types.h"
@@ -29,7 +30,9 @@ enum command_kind {
     COMMAND_ORG_PUT = 11,
     COMMAND_CONFIG_PUT = 12,
     COMMAND_COORDINATOR_PUT = 13,
-    /* 14 FINALISE, 15 and 16 tokens */
+    /* 14 is FINALISE's */
+    COMMAND_TOKEN_PUT = 15,
+    COMMAND_TOKEN_REMOVE = 16,
     COMMAND_ADMIT = 17,
     COMMAND_EVICT = 18,
     COMMAND_SCORE = 19,
@@ -197,6 +200,29 @@ struct command_formula {
     struct score_config score;
 };
 
+/* Of the operation's organisation. */
+enum token_form {
+    TOKEN_FOR = 1,     /* a token of the principal of that name, which is made
+                          where there is none */
+    TOKEN_SESSION = 2, /* a token of the actor, who came with its password */
+    TOKEN_USER = 3,    /* a principal gets a password */
+    TOKEN_PASSWORD = 4 /* … or another one; its sessions end */
+};
+struct command_token_put {
+    enum token_form form;
+    char name[LIMIT_PRINCIPAL_NAME + 1];
+    uint8_t verbs;          /* enum access_verb */
+    char prefix[LIMIT_PREFIX + 1];
+    uint64_t expires_ms;    /* of a token; 0 = never. A session: how long */
+    uint8_t hash[ACCESS_HASH]; /* of a token's secret, else zeros */
+    char password[LIMIT_PASSWORD_HASH + 1]; /* its hash, or "" */
+};
+
+/* A token, or a principal with all its tokens. */
+struct command_token_remove {
+    uint64_t id;
+};
+
 struct command {
     enum command_kind kind;
     uint64_t origin, boot, seq;
@@ -220,6 +246,8 @@ struct command {
         struct command_score score;
         struct command_rate rate;
         struct command_formula formula;
+        struct command_token_put token_put;
+        struct command_token_remove token_remove;
     };
 };
 

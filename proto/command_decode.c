@@ -165,6 +165,18 @@ static void get_config_put(struct decode *d, struct cluster *c)
     c->pin_tag = field_decode_u32(d, "pin tag");
 }
 
+static void get_token_put(struct decode *d, struct command_token_put *c)
+{
+    c->form = (enum token_form)field_decode_range(d, "form", TOKEN_FOR,
+                                                  TOKEN_PASSWORD);
+    field_decode_text(d, "name", c->name, LIMIT_PRINCIPAL_NAME);
+    c->verbs = (uint8_t)decode_u64(d, "verbs", VERB_ALL);
+    field_decode_text(d, "prefix", c->prefix, LIMIT_PREFIX);
+    c->expires_ms = decode_u64(d, "expires", UINT64_MAX);
+    field_decode_bytes(d, "hash", c->hash, sizeof c->hash);
+    field_decode_text(d, "password", c->password, LIMIT_PASSWORD_HASH);
+}
+
 /* flat table */
 static void get_body(struct decode *d, struct command *c,
                      struct command_scratch *s)
@@ -209,6 +221,13 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_COORDINATOR_PUT:
         field_decode_row(d, &c->coordinator_put.row);
+        break;
+    case COMMAND_TOKEN_PUT:
+        get_token_put(d, &c->token_put);
+        break;
+    case COMMAND_TOKEN_REMOVE:
+        c->token_remove.id =
+            field_decode_range(d, "id", 1, UINT64_MAX);
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:

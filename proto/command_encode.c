@@ -142,6 +142,19 @@ static void put_org_put(struct buf *b, const struct command_org_put *c)
     encode_u64(b, c->grace_ms);
 }
 
+static void put_token_put(struct buf *b, const struct command_token_put *c)
+{
+    assert(c->form >= TOKEN_FOR && c->form <= TOKEN_PASSWORD);
+    assert(c->verbs <= VERB_ALL);
+    encode_u64(b, c->form);
+    field_encode_str(b, span_text(c->name), LIMIT_PRINCIPAL_NAME);
+    encode_u64(b, c->verbs);
+    field_encode_str(b, span_text(c->prefix), LIMIT_PREFIX);
+    encode_u64(b, c->expires_ms);
+    encode_bin(b, c->hash, sizeof c->hash);
+    field_encode_str(b, span_text(c->password), LIMIT_PASSWORD_HASH);
+}
+
 /* flat table */
 static void put_body(struct buf *b, const struct command *c)
 {
@@ -187,6 +200,13 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_COORDINATOR_PUT:
         field_encode_row(b, &c->coordinator_put.row);
+        break;
+    case COMMAND_TOKEN_PUT:
+        put_token_put(b, &c->token_put);
+        break;
+    case COMMAND_TOKEN_REMOVE:
+        assert(c->token_remove.id > 0);
+        encode_u64(b, c->token_remove.id);
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:

@@ -48,6 +48,18 @@ enum {
     LIMIT_SCORES = 256,           /* values that one operation computes */
     LIMIT_READS = 256,            /* CIDs whose reads one operation counts */
 
+    /* Principals and tokens, kept in memory: some 25 MB at most. Those of a
+     * principal go in one operation. */
+    LIMIT_PRINCIPALS = 65536,
+    LIMIT_PRINCIPALS_ORG = 1024,
+    LIMIT_TOKENS = 65536,
+    LIMIT_TOKENS_ORG = 4096,
+    LIMIT_TOKENS_PRINCIPAL = 256, /* sessions apart */
+    LIMIT_SESSIONS = 64,          /* of a principal; the oldest goes */
+    LIMIT_PRINCIPAL_NAME = 64,
+    LIMIT_PREFIX = 64,            /* of the names of pins */
+    LIMIT_PASSWORD_HASH = 127,    /* crypto_pwhash_STRBYTES with its zero */
+
     /* Nodes */
     LIMIT_NODES = 1024,           /* live, in the first versions */
     LIMIT_NODE_NAME = 64,

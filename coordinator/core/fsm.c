@@ -312,6 +312,12 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_COORDINATOR_PUT:
         fsm_coordinator_put(f, c, r);
         break;
+    case COMMAND_TOKEN_PUT:
+        fsm_token_put(f, c, r);
+        break;
+    case COMMAND_TOKEN_REMOVE:
+        fsm_token_remove(f, c, r);
+        break;
     case COMMAND_ADMIT:
         fsm_admit(f, c, r);
         break;
@@ -391,6 +397,7 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
     assert(entry.n <= LIMIT_ENTRY_OPERATIONS);
     f->budget = LIMIT_NODE_ROWS - entry.n;
     store_set_applied(f->store, index, term, f->now_ms);
+    fsm_token_expire(f);
     while (entry_next(&entry, &op)) {
         struct fsm_result r = {.verdict = VERDICT_ACCEPTED,
                                .index = index, .time_ms = f->now_ms};

@@ -18,9 +18,11 @@ struct fsm_result {
     uint64_t index;       /* of the entry */
     uint64_t time_ms;     /* log time of the entry */
     /* CLAIM_PUT, CLAIM_REMOVE: the pin after (before) the operation; NODE_PUT:
-     * node. Valid during the call. */
+     * node; TOKEN_PUT: the token's id, or the principal's of a user. Valid
+     * during the call. */
     const struct pin *pin;
     uint32_t node;
+    uint64_t actor;
     uint32_t needed, available; /* NO_CANDIDATES */
 };
 
@@ -89,6 +91,7 @@ uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
 /* Bytes of a node that elastic pins leave free. */
 uint64_t fsm_elastic_reserve(const struct node *n);
 
+enum { FSM_SESSION_MS = 24 * 3600 * 1000 }; /* of POST /token, at most */
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */
 
 #endif

@@ -255,6 +255,18 @@ static const struct org *by_name(const struct store *s, const char *name)
     return NULL;
 }
 
+static bool has_principals(const struct store *s, uint32_t org)
+{
+    uint32_t n;
+    const struct principal *all = store_principals(s, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (all[k].org == org)
+            return true;
+    }
+    return false;
+}
+
 static void remove_org(struct fsm *f, const struct org *o,
                        struct fsm_result *r)
 {
@@ -264,6 +276,9 @@ static void remove_org(struct fsm *f, const struct org *o,
     else if (o->used[ORG_PINS] > 0)
         fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' claims %llu pins",
                    o->name, (unsigned long long)o->used[ORG_PINS]);
+    else if (has_principals(f->store, o->id))
+        fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' has users or "
+                   "tokens", o->name);
     else
         store_org_remove(f->store, o->id);
 }

@@ -154,5 +154,14 @@ void fsm_config_put(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_coordinator_put(struct fsm *f, const struct command *c,
                          struct fsm_result *r);
+/* fsm_token.c */
+const struct principal *fsm_principal_named(const struct store *s,
+                                            uint32_t org, const char *name);
+void fsm_token_put(struct fsm *f, const struct command *c,
+                   struct fsm_result *r);
+void fsm_token_remove(struct fsm *f, const struct command *c,
+                      struct fsm_result *r);
+/* At each entry: some of the tokens that have expired go. */
+void fsm_token_expire(struct fsm *f);
 
 #endif

@@ -37,6 +37,11 @@ static const char *const pragmas[] = {
     "flags INT NOT NULL, rmin INT NOT NULL, rmax INT NOT NULL,"              \
     "created INT NOT NULL, expires INT NOT NULL, paid INT NOT NULL,"         \
     "name TEXT, meta BLOB) STRICT"
+#define STORE_TABLES_ACCESS                                                  \
+    "CREATE TABLE principal(id INTEGER PRIMARY KEY, org INT NOT NULL,"       \
+    "doc BLOB NOT NULL) STRICT;"                                             \
+    "CREATE TABLE token(id INTEGER PRIMARY KEY, principal INT NOT NULL,"     \
+    "expires INT NOT NULL, doc BLOB NOT NULL) STRICT"
 #define STORE_INDEX_EVERYWHERE                                               \
     "CREATE INDEX pin_everywhere ON pin(id) WHERE rmax=-1"
 #define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
@@ -76,6 +81,7 @@ static const char *const schema[] = {
     STORE_TABLE_ORG,
     STORE_TABLE_CLAIM,
     STORE_INDEX_CLAIM,
+    STORE_TABLES_ACCESS,
     "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
     "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
     STORE_INDEX_EVERYWHERE,
@@ -124,7 +130,7 @@ static enum err make_schema(struct store *s, struct err_text *why)
 
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
- * third no values. */
+ * third neither values nor tokens. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -140,6 +146,7 @@ static enum err raise_schema(struct store *s, uint64_t from,
     if (e == ERR_OK)
         e = store_db_exec(&s->d,
                           STORE_TABLE_VALUE ";" STORE_INDEX_VALUE ";"
+                          STORE_TABLES_ACCESS ";"
                           "UPDATE fsm SET v=4 WHERE k=8;COMMIT", why);
     return e;
 }
@@ -202,6 +209,8 @@ static enum err load_head(struct store *s, struct err_text *why)
         s->head[k] = s->head[k] == 0 ? 1 : s->head[k];
     if (s->head[STORE_HEAD_NEXT_ORG] == 0)
         s->head[STORE_HEAD_NEXT_ORG] = ORG_DEFAULT + 1;
+    if (s->head[STORE_HEAD_NEXT_ACTOR] == 0)
+        s->head[STORE_HEAD_NEXT_ACTOR] = PRINCIPAL_LOCAL + 1;
     if (rc != SQLITE_OK)
         return err_set(why, ERR_CORRUPT, "fsm: %s",
                        sqlite3_errmsg(s->d.db));

@@ -13,6 +13,7 @@
 #ifndef PINFOLD_STORE_H
 #define PINFOLD_STORE_H
 
+#include "proto/access.h"
 #include "proto/err.h"
 #include "proto/types.h"
 
@@ -92,6 +93,21 @@ uint32_t store_next_org(struct store *s); /* takes an id; never used again */
 void store_org_put(struct store *s, const struct org *o);
 /* One that claims nothing; not the default one. */
 void store_org_remove(struct store *s, uint32_t id);
+
+/* Principals and tokens, by id (store_token.c). Pointers hold until the next
+ * one is written. A token's principal is always there. */
+const struct principal *store_principals(const struct store *s, uint32_t *n);
+const struct principal *store_principal(const struct store *s, uint64_t id);
+const struct token *store_tokens(const struct store *s, uint32_t *n);
+const struct token *store_token(const struct store *s, uint64_t id);
+uint64_t store_access_version(const struct store *s); /* grows with changes */
+uint64_t store_next_actor(struct store *s); /* takes an id */
+/* When the first token expires, UINT64_MAX: none does. */
+uint64_t store_token_expiry(struct store *s);
+void store_principal_put(struct store *s, const struct principal *p);
+void store_principal_remove(struct store *s, uint64_t id); /* tokens too */
+void store_token_put(struct store *s, const struct token *t); /* a new one */
+void store_token_remove(struct store *s, uint64_t id);
 
 const struct coordinator_row *store_coordinators(const struct store *s,
                                                  uint32_t *n);

@@ -377,6 +377,8 @@ enum err store_memory_load(struct store *s, struct err_text *why)
     if (e == ERR_OK)
         e = store_org_load(s, why);
     if (e == ERR_OK)
+        e = store_access_load(s, why);
+    if (e == ERR_OK)
         e = load_coordinators(s, why);
     if (e == ERR_OK)
         e = load_origins(s, why);
@@ -435,6 +437,7 @@ void store_memory_free(struct store *s)
         free(s->nodes[k]);
     for (uint32_t k = 0; k < s->n_origins; k++)
         free(s->origins[k]);
+    store_access_free(s);
     free(s->orgs);
     free(s->nodes);
     free(s->live);

@@ -89,6 +89,12 @@ struct sqlite3_stmt;
     X(CLAIM_NEXT, "SELECT id FROM claim WHERE id>?1 ORDER BY id LIMIT 1")    \
     X(CLAIM_DELETE, "DELETE FROM claim WHERE id=?1")                         \
     X(ORG_DELETE, "DELETE FROM org WHERE id=?1")                             \
+    X(PRINCIPAL_PUT, "INSERT INTO principal(id,org,doc) VALUES(?1,?2,?3) "   \
+                     "ON CONFLICT(id) DO UPDATE SET doc=excluded.doc")       \
+    X(PRINCIPAL_DELETE, "DELETE FROM principal WHERE id=?1")                 \
+    X(TOKEN_PUT, "INSERT INTO token(id,principal,expires,doc) "              \
+                 "VALUES(?1,?2,?3,?4)")                                      \
+    X(TOKEN_DELETE, "DELETE FROM token WHERE id=?1")                         \
     X(SCAN_TODO, "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 "   \
                  "ORDER BY id LIMIT ?3")                                     \
     X(SCAN_PINS, "SELECT id FROM pin WHERE id>?1 ORDER BY id LIMIT ?2")      \
@@ -162,7 +168,8 @@ enum store_head {
     STORE_HEAD_SUM = 7, STORE_HEAD_SCHEMA = 8, STORE_HEAD_CLUSTER = 9,
     STORE_HEAD_SYNCS = 10, /* counts store_sync: a commit must have a page */
     STORE_HEAD_NEXT_ORG = 11,
-    STORE_HEAD_COUNT = 12
+    STORE_HEAD_NEXT_ACTOR = 12, /* of principals and tokens */
+    STORE_HEAD_COUNT = 13
 };
 
 enum { STORE_PAGE = 4096, STORE_COPY_BYTES = 24 };
@@ -213,6 +220,12 @@ enum err store_row_node_read(struct span doc, struct node *out,
 void store_row_org(const struct org *o, struct buf *out);
 enum err store_row_org_read(struct span doc, struct org *out,
                             struct err_text *why) ERR_CHECKED;
+void store_row_principal(const struct principal *p, struct buf *out);
+enum err store_row_principal_read(struct span doc, struct principal *out,
+                                  struct err_text *why) ERR_CHECKED;
+void store_row_token(const struct token *t, struct buf *out);
+enum err store_row_token_read(struct span doc, struct token *out,
+                              struct err_text *why) ERR_CHECKED;
 void store_row_value(const struct value *v, struct buf *out); /* store_value.c:
                                                      but for k and usage */
 void store_row_cluster(const struct cluster *c, struct buf *out);
@@ -234,6 +247,11 @@ void store_sum_copy(struct store_sum *s, uint64_t pin,
                     const struct copy *before, const struct copy *after);
 void store_sum_fail(struct store_sum *s, struct buf *scratch,
                     const struct fail *before, const struct fail *after);
+void store_sum_principal(struct store_sum *s, struct buf *scratch,
+                         const struct principal *before,
+                         const struct principal *after);
+void store_sum_token(struct store_sum *s, struct buf *scratch,
+                     const struct token *before, const struct token *after);
 void store_sum_value(struct store_sum *s, struct buf *scratch,
                      struct buf *doc, const struct value *before,
                      const struct value *after);
@@ -254,13 +272,15 @@ struct store_origin {
     bool dirty;
 };
 
+struct store_access;
+
 struct store {
     struct store_db d;
     bool open; /* a transaction is */
     bool reading; /* one that only reads */
     uint64_t head[STORE_HEAD_COUNT];    /* the integers of table fsm */
     uint64_t written[STORE_HEAD_COUNT]; /* … as they are in the table */
-    struct store_sum sum; /* pins, claims, copies, fails */
+    struct store_sum sum; /* pins, claims, copies, fails, access */
     uint64_t hash_mask;   /* of the CID hash; tests make collisions */
     struct cluster cluster;
     bool cluster_dirty;
@@ -272,6 +292,7 @@ struct store {
     struct org *orgs; /* by id */
     uint32_t n_orgs;
     bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */
+    struct store_access *access; /* principals and tokens */
     struct coordinator_row *coordinators; /* by raft id */
     uint32_t n_coordinators, size_coordinators;
     bool coordinators_dirty;
@@ -303,6 +324,9 @@ void store_memory_free(struct store *s);
 enum err store_memory_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_memory_write(struct store *s);
 void store_memory_sum(struct store *s, struct store_sum *sum);
+/* --- store_token.c ------------------------------------------------------- */
+enum err store_access_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_access_free(struct store *s);
 /* --- store_org.c: organisations and what they use ------------------------- */
 enum err store_org_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_org_write(struct store *s);

@@ -277,6 +277,62 @@ enum err store_row_org_read(struct span doc, struct org *out,
     return decode_end(&d, why);
 }
 
+void store_row_principal(const struct principal *p, struct buf *out)
+{
+    buf_reset(out);
+    encode_array(out, 6);
+    encode_u64(out, ROW_VERSION);
+    encode_text(out, p->name);
+    encode_u64(out, p->created_ms);
+    encode_u64(out, p->verbs);
+    encode_text(out, p->prefix);
+    encode_text(out, p->password);
+}
+
+enum err store_row_principal_read(struct span doc, struct principal *out,
+                                  struct err_text *why)
+{
+    struct decode d;
+    enum err e = open_row(&d, doc, 6, why);
+
+    if (e != ERR_OK)
+        return e;
+    read_text(&d, "name", out->name, LIMIT_PRINCIPAL_NAME);
+    out->created_ms = decode_u64(&d, "created", UINT64_MAX);
+    out->verbs = (uint8_t)decode_u64(&d, "verbs", VERB_ALL);
+    read_text(&d, "prefix", out->prefix, LIMIT_PREFIX);
+    read_text(&d, "password", out->password, LIMIT_PASSWORD_HASH);
+    return decode_end(&d, why);
+}
+
+void store_row_token(const struct token *t, struct buf *out)
+{
+    buf_reset(out);
+    encode_array(out, 6);
+    encode_u64(out, ROW_VERSION);
+    encode_u64(out, t->verbs);
+    encode_bool(out, t->session);
+    encode_text(out, t->prefix);
+    encode_u64(out, t->created_ms);
+    encode_bin(out, t->hash, sizeof(t->hash));
+}
+
+enum err store_row_token_read(struct span doc, struct token *out,
+                              struct err_text *why)
+{
+    struct decode d;
+    enum err e = open_row(&d, doc, 6, why);
+
+    if (e != ERR_OK)
+        return e;
+    out->verbs = (uint8_t)decode_u64(&d, "verbs", VERB_ALL);
+    out->session = decode_bool(&d, "session");
+    read_text(&d, "prefix", out->prefix, LIMIT_PREFIX);
+    out->created_ms = decode_u64(&d, "created", UINT64_MAX);
+    read_bytes(&d, "hash", out->hash, sizeof(out->hash));
+    return decode_end(&d, why);
+}
+
 void store_row_cluster(const struct cluster *c, struct buf *out)
 {
     buf_reset(out);

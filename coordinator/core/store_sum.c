@@ -12,7 +12,8 @@
 enum table {
     TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
-    TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_VALUE = 12
+    TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_PRINCIPAL = 10,
+    TABLE_TOKEN = 11, TABLE_VALUE = 12
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -43,6 +44,11 @@ static void add_bytes(struct buf *b, const void *p, size_t n)
     add_number(b, n);
     if (n > 0)
         buf_add(b, p, n);
+}
+
+static void add_text(struct buf *b, const char *text)
+{
+    add_bytes(b, text, strlen(text));
 }
 
 void store_sum_read(struct store_sum *s, const uint8_t in[STORE_HASH])
@@ -240,6 +246,60 @@ void store_sum_fail(struct store_sum *s, struct buf *scratch,
     fail_row(scratch, before);
     cut = scratch->n;
     fail_row(scratch, after);
+    replace(s, scratch, cut);
+}
+
+static void principal_row(struct buf *b, const struct principal *p)
+{
+    if (p == NULL)
+        return;
+    buf_byte(b, TABLE_PRINCIPAL);
+    add_number(b, p->id);
+    add_number(b, p->org);
+    add_text(b, p->name);
+    add_number(b, p->created_ms);
+    add_number(b, p->verbs);
+    add_text(b, p->prefix);
+    add_text(b, p->password);
+}
+
+void store_sum_principal(struct store_sum *s, struct buf *scratch,
+                         const struct principal *before,
+                         const struct principal *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    principal_row(scratch, before);
+    cut = scratch->n;
+    principal_row(scratch, after);
+    replace(s, scratch, cut);
+}
+
+static void token_row(struct buf *b, const struct token *t)
+{
+    if (t == NULL)
+        return;
+    buf_byte(b, TABLE_TOKEN);
+    add_number(b, t->id);
+    add_number(b, t->principal);
+    add_number(b, t->verbs);
+    add_number(b, t->session);
+    add_text(b, t->prefix);
+    add_number(b, t->created_ms);
+    add_number(b, t->expires_ms);
+    add_bytes(b, t->hash, sizeof(t->hash));
+}
+
+void store_sum_token(struct store_sum *s, struct buf *scratch,
+                     const struct token *before, const struct token *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    token_row(scratch, before);
+    cut = scratch->n;
+    token_row(scratch, after);
     replace(s, scratch, cut);
 }
 

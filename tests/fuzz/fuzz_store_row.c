@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         struct node node;
         struct cluster cluster;
         struct coordinator_row coordinator;
+        struct principal principal;
+        struct token token;
     } u;
     struct err_text why = {""};
     struct buf again = BUF_INIT;
@@ -30,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     struct span doc = span_of(p + 1, n - 1);
 
     memset(&u, 0, sizeof u);
-    switch (p[0] % 3) {
+    switch (p[0] % 5) {
     case 0:
         if ((e = store_row_node_read(doc, &u.node, &why)) == ERR_OK)
             store_row_node(&u.node, &again);
@@ -39,10 +41,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         if ((e = store_row_cluster_read(doc, &u.cluster, &why)) == ERR_OK)
             store_row_cluster(&u.cluster, &again);
         break;
-    default:
+    case 2:
         e = store_row_coordinator_read(doc, &u.coordinator, &why);
         if (e == ERR_OK)
             store_row_coordinator(&u.coordinator, &again);
+        break;
+    case 3:
+        if ((e = store_row_principal_read(doc, &u.principal, &why)) == ERR_OK)
+            store_row_principal(&u.principal, &again);
+        break;
+    default:
+        if ((e = store_row_token_read(doc, &u.token, &why)) == ERR_OK)
+            store_row_token(&u.token, &again);
         break;
     }
     need(e == ERR_OK ? span_equal(span_buf(&again), doc) : why.text[0] != 0);

@@ -89,6 +89,9 @@ ROWS = {
     "node": b"\x00\x9b\x01" + blob(32) + b"\x01" + text(4) + b"\x92" +
             text(3) + text(5) + b"\xcd\x10\x00\x01\x00\xc2\x05\x06",
     "cluster": b"\x01\x95\x01" + blob(32) + blob(16) + blob(16) + b"\x2a",
+    "principal": b"\x03\x96\x01" + text(3) + b"\x05\x03" + text(2) +
+                 text(9),
+    "token": b"\x04\x96\x01\x03\xc3" + text(4) + b"\x07" + blob(32),
     "coordinator": b"\x02\x95\x01" + blob(32) + text(3) + text(14) +
                    text(0)}
 

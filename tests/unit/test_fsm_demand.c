@@ -605,7 +605,9 @@ static void from_the_second_schema(void **state)
     store_hash(w->store, before);
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE claim;"
                                    "DROP TABLE value;"
-                                   "DELETE FROM fsm WHERE k=11;"
+                                   "DROP TABLE principal;"
+                                   "DROP TABLE token;"
+                                   "DELETE FROM fsm WHERE k IN (11,12);"
                                    "UPDATE fsm SET v=2 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

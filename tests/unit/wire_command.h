@@ -12,8 +12,9 @@ static const enum command_kind wire_commands[] = {
     COMMAND_TICK, COMMAND_CLAIM_PUT, COMMAND_CLAIM_REMOVE, COMMAND_ASSIGN,
     COMMAND_REPORT, COMMAND_EXPIRE, COMMAND_RECOVER, COMMAND_NODE_PUT,
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
-    COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_ADMIT,
-    COMMAND_EVICT, COMMAND_SCORE, COMMAND_RATE, COMMAND_FORMULA};
+    COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_TOKEN_PUT,
+    COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
+    COMMAND_RATE, COMMAND_FORMULA};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -212,6 +213,13 @@ static inline void wire_body(struct wire_command *w)
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
         c->config_put.cluster.pin_tag = 0xdeadbeef;
+    } else if (c->kind == COMMAND_TOKEN_PUT) {
+        memcpy(c->token_put.name, "ci@lab", 6);
+        c->token_put.verbs = VERB_READ | VERB_PIN;
+        memcpy(c->token_put.prefix, "models/", 7);
+        c->token_put.expires_ms = 1800000000000;
+        memcpy(c->token_put.password, ACCESS_PASSWORD_FORM "c2FsdA$aGFzaA",
+               sizeof ACCESS_PASSWORD_FORM + 12);
     }
 }
 
@@ -277,6 +285,12 @@ static inline void wire_command(struct wire_command *w,
     }
     if (kind == COMMAND_COORDINATOR_PUT)
         wire_row(&c->coordinator_put.row);
+    if (kind == COMMAND_TOKEN_PUT) {
+        c->token_put.form = TOKEN_FOR;
+        wire_fill(c->token_put.hash, ACCESS_HASH, 77);
+    }
+    if (kind == COMMAND_TOKEN_REMOVE)
+        c->token_remove.id = 90000;
     if (kind == COMMAND_RATE)
         c->rate.cid = wire_cid(0x71, 5);
     if (kind == COMMAND_FORMULA) {
@@ -460,6 +474,18 @@ static inline void wire_same_body(const struct command *a,
         break;
     case COMMAND_COORDINATOR_PUT:
         wire_same_row(&a->coordinator_put.row, &b->coordinator_put.row);
+        break;
+    case COMMAND_TOKEN_PUT:
+        SAME(token_put.form);
+        SAME_TEXT(token_put.name);
+        SAME(token_put.verbs);
+        SAME_TEXT(token_put.prefix);
+        SAME(token_put.expires_ms);
+        SAME_BYTES(token_put.hash);
+        SAME_TEXT(token_put.password);
+        break;
+    case COMMAND_TOKEN_REMOVE:
+        SAME(token_remove.id);
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:
