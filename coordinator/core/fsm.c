@@ -349,7 +349,7 @@ static void apply_one(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_REPEATED, "seen before");
     else if (needs_cluster(c->kind) && !store_cluster(f->store)->formed)
         fsm_refuse(r, VERDICT_INVALID, "the cluster is not formed yet");
-    else {
+    else if (fsm_may(f, c, r)) {
         f->most = 0;
         f->n_victims = 0;
         dispatch(f, c, r);

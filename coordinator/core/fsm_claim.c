@@ -431,9 +431,11 @@ void fsm_claim_put(struct fsm *f, const struct command *c,
     struct terms t;
 
     if (!known_org(f, c->org, r) || !terms_of(f, c, &t, r)
-        || !valid(f, &t, put->size, r))
+        || !valid(f, &t, put->size, r) || !fsm_may_name(f, t.name, r))
         return;
     load(f, put);
+    if (!fsm_may_change(f, &f->before, c->org, put->salt, r))
+        return;
     t.idle = fsm_value_terms(f, c->org, t.flags, t.rmin, &t.rmax);
     if (is_shared(&f->before, c))
         put_shared(f, c, &t, r);
@@ -503,6 +505,8 @@ void fsm_claim_remove(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return;
     }
+    if (!fsm_may_change(f, &f->before, c->org, 0, r))
+        return;
     if (own != NULL)
         claims_drop(&f->after, own);
     left(f, REASON_UNCLAIMED);

@@ -329,7 +329,8 @@ void fsm_recover(struct fsm *f, const struct command *c,
     }
     f->budget -= c->recover.n;
     for (uint32_t k = 0; k < c->recover.n; k++) {
-        if (!fsm_load(f, c->recover.pins[k]) || f->before.org == 0)
+        if (!fsm_load(f, c->recover.pins[k]) || f->before.org == 0
+            || !fsm_may_recover(f, &f->before, c->org))
             continue;
         found = true;
         changed = recover(f) || changed;

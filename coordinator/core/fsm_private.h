@@ -10,8 +10,17 @@
 /* Sizes and indexes of copies are stored in 48 bits. */
 #define FSM_COPY_MAX (((uint64_t)1 << 48) - 1)
 
+/* Who asks. */
+struct fsm_actor {
+    uint64_t id, principal;
+    uint32_t org;
+    unsigned verbs;
+    char prefix[LIMIT_PREFIX + 1]; /* "" for who may everything */
+};
+
 struct fsm {
     struct store *store;
+    struct fsm_actor actor;   /* of the operation */
     struct command command;
     struct command_scratch scratch;
     struct pin before, after; /* of the pin in work */
@@ -154,6 +163,16 @@ void fsm_config_put(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_coordinator_put(struct fsm *f, const struct command *c,
                          struct fsm_result *r);
+/* fsm_access.c */
+/* Whether the operation's actor may ask for it at all; remembers who it is.
+ * The names of pins are asked for apart. */
+bool fsm_may(struct fsm *f, const struct command *c, struct fsm_result *r);
+bool fsm_may_name(const struct fsm *f, struct span name,
+                  struct fsm_result *r);
+/* What that organisation's claim with this salt is called, if there is one. */
+bool fsm_may_change(const struct fsm *f, const struct pin *p, uint32_t org,
+                    uint64_t salt, struct fsm_result *r);
+bool fsm_may_recover(const struct fsm *f, const struct pin *p, uint32_t org);
 /* fsm_token.c */
 const struct principal *fsm_principal_named(const struct store *s,
                                             uint32_t org, const char *name);
