@@ -3,6 +3,8 @@
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_auth.h"
+
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -14,6 +16,7 @@
 enum { SEGMENT_MAX = HTTP_TARGET_BYTES + 1, ALLOW_MAX = 64 };
 
 #define OPERATOR (API_READY | API_OPERATOR)
+#define ADMIN (API_READY | API_ADMIN)
 
 static const struct api_route routes[] = {
     {"GET", "/id", api_id, 0},
@@ -39,7 +42,7 @@ static const struct api_route routes[] = {
     {"GET", "/monitor/metrics/{}", api_metric, API_READY},
     {"GET", "/livez", api_livez, 0},
     {"GET", "/readyz", api_readyz, 0},
-    {"GET", "/metrics", api_metrics, API_OPERATOR},
+    {"GET", "/metrics", api_metrics, API_DEFAULT},
     {"GET", "/api/v1/status", api_status, 0},
     {"GET", "/api/v1/plan", api_plan, OPERATOR},
     {"GET", "/api/v1/pins/{}/explain", api_explain, OPERATOR},
@@ -52,17 +55,27 @@ static const struct api_route routes[] = {
     {"POST", "/api/v1/nodes/{}/verify", api_verify_node, OPERATOR},
     {"GET", "/api/v1/orgs", api_orgs, API_READY},
     {"GET", "/api/v1/orgs/{}", api_org, API_READY},
-    {"POST", "/api/v1/orgs", api_org_make, API_READY},
-    {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY},
-    {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY},
-    {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY},
-    {"POST", "/api/v1/orgs/{}/formula", api_org_formula, API_READY},
+    {"POST", "/api/v1/orgs", api_org_make, API_READY | API_ANY},
+    {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY | API_ANY},
+    {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY | API_ANY},
+    {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY | API_ANY},
+    {"POST", "/api/v1/orgs/{}/formula", api_org_formula,
+     API_READY | API_ANY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
     {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
     {"POST", "/api/v1/pins/{}/rating", api_rate, API_READY},
     {"DELETE", "/api/v1/pins/{}/rating", api_unrate, API_READY},
     {"POST", "/api/v1/repair/resume", api_repair_resume, OPERATOR},
+    {"GET", "/api/v1/tokens", api_tokens, ADMIN},
+    {"POST", "/api/v1/tokens", api_token_make, ADMIN},
+    {"DELETE", "/api/v1/tokens/{}", api_token_remove, ADMIN},
+    {"GET", "/api/v1/users", api_users, ADMIN},
+    {"POST", "/api/v1/users", api_user_make, ADMIN},
+    {"POST", "/api/v1/users/{}/password", api_user_password,
+     API_READY | API_ANY},
+    {"DELETE", "/api/v1/users/{}", api_user_remove, ADMIN},
+    {"POST", "/token", api_session, API_READY | API_ANY},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -108,8 +121,8 @@ const char *api_param(const struct api_call *c, const char *name)
 
 /* --- answers ------------------------------------------------------------ */
 
-static void answer(struct api_call *c, const struct http_answer *a,
-                   const void *body, size_t n)
+void api_answer(struct api_call *c, const struct http_answer *a,
+                const void *body, size_t n)
 {
     struct http_request *r = api_request(c);
 
@@ -129,7 +142,8 @@ void api_json(struct api_call *c, int status, const struct buf *body)
     snprintf(index, sizeof index, "%llu",
              (unsigned long long)(c->index != 0 ? c->index
                                               : c->view->applied));
-    answer(c, &a, body == NULL ? NULL : body->p, body == NULL ? 0 : body->n);
+    api_answer(c, &a, body == NULL ? NULL : body->p,
+               body == NULL ? 0 : body->n);
 }
 
 void api_error_json(struct buf *out, int status, const char *text)
@@ -159,7 +173,7 @@ void api_error(struct api_call *c, int status, const char *fmt, ...)
     if (status == 503 || status == 429)
         a.lines = retry;
     api_error_json(&b, status, text);
-    answer(c, &a, b.p, b.n);
+    api_answer(c, &a, b.p, b.n);
     buf_free(&b);
 }
 
@@ -355,7 +369,7 @@ static void redirect(struct api_call *c, const struct http_head *h)
      * the same. */
     lines[0].value = to.n > 1 && (to.p[1] == '/' || to.p[1] == '\\')
                          ? "/" : buf_cstr(&to);
-    answer(c, &a, NULL, 0);
+    api_answer(c, &a, NULL, 0);
     buf_free(&to);
 }
 
@@ -374,38 +388,11 @@ static void no_route(struct api_call *c, const struct found *f)
         return;
     }
     api_error_json(&b, 405, "method not allowed");
-    answer(c, &a, b.p, b.n);
+    api_answer(c, &a, b.p, b.n);
     buf_free(&b);
 }
 
-/* Whose claims the request is about: the organisation that it names. */
-static bool find_org(struct api_call *c, const struct http_head *h)
-{
-    const struct http_str *name = http_header(h, "X-Pinfold-Org");
-
-    c->org = ORG_DEFAULT;
-    if (name == NULL)
-        return true;
-    for (uint32_t i = 0; i < c->view->n_orgs; i++) {
-        const struct org *o = &c->view->orgs[i];
-
-        if (strlen(o->name) == name->n &&
-            memcmp(o->name, name->p, name->n) == 0) {
-            c->org = o->id;
-            return true;
-        }
-    }
-    api_error(c, 403, "unknown organisation '%.*s'",
-              name->n < 64 ? (int)name->n : 64, name->p);
-    return false;
-}
-
-static bool may_ask(struct api_call *c)
-{
-    return (c->route->flags & API_OPERATOR) == 0 || api_operator(c);
-}
-
-static void dispatch(struct api_call *c, const struct http_head *h)
+void api_route(struct api_call *c, const struct http_head *h)
 {
     struct found f;
 
@@ -422,7 +409,7 @@ static void dispatch(struct api_call *c, const struct http_head *h)
                   "parameters");
     else if ((f.route->flags & API_READY) != 0 && !c->view->ready)
         api_error(c, 503, "not ready: %s", c->view->unready);
-    else if (find_org(c, h) && may_ask(c))
+    else if (api_auth_org(c, h) && api_auth_verb(c))
         f.route->handle(c, h);
 }
 
@@ -437,7 +424,8 @@ static void on_request(struct http_request *r, const struct http_head *h)
     r->user = c;
     c->api->requests++;
     api_hold(c); /* an answer inside may be the request's end */
-    dispatch(c, h);
+    if (api_auth(c, h) == API_ADMITTED)
+        api_route(c, h);
     api_drop(c);
 }
 

@@ -47,6 +47,10 @@ struct api {
     unsigned explains, verifies, plans; /* under way */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
+    bool auth;                 /* TCP listeners ask who it is */
+    struct auth_cache *cache;
+    struct verifier *verifier;
+    uint64_t auth_failures;    /* 401 */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
 
@@ -62,7 +66,11 @@ struct api_call;
 enum api_flag {
     API_READY = 1,   /* 503 until the coordinator serves reads */
     API_UPLOAD = 2,  /* the handler takes the body */
-    API_OPERATOR = 4 /* 403 for others than the default organisation */
+    API_OPERATOR = 4, /* needs this verb, and the default organisation */
+    API_DEFAULT = 8,  /* 403 for others than the default organisation */
+    API_ADMIN = 16,   /* needs this verb */
+    API_ANY = 32      /* the handler asks for verbs; else GET needs read, and
+                         the rest pin */
 };
 
 struct api_route {
@@ -88,6 +96,10 @@ struct api_call {
     uint32_t n_params;
     const struct view *view;  /* of its beginning */
     uint32_t org;             /* whose claims it is about */
+    uint64_t actor, who;      /* who asks: token or user; the principal */
+    uint32_t own_org;         /* … of that organisation */
+    uint8_t verbs;
+    char prefix[LIMIT_PREFIX + 1]; /* names of pins that it may touch */
     uint64_t index;           /* of the answer; 0: the view's */
     int32_t wanted_max;       /* of a claim, for the refusal's text */
     void *state;              /* the handler's */
@@ -107,10 +119,15 @@ struct http_request *api_request(struct api_call *c);
 void api_hold(struct api_call *c);
 void api_drop(struct api_call *c);
 
+/* What the request asks for, when it is known who asks. */
+void api_route(struct api_call *c, const struct http_head *h);
+
 /* First value of that name, NULL if absent; "" counts as absent. */
 const char *api_param(const struct api_call *c, const char *name);
 
 /* Answers once; no-ops when the client has gone. */
+void api_answer(struct api_call *c, const struct http_answer *a,
+                const void *body, size_t n);
 void api_json(struct api_call *c, int status, const struct buf *body);
 void api_error(struct api_call *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -129,8 +146,8 @@ struct command *api_command(const struct api_call *c,
 void api_propose(struct api_call *c, struct command *k,
                  void (*done)(struct api_call *c,
                               struct replica_result *r));
-/* Is it a request of the default organisation, which may see and change what
- * concerns them all? false: answered, 403. */
+/* Is it a request of the default organisation, with the verb operator, which
+ * may see and change what concerns them all? false: answered, 403. */
 bool api_operator(struct api_call *c);
 /* Makes of a pin what the request's organisation may see of it (claims.h);
  * false: it has no claim. The default one sees what is let go, too. */
@@ -201,6 +218,14 @@ void api_unrate(struct api_call *c, const struct http_head *h);
 void api_formula(struct json_writer *w, const struct score_config *f);
 /* "0.125" to 1/65536, at most `most`; false: not such a number. */
 bool api_decimal(const char *text, uint64_t most, uint64_t *q16);
+void api_tokens(struct api_call *c, const struct http_head *h);
+void api_token_make(struct api_call *c, const struct http_head *h);
+void api_token_remove(struct api_call *c, const struct http_head *h);
+void api_users(struct api_call *c, const struct http_head *h);
+void api_user_make(struct api_call *c, const struct http_head *h);
+void api_user_password(struct api_call *c, const struct http_head *h);
+void api_user_remove(struct api_call *c, const struct http_head *h);
+void api_session(struct api_call *c, const struct http_head *h);
 void api_explain(struct api_call *c, const struct http_head *h);
 void api_orphans(struct api_call *c, const struct http_head *h);
 void api_repair_resume(struct api_call *c, const struct http_head *h);

@@ -503,6 +503,12 @@ static bool prepare(struct api_call *c, struct upload *u)
     if (e == ERR_OK && (u->command->claim_put.flags & CLAIM_ELASTIC) != 0)
         e = err_set(&why, ERR_INVALID, "parameter elastic invalid: what is "
                     "uploaded is kept");
+    if (e == ERR_OK && !access_prefix_covers(c->prefix,
+                                             span_buf(&u->options.name))) {
+        api_error(c, 403, "the name of the pin does not begin with '%s'",
+                  c->prefix);
+        return false; /* before anything is uploaded */
+    }
     if (e == ERR_OK) {
         /* IPFS Cluster's /add ignores pin-update and mode. */
         u->command->claim_put.from.n = 0;

@@ -4,6 +4,8 @@
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_auth.h"
+
 #include "proto/claims.h"
 #include "proto/mem.h"
 
@@ -26,7 +28,7 @@ struct command *api_command(const struct api_call *c, enum command_kind kind)
     struct command *k = mem_alloc(sizeof *k);
 
     k->kind = kind;
-    k->actor = PRINCIPAL_LOCAL;
+    k->actor = c->actor;
     k->org = c->org;
     return k;
 }
@@ -34,16 +36,19 @@ struct command *api_command(const struct api_call *c, enum command_kind kind)
 bool api_operator(struct api_call *c)
 {
     if (c->org == ORG_DEFAULT)
-        return true;
+        return api_needs(c, VERB_OPERATOR);
     api_error(c, 403, "only organisation 'default' may ask for this");
     return false;
 }
 
 bool api_own(const struct api_call *c, struct pin *p)
 {
-    if (claims_view(p, c->org))
+    bool own = claims_view(p, c->org);
+
+    if (own && access_prefix_covers(c->prefix, span_buf(&p->name)))
         return true;
-    if (c->org != ORG_DEFAULT) /* what is let go was somebody else's */
+    /* What is let go was somebody else's, or called nobody knows how. */
+    if (own || c->org != ORG_DEFAULT || c->prefix[0] != '\0')
         p->n_copies = 0;
     return false;
 }

@@ -346,6 +346,8 @@ void api_metrics(struct api_call *c, const struct http_head *h)
     verified_lines(&b, c->api);
     one(&b, "pinfold_http_requests_total", "counter", "requests taken",
         c->api->requests);
+    one(&b, "pinfold_http_unauthorized_total", "counter",
+        "requests of nobody that is known", c->api->auth_failures);
     series(&b, "pinfold_http_answers_total", "counter", "answers by class");
     for (int i = 1; i < 6; i++)
         buf_printf(&b, "pinfold_http_answers_total{code=\"%dxx\"} %llu\n", i,

@@ -525,7 +525,7 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
         e = meta_encode(&o->doc, &o->meta, why);
     }
     buf_free(&texts);
-    k->who = PRINCIPAL_LOCAL;
+    k->who = c->who;
     k->name = span_buf(&o->name);
     k->meta = span_buf(&o->meta);
     return e;

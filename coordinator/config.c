@@ -18,6 +18,9 @@ static const struct conf_option options[] = {
      "name of this coordinator (default: the host's name)"},
     {"listen-http", CONF_LIST, AT(listen_http), "127.0.0.1:9094", 1, 4, NULL,
      false, "addresses of the REST API, probes and metrics; unix:/path too"},
+    {"auth", CONF_CHOICE, AT(auth), "off", 0, 0, "off|on", false,
+     "whether TCP addresses of listen-http ask who it is (tokens, passwords); "
+     "unix sockets never do"},
     {"listen-peers", CONF_ADDR, AT(listen_peers), "127.0.0.1:9096", 0, 0,
      NULL, false, "address for the other coordinators"},
     {"listen-agents", CONF_ADDR, AT(listen_agents), "127.0.0.1:9098", 0, 0,

@@ -12,6 +12,7 @@ struct config {
     char *home_agent;
     char *log_level, *log_format;
     char *rebalance;
+    char *auth;
     uint64_t replication_min, replication_max;
     uint64_t suspect_ms, down_ms, out_ms, rebalance_rate, verify_rate;
     uint64_t election_ms, heartbeat_ms, log_budget;

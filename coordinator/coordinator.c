@@ -486,7 +486,8 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
         .fill_clock = fill_clock, .arg = c,
         .default_min = (int32_t)c->config->replication_min,
         .default_max = (int32_t)c->config->replication_max,
-        .drain_ms = c->config->drain_ms};
+        .drain_ms = c->config->drain_ms,
+        .auth = strcmp(c->config->auth, "on") == 0};
     char text[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < conf_list_count(c->config->listen_http); i++) {

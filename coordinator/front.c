@@ -2,6 +2,8 @@
 #include "coordinator/front.h"
 
 #include "coordinator/api.h"
+#include "coordinator/auth.h"
+#include "coordinator/verifier.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/process.h"
@@ -108,6 +110,8 @@ static void on_stopped(struct task *t)
                                        offsetof(struct front, stopped));
 
     uv_thread_join(&f->thread);
+    auth_cache_free(f->api.cache);
+    verifier_free(f->api.verifier);
     f->done(f->done_arg);
     free(f);
 }
@@ -149,6 +153,9 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.clock_arg = st->arg;
     f->api.default_min = st->default_min;
     f->api.default_max = st->default_max;
+    f->api.auth = st->auth;
+    f->api.cache = auth_cache_new();
+    f->api.verifier = verifier_new(&f->loop);
     f->api.hub = stream_hub_new(&f->loop);
     f->api.hub_loop = &f->loop;
     f->api.server = http_new(&f->loop, api_http_ops(), &limits,

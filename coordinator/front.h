@@ -23,6 +23,7 @@ struct front_settings {
     void (*fill_clock)(void *arg, struct step_clock *clock);
     void *arg;
     int32_t default_min, default_max; /* replication */
+    bool auth;                  /* TCP listeners ask who it is */
     uint64_t drain_ms;
 };
 

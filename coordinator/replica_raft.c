@@ -8,6 +8,7 @@
  */
 #include "coordinator/replica_impl.h"
 
+#include "coordinator/access.h"
 #include "coordinator/peers.h"
 #include "proto/log.h"
 #include "proto/mem.h"
@@ -60,6 +61,7 @@ void replica_raft_flush(struct replica *r)
         r->stats.flush_max_ns = ns;
     r->group_start_ns = 0;
     r->group_operations = 0;
+    access_publish(r->st.store); /* before anybody is told of it */
     replica_results_deliver(r);
     store_read_begin(r->st.store);
     r->events.committed(r->events.arg);

@@ -1,6 +1,7 @@
 /* The picture of the core loop that other threads may look at; see view.h. */
 #include "coordinator/view.h"
 
+#include "coordinator/access.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -189,6 +190,7 @@ void view_publish(const struct view_sources *from,
     const struct org *orgs;
     struct peerid self;
 
+    access_publish(from->store);
     v->refs = 1;
     v->raft_id = from->self->raft_id;
     v->self = *from->self;
@@ -196,6 +198,7 @@ void view_publish(const struct view_sources *from,
     (void)peerid_print(&self, v->self_peer);
     fill_address(v, from->agents_addr);
     v->wall_ms = clock->wall_ms;
+    v->log_ms = store_time_ms(from->store);
     v->applied = store_applied(from->store);
     v->cluster = *store_cluster(from->store);
     v->pins = store_pin_count(from->store);
@@ -231,6 +234,7 @@ void view_drop(void)
     newest = NULL;
     if (old != NULL)
         view_put(old);
+    access_drop();
 }
 
 const struct view_node *view_node(const struct view *v, uint32_t id)

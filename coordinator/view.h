@@ -46,6 +46,7 @@ struct view {
     char self_peer[LIMIT_PEER_ID_TEXT];
     char self_addr[LIMIT_MULTIADDR + 1]; /* for agents, /p2p/ included */
     uint64_t wall_ms;
+    uint64_t log_ms;            /* of the last entry */
     uint32_t n_nodes;
     struct view_node *nodes;    /* by node id */
     uint32_t n_orgs;

@@ -79,6 +79,17 @@ void http_post(struct http_server *server, struct http_ticket ticket,
     uv_mutex_unlock(&server->mutex);
 }
 
+bool http_from_unix(const struct http_request *request)
+{
+    return request->conn->peer == NULL;
+}
+
+uint64_t http_peer_key(const struct http_request *request)
+{
+    const struct http_peer *peer = request->conn->peer;
+    return peer ? peer->key ^ (uint64_t)peer->family << 32 : 0;
+}
+
 struct http_ticket http_ticket_of(const struct http_request *request)
 {
     return request->ticket;

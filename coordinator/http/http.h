@@ -136,6 +136,12 @@ void http_body_max(struct http_request *, uint64_t bytes);
  * is cut when it closes its side or sends too much. */
 void http_no_timeout(struct http_request *);
 
+/* Whether it came by a unix socket, whose file only this process's user may
+ * open, and which only that user and root are let through. */
+bool http_from_unix(const struct http_request *);
+/* Equal for one client's address: IPv4 whole, IPv6 by its /64. */
+uint64_t http_peer_key(const struct http_request *);
+
 struct http_ticket http_ticket_of(const struct http_request *);
 /* NULL when the client has gone or has been answered. */
 struct http_request *http_find(struct http_server *, struct http_ticket);

@@ -52,6 +52,15 @@ static void pause_accepting(struct http_server *server)
                    server->limits.accept_pause_ms, 0);
 }
 
+/* The file's mode lets nobody else in; a directory or a mount may be odd. */
+static bool is_ours(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 &&
+           (who.uid == geteuid() || who.uid == 0);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct http_listener *l = poll->data;
@@ -65,7 +74,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         socklen_t n = sizeof peer;
         int fd = accept4(l->fd, (struct sockaddr *)&peer, &n,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= 0 && l->unix_path && !is_ours(fd)) {
+            close(fd);
+        } else if (fd >= 0) {
             http_conn_open(l->server, fd,
                            l->unix_path ? NULL : (struct sockaddr *)&peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||

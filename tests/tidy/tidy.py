@@ -28,7 +28,8 @@ OWNERS = {  # header: files that may include it
     r"msgpack(/.*|\.h)": r"proto/codec\.c",
     r"nng/.*": r"proto/stream\w*\.[ch]|tests/unit/\w*stream\w*\.[ch]",
     r"curl/.*": r"agent/kubo\w*\.[ch]|ctl/client\w*\.[ch]|tests/bench/.*",
-    r"sodium(/.*|\.h)": r"proto/(hash|identity)\.c|tests/lib/fakekubo_add\.c",
+    r"sodium(/.*|\.h)": r"proto/(hash|identity)\.c|coordinator/auth\.c"
+                        r"|tests/lib/fakekubo_add\.c",
     r"raft(/.*|\.h)": r"coordinator/raft_library\.h|tests/raft/.*",
 }
 

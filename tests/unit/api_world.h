@@ -284,6 +284,15 @@ UNUSED static void api_on_core(struct api_world *w,
     uv_sem_destroy(&e.done);
 }
 
+/* Set before api_start: TCP asks who it is, and there is a unix socket. */
+UNUSED static bool api_closed;
+
+UNUSED static void api_socket(const struct api_world *w, char *out,
+                              size_t size)
+{
+    snprintf(out, size, "%s/http.sock", w->c->dir);
+}
+
 /* nodes: rows in the state; node 1 is the agent that is connected. */
 UNUSED static struct api_world *api_start(uint8_t nodes)
 {
@@ -306,6 +315,12 @@ UNUSED static struct api_world *api_start(uint8_t nodes)
     w->port = coord_port();
     snprintf(fs.listen[0].host, sizeof fs.listen[0].host, "127.0.0.1");
     fs.listen[0].port = w->port;
+    if (api_closed) {
+        fs.auth = true;
+        fs.n_listen = 2;
+        fs.listen[1].is_unix = true;
+        api_socket(w, fs.listen[1].host, sizeof fs.listen[1].host);
+    }
     fs.store_path = w->c->state;
     fs.core = &w->box;
     fs.replica = &w->replica;

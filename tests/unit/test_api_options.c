@@ -22,7 +22,8 @@ enum { WALL = 1700000000 };
 static struct api api = {.default_min = 2, .default_max = 3};
 static struct view view = {.wall_ms = (uint64_t)WALL * 1000};
 static struct view_node nodes[3];
-static struct api_call call = {.api = &api, .view = &view};
+static struct api_call call = {.api = &api, .view = &view,
+                               .who = PRINCIPAL_LOCAL};
 static struct api_param params[API_PARAMS];
 static struct api_options options;
 static struct command *command;

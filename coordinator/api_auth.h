@@ -1,0 +1,25 @@
+/* Who asks: the door of the API (specs/security.md 9). What a user may is
+ * checked here first and in the state machine again. http loop only.
+ */
+#ifndef PINFOLD_API_AUTH_H
+#define PINFOLD_API_AUTH_H
+
+#include "coordinator/api.h"
+
+enum api_admit {
+    API_ADMITTED, /* c knows who asks */
+    API_REFUSED,  /* answered */
+    API_WAITS     /* a password is looked at; api_route comes later */
+};
+enum api_admit api_auth(struct api_call *c, const struct http_head *h);
+/* Answers a 401; text begins with "unauthorized". */
+void api_unauthorized(struct api_call *c, const char *text);
+/* The organisation that the request names, or the user's own; false: 403 was
+ * answered. */
+bool api_auth_org(struct api_call *c, const struct http_head *h);
+/* Whether the route's verb is the user's; false: 403 was answered. */
+bool api_auth_verb(struct api_call *c);
+/* 403 unless the user has it. */
+bool api_needs(struct api_call *c, enum access_verb verb);
+
+#endif
