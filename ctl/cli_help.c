@@ -77,7 +77,8 @@ void cli_help(const struct cli *c, FILE *out)
     print_options(c->global, out);
     fprintf(out,
             "\nPINFOLD_HOST names the hosts where --host does not, PINFOLD_ORG "
-            "the organisation\nwhere --org does not. Several hosts are tried "
-            "in turn.\n'pinfold COMMAND --help' shows a command's "
-            "options.\n");
+            "the organisation\nwhere --org does not, PINFOLD_TOKEN_FILE the "
+            "file where --token-file does not;\nPINFOLD_TOKEN is a token. "
+            "Several hosts are tried in turn.\n'pinfold COMMAND --help' "
+            "shows a command's options.\n");
 }

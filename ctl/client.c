@@ -134,22 +134,36 @@ static struct curl_slist *set_upload(CURL *easy, struct transfer *t,
     return lines;
 }
 
-static struct curl_slist *set_org(const char *org)
+static struct curl_slist *add_line(struct curl_slist *lines,
+                                   const char *name, const char *value)
 {
-    char line[LIMIT_ORG_NAME + 32];
+    struct buf line = BUF_INIT;
 
-    if (org == NULL)
-        return NULL;
-    snprintf(line, sizeof line, "X-Pinfold-Org: %s", org);
-    return curl_slist_append(NULL, line);
+    if (value == NULL)
+        return lines;
+    buf_printf(&line, "%s%s", name, value);
+    lines = curl_slist_append(lines, buf_cstr(&line)); /* copied */
+    explicit_bzero(line.p, line.n);
+    buf_free(&line);
+    return lines;
+}
+
+/* The token is in one of them. */
+static void free_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l != NULL; l = l->next)
+        explicit_bzero(l->data, strlen(l->data));
+    curl_slist_free_all(lines);
 }
 
 static struct curl_slist *set_all(CURL *easy, struct transfer *t,
                                   const struct host *h, uint64_t limit_ms,
-                                  const char *org)
+                                  const struct client *c)
 {
     struct client_call *q = t->call;
-    struct curl_slist *lines = set_org(org);
+    struct curl_slist *lines = add_line(NULL, "X-Pinfold-Org: ", c->org);
+
+    lines = add_line(lines, "Authorization: Bearer ", c->token);
 
     curl_easy_reset(easy);
     set_address(easy, h, q->target);
@@ -166,7 +180,7 @@ static struct curl_slist *set_all(CURL *easy, struct transfer *t,
     if (q->upload != NULL)
         lines = set_upload(easy, t, lines);
     else if (strcmp(q->method, "GET") != 0)
-        SET(CURLOPT_POSTFIELDS, ""); /* Content-Length: 0 */
+        SET(CURLOPT_POSTFIELDS, q->text != NULL ? q->text : "");
     SET(CURLOPT_HTTPHEADER, lines);
     if (strcmp(q->method, "DELETE") == 0)
         SET(CURLOPT_CUSTOMREQUEST, "DELETE");
@@ -276,7 +290,7 @@ static enum err client_try(void *arg, struct client_call *q,
     items_init(&t.items);
     buf_reset(&q->body);
     q->status = 0;
-    lines = set_all(c->easy, &t, h, l->connect_ms, c->org);
+    lines = set_all(c->easy, &t, h, l->connect_ms, c);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, detail);
     curl_multi_add_handle(c->multi, c->easy);
     e = turn(c, &t, l, &code, why);
@@ -287,7 +301,7 @@ static enum err client_try(void *arg, struct client_call *q,
     trace->items = t.items.seen;
     curl_multi_remove_handle(c->multi, c->easy);
     curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
-    curl_slist_free_all(lines);
+    free_lines(lines);
     items_close(&t.items);
     buf_free(&t.stream_error);
     return e;

@@ -23,6 +23,7 @@ struct client {
     uint64_t timeout_ms; /* 0: the defaults above */
     const char *org;     /* whose claims requests are about; NULL: the
                           * default organisation's */
+    const char *token;   /* who asks; NULL: nobody said */
     void *multi, *easy;
 };
 
@@ -39,6 +40,7 @@ struct client_call {
     items_cb *on_item;           /* the answer is a stream of JSON values */
     void *item_arg;
     const struct client_upload *upload;
+    const char *text;            /* body of a POST, or NULL */
     void (*on_turn)(void *arg);  /* at least five times a second */
     void *turn_arg;
     bool only;                   /* host is given: no failover */

@@ -81,6 +81,31 @@ static const struct cli_option remove_options[] = {
     END,
 };
 
+#define SCOPE_OPTIONS                                                        \
+    VALUE("verbs", 0, CLI_TEXT, "VERB,…",                                    \
+          "read, pin, operator, admin (default read,pin)"),                  \
+        VALUE("prefix", 0, CLI_TEXT, "TEXT",                                 \
+              "only pins whose name begins so")
+#define PASSWORD_FILE                                                        \
+    VALUE("password-file", 0, CLI_TEXT, "FILE",                              \
+          "the password is its first line, else it is asked for; -: "        \
+          "standard input")
+
+static const struct cli_option token_options[] = {
+    VALUE("name", 'n', CLI_TEXT, "NAME",
+          "whose it is: a user or a program, which is made if need be"),
+    SCOPE_OPTIONS,
+    VALUE("expires", 0, CLI_DURATION, "D",
+          "ends by itself after this long (30d)"),
+    END,
+};
+
+static const struct cli_option user_options[] = {
+    SCOPE_OPTIONS, PASSWORD_FILE, END,
+};
+
+static const struct cli_option passwd_options[] = {PASSWORD_FILE, END};
+
 static const struct cli_option quota_options[] = {
     VALUE("logical", 0, CLI_TEXT, "SIZE",
           "most bytes of content (500GB, 1.5TiB; none)"),
@@ -155,6 +180,8 @@ const struct cli_option commands_global[] = {
           "coordinators to ask (default 127.0.0.1:9094)"),
     VALUE("org", 0, CLI_TEXT, "NAME",
           "the organisation whose pins it is about (default 'default')"),
+    VALUE("token-file", 0, CLI_TEXT, "FILE",
+          "who asks: the token in its first line; -: standard input"),
     VALUE("output", 'o', CLI_CHOICE, "table|json",
           "for people or for programs"),
     VALUE("timeout", 0, CLI_DURATION, "D",
@@ -218,6 +245,21 @@ const struct cli_command commands_table[] = {
      no_options, 2, 2, cmd_org_rename},
     {"org rm", "ORG", "remove an organisation that has no pins", no_options,
      1, 1, cmd_org_rm},
+    {"token create", "", "make a token for a user or a program, and print it, "
+     "this once", token_options, 0, 0, cmd_token_create},
+    {"token ls", "", "list tokens of the organisation", no_options, 0, 0,
+     cmd_token_ls},
+    {"token list", "", "the same", no_options, 0, 0, cmd_token_ls},
+    {"token revoke", "ID…", "end tokens at once", no_options, 1, ANY,
+     cmd_token_revoke},
+    {"user ls", "", "list users of the organisation", no_options, 0, 0,
+     cmd_user_ls},
+    {"user add", "NAME", "let somebody in with a password", user_options, 1,
+     1, cmd_user_add},
+    {"user passwd", "NAME", "change a password; ends what was opened with the "
+     "old one", passwd_options, 1, 1, cmd_user_passwd},
+    {"user rm", "NAME", "remove a user with all tokens; what they pinned "
+     "stays", no_options, 1, 1, cmd_user_rm},
     {"quota show", "[ORG]", "what organisations use, and their limits",
      no_options, 0, 1, cmd_quota_show},
     {"quota set", "[ORG]", "set limits of an organisation (default: "

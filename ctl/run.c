@@ -44,11 +44,15 @@ static enum err set_up(struct ctl *c, struct err_text *why)
     c->json = output != NULL && strcmp(output, "json") == 0;
     e = find_org(c, &org, why);
     if (e == ERR_OK)
+        e = secret_token(cli_text(&c->cli, "token-file"), c->token, why);
+    if (e == ERR_OK)
         e = client_init(&c->client, &c->hosts,
                         (uint64_t)cli_number(&c->cli, "timeout", 0), why);
-    if (e == ERR_OK)
-        c->client.org = org;
-    return e;
+    if (e != ERR_OK)
+        return e;
+    c->client.org = org;
+    c->client.token = c->token[0] != '\0' ? c->token : NULL;
+    return ERR_OK;
 }
 
 static int finish(enum err e, struct err_text *why)
@@ -83,5 +87,6 @@ int run_main(int argc, char **argv)
     if (e == ERR_OK)
         e = c.cli.command->run(&c, &why);
     client_close(&c.client);
+    secret_wipe(c.token, sizeof c.token);
     return finish(e, &why);
 }

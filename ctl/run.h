@@ -4,6 +4,7 @@
 
 #include "ctl/cli.h"
 #include "ctl/client.h"
+#include "ctl/secret.h"
 
 enum { RUN_WAIT_MS = 3600 * 1000 }; /* --wait-timeout, where not given */
 
@@ -12,6 +13,7 @@ struct ctl {
     bool json; /* -o json */
     struct hosts hosts;
     struct client client;
+    char token[SECRET_TOKEN_MAX]; /* "": none */
 };
 
 /* argv's program; returns the exit status. */

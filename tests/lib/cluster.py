@@ -52,6 +52,7 @@ class Coordinator(Process):
         self.http, self.peers, self.agents = (free_port() for _ in range(3))
         self.data = os.path.join(cluster.folder, f"coordinator-{number}")
         self.options = {}
+        self.headers = {}  # of each request; a test's own ones come instead
         super().__init__(f"coordinator-{number}", [], cluster.folder)
 
     def set_options(self, members, options):
@@ -66,7 +67,8 @@ class Coordinator(Process):
             self.argv += ["--" + key, str(value)]
 
     def call(self, method, path, body=None, headers=None, timeout=20):
-        return request(self.http, method, path, body, headers, timeout)
+        return request(self.http, method, path, body,
+                       self.headers if headers is None else headers, timeout)
 
     def get(self, path, **more):
         return self.call("GET", path, **more)

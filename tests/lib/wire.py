@@ -28,8 +28,13 @@ class Answer:
 
     @staticmethod
     def _fields(lines):
-        return {name.lower(): value.strip() for name, _, value in
-                (line.partition(":") for line in lines if line)}
+        fields = {}
+        for line in filter(None, lines):
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip()
+            fields[name] = f"{fields[name]}, {value}" if name in fields \
+                else value
+        return fields
 
     def _unchunk(self, rest):
         parts, at, self.complete = [], 0, False

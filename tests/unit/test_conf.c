@@ -168,6 +168,8 @@ static void test_environment(void **state)
                    ENV(S("PATH=/bin"), S("PINFOLD_LISTEN_HTTP=[::1]:1"),
                        S("PINFOLD_COUNT=4"), S("PINFOLD_FAST=yes"),
                        S("PINFOLD_IPFS=/x"), S("PINFOLD_HOST=h"),
+                       S("PINFOLD_ORG=o"), S("PINFOLD_TOKEN=t"),
+                       S("PINFOLD_TOKEN_FILE=f"),
                        S("PINFOLD=x"), S("XPINFOLD_A=1"))));
     assert_string_equal(got.listen, "[::1]:1");
     assert_true(got.count == 3 && got.fast);
