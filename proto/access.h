@@ -47,6 +47,7 @@ struct principal {
 /* Row of the state, kept in memory. */
 struct token {
     uint64_t id, principal;
+    uint32_t org;        /* the principal's: derived, kept by the store */
     uint8_t verbs;
     bool session;        /* of POST /token: ends with the password, too */
     char prefix[LIMIT_PREFIX + 1]; /* names of pins that it may touch begin

@@ -47,7 +47,7 @@ static struct tally count(const struct store *s, const struct principal *of)
             if (all[k].session && t.oldest == 0)
                 t.oldest = all[k].id;
         }
-        t.org += store_principal(s, all[k].principal)->org == of->org;
+        t.org += all[k].org == of->org;
     }
     return t;
 }

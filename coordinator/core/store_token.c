@@ -159,16 +159,18 @@ void store_principal_put(struct store *s, const struct principal *p)
 void store_token_put(struct store *s, const struct token *t)
 {
     struct store_access *a = of(s);
+    const struct principal *p = store_principal(s, t->principal);
 
     assert(a->n_tokens == 0 || a->tokens[a->n_tokens - 1].id < t->id);
-    assert(store_principal(s, t->principal) != NULL);
+    assert(p != NULL);
     store_begin(s);
     store_sum_token(&s->sum, &s->scratch, NULL, t);
     if (a->n_tokens == a->size_tokens) {
         a->size_tokens = 2 * a->size_tokens + 16;
         a->tokens = mem_grow(a->tokens, a->size_tokens, sizeof(*a->tokens));
     }
-    a->tokens[a->n_tokens++] = *t;
+    a->tokens[a->n_tokens] = *t;
+    a->tokens[a->n_tokens++].org = p->org;
     expiry_comes(a, t->expires_ms);
     a->version++;
     store_row_token(t, &s->scratch);
@@ -241,6 +243,7 @@ static enum err read_token(struct store *s, sqlite3_stmt *q,
                            struct err_text *why)
 {
     struct store_access *a = of(s);
+    const struct principal *p;
     struct token *t;
 
     if (a->n_tokens == a->size_tokens) {
@@ -252,9 +255,11 @@ static enum err read_token(struct store *s, sqlite3_stmt *q,
     t->id = (uint64_t)sqlite3_column_int64(q, 0);
     t->principal = (uint64_t)sqlite3_column_int64(q, 1);
     t->expires_ms = (uint64_t)sqlite3_column_int64(q, 2);
-    if (store_principal(s, t->principal) == NULL)
+    p = store_principal(s, t->principal);
+    if (p == NULL)
         return err_set(why, ERR_CORRUPT, "token %llu is nobody's",
                        (unsigned long long)t->id);
+    t->org = p->org;
     return store_row_token_read(doc_of(q, 3), t, why);
 }
 
