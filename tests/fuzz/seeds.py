@@ -121,7 +121,11 @@ RAFT = {
     bytes(8),
     "timeout": words(6, 24) + words(3, 9, 3)}
 
-SEEDS = {"frame": FRAMES, "addr": ADDRESSES, "http_query": QUERIES,
+CREDENTIALS = {"token": b"\x00pft_12_" + b"a7" * 25 + b"ma",
+               "basic": b"\x01bGFiL2FubjpjOmQ=", "plain": b"\x01YTpi"}
+
+SEEDS = {"auth": CREDENTIALS, "frame": FRAMES, "addr": ADDRESSES,
+         "http_query": QUERIES,
          "add_lines": LINES, "pin_options": OPTIONS, "ctl_answers": ANSWERS,
          "member": FILES, "store_row": ROWS, "kubo_text": ERRORS,
          "raft_message": RAFT}
