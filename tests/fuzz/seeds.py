@@ -6,8 +6,11 @@ from their unit tests; inputs that found a fault stay beside them.
 
 import os
 import struct
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from car import Car  # noqa: E402
 GOLDEN = os.path.join(HERE, "..", "golden")
 CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 PEER = "12D3KooWShd9FjdJgs6oRoqxJ5GmAVQdEJwekRrKLsgY1hrC2y3K"
@@ -76,6 +79,15 @@ ANSWERS = {"status": b"\x04" + STATUS + b"\n" + STATUS,
            "refusal": b"\x03" + b'{"code":404,"message":"not pinned"}\n',
            "ready": b"\x08" + b'{"ready":false,"reason":"no leader"}'}
 
+FORM = b"--b\r\nContent-Disposition: form-data; filename=\"x%2Fa.car\"\r\n" \
+    b"Content-Type: application/octet-stream\r\n\r\n"
+_CAR = Car([b"one" * 9, b"two\r\n--bc"])
+CARS = {"good": b"\x06" + FORM + _CAR.bytes() + b"\r\n--b--\r\n",
+        "roots": b"\x01" + FORM + _CAR.bytes(roots=[_CAR.root] * 2),
+        "cut": b"\x05--b\r\n\r\n" + _CAR.bytes()[:-3] + b"\r\n--b--\r\n",
+        "two": b"\x11" + FORM + _CAR.bytes() + b"\r\n" + FORM,
+        "version": b"\x21" + FORM + _CAR.bytes(version=2)}
+
 KEY = "ab" * 32
 MEMBERS = ('{"format":1,"raft_id":7,"boot":3,"formed":true,"cluster":"%s",'
            '"members":[{"raft_id":7,"key":"%s","address":"127.0.0.1:9096"},'
@@ -128,7 +140,7 @@ SEEDS = {"auth": CREDENTIALS, "frame": FRAMES, "addr": ADDRESSES,
          "http_query": QUERIES,
          "add_lines": LINES, "pin_options": OPTIONS, "ctl_answers": ANSWERS,
          "member": FILES, "store_row": ROWS, "kubo_text": ERRORS,
-         "raft_message": RAFT}
+         "raft_message": RAFT, "car": CARS}
 
 
 def main():
