@@ -194,6 +194,9 @@ struct kubo_upload {
     void *arg;
 };
 struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u);
+/* The same for dag/import, which pins nothing and says only at its end how
+ * many blocks there were (Stats); query is not looked at. */
+struct kubo_call *kubo_import(struct kubo *k, const struct kubo_upload *u);
 bool kubo_feed(struct kubo_call *c, struct span bytes);
 void kubo_feed_end(struct kubo_call *c);
 void kubo_read_on(struct kubo_call *c);

@@ -1,7 +1,7 @@
-/* Upload to the daemon's add: the caller's multipart body goes out unchanged
- * and in chunks while the answer's lines come in. Either direction can wait
- * for the caller; little more than KUBO_FEED is kept on the way out,
- * and one read of libcurl's on the way in.
+/* Upload to the daemon's add or dag/import: the caller's multipart body goes
+ * out unchanged and in chunks while the answer's lines come in. Either
+ * direction can wait for the caller; little more than KUBO_FEED is kept on the
+ * way out, and one read of libcurl's on the way in.
  */
 #include "agent/kubo_call.h"
 
@@ -27,6 +27,22 @@ enum err kubo_read_add(const struct kubo_ask *ask,
     (void)json_get_u64(v, "Bytes", &bytes);
     seen->moved = seen->last || bytes != seen->bytes;
     seen->bytes = bytes;
+    return ERR_OK;
+}
+
+/* Without Stats it did not come to its end. */
+enum err kubo_read_import(const struct kubo_ask *ask,
+                          const struct json_value *v, struct kubo_seen *seen,
+                          struct kubo_result *r, struct err_text *why)
+{
+    struct json_value stats;
+
+    (void)ask;
+    (void)r;
+    if (v->type != JSON_OBJECT)
+        return err_set(why, ERR_PROTOCOL, "the answer is no object");
+    seen->last = json_get(v, "Stats", &stats) && stats.type == JSON_OBJECT;
+    seen->moved = true;
     return ERR_OK;
 }
 
@@ -98,9 +114,11 @@ static struct curl_slist *headers(const struct kubo *k, const char *type)
     return list;
 }
 
-struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u)
+static struct kubo_call *upload(struct kubo *k, enum kubo_kind kind,
+                                const struct kubo_upload *u,
+                                const char *query)
 {
-    struct kubo_call *c = kubo_call_new(k, KIND_ADD, u->done, u->arg);
+    struct kubo_call *c = kubo_call_new(k, kind, u->done, u->arg);
 
     assert(u->room && u->line);
     c->feed = mem_alloc(sizeof(*c->feed));
@@ -108,16 +126,26 @@ struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u)
     c->feed->ask.query = c->feed->ask.content_type = NULL;
     c->feed->headers = headers(k, u->content_type);
     kubo_add_setup(c);
-    if (u->query && u->query[0])
-        buf_printf(&c->target, "?%s", u->query);
+    if (query && query[0])
+        buf_printf(&c->target, "?%s", query);
     /* They come from a client, and go into a request's head. */
     if (strpbrk(u->content_type, "\r\n") ||
-        (u->query && strpbrk(u->query, " \t\r\n#")))
+        (query && strpbrk(query, " \t\r\n#")))
         kubo_call_refuse(c, ERR_INVALID,
                          "the upload's arguments cannot be sent");
     else
         kubo_call_start(c);
     return c;
+}
+
+struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u)
+{
+    return upload(k, KIND_ADD, u, u->query);
+}
+
+struct kubo_call *kubo_import(struct kubo *k, const struct kubo_upload *u)
+{
+    return upload(k, KIND_IMPORT, u, "pin-roots=false&stats=true");
 }
 
 bool kubo_feed(struct kubo_call *c, struct span bytes)

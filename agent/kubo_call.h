@@ -15,7 +15,7 @@ enum kubo_kind {
     KIND_VERSION, KIND_HEALTHY, KIND_ID, KIND_REPO_STAT, KIND_BANDWIDTH,
     KIND_PEERS, KIND_CONNECT, KIND_RESOLVE, KIND_DECLARED, KIND_MEASURED,
     KIND_LOOK, KIND_PIN, KIND_UNPIN, KIND_UPDATE, KIND_LIST, KIND_ADD,
-    KIND_EMPTY, KIND_GC,
+    KIND_EMPTY, KIND_GC, KIND_IMPORT,
     KIND_COUNT
 };
 
@@ -223,6 +223,9 @@ enum err kubo_read_gc(const struct kubo_ask *, const struct json_value *,
 enum err kubo_read_add(const struct kubo_ask *, const struct json_value *,
                        struct kubo_seen *, struct kubo_result *,
                        struct err_text *);
+enum err kubo_read_import(const struct kubo_ask *, const struct json_value *,
+                          struct kubo_seen *, struct kubo_result *,
+                          struct err_text *);
 void kubo_add_setup(struct kubo_call *c);   /* options of the easy handle */
 void kubo_add_refused(struct kubo_call *c); /* status >= 400: stop sending */
 void kubo_add_yield(struct kubo_call *c);   /* reads on in the next turn */

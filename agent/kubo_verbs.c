@@ -30,6 +30,8 @@ const struct kubo_verb kubo_verbs[KIND_COUNT] = {
     [KIND_EMPTY] = {.path = "block/put", .read = kubo_read_empty},
     [KIND_GC] = {.path = "repo/gc", .read = kubo_read_gc, .waits = true,
                  .once = true, .rows = true, .patient = true},
+    [KIND_IMPORT] = {.path = "dag/import", .read = kubo_read_import,
+                     .waits = true, .once = true},
 };
 
 enum err kubo_read(const struct kubo_ask *ask, struct span line,

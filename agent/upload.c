@@ -1,5 +1,6 @@
 #include "agent/upload.h"
 
+#include "agent/core/car.h"
 #include "proto/cid.h"
 #include "proto/json.h"
 #include "proto/log.h"
@@ -17,6 +18,7 @@ struct upload {
     uint8_t ticket[MESSAGE_TICKET_BYTES];
     char *query, *content_type;
     enum err refusal;       /* without a content_type: why, query the text */
+    struct car *car;        /* of an import, else NULL */
     char root[LIMIT_CID_TEXT]; /* the last Hash of the daemon's lines */
     struct buf out;
     bool dialling, body_ended, finished;
@@ -136,6 +138,9 @@ static void maybe_free(struct upload *u)
     free(u->query);
     free(u->content_type);
     buf_free(&u->out);
+    if (u->car != NULL)
+        car_free(u->car);
+    free(u->car);
     free(u);
 }
 
@@ -199,9 +204,8 @@ static void tell_stored(const struct upload *u)
         u->all->stored(u->all->arg, known ? &root : NULL);
 }
 
-static bool on_line(void *arg, struct span json)
+static bool give_line(struct upload *u, struct span json)
 {
-    struct upload *u = arg;
     struct message m = {.kind = MESSAGE_DATA};
     struct buf line = BUF_INIT;
     bool room = true;
@@ -220,8 +224,29 @@ static bool on_line(void *arg, struct span json)
         room = send_message(u, &m);
     }
     buf_free(&line);
+    return room;
+}
+
+static bool on_line(void *arg, struct span json)
+{
+    struct upload *u = arg;
+    bool room;
+
+    if (u->car != NULL)
+        return true; /* it counts blocks, and does not name the root */
+    room = give_line(u, json);
     u->waits_drain = !room;
     return room;
+}
+
+/* What passed is the CAR that the daemon has taken. */
+static void give_root(struct upload *u)
+{
+    struct buf line = BUF_INIT;
+
+    car_line(u->car, &line);
+    (void)give_line(u, span_buf(&line));
+    buf_free(&line);
 }
 
 static void on_added(void *arg, const struct kubo_result *r)
@@ -232,6 +257,8 @@ static void on_added(void *arg, const struct kubo_result *r)
     if (r->error == ERR_OK && !u->body_ended) {
         finish(u, ERR_PROTOCOL, "the daemon ended before the body did");
     } else {
+        if (r->error == ERR_OK && u->car != NULL && !u->finished)
+            give_root(u);
         if (r->error == ERR_OK)
             tell_stored(u);
         finish(u, r->error, r->text);
@@ -241,14 +268,43 @@ static void on_added(void *arg, const struct kubo_result *r)
 
 /* --- the coordinator's side --- */
 
+/* Of an import that makes no sense the daemon need not hear the rest. */
+static bool reads_well(struct upload *u, enum err e,
+                       const struct err_text *why)
+{
+    if (e == ERR_OK)
+        return true;
+    log_info("import_refused", "text=%s", why->text);
+    finish(u, e, why->text);
+    if (u->call != NULL)
+        kubo_cancel(u->all->kubo, u->call);
+    return false;
+}
+
 static void take_data(struct upload *u, struct span bytes)
 {
+    struct err_text why;
+
     if (u->call == NULL || bytes.n == 0)
         return; /* it has failed: what still comes is dropped */
+    if (u->car != NULL &&
+        !reads_well(u, car_take(u->car, bytes, &why), &why))
+        return;
     if (!kubo_feed(u->call, bytes)) {
         u->waits_room = true;
         stream_pause(u->stream);
     }
+}
+
+static void take_end(struct upload *u)
+{
+    struct err_text why;
+
+    u->body_ended = true;
+    if (u->call == NULL || (u->car != NULL &&
+                            !reads_well(u, car_end(u->car, &why), &why)))
+        return;
+    kubo_feed_end(u->call);
 }
 
 static void on_frame(struct stream *stream, void *user, struct span frame)
@@ -263,9 +319,7 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
     if (e == ERR_OK && m.kind == MESSAGE_DATA && !u->body_ended) {
         take_data(u, m.data.bytes);
     } else if (e == ERR_OK && m.kind == MESSAGE_END && !u->body_ended) {
-        u->body_ended = true;
-        if (u->call != NULL)
-            kubo_feed_end(u->call);
+        take_end(u);
     } else {
         log_warn("upload_failed", "text=%s", e != ERR_OK ? why.text
                  : m.kind == MESSAGE_FAIL ? "given up by the coordinator"
@@ -307,7 +361,8 @@ static void start_add(struct upload *u)
     struct kubo_upload ask = {u->query, u->content_type, on_room, on_line,
                               on_added, u};
 
-    u->call = kubo_add(u->all->kubo, &ask);
+    u->call = u->car != NULL ? kubo_import(u->all->kubo, &ask)
+                             : kubo_add(u->all->kubo, &ask);
 }
 
 /* u->content_type NULL: query holds the reason of a refusal. */
@@ -339,6 +394,22 @@ static void on_connected(struct stream *stream, void *user, enum err e,
 
 /* --- tickets --- */
 
+static enum err read_purpose(struct upload *u, const struct message_open *o,
+                             struct buf *query, struct err_text *why)
+{
+    enum err e;
+
+    if (o->purpose == OPEN_ADD)
+        return upload_arguments(o->arguments, query, why);
+    u->car = mem_alloc(sizeof *u->car);
+    e = car_init(u->car, u->content_type, why);
+    if (e != ERR_OK) {
+        free(u->car);
+        u->car = NULL;
+    }
+    return e;
+}
+
 static void read_open(struct upload *u, const struct message_open *o)
 {
     struct buf query = BUF_INIT;
@@ -351,14 +422,16 @@ static void read_open(struct upload *u, const struct message_open *o)
     else if (u->all->n > UPLOADS_MAX)
         u->refusal = err_set(&why, ERR_BUSY, "%d uploads to this node run "
                              "already", UPLOADS_MAX);
+    u->content_type = mem_textn((const char *)o->content_type.p,
+                                o->content_type.n);
     if (u->refusal == ERR_OK)
-        u->refusal = upload_arguments(o->arguments, &query, &why);
+        u->refusal = read_purpose(u, o, &query, &why);
     if (u->refusal != ERR_OK) {
         u->query = mem_text(why.text);
+        free(u->content_type);
+        u->content_type = NULL;
     } else {
         u->query = mem_textn((const char *)query.p, query.n);
-        u->content_type = mem_textn((const char *)o->content_type.p,
-                                    o->content_type.n);
     }
     buf_free(&query);
 }

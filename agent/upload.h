@@ -2,6 +2,9 @@
  * comes over it goes into the daemon's add, the daemon's lines go back. Both
  * ways each waits for the slower end. Loop thread.
  *
+ * An import is the same with a CAR in the body: it is read while it passes
+ * (core/car.h), and one line of its root goes back.
+ *
  * → TICKET; ← DATA … END (the client's multipart body); → DATA … END, or
  * FAIL. A stream that ends before END is a failure: the add is cancelled. A
  * body that does not come on meets the stall limit of the add.

@@ -1,8 +1,8 @@
 /* POST /add: the client's multipart body travels unchanged on a data stream
- * to one agent's daemon, the daemon's lines come back as AddedOutput objects,
- * and the root is claimed before its own line is sent (so that a client that
- * read it knows it is in the pin set). Back-pressure both ways: a full stream
- * pauses the request, a slow client pauses the stream.
+ * to one agent's daemon (a CAR to its dag/import), the lines come back as
+ * AddedOutput objects, and the root is claimed before its own line is sent (so
+ * that a client that read it knows it is in the pin set). Back-pressure both
+ * ways: a full stream pauses the request, a slow client pauses the stream.
  */
 #include "coordinator/api.h"
 
@@ -233,7 +233,8 @@ static void claim(struct upload *u)
         return;
     }
     k->claim_put.flags |= (uint16_t)((unsigned)form << CLAIM_FORM_SHIFT);
-    k->claim_put.size = u->lines.root_size;
+    k->claim_put.size = u->parameters.car ? u->lines.root_bytes
+                                          : u->lines.root_size;
     k->claim_put.n_places = 1;
     k->claim_put.places[0].node = u->node;
     k->claim_put.places[0].reason = REASON_UPLOADED;
@@ -370,7 +371,8 @@ static void open_run(struct task *t)
 {
     struct upload *u = (struct upload *)t;
     struct agents_open o = {
-        .node = u->node, .purpose = OPEN_ADD,
+        .node = u->node,
+        .purpose = u->parameters.car ? OPEN_IMPORT : OPEN_ADD,
         .arguments = buf_cstr(&u->arguments),
         .content_type = buf_cstr(&u->content_type),
         .hub = u->call->api->hub,

@@ -8,9 +8,11 @@
 
 struct add_parameters {
     bool stream, progress, local, no_pin;
+    bool car;               /* format=car */
 };
 
-/* Checks them and writes the daemon's query (pin=false in it). */
+/* Checks them and writes the daemon's query (pin=false in it); a CAR has
+ * none. */
 enum err add_parameters_parse(const struct api_call *c,
                               struct add_parameters *p, struct buf *query,
                               struct err_text *why) ERR_CHECKED;
@@ -22,7 +24,7 @@ struct add_lines {
     struct buf partial;     /* a line that is not complete yet */
     struct buf held_name;
     char held_cid[LIMIT_CID_TEXT];
-    uint64_t root_size;
+    uint64_t root_size, root_bytes; /* root_bytes: of a CAR's blocks */
     bool held, array, comma, complete;
 };
 

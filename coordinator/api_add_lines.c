@@ -104,10 +104,24 @@ static enum err refused(const struct api_call *c, struct err_text *why)
         e = flag(c, "nocopy", false, &value, why);
     if (e == ERR_OK && value)
         return err_set(why, ERR_INVALID, "nocopy is not supported");
-    if (e == ERR_OK && format != NULL && strcmp(format, "car") == 0)
-        return err_set(why, ERR_INVALID, "format car is not supported");
-    if (e == ERR_OK && format != NULL && strcmp(format, "unixfs") != 0)
+    if (e == ERR_OK && format != NULL && strcmp(format, "car") != 0 &&
+        strcmp(format, "unixfs") != 0)
         return err_set(why, ERR_INVALID, "format parameter is invalid");
+    return e;
+}
+
+/* What shapes a file's graph means nothing to a CAR; it is checked all the
+ * same. */
+static enum err car(const struct api_call *c, struct add_parameters *p,
+                    struct err_text *why)
+{
+    const char *format = api_param(c, "format");
+    bool wrap = false;
+    enum err e = flag(c, "wrap-with-directory", false, &wrap, why);
+
+    p->car = format != NULL && strcmp(format, "car") == 0;
+    if (e == ERR_OK && p->car && wrap)
+        return err_set(why, ERR_INVALID, "cannot wrap a CAR file upload");
     return e;
 }
 
@@ -132,6 +146,12 @@ enum err add_parameters_parse(const struct api_call *c,
         e = flag(c, "local", false, &p->local, why);
     if (e == ERR_OK)
         e = flag(c, "no-pin", false, &p->no_pin, why);
+    if (e == ERR_OK)
+        e = car(c, p, why);
+    if (p->car) {
+        buf_reset(query);
+        return e;
+    }
     argument(query, "progress", p->progress ? "true" : "false");
     argument(query, "pin", "false");
     return e;
@@ -168,6 +188,8 @@ static void held_fields(struct add_lines *l, struct json_writer *w)
     json_key(w, "name");
     json_textn(w, span_buf(&l->held_name));
     json_kv_text(w, "cid", l->held_cid);
+    if (l->root_bytes != 0)
+        json_kv_u64(w, "bytes", l->root_bytes);
     if (l->root_size != 0)
         json_kv_u64(w, "size", l->root_size);
 }
@@ -190,13 +212,42 @@ static enum err bad_line(struct err_text *why)
                    "sense");
 }
 
+static void write_progress(struct add_lines *l, uint64_t bytes,
+                           struct buf *out)
+{
+    struct json_writer w;
+
+    open_object(l, &w, out);
+    json_kv_text(&w, "name", "");
+    json_key(&w, "cid");
+    json_null(&w);
+    json_kv_u64(&w, "bytes", bytes);
+    close_object(l, &w, out);
+}
+
+static enum err hold(struct add_lines *l, const struct json_value *v,
+                     struct err_text *why)
+{
+    char name[4096] = "", size[24];
+
+    if (!json_get_string(v, "Hash", l->held_cid, sizeof l->held_cid))
+        return bad_line(why);
+    (void)json_get_string(v, "Name", name, sizeof name);
+    buf_reset(&l->held_name);
+    buf_text(&l->held_name, name);
+    l->root_size = l->root_bytes = 0;
+    if (json_get_string(v, "Size", size, sizeof size))
+        l->root_size = strtoull(size, NULL, 10);
+    (void)json_get_u64(v, "Bytes", &l->root_bytes);
+    l->held = true;
+    return ERR_OK;
+}
+
 static enum err take_line(struct add_lines *l, struct span line,
                           bool progress, struct buf *out,
                           struct err_text *why)
 {
-    struct json_value v;
-    struct json_writer w;
-    char name[4096] = "", size[24];
+    struct json_value v, hash;
     uint64_t bytes;
 
     if (line.n == 0)
@@ -204,28 +255,13 @@ static enum err take_line(struct add_lines *l, struct span line,
     if (json_parse(line.p, line.n, &v, why) != ERR_OK ||
         v.type != JSON_OBJECT)
         return bad_line(why);
-    (void)json_get_string(&v, "Name", name, sizeof name);
-    if (json_get_u64(&v, "Bytes", &bytes)) {
-        if (!progress)
-            return ERR_OK;
-        open_object(l, &w, out);
-        json_kv_text(&w, "name", "");
-        json_key(&w, "cid");
-        json_null(&w);
-        json_kv_u64(&w, "bytes", bytes);
-        close_object(l, &w, out);
+    if (json_get_u64(&v, "Bytes", &bytes) && !json_get(&v, "Hash", &hash)) {
+        if (progress)
+            write_progress(l, bytes, out);
         return ERR_OK;
     }
     release(l, out);
-    if (!json_get_string(&v, "Hash", l->held_cid, sizeof l->held_cid))
-        return bad_line(why);
-    buf_reset(&l->held_name);
-    buf_text(&l->held_name, name);
-    l->root_size = 0;
-    if (json_get_string(&v, "Size", size, sizeof size))
-        l->root_size = strtoull(size, NULL, 10);
-    l->held = true;
-    return ERR_OK;
+    return hold(l, &v, why);
 }
 
 enum err add_lines_take(struct add_lines *l, struct span bytes,

@@ -140,12 +140,13 @@ struct message_taken { /* leader → agent */
     uint64_t boot, seq;
 };
 
-enum open_purpose { OPEN_ADD = 1 };
+enum open_purpose { OPEN_ADD = 1, OPEN_IMPORT = 2 };
 
 struct message_open { /* coordinator → agent: open a data stream */
     uint8_t ticket[MESSAGE_TICKET_BYTES];
     enum open_purpose purpose;
-    struct span arguments;    /* add: query string for the daemon's add */
+    struct span arguments;    /* add: query string for the daemon's add;
+                                 import: nothing */
     struct span content_type; /* of the body, with its boundary */
 };
 

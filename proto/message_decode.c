@@ -180,7 +180,8 @@ static void get_open(struct decode *d, struct message_open *m)
 {
     field_decode_bytes(d, "ticket", m->ticket, MESSAGE_TICKET_BYTES);
     m->purpose = (enum open_purpose)field_decode_range(d, "purpose",
-                                                       OPEN_ADD, OPEN_ADD);
+                                                       OPEN_ADD,
+                                                       OPEN_IMPORT);
     m->arguments = decode_bin(d, "arguments", 0, LIMIT_OPEN);
     m->content_type = decode_bin(d, "content type", 0, LIMIT_OPEN);
 }

@@ -144,7 +144,7 @@ static void put_report(struct buf *b, const struct message_report *m)
 
 static void put_open(struct buf *b, const struct message_open *m)
 {
-    assert(m->purpose == OPEN_ADD);
+    assert(m->purpose >= OPEN_ADD && m->purpose <= OPEN_IMPORT);
     encode_bin(b, m->ticket, MESSAGE_TICKET_BYTES);
     encode_u64(b, m->purpose);
     field_encode_bin(b, m->arguments, LIMIT_OPEN);

@@ -64,7 +64,7 @@ static void upload(const struct api_call *c)
 
     memset(&a, 0, sizeof a);
     if (add_parameters_parse(c, &a, &b, &why) == ERR_OK)
-        need(memmem(b.p, b.n, "pin=false", 9) != NULL);
+        need(a.car ? b.n == 0 : memmem(b.p, b.n, "pin=false", 9) != NULL);
     else
         need(why.text[0] != 0);
     for (size_t i = 0; i < b.n; i++)

@@ -16,7 +16,7 @@
 enum { API_PATIENCE_MS = 30000 };
 
 enum upload_way { UPLOAD_GOOD, UPLOAD_FAIL, UPLOAD_CUT, UPLOAD_SILENT,
-                  UPLOAD_EMPTY, UPLOAD_NO_NEWLINE };
+                  UPLOAD_EMPTY, UPLOAD_NO_NEWLINE, UPLOAD_CAR };
 
 /* One data stream of the agent. */
 struct api_data {
@@ -30,7 +30,7 @@ struct api_agent {
     struct message m;
     struct message_scratch scratch;
     unsigned welcomes, orders, closes;
-    atomic_int way, opened, data_closes;
+    atomic_int way, opened, data_closes, purpose;
     atomic_ullong uploaded;
     char resolved[128]; /* what a path resolves to, "" = an error */
 };
@@ -55,6 +55,10 @@ struct api_world {
 #define API_LINES                                                            \
     "{\"Name\":\"a\",\"Hash\":\"" API_FILE "\",\"Size\":\"9\"}\n"            \
     "{\"Name\":\"\",\"Hash\":\"" API_ROOT "\",\"Size\":\"60\"}"
+
+#define API_CAR_LINE                                                         \
+    "{\"Name\":\"x.car\",\"Hash\":\"" API_ROOT "\",\"Size\":\"0\","          \
+    "\"Bytes\":77}\n"
 
 /* --- the agent ----------------------------------------------------------- */
 
@@ -86,6 +90,7 @@ UNUSED static void api_upload_end(struct api_agent *a, struct stream *s)
         return;
     }
     m.data.bytes = span_text(way == UPLOAD_NO_NEWLINE ? API_LINES
+                             : way == UPLOAD_CAR      ? API_CAR_LINE
                                                       : API_LINES "\n");
     if (way != UPLOAD_EMPTY)
         api_say(s, &m);
@@ -170,6 +175,7 @@ UNUSED static void api_agent_frame(struct stream *s, void *user,
         struct api_data *d = mem_alloc(sizeof *d);
 
         d->agent = a;
+        atomic_store(&a->purpose, (int)m->open.purpose);
         memcpy(d->ticket, m->open.ticket, sizeof d->ticket);
         st.user = d;
         stream_dial(a->c->hub, &a->c->agents_at, FRAME_DATA, 5000, &st,

@@ -98,6 +98,37 @@ static void not_pinned_on_request(void **state)
     api_expect(w, "GET", "/allocations/" API_ROOT, 404, "");
 }
 
+/* A CAR goes to the daemon's import; its line counts the blocks' bytes. */
+static void car(void **state)
+{
+    struct reply r;
+
+    (void)state;
+    way(UPLOAD_CAR);
+    upload("?format=car&replication-max=1&chunker=size-1&progress=true", &r);
+    assert_int_equal(r.status, 200);
+    api_has(&r, "{\"name\":\"x.car\",\"cid\":\"" API_ROOT "\",\"bytes\":77,"
+                "\"allocations\":[\"12D3");
+    api_reply_free(&r);
+    assert_int_equal(atomic_load(&w->agent.purpose), OPEN_IMPORT);
+    api_expect(w, "GET", "/api/v1/pins/" API_ROOT "/explain", 200,
+               "\"size\":77,");
+    upload("?format=car&stream-channels=false&no-pin=1", &r);
+    assert_non_null(strstr(r.body, "[{\"name\":\"x.car\""));
+    api_reply_free(&r);
+    way(UPLOAD_GOOD);
+    upload("?format=unixfs", &r);
+    assert_int_equal(atomic_load(&w->agent.purpose), OPEN_ADD);
+    api_reply_free(&r);
+    upload("?format=car&wrap-with-directory=true", &r);
+    assert_int_equal(r.status, 400);
+    api_has(&r, "cannot wrap a CAR file upload");
+    api_reply_free(&r);
+    upload("?format=car&layout=x", &r);
+    assert_int_equal(r.status, 400);
+    api_reply_free(&r);
+}
+
 static void refused(void **state)
 {
     struct reply r;
@@ -211,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(good, one_node, end),
         cmocka_unit_test_setup_teardown(not_pinned_on_request, one_node, end),
+        cmocka_unit_test_setup_teardown(car, one_node, end),
         cmocka_unit_test_setup_teardown(refused, one_node, end),
         cmocka_unit_test_setup_teardown(failures, one_node, end),
         cmocka_unit_test_setup_teardown(nobody_to_take_it, no_node, end),

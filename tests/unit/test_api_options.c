@@ -378,6 +378,13 @@ static void add_parameters(void **state)
     with("raw-leaves", "false");
     assert_int_equal(add_parse(&p, &q), ERR_OK);
     assert_non_null(strstr(buf_cstr(&q), "raw-leaves=false"));
+    with("format", "car");
+    assert_int_equal(add_parse(&p, &q), ERR_OK);
+    assert_true(p.car);
+    assert_int_equal(q.n, 0);
+    with("wrap-with-directory", "t");
+    assert_int_equal(add_parse(&p, &q), ERR_INVALID);
+    assert_string_equal(why.text, "cannot wrap a CAR file upload");
     memset(big, '/', sizeof big); /* three times as long when escaped */
     big[sizeof big - 1] = '\0';
     {
@@ -386,7 +393,6 @@ static void add_parameters(void **state)
             {"cid-version", "7", "parameter cid-version invalid"},
             {"layout", "x", "layout parameter is invalid"},
             {"format", "x", "format parameter is invalid"},
-            {"format", "car", "format car is not supported"},
             {"hidden", "maybe", "parameter hidden invalid"},
             {"recursive", "2", "parameter recursive invalid"},
             {"shard", "true", "sharding is not supported"},

@@ -619,6 +619,48 @@ static void feeding_gives_out_no_lines(void **state)
     world_free(w);
 }
 
+/* An import is fed like an add; its answer ends with Stats. */
+static void import(void **state)
+{
+    static const struct {
+        int status;
+        const char *body, *trailer;
+        enum err error;
+        const char *text;
+    } CASES[] = {
+        {200, "{\"Stats\":{\"BlockCount\":2,\"BlockBytesCount\":9}}\n", NULL,
+         ERR_OK, ""},
+        {200, "{\"Stats\":7}\n", NULL, ERR_PROTOCOL, "last object"},
+        {200, "[]\n", NULL, ERR_PROTOCOL, "no object"},
+        {200, "", NULL, ERR_PROTOCOL, "empty answer"},
+        {200, "{\"Stats\":{}}\n", "disk I/O", ERR_INTERNAL, "disk I/O"},
+        {500, "{\"Message\":\"import failed after block x: mismatch in "
+              "content integrity, name: y\"}", NULL, ERR_INVALID, "x"},
+        {500, "{\"Message\":\"import failed at block x: no space left on "
+              "device\"}", NULL, ERR_NO_SPACE, "no space"},
+        {400, "file argument 'path' is required\n", NULL, ERR_INVALID,
+         "required"},
+    };
+    struct world *w = world_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct sender s = {.w = w, .size = 100};
+        struct kubo_upload u = {NULL, "multipart/form-data; boundary=xx",
+                                on_room, on_line, on_sent, &s};
+
+        w->done = 0;
+        answer(w, CASES[i].status, CASES[i].body, CASES[i].trailer);
+        s.call = kubo_import(w->kubo, &u);
+        feed(&s);
+        WAIT(w, w->done == 1);
+        IS(w, CASES[i].error, CASES[i].text);
+        assert_non_null(strstr(w->server.heads[0], "/api/v0/dag/import?"
+                               "pin-roots=false&stats=true HTTP"));
+    }
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +680,7 @@ int main(void)
         cmocka_unit_test(upload_stalls),
         cmocka_unit_test(upload_in_haste),
         cmocka_unit_test(upload_with_bad_arguments),
+        cmocka_unit_test(import),
         cmocka_unit_test(lines_are_held),
         cmocka_unit_test(feeding_gives_out_no_lines),
     };

@@ -134,7 +134,7 @@ static const struct wire_case cases[] = {
     {M(TAKEN, 2), WIRE_U64, -1, NULL}, /* 2^64 - 1 */
     {M(OPEN, 2), WIRE_BIN, 31, "ticket: too small"},
     {M(OPEN, 3), WIRE_U64, 0, "purpose: too small"},
-    {M(OPEN, 3), WIRE_U64, 2, "purpose: too large"},
+    {M(OPEN, 3), WIRE_U64, 3, "purpose: too large"},
     {M(OPEN, 4), WIRE_BIN, 32768, NULL},
     {M(OPEN, 4), WIRE_BIN, 32769, "arguments: too large"},
     {M(OPEN, 5), WIRE_BIN, 32769, "content type: too large"},

@@ -156,7 +156,7 @@ static inline void wire_message(struct wire_message *w,
     if (kind == MESSAGE_REPORT)
         m->report.items = w->items;
     if (kind == MESSAGE_OPEN)
-        m->open.purpose = OPEN_ADD;
+        m->open.purpose = full ? OPEN_ADD : OPEN_IMPORT;
     if (kind == MESSAGE_CALL)
         m->call.kind = full ? CALL_RESOLVE : CALL_CHECK;
     if (!full)
