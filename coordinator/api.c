@@ -22,6 +22,8 @@ static const struct api_route routes[] = {
     {"GET", "/id", api_id, 0},
     {"GET", "/version", api_version, 0},
     {"GET", "/peers", api_peers, API_READY},
+    {"POST", "/peers", api_peers_add, API_READY},
+    {"DELETE", "/peers/{}", api_peers_remove, OPERATOR},
     {"POST", "/add", api_add, API_READY | API_UPLOAD},
     {"GET", "/allocations", api_allocations_list, API_READY},
     {"GET", "/allocations/{}", api_allocations_get, API_READY},

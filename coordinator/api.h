@@ -1,6 +1,6 @@
 /* The HTTP API: routes, the life of one request, errors as JSON. http loop
  * only. Handlers live in api_pins.c, api_lists.c, api_add.c, api_cluster.c,
- * api_nodes.c, api_explain.c, api_probes.c, api_metrics.c and others; what
+ * api_nodes.c, api_peers.c, api_explain.c, api_probes.c and others; what
  * leaves the loop goes through api_flow.c.
  *
  * A call lives from the request's head until it was answered (or its client
@@ -43,7 +43,7 @@ struct api {
     uv_loop_t *hub_loop;
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
-    unsigned uploads;
+    unsigned uploads, removals;
     unsigned explains, verifies, plans; /* under way */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
@@ -185,6 +185,8 @@ void api_gc(struct api_call *c, const struct http_head *h);
 void api_id(struct api_call *c, const struct http_head *h);
 void api_version(struct api_call *c, const struct http_head *h);
 void api_peers(struct api_call *c, const struct http_head *h);
+void api_peers_add(struct api_call *c, const struct http_head *h);
+void api_peers_remove(struct api_call *c, const struct http_head *h);
 void api_health(struct api_call *c, const struct http_head *h);
 void api_health_graph(struct api_call *c, const struct http_head *h);
 void api_health_alerts(struct api_call *c, const struct http_head *h);
