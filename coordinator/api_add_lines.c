@@ -57,34 +57,51 @@ static enum err switches(const struct api_call *c, struct buf *query,
     return ERR_OK;
 }
 
+static enum err cid_version(const struct api_call *c, bool *one,
+                            struct err_text *why)
+{
+    const char *text = api_param(c, "cid-version");
+    char *end;
+    long v;
+
+    if (text == NULL)
+        return ERR_OK;
+    v = strtol(text, &end, 10);
+    if (*end != '\0' || text[0] == ' ')
+        return err_set(why, ERR_INVALID, "parameter cid-version invalid");
+    if (v < 0 || v > 1)
+        return err_set(why, ERR_INVALID, "bad CID Version: unknown CID "
+                       "version: %ld", v);
+    *one = v == 1;
+    return ERR_OK;
+}
+
 static enum err encoding(const struct api_call *c, struct buf *query,
                          struct err_text *why)
 {
     const char *layout = api_param(c, "layout");
-    const char *version = api_param(c, "cid-version");
     const char *chunker = api_param(c, "chunker"), *hash = api_param(c,
                                                                     "hash");
-    char *end;
-    long v = version == NULL ? 0 : strtol(version, &end, 10);
-    bool raw;
-    enum err e;
+    bool one = false, raw;
+    enum err e = cid_version(c, &one, why);
+
+    if (e != ERR_OK)
+        return e;
 
     if (layout != NULL && strcmp(layout, "balanced") != 0 &&
         strcmp(layout, "trickle") != 0)
         return err_set(why, ERR_INVALID, "layout parameter is invalid");
-    if (version != NULL && (*end != '\0' || v < 0 || v > 1))
-        return err_set(why, ERR_INVALID, "parameter cid-version invalid");
     if ((chunker != NULL && strlen(chunker) > ADD_WORD_MAX) ||
         (hash != NULL && strlen(hash) > ADD_WORD_MAX))
         return err_set(why, ERR_INVALID, "parameter %s invalid",
                        chunker != NULL && strlen(chunker) > ADD_WORD_MAX
                            ? "chunker" : "hash");
-    e = flag(c, "raw-leaves", v > 0, &raw, why);
+    e = flag(c, "raw-leaves", one, &raw, why);
     if (e != ERR_OK)
         return e;
     argument(query, "chunker", chunker == NULL ? "size-262144" : chunker);
     argument(query, "hash", hash == NULL ? "sha2-256" : hash);
-    argument(query, "cid-version", v == 0 ? "0" : "1");
+    argument(query, "cid-version", one ? "1" : "0");
     argument(query, "raw-leaves", raw ? "true" : "false");
     argument(query, "trickle",
              layout != NULL && strcmp(layout, "trickle") == 0 ? "true"

@@ -145,22 +145,23 @@ static bool duration_part(const char **at, uint64_t *ns)
     return false;
 }
 
+/* What is negative is as short as nothing. */
 bool api_duration_parse(const char *text, uint64_t *ms)
 {
     const char *at = text;
+    bool negative = *at == '-';
     uint64_t ns = 0;
 
-    if (*at == '+')
+    *ms = 0;
+    if (*at == '+' || negative)
         at++;
-    if (strcmp(at, "0") == 0) {
-        *ms = 0;
+    if (strcmp(at, "0") == 0)
         return true;
-    }
     do {
         if (!duration_part(&at, &ns))
             return false;
     } while (*at != '\0');
-    *ms = ns / 1000000;
+    *ms = negative ? 0 : ns / 1000000;
     return true;
 }
 
@@ -196,15 +197,23 @@ static bool integer(const char *text, int32_t *out)
     return true;
 }
 
+static bool unsigned_integer(const char *text)
+{
+    errno = 0;
+    (void)strtoull(text, NULL, 10);
+    return errno == 0 && text[strspn(text, "0123456789")] == '\0';
+}
+
 /* --- replication -------------------------------------------------------- */
 
+/* `replication` sets both, whatever else is said. */
 static enum err factor(const struct api_call *c, const char *name,
                        int32_t *out, struct err_text *why)
 {
-    const char *text = api_param(c, name);
+    const char *text = api_param(c, "replication");
 
     if (text == NULL)
-        text = api_param(c, "replication");
+        text = api_param(c, name);
     *out = 0;
     if (text == NULL || integer(text, out))
         return ERR_OK;
@@ -319,13 +328,23 @@ static enum err expiry(const struct api_call *c, struct command_claim_put *k,
 
 /* --- the document ------------------------------------------------------- */
 
+static bool has_pair(const struct meta *m, const char *key)
+{
+    for (uint32_t i = 0; i < m->n_pairs; i++)
+        if (span_is(m->pairs[i].key, key))
+            return true;
+    return false;
+}
+
+/* Of a key that is given twice the first value counts, as of all options. */
 static enum err metadata(const struct api_call *c, struct meta *m,
                          struct err_text *why)
 {
     for (uint32_t i = 0; i < c->n_params; i++) {
         const struct api_param *p = &c->params[i];
 
-        if (strncmp(p->name, "meta-", 5) != 0 || p->name[5] == '\0')
+        if (strncmp(p->name, "meta-", 5) != 0 || p->name[5] == '\0' ||
+            has_pair(m, p->name + 5))
             continue;
         if (m->n_pairs == LIMIT_METADATA_PAIRS)
             return err_set(why, ERR_INVALID,
@@ -454,16 +473,13 @@ static enum err mode(const struct api_call *c, struct command_claim_put *k,
 {
     const char *text = api_param(c, "mode");
     const char *shard = api_param(c, "shard-size");
-    char *end;
 
     if (text != NULL && strcmp(text, "direct") == 0)
         k->flags |= CLAIM_DIRECT;
     else if (text != NULL && strcmp(text, "recursive") != 0)
         return err_set(why, ERR_INVALID, "parameter mode invalid: "
                        "\"%.32s\" is neither recursive nor direct", text);
-    errno = 0;
-    if (shard != NULL && (strtoull(shard, &end, 10), *end != '\0' ||
-                          errno != 0 || *shard == '-'))
+    if (shard != NULL && !unsigned_integer(shard))
         return err_set(why, ERR_INVALID, "parameter shard_size is invalid");
     return ERR_OK;
 }

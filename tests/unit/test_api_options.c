@@ -150,6 +150,7 @@ static void replication(void **state)
     factors(NULL, NULL, "-1", -1, -1);
     factors("-1", NULL, NULL, -1, -1);
     factors("1", NULL, NULL, 1, 3);
+    factors("1", "2", "4", 4, 4);
     bad("replication-min", "x", "parameter replication-min invalid");
     bad("replication-min", " 1", "parameter replication-min invalid");
     bad("replication-min", "1.5", "parameter replication-min invalid");
@@ -180,6 +181,11 @@ static void mode_and_name(void **state)
     bad("mode", "deep", "parameter mode invalid");
     one("shard-size", "104857600");
     bad("shard-size", "x", "parameter shard_size is invalid");
+    bad("shard-size", "+1", "parameter shard_size is invalid");
+    bad("shard-size", " 1", "parameter shard_size is invalid");
+    bad("shard-size", "18446744073709551616",
+        "parameter shard_size is invalid");
+    one("shard-size", "18446744073709551615");
     bad("shard-size", "-1", "parameter shard_size is invalid");
     one("name", "näme");
     assert_true(span_is(command->claim_put.name, "näme"));
@@ -244,8 +250,9 @@ static void durations(void **state)
         {"1000000000ns", 1000}, {"+2s", 2000}, {".5h", 1800000},
         {"2562047h", 9223369200000},
     };
-    static const char *const wrong[] = {"x", "1", "1x", "s", "1s1", "-1h",
-                                        "1 s", "9999999999h", "1..5s", "."};
+    static const char *const wrong[] = {"x", "1", "1x", "s", "1s1",
+                                        "1 s", "9999999999h", "1..5s", ".", "-",
+                                        "-x", "--1s"};
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -256,6 +263,7 @@ static void durations(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         bad("expire-in", wrong[i],
             "expire-in cannot be parsed: time: invalid duration \"");
+    bad("expire-in", "-1h", "expire-in duration too short");
     bad("expire-in", "0", "expire-in duration too short");
     bad("expire-in", "999ms", "expire-in duration too short");
 }
@@ -276,7 +284,7 @@ static void metadata(void **state)
     assert_int_equal(m.n_pairs, 2);
     assert_true(span_is(m.pairs[0].key, "a"));
     assert_int_equal(m.pairs[0].value.n, 0);
-    assert_true(span_is(m.pairs[1].value, "3"));
+    assert_true(span_is(m.pairs[1].value, "2"));
     clear();
     for (int i = 0; i <= LIMIT_METADATA_PAIRS; i++) {
         snprintf(key, sizeof key, "meta-%d", i);
@@ -390,7 +398,11 @@ static void add_parameters(void **state)
     {
         const char *cases[][3] = {
             {"cid-version", "x", "parameter cid-version invalid"},
-            {"cid-version", "7", "parameter cid-version invalid"},
+            {"cid-version", " 1", "parameter cid-version invalid"},
+            {"cid-version", "7",
+             "bad CID Version: unknown CID version: 7"},
+            {"cid-version", "-1",
+             "bad CID Version: unknown CID version: -1"},
             {"layout", "x", "layout parameter is invalid"},
             {"format", "x", "format parameter is invalid"},
             {"hidden", "maybe", "parameter hidden invalid"},
