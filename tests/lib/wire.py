@@ -121,11 +121,15 @@ def request(port, method, path, body=None, headers=None, timeout=20):
 
 
 def multipart(files, boundary="pinfoldtestboundary"):
-    """(headers, body) of an upload. files: name -> bytes; None: directory."""
+    """(headers, body) of an upload. files: name -> bytes; None: directory;
+    a text: what a symbolic link points to."""
     parts = []
     for name, data in files.items():
         kind = ("application/x-directory" if data is None
+                else "application/symlink" if isinstance(data, str)
                 else "application/octet-stream")
+        if isinstance(data, str):
+            data = data.encode()
         parts.append(
             f"--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; "
             f"filename=\"{name.replace('/', '%2F')}\"\r\n"

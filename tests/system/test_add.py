@@ -98,6 +98,86 @@ def test_wrapped(any_one):
     assert names == ["x", ""]
 
 
+def same_as_the_daemon(cluster, any_one, files, query):
+    """The lines of an upload, which are the daemon's own."""
+    answer = upload(any_one, files, query + "&replication=1")
+    assert answer.status == 200 and "x-stream-error" not in answer.trailers, \
+        answer
+    headers, body = multipart(files)
+    own = cluster.daemons[0].rpc(f"add?pin=false&{query}", body,
+                                 headers).lines()
+    added = answer.lines()
+    assert [(x["name"], x["cid"]) for x in added] == \
+        [(x["Name"], x["Hash"]) for x in own if "Hash" in x]
+    return added
+
+
+def test_links_and_hidden_files(cluster, any_one):
+    """As ctl sends them; the client decides what is hidden."""
+    files = {"d": None, "d/.h": b"hidden", "d/a": b"one", "d/l": "a",
+             "d/up": "../somewhere", "d/s": None, "d/s/é\N{SNOWMAN} +%": b"x"}
+    files = {k.replace("%", "%25").replace("+", "%2B"): v
+             for k, v in files.items()}
+    added = same_as_the_daemon(cluster, any_one, files, V1 + "&hidden=true")
+    assert added[-1]["name"] == "d"
+    assert "d/s/é\N{SNOWMAN} +%" in [x["name"] for x in added]
+    root = added[-1]["cid"]
+    held = cluster.wait_pinned(root, 1)
+    reader = next(d for d in cluster.daemons
+                  if f"node-{d.number}" not in held)
+    assert reader.cat(root + "/.h") == b"hidden"
+    link = reader.rpc(f"ls?arg={root}").json()["Objects"][0]["Links"]
+    assert {x["Name"]: x.get("Target", "") for x in link}["up"] == \
+        "../somewhere"
+    # One alone.
+    same_as_the_daemon(cluster, any_one, {"l": "target"}, V1)
+
+
+@pytest.mark.parametrize("query", [
+    "cid-version=0&raw-leaves=false&chunker=size-1000",
+    "cid-version=0&raw-leaves=true&chunker=size-262144",
+    "cid-version=1&raw-leaves=false&chunker=size-262144",
+    "cid-version=1&raw-leaves=true&chunker=rabin-1000-2000-4000",
+    "cid-version=1&raw-leaves=true&chunker=buzhash",
+    "cid-version=1&raw-leaves=true&chunker=size-262144&hash=sha2-512",
+])
+def test_shapes(cluster, any_one, query):
+    same_as_the_daemon(cluster, any_one, {"x": os.urandom(300_000)}, query)
+
+
+def test_trickle(cluster, any_one):
+    data = os.urandom(300_000)
+    query = "cid-version=1&raw-leaves=true&chunker=size-1000"
+    (added,) = upload(any_one, {"x": data},
+                      query + "&layout=trickle&replication=1").lines()
+    assert added["cid"] == cluster.daemons[0].add(
+        data, more=f"&{query}&trickle=true")
+    assert added["cid"] != cluster.daemons[0].add(data, more="&" + query)
+
+
+def test_options_of_the_pin(any_one):
+    """All that a pin may have, an upload may have; what makes no sense for
+    it is not looked at."""
+    cid = upload(any_one, {"x": os.urandom(50)}, V1 + "&name=N&meta-k=v&"
+                 "expire-in=1h&replication-min=1&replication-max=2&"
+                 "mode=direct&shard-size=104857600&shard=false&local=true&"
+                 "user-allocations=&origins=").lines()[-1]["cid"]
+    pin = any_one.get(f"/allocations/{cid}").json()
+    assert (pin["name"], pin["metadata"], pin["mode"]) == (
+        "N", {"k": "v"}, "recursive")
+    assert (pin["replication_factor_min"], pin["replication_factor_max"]) == (
+        1, 2)
+    assert pin["expire_at"] > pin["timestamp"]
+    # The blocks went to the home agent's node.
+    home = any_one.get("/id").json()["ipfs"]["id"]
+    peers = {p["id"]: p["ipfs"]["id"] for p in any_one.get("/peers").lines()}
+    assert home in [peers[a] for a in pin["allocations"]]
+    # pin-update of an upload is not followed.
+    other = upload(any_one, {"x": os.urandom(50)}, V1 + f"&pin-update={cid}"
+                   "&replication=1").lines()[-1]["cid"]
+    assert any_one.get(f"/allocations/{other}").json()["name"] == ""
+
+
 def test_array_mode(any_one):
     answer = upload(any_one, {"d": None, "d/a": b"1", "d/b": b"2"},
                     V1 + "&stream-channels=false&replication=2")
@@ -178,6 +258,15 @@ def test_large_file_in_bounded_memory(cluster, any_one):
     ("layout=x", 400, "layout parameter is invalid"),
     ("format=x", 400, "format parameter is invalid"),
     ("cid-version=x", 400, "parameter cid-version invalid"),
+    ("cid-version=7", 400, "bad CID Version: unknown CID version: 7"),
+    ("nocopy=true", 400, "nocopy is not supported"),
+    ("mode=x", 400, "parameter mode invalid"),
+    ("pin-update=x", 400, "error decoding update option parameter"),
+    ("origins=/ip4/1.2.3.4/tcp/1", 400,
+     "multiaddress does not contain peer ID"),
+    ("expire-at=2001-01-01T00:00:00Z", 400,
+     "pin.ExpireAt set before current time"),
+    ("name=%ff", 400, "bad UTF-8"),
     ("hidden=perhaps", 400, "parameter hidden invalid"),
     ("wrap-with-directory=2", 400, "parameter wrap-with-directory invalid"),
     ("stream-channels=x", 400, "parameter stream-channels invalid"),

@@ -150,6 +150,10 @@ static void refused(void **state)
     upload("?replication-min=x", &r);
     assert_int_equal(r.status, 400);
     api_reply_free(&r);
+    upload("?expire-at=2001-01-01T00:00:00Z", &r);
+    assert_int_equal(r.status, 400);
+    api_has(&r, "pin.ExpireAt set before current time");
+    api_reply_free(&r);
     assert_int_equal(atomic_load(&w->agent.opened), 0);
 }
 
