@@ -212,10 +212,11 @@ static bool metric_value(const struct view_node *n, const char *name,
 
 /* Fields of a Metric, into an object that the caller closes. */
 static void metric_fields(struct json_writer *w, const struct view_node *n,
-                          const char *name, const struct buf *value,
-                          uint64_t weight, bool valid)
+                          uint64_t beat_wall_ms, const char *name,
+                          const struct buf *value, uint64_t weight,
+                          bool valid)
 {
-    uint64_t ns = n->beat_wall_ms * 1000000;
+    uint64_t ns = beat_wall_ms * 1000000;
 
     json_object(w);
     json_kv_text(w, "name", name);
@@ -245,7 +246,8 @@ void api_metric(struct api_call *c, const struct http_head *h)
         if (n->beat_wall_ms + METRIC_TTL_MS <= c->view->wall_ms ||
             !metric_value(n, c->args[0], &value, &weight))
             continue;
-        metric_fields(&w, n, c->args[0], &value, weight, true);
+        metric_fields(&w, n, n->beat_wall_ms, c->args[0], &value, weight,
+                      true);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -296,39 +298,27 @@ void api_metric_names(struct api_call *c, const struct http_head *h)
     buf_free(&b);
 }
 
-static int newest_first(const void *a, const void *b)
-{
-    const struct view_node *const *x = a, *const *y = b;
-
-    return ((*x)->row.changed_ms < (*y)->row.changed_ms) -
-           ((*x)->row.changed_ms > (*y)->row.changed_ms);
-}
-
-/* Nodes that are down now, as the replicated state has them. */
+/* Nodes that fell since this coordinator was started; the newest first. Who
+ * was removed since is no longer shown. */
 void api_health_alerts(struct api_call *c, const struct http_head *h)
 {
     const struct view *v = c->view;
-    const struct view_node **down = mem_array(v->n_nodes + 1, sizeof *down);
-    uint32_t n = 0;
     struct buf b = BUF_INIT, value = BUF_INIT;
     struct json_writer w;
-    char text[API_TIME_MAX];
 
     (void)h;
-    for (uint32_t i = 0; i < v->n_nodes; i++)
-        if (v->nodes[i].row.health != HEALTH_UP)
-            down[n++] = &v->nodes[i];
-    qsort(down, n, sizeof *down, newest_first);
     json_init(&w, &b);
     json_array(&w);
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t weight = 0;
+    for (uint32_t i = v->n_alerts; i-- > 0;) {
+        const struct view_alert *a = &v->alerts[i];
+        const struct view_node *n = view_node(v, a->node);
 
+        if (n == NULL)
+            continue;
         buf_reset(&value);
-        (void)metric_value(down[i], "ping", &value, &weight);
-        metric_fields(&w, down[i], "ping", &value, 0, false);
-        api_time_text(down[i]->row.changed_ms, text);
-        json_kv_text(&w, "triggered_at", text);
+        ping_value(n, &value);
+        metric_fields(&w, n, a->beat_wall_ms, "ping", &value, 0, false);
+        api_kv_time(&w, "triggered_at", a->at_ms);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -336,5 +326,4 @@ void api_health_alerts(struct api_call *c, const struct http_head *h)
     api_json(c, 200, &b);
     buf_free(&b);
     buf_free(&value);
-    free(down);
 }

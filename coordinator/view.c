@@ -142,6 +142,40 @@ static void fill_nodes(struct view *v, const struct view_sources *from,
     }
 }
 
+static void add_alert(struct view *v, const struct view_node *n)
+{
+    uint32_t at;
+
+    if (v->n_alerts == VIEW_ALERTS) {
+        v->n_alerts--;
+        memmove(v->alerts, v->alerts + 1, v->n_alerts * sizeof *v->alerts);
+    }
+    at = v->n_alerts++;
+    for (; at > 0 && v->alerts[at - 1].at_ms > n->row.changed_ms; at--)
+        v->alerts[at] = v->alerts[at - 1];
+    v->alerts[at] = (struct view_alert){n->row.id, n->row.changed_ms,
+                                        n->beat_wall_ms};
+}
+
+/* Each fall is one alert, also of a node that is out by now. before: the
+ * picture before this one, NULL at the start of the process. */
+static void fill_alerts(struct view *v, const struct view *before)
+{
+    if (before != NULL) {
+        v->n_alerts = before->n_alerts;
+        memcpy(v->alerts, before->alerts,
+               v->n_alerts * sizeof *v->alerts);
+    }
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const struct view_node *n = &v->nodes[i], *old =
+            before == NULL ? NULL : view_node(before, n->row.id);
+
+        if (n->row.health != HEALTH_UP &&
+            (old == NULL || old->row.health == HEALTH_UP))
+            add_alert(v, n);
+    }
+}
+
 /* The configured home agent, else the connected one with the lowest id. */
 static uint32_t home_of(const struct view *v, const char *name)
 {
@@ -214,6 +248,7 @@ void view_publish(const struct view_sources *from,
     store_hash(from->store, v->hash);
     fill_standing(v, from);
     fill_nodes(v, from, clock);
+    fill_alerts(v, newest); /* which only this thread changes */
     orgs = store_orgs(from->store, &v->n_orgs);
     v->orgs = mem_copy(orgs, v->n_orgs * sizeof *orgs);
     v->home = home_of(v, from->home_name);

@@ -36,6 +36,14 @@ struct view_node {
     struct peerid *peers;
 };
 
+/* A node that fell, as far as this process saw it. */
+struct view_alert {
+    uint32_t node;
+    uint64_t at_ms;             /* log time */
+    uint64_t beat_wall_ms;      /* of its last BEAT before; 0 none */
+};
+enum { VIEW_ALERTS = 500 };     /* the newest are kept */
+
 struct view {
     uint64_t raft_id, leader, term, applied, commit;
     bool leading;
@@ -49,6 +57,8 @@ struct view {
     uint64_t log_ms;            /* of the last entry */
     uint32_t n_nodes;
     struct view_node *nodes;    /* by node id */
+    uint32_t n_alerts;
+    struct view_alert alerts[VIEW_ALERTS]; /* the newest last */
     uint32_t n_orgs;
     struct org *orgs;           /* by id */
     uint32_t n_peers;

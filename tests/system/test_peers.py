@@ -1,5 +1,6 @@
 """POST /peers and DELETE /peers/{peer} as clients of IPFS Cluster use them."""
 
+import json
 import os
 import socket
 
@@ -158,3 +159,32 @@ def test_dead_ones(make_cluster):
     assert answer.status == 204, answer
     assert row(c, "node-2") is None
     assert len(c.get(f"/allocations/{shared}").json()["allocations"]) == 2
+
+
+def test_alerts(make_cluster):
+    """A node that fell is told of, also when it is back; on each
+    coordinator."""
+    cluster = make_cluster(nodes=2, daemon="fake")
+    c = cluster.any()
+    peers = {p["id"]: p["peername"] for p in c.get("/peers").lines()}
+
+    def alerts(at=c):
+        return [peers[a["peer"]] for a in at.get("/health/alerts").json()]
+
+    for number, seen in ((1, ["node-1"]), (2, ["node-2", "node-1"]),
+                         (1, ["node-1", "node-2", "node-1"])):
+        agent = cluster.agents[number - 1]
+        agent.kill9()
+        for other in cluster.coordinators:
+            until(lambda at=other, want=seen: alerts(at) == want, 30,
+                  f"{seen} on {other.name}")
+        agent.start()
+        cluster.wait_sessions(agent)
+    found = c.get("/health/alerts").json()
+    assert [a["triggered_at"] for a in found] == sorted(
+        (a["triggered_at"] for a in found), reverse=True)
+    for a in found:
+        assert a["name"] == "ping" and a["valid"] is False
+        assert json.loads(a["value"])["peer_name"] == peers[a["peer"]]
+        assert 0 < a["received_at"] < a["expire"]
+    assert alerts() == ["node-1", "node-2", "node-1"]

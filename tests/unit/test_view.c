@@ -98,6 +98,57 @@ static void readiness(void **state)
     coord_end(c);
 }
 
+static void set_health(struct coord *c, uint32_t node, enum node_health h)
+{
+    struct command *k = mem_alloc(sizeof *k);
+
+    k->kind = COMMAND_NODE_STATE;
+    k->node_state = (struct command_node_state){node, NODE_STATE_KEEP,
+                                                (uint8_t)h, NODE_STATE_KEEP};
+    (void)coord_do(c, k);
+    coord_publish(c);
+}
+
+/* Each fall once, the newest last, no more than are kept. */
+static void alerts(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    const struct view *v;
+
+    (void)state;
+    coord_ready(c);
+    for (uint8_t i = 1; i <= 2; i++)
+        (void)coord_do(c, coord_node_put(i));
+    coord_publish(c);
+    set_health(c, 2, HEALTH_DOWN);
+    set_health(c, 1, HEALTH_DOWN);
+    set_health(c, 1, HEALTH_OUT);
+    coord_publish(c);
+    set_health(c, 1, HEALTH_UP);
+    v = view_get();
+    assert_int_equal(v->n_alerts, 2);
+    assert_int_equal(v->alerts[0].node, 2);
+    assert_int_equal(v->alerts[1].node, 1);
+    assert_true(v->alerts[1].at_ms >= v->alerts[0].at_ms);
+    view_put(v);
+    for (int i = 0; i < VIEW_ALERTS; i++) {
+        set_health(c, 1, HEALTH_DOWN);
+        set_health(c, 1, HEALTH_UP);
+    }
+    v = view_get();
+    assert_int_equal(v->n_alerts, VIEW_ALERTS);
+    assert_int_equal(v->alerts[0].node, 1); /* the first one is forgotten */
+    view_put(v);
+    view_drop(); /* as after a restart: who is down is told of again */
+    coord_publish(c);
+    v = view_get();
+    assert_int_equal(v->n_alerts, 1);
+    assert_int_equal(v->alerts[0].node, 2);
+    view_put(v);
+    view_drop();
+    coord_end(c);
+}
+
 static void borrow(void *arg)
 {
     unsigned long long *sum = arg;
@@ -137,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_in_it),
         cmocka_unit_test(readiness),
+        cmocka_unit_test(alerts),
         cmocka_unit_test(threads_borrow),
     };
 
