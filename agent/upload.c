@@ -19,6 +19,7 @@ struct upload {
     char *query, *content_type;
     enum err refusal;       /* without a content_type: why, query the text */
     struct car *car;        /* of an import, else NULL */
+    struct buf stats;       /* its last line of the daemon's */
     char root[LIMIT_CID_TEXT]; /* the last Hash of the daemon's lines */
     struct buf out;
     bool dialling, body_ended, finished;
@@ -138,6 +139,7 @@ static void maybe_free(struct upload *u)
     free(u->query);
     free(u->content_type);
     buf_free(&u->out);
+    buf_free(&u->stats);
     if (u->car != NULL)
         car_free(u->car);
     free(u->car);
@@ -232,37 +234,45 @@ static bool on_line(void *arg, struct span json)
     struct upload *u = arg;
     bool room;
 
-    if (u->car != NULL)
-        return true; /* it counts blocks, and does not name the root */
+    if (u->car != NULL) {
+        buf_reset(&u->stats);
+        buf_add(&u->stats, json.p, json.n);
+        return true;
+    }
     room = give_line(u, json);
     u->waits_drain = !room;
     return room;
 }
 
-/* What passed is the CAR that the daemon has taken. */
-static void give_root(struct upload *u)
+/* The daemon names no root; what passed here does, if it took that. */
+static enum err give_root(struct upload *u, struct err_text *why)
 {
     struct buf line = BUF_INIT;
+    enum err e = car_taken(u->car, span_buf(&u->stats), why);
 
+    if (e != ERR_OK)
+        return e;
     car_line(u->car, &line);
     (void)give_line(u, span_buf(&line));
     buf_free(&line);
+    return ERR_OK;
 }
 
 static void on_added(void *arg, const struct kubo_result *r)
 {
     struct upload *u = arg;
+    struct err_text why = {""};
+    enum err e = r->error;
 
     u->call = NULL;
-    if (r->error == ERR_OK && !u->body_ended) {
-        finish(u, ERR_PROTOCOL, "the daemon ended before the body did");
-    } else {
-        if (r->error == ERR_OK && u->car != NULL && !u->finished)
-            give_root(u);
-        if (r->error == ERR_OK)
-            tell_stored(u);
-        finish(u, r->error, r->text);
-    }
+    if (e == ERR_OK && !u->body_ended)
+        e = err_set(&why, ERR_PROTOCOL, "the daemon ended before the body "
+                    "did");
+    else if (e == ERR_OK && u->car != NULL && !u->finished)
+        e = give_root(u, &why);
+    if (e == ERR_OK)
+        tell_stored(u);
+    finish(u, e, r->error == ERR_OK ? why.text : r->text);
     maybe_free(u);
 }
 

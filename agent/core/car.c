@@ -232,6 +232,7 @@ static enum err begin_block(struct car *c, struct err_text *why)
     if (n == 0)
         return err_set(why, ERR_INVALID, "malformed car: a block without a "
                        "CID");
+    c->blocks++;
     c->bytes += block;
     c->collects = block <= CAR_ROOT &&
                   read_cid(span_of(c->kept.p, n), &cid, &form, NULL) ==
@@ -344,6 +345,27 @@ enum err car_end(struct car *c, struct err_text *why)
         return cut(why);
     if (c->files == 0)
         return err_set(why, ERR_INVALID, "no CAR file was uploaded");
+    return ERR_OK;
+}
+
+enum err car_taken(const struct car *c, struct span line,
+                   struct err_text *why)
+{
+    struct json_value v, stats;
+    uint64_t blocks, bytes;
+
+    if (json_parse(line.p, line.n, &v, NULL) != ERR_OK ||
+        !json_get(&v, "Stats", &stats) ||
+        !json_get_u64(&stats, "BlockCount", &blocks) ||
+        !json_get_u64(&stats, "BlockBytesCount", &bytes))
+        return err_set(why, ERR_PROTOCOL, "the daemon's answer to the import "
+                       "makes no sense");
+    if (blocks != c->blocks || bytes != c->bytes)
+        return err_set(why, ERR_PROTOCOL, "the daemon took %llu blocks of "
+                       "%llu bytes, and %llu of %llu came",
+                       (unsigned long long)blocks, (unsigned long long)bytes,
+                       (unsigned long long)c->blocks,
+                       (unsigned long long)c->bytes);
     return ERR_OK;
 }
 

@@ -31,7 +31,7 @@ struct car {
     struct buf kept;         /* header, CID or root block */
     struct cid root;
     enum cid_form form_of_root;
-    uint64_t bytes;          /* of all blocks */
+    uint64_t blocks, bytes;  /* of all blocks */
     uint64_t size;           /* of the file, 0: not known */
 };
 
@@ -44,6 +44,10 @@ enum err car_take(struct car *c, struct span bytes, struct err_text *why)
     ERR_CHECKED;
 /* After the last byte. */
 enum err car_end(struct car *c, struct err_text *why) ERR_CHECKED;
+/* The daemon's last line, Stats: did it take what passed here? ERR_PROTOCOL
+ * if it read another CAR out of that body, or none. */
+enum err car_taken(const struct car *c, struct span line,
+                   struct err_text *why) ERR_CHECKED;
 /* Like a line of the daemon's add, with Bytes. */
 void car_line(const struct car *c, struct buf *out);
 

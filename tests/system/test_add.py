@@ -147,7 +147,7 @@ def test_shapes(cluster, any_one, query):
 
 def test_trickle(cluster, any_one):
     data = os.urandom(300_000)
-    query = "cid-version=1&raw-leaves=true&chunker=size-1000"
+    query = "cid-version=1&raw-leaves=true&chunker=size-100"
     (added,) = upload(any_one, {"x": data},
                       query + "&layout=trickle&replication=1").lines()
     assert added["cid"] == cluster.daemons[0].add(

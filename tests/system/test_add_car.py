@@ -127,6 +127,15 @@ def test_not_one_file(any_one):
         assert answer.status == 400 and text in answer.message(), answer
 
 
+def test_nothing_that_the_daemon_takes(any_one):
+    """Some daemons pass a nameless part over: then there is no root."""
+    body = b"--b\r\n\r\n" + GOOD.bytes() + b"\r\n--b--\r\n"
+    answer = any_one.post("/add?format=car&no-pin=true", body=body, headers={
+        "Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.status == 200 and answer.lines()[0]["cid"] == GOOD.cid or \
+        answer.status == 502 and "took 0 blocks" in answer.message()
+
+
 def many_blocks(megabytes):
     """Body of a form with a CAR that is made while it is sent."""
     block = os.urandom(MEGABYTE)
@@ -182,9 +191,9 @@ def test_refused_while_it_is_sent(any_one):
     head = (f"POST /add?format=car HTTP/1.1\r\nHost: a\r\n"
             f"Content-Type: {headers['Content-Type']}\r\n"
             f"Content-Length: {1 << 40}\r\n\r\n").encode()
-    boundary = headers["Content-Type"].partition("boundary=")[2]
+    _, body = multipart({"x": b"@"})
     with socket.create_connection(("127.0.0.1", any_one.http), 30) as s:
-        s.sendall(head + f"--{boundary}\r\n\r\n".encode())
+        s.sendall(head + body[:body.index(b"@")])
         s.sendall(GOOD.bytes(version=3))
         received = b""
         while block := s.recv(1 << 16):

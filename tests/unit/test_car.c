@@ -194,6 +194,42 @@ static void names(void **state)
     buf_free(&car);
 }
 
+/* The daemon has to have read the same out of it. */
+static void taken(void **state)
+{
+    static const struct {
+        const char *line;
+        enum err error;
+        const char *word;
+    } CASES[] = {
+        {"{\"Stats\":{\"BlockCount\":3,\"BlockBytesCount\":28}}", ERR_OK, ""},
+        {"{\"Stats\":{\"BlockCount\":0,\"BlockBytesCount\":0}}",
+         ERR_PROTOCOL, "took 0 blocks of 0 bytes, and 3 of 28 came"},
+        {"{\"Stats\":{\"BlockCount\":3,\"BlockBytesCount\":29}}",
+         ERR_PROTOCOL, "took 3 blocks of 29 bytes"},
+        {"{\"Stats\":{\"BlockCount\":3}}", ERR_PROTOCOL, "makes no sense"},
+        {"{\"Stats\":7}", ERR_PROTOCOL, "makes no sense"},
+        {"", ERR_PROTOCOL, "makes no sense"},
+    };
+    struct buf car = BUF_INIT, body = BUF_INIT;
+    struct err_text why;
+    struct car c;
+
+    (void)state;
+    good_car(&car);
+    form(&body, "\r\n", &car);
+    assert_int_equal(feed(&c, &body, body.n, &why), ERR_OK);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        why.text[0] = '\0';
+        assert_int_equal(car_taken(&c, span_text(CASES[i].line), &why),
+                         CASES[i].error);
+        assert_non_null(strstr(why.text, CASES[i].word));
+    }
+    car_free(&c);
+    buf_free(&car);
+    buf_free(&body);
+}
+
 /* The root may come last, twice, or not at all; its codec may have no size;
  * it may be of version 0. */
 static void roots(void **state)
@@ -425,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),          cmocka_unit_test(names),
+        cmocka_unit_test(taken),
         cmocka_unit_test(roots),         cmocka_unit_test(sizes),
         cmocka_unit_test(wrong_headers), cmocka_unit_test(wrong_sections),
         cmocka_unit_test(wrong_forms),   cmocka_unit_test(bounded),
