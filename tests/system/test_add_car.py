@@ -50,6 +50,21 @@ def test_car(cluster, any_one):
     assert reader.cat(car.cid) == car.data
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_exported(cluster, any_one, version):
+    """What a daemon exports, with roots of both versions."""
+    owner = cluster.daemons[0]
+    headers, body = multipart({
+        "d": None, "d/a": os.urandom(700_000), "d/e": b"", "d/l": "a"})
+    added = owner.rpc(f"add?pin=false&cid-version={version}&raw-leaves=false",
+                      body, headers).lines()[-1]["Hash"]
+    car = owner.rpc(f"dag/export?arg={added}").body
+    (found,) = upload(any_one, car, "&replication=2").lines()
+    assert found["cid"] == added and "size" not in found  # of a directory
+    assert 700_000 < found["bytes"] < len(car)
+    cluster.wait_pinned(added, 2)
+
+
 def test_array_and_no_pin(any_one):
     car = Car([b"array", os.urandom(50)])
     (added,) = json.loads(upload(
@@ -215,6 +230,46 @@ def test_client_that_leaves(any_one):
     until(lambda: upload(any_one, GOOD.bytes(), "&no-pin=true").status == 200,
           20, "uploads still work")
     assert any_one.pins() == pins
+
+
+def test_agent_dies(make_cluster):
+    """Nothing waits for it for long."""
+    cluster = make_cluster(coordinators=1, nodes=1)
+    c, agent = cluster.coordinators[0], cluster.agents[0]
+    headers, parts, cid = many_blocks(40)
+
+    def deadly():
+        for i, part in enumerate(parts()):
+            if i == 20:
+                agent.kill9()
+            yield part
+
+    answer = request(c.http, "POST", "/add?format=car&replication=1",
+                     deadly(), headers, timeout=60)
+    assert answer.status in (200, 502), answer
+    assert error_of(answer)
+    assert c.get(f"/allocations/{cid}").status == 404
+    agent.start()
+    cluster.wait_sessions(agent)
+    until(lambda: upload(c, GOOD.bytes(), "&replication=1").status == 200, 30,
+          "the next is taken")
+
+
+def test_gc_waits_for_the_root(make_cluster):
+    """What a CAR brought is not collected before its root is pinned."""
+    cluster = make_cluster(coordinators=1, nodes=1)
+    c = cluster.coordinators[0]
+    assert upload(c, GOOD.bytes(), "&no-pin=true").status == 200
+
+    def refusal():
+        (node,) = c.post("/ipfs/gc", timeout=60).json()["peer_map"].values()
+        return node.get("error", "")
+
+    assert "is not pinned yet" in refusal()
+    assert c.post(f"/pins/{GOOD.cid}?replication=1").status == 200
+    cluster.wait_pinned(GOOD.cid, 1)
+    until(lambda: refusal() == "", 20, "it is collected")
+    assert cluster.daemons[0].cat(GOOD.cid) == GOOD.data
 
 
 def test_daemon_dies(make_cluster):

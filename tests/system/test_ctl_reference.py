@@ -147,6 +147,19 @@ def test_health(ctl, cluster, tmp_path):
     assert (tmp_path / "out.dot").read_text(encoding="utf-8") == text
 
 
+def test_alone(make_cluster, tmp_path):
+    """One node: the reference's own scripts look for these names."""
+    cluster = make_cluster(coordinators=1, nodes=1)
+    ctl = ctl_of(cluster, tmp_path)
+    assert "\nC0 -> I0\n" in ctl("health", "graph")
+    cid = cluster.daemons[0].add(os.urandom(2000))
+    (me,) = objects(ctl("--enc=json", "id"))
+    ctl("pin", "add", "--wait", "--allocations", me["id"], "-r", "1", cid)
+    (peer,) = objects(ctl("--enc=json", "peers", "ls"))
+    (pin,) = objects(ctl("--enc=json", "pin", "ls", cid))
+    assert pin["allocations"] == pin["user_allocations"] == [peer["id"]]
+
+
 def test_alert(make_cluster, tmp_path):
     cluster = make_cluster(coordinators=1, nodes=2)
     ctl = ctl_of(cluster, tmp_path)
@@ -331,6 +344,8 @@ def test_add_file(ctl, cluster, folder):
      "&cid-version=0&raw-leaves=true&chunker=size-262144"),
     (["--cid-version", "1"],
      "&cid-version=1&raw-leaves=true&chunker=size-262144"),
+    (["--hash", "sha3-512"],
+     "&cid-version=1&raw-leaves=true&chunker=size-262144&hash=sha3-512"),
     (["--hash", "sha2-512"],
      "&cid-version=1&raw-leaves=true&chunker=size-262144&hash=sha2-512"),
 ])
@@ -359,6 +374,13 @@ def test_add_without_pin(ctl, folder):
     (folder / "n").write_bytes(os.urandom(99))
     cid = ctl("add", "--no-pin", "-Q", "n").strip()
     ctl("pin", "ls", cid, code=2)
+
+
+def test_add_exported_car(ctl, cluster, folder):
+    root = cluster.daemons[0].add_directory({"d": None, "d/a": b"abc\n"})
+    (folder / "e.car").write_bytes(
+        cluster.daemons[0].rpc(f"dag/export?arg={root}").body)
+    assert ctl("add", "--format", "car", "-Q", "e.car") == f"{root}\n"
 
 
 def test_add_car(ctl, cluster, folder):
