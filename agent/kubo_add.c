@@ -41,8 +41,10 @@ enum err kubo_read_import(const struct kubo_ask *ask,
     (void)r;
     if (v->type != JSON_OBJECT)
         return err_set(why, ERR_PROTOCOL, "the answer is no object");
+    if (seen->last)
+        return err_set(why, ERR_PROTOCOL, "the answer goes on behind its "
+                       "end");
     seen->last = json_get(v, "Stats", &stats) && stats.type == JSON_OBJECT;
-    seen->moved = true;
     return ERR_OK;
 }
 

@@ -25,6 +25,7 @@ enum {
     X("add", rpc_add, true)                                                    \
     X("block/put", rpc_block_put, true)                                        \
     X("block/stat", rpc_block_stat, false)                                     \
+    X("dag/import", rpc_dag_import, true)                                      \
     X("dag/stat", rpc_dag_stat, false)                                         \
     X("diag/healthy", rpc_healthy, false)                                      \
     X("files/stat", rpc_files_stat, false)                                     \

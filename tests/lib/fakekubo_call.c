@@ -415,7 +415,8 @@ static void on_body(struct http_request *r, const char *p, size_t n)
 static void run(struct call *c, struct http_request *r)
 {
     c->holds++;
-    if (c->endpoint->run != rpc_add && c->body_args.n) {
+    if (c->endpoint->run != rpc_add && c->endpoint->run != rpc_dag_import &&
+        c->body_args.n) {
         buf_byte(&c->body_args, 0); /* lines become texts */
         for (size_t i = 0; i < c->body_args.n; i++)
             if (strchr("\r\n", c->body_args.p[i]))

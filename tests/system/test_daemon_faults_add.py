@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from car import Car
 from cluster import Cluster, make_cid
 from process import until
 from wire import multipart
@@ -14,7 +15,8 @@ OPTIONS = {"replication-min": 1, "replication-max": 1}
 AGENT = {"stall-timeout": "1s", "call-timeout": "2s", "backoff": "300ms",
          "backoff-max": "1s"}
 LINE = {"Name": "x", "Hash": make_cid("line"), "Size": "9"}
-LARGE = 3 << 20
+MEGABYTE = 1 << 20
+LARGE = 3 * MEGABYTE
 
 # kind, arguments, body, bytes of the upload, part of the error
 FAULTS = [
@@ -43,6 +45,38 @@ FAULTS = [
     ("repeat", {"every": 0}, {}, 9, "makes no sense"),
     ("repeat", {"every": 20}, b"\n", 9, "no progress"),
     ("repeat", {"every": 20}, {"Name": "x", "Bytes": 5}, 9, "no progress"),
+]
+
+
+STATS = {"Stats": {"BlockCount": 1, "BlockBytesCount": 1}}
+# Of an import: what the daemon says about a CAR.
+IMPORT_FAULTS = [
+    ("answer", {"status": 500}, {"Message": "disk I/O", "Code": 0}, 9,
+     "disk I/O"),
+    ("answer", {"status": 500, "early": True}, b"no\n", LARGE, "no"),
+    ("answer", {"status": 500},
+     {"Message": "import failed at block x: no space left on device"}, 9,
+     "no space left"),
+    ("answer", {"status": 404}, b"404 page not found\n", 9, "404 page"),
+    ("answer", {"trailer": "it broke"}, STATS, 9, "it broke"),
+    ("answer", {"trailer": "it broke", "early": True}, STATS, LARGE,
+     "it broke"),
+    ("answer", {}, b"nonsense\n", 9, "no JSON"),
+    ("answer", {}, b"", 9, "empty answer"),
+    ("answer", {}, {"Root": {}}, 9, "without its last object"),
+    ("answer", {}, STATS, 9, "took 1 blocks of 1 bytes"),
+    ("answer", {}, {"Stats": {}}, 9, "makes no sense"),
+    ("answer", {"early": True}, STATS, LARGE, ""),
+    ("close", {}, b"", 9, "Empty reply"),
+    ("close", {"early": True}, b"", LARGE, ""),
+    ("reset", {"early": True}, b"", LARGE, ""),
+    ("torn", {}, STATS, 9, "outstanding read data"),
+    ("short", {}, STATS, 9, "bytes remaining"),
+    ("stall", {}, b"", 9, "no progress"),
+    ("stall", {"noread": True}, b"", LARGE, "no progress"),
+    ("body", {}, STATS, 9, "no progress"),
+    ("repeat", {"every": 20}, {}, 9, "no progress"),
+    ("repeat", {"every": 20}, STATS, 9, "behind its end"),
 ]
 
 
@@ -95,19 +129,30 @@ def test_a_collection_that_hangs(cluster, request):
     cluster.wait_pinned(cid, 1)
 
 
+def upload_car(c, size=9, query=""):
+    headers, body = multipart({"x": Car([
+        os.urandom(min(size, MEGABYTE)) for _ in range(0, size, MEGABYTE)
+    ]).bytes()})
+    return c.post("/add?format=car" + query.replace("?", "&"), body=body,
+                  headers=headers, timeout=20)
+
+
 @pytest.mark.parametrize("query", ["", "?stream-channels=false"])
-def test_uploads(cluster, request, query):
+@pytest.mark.parametrize("endpoint, send, faults, good", [
+    ("add", upload, FAULTS, LARGE),
+    ("dag/import", upload_car, IMPORT_FAULTS, 9)])
+def test_uploads(cluster, request, endpoint, send, faults, good, query):
     request.node.clusters = [cluster]
     c, daemon = cluster.coordinators[0], cluster.daemons[0]
     pins, held = c.pins(), daemon.pins()
     wrong = []
-    for kind, more, body, size, text in FAULTS:
+    for kind, more, body, size, text in faults:
         if query and "no progress" in text:
             continue  # once is enough
-        daemon.fault("add", kind, body, **more)
+        daemon.fault(endpoint, kind, body, **more)
         begin = time.monotonic()
         try:
-            error = error_of(upload(c, size, query))
+            error = error_of(send(c, size, query))
             if text not in error:
                 wrong.append((kind, more, error))
         except (OSError, KeyError, ValueError, AssertionError) as e:
@@ -116,7 +161,7 @@ def test_uploads(cluster, request, query):
         daemon.heal()
     assert not wrong, "\n".join(map(str, wrong))
     assert c.pins() == pins and daemon.pins() == held
-    answer = upload(c, LARGE, query)
+    answer = send(c, good, query)
     assert answer.status == 200 and "x-stream-error" not in answer.trailers
     added = answer.json()[-1] if query else answer.lines()[-1]
     cluster.wait_pinned(added["cid"], 1)

@@ -632,6 +632,8 @@ static void import(void **state)
          ERR_OK, ""},
         {200, "{\"Stats\":7}\n", NULL, ERR_PROTOCOL, "last object"},
         {200, "[]\n", NULL, ERR_PROTOCOL, "no object"},
+        {200, "{\"Stats\":{}}\n{}\n", NULL, ERR_PROTOCOL, "behind its end"},
+        {200, "{}\n{\"Stats\":{}}\n", NULL, ERR_OK, ""},
         {200, "", NULL, ERR_PROTOCOL, "empty answer"},
         {200, "{\"Stats\":{}}\n", "disk I/O", ERR_INTERNAL, "disk I/O"},
         {500, "{\"Message\":\"import failed after block x: mismatch in "
