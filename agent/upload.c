@@ -19,10 +19,13 @@ struct upload {
     char *query, *content_type;
     enum err refusal;       /* without a content_type: why, query the text */
     struct car *car;        /* of an import, else NULL */
+    struct multipart form;  /* of an add: only whether its end has come */
+    bool readable;
     struct buf stats;       /* its last line of the daemon's */
     char root[LIMIT_CID_TEXT]; /* the last Hash of the daemon's lines */
     struct buf out;
     bool dialling, body_ended, finished;
+    bool stored;      /* the daemon is done, before END came */
     bool waits_room;  /* the stream is paused until the daemon takes more */
     bool waits_drain; /* the daemon's lines wait for the stream */
 };
@@ -140,6 +143,7 @@ static void maybe_free(struct upload *u)
     free(u->content_type);
     buf_free(&u->out);
     buf_free(&u->stats);
+    multipart_free(&u->form);
     if (u->car != NULL)
         car_free(u->car);
     free(u->car);
@@ -258,21 +262,50 @@ static enum err give_root(struct upload *u, struct err_text *why)
     return ERR_OK;
 }
 
-static void on_added(void *arg, const struct kubo_result *r)
+static void conclude(struct upload *u)
 {
-    struct upload *u = arg;
     struct err_text why = {""};
-    enum err e = r->error;
+    enum err e = ERR_OK;
 
-    u->call = NULL;
-    if (e == ERR_OK && !u->body_ended)
-        e = err_set(&why, ERR_PROTOCOL, "the daemon ended before the body "
-                    "did");
-    else if (e == ERR_OK && u->car != NULL && !u->finished)
+    if (u->car != NULL && !u->finished)
         e = give_root(u, &why);
     if (e == ERR_OK)
         tell_stored(u);
-    finish(u, e, r->error == ERR_OK ? why.text : r->text);
+    finish(u, e, why.text);
+}
+
+static bool form_is_whole(const struct upload *u)
+{
+    if (u->car != NULL)
+        return multipart_complete(&u->car->form);
+    return u->readable && multipart_complete(&u->form);
+}
+
+/* A daemon may be done once the form's last delimiter has come, a moment
+ * before END does. */
+static void wait_for_end(struct upload *u)
+{
+    if (!form_is_whole(u)) {
+        finish(u, ERR_PROTOCOL, "the daemon ended before the body did");
+        return;
+    }
+    u->stored = true;
+    if (u->waits_room && u->stream != NULL)
+        stream_resume(u->stream); /* what still comes is dropped */
+    u->waits_room = false;
+}
+
+static void on_added(void *arg, const struct kubo_result *r)
+{
+    struct upload *u = arg;
+
+    u->call = NULL;
+    if (r->error != ERR_OK)
+        finish(u, r->error, r->text);
+    else if (!u->body_ended)
+        wait_for_end(u);
+    else
+        conclude(u);
     maybe_free(u);
 }
 
@@ -291,14 +324,23 @@ static bool reads_well(struct upload *u, enum err e,
     return false;
 }
 
-static void take_data(struct upload *u, struct span bytes)
+static bool look_at(struct upload *u, struct span bytes)
 {
     struct err_text why;
 
+    if (u->car != NULL)
+        return reads_well(u, car_take(u->car, bytes, &why), &why);
+    /* Whether it is well formed is the daemon's to say. */
+    u->readable = u->readable &&
+                  multipart_take(&u->form, bytes, &why) == ERR_OK;
+    return true;
+}
+
+static void take_data(struct upload *u, struct span bytes)
+{
     if (u->call == NULL || bytes.n == 0)
-        return; /* it has failed: what still comes is dropped */
-    if (u->car != NULL &&
-        !reads_well(u, car_take(u->car, bytes, &why), &why))
+        return; /* it has ended: what still comes is dropped */
+    if (!look_at(u, bytes))
         return;
     if (!kubo_feed(u->call, bytes)) {
         u->waits_room = true;
@@ -311,6 +353,8 @@ static void take_end(struct upload *u)
     struct err_text why;
 
     u->body_ended = true;
+    if (u->stored)
+        conclude(u);
     if (u->call == NULL || (u->car != NULL &&
                             !reads_well(u, car_end(u->car, &why), &why)))
         return;
@@ -404,13 +448,42 @@ static void on_connected(struct stream *stream, void *user, enum err e,
 
 /* --- tickets --- */
 
+static enum err no_part(void *arg, const struct multipart_part *part,
+                        struct err_text *why)
+{
+    (void)arg;
+    (void)part;
+    (void)why;
+    return ERR_OK;
+}
+
+static enum err no_data(void *arg, struct span bytes, struct err_text *why)
+{
+    (void)arg;
+    (void)bytes;
+    (void)why;
+    return ERR_OK;
+}
+
+static enum err no_end(void *arg, struct err_text *why)
+{
+    (void)arg;
+    (void)why;
+    return ERR_OK;
+}
+
+static const struct multipart_events parts = {no_part, no_data, no_end};
+
 static enum err read_purpose(struct upload *u, const struct message_open *o,
                              struct buf *query, struct err_text *why)
 {
     enum err e;
 
-    if (o->purpose == OPEN_ADD)
+    if (o->purpose == OPEN_ADD) {
+        u->readable = multipart_init(&u->form, u->content_type, &parts, NULL,
+                                     why) == ERR_OK;
         return upload_arguments(o->arguments, query, why);
+    }
     u->car = mem_alloc(sizeof *u->car);
     e = car_init(u->car, u->content_type, why);
     if (e != ERR_OK) {

@@ -38,6 +38,8 @@ static void start(struct call *c, struct http_request *r, int status,
     struct http_line lines[] = {
         SERVER, {"Trailer", "X-Stream-Error"}, {stream, "1"}, {NULL, NULL}};
     struct http_answer answer = {.status = status, .lines = lines};
+    /* As Kubo says when it answers before the end of the request. */
+    answer.close = c->endpoint && c->endpoint->run == rpc_dag_import;
     c->started = true;
     http_start(r, &answer);
 }
@@ -401,6 +403,15 @@ static void on_request(struct http_request *r, const struct http_head *head)
     release(c);
 }
 
+static void run(struct call *c, struct http_request *r);
+
+/* Kubo's import does not wait for what follows the form. */
+static bool import_is_whole(const struct call *c)
+{
+    return c->endpoint && c->endpoint->run == rpc_dag_import && !c->fault &&
+           !c->started && multipart_complete(&c->body);
+}
+
 static void on_body(struct http_request *r, const char *p, size_t n)
 {
     struct call *c = r->user;
@@ -409,6 +420,8 @@ static void on_body(struct http_request *r, const char *p, size_t n)
         buf_add(&c->body_args, p, n);
     else if (c->has_body && !c->bad_body && !multipart_feed(&c->body, p, n))
         c->bad_body = true;
+    if (import_is_whole(c))
+        run(c, r);
     release(c);
 }
 

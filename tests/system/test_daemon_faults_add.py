@@ -9,7 +9,7 @@ import pytest
 from car import Car
 from cluster import Cluster, make_cid
 from process import until
-from wire import multipart
+from wire import Answer, multipart, raw_request
 
 OPTIONS = {"replication-min": 1, "replication-max": 1}
 AGENT = {"stall-timeout": "1s", "call-timeout": "2s", "backoff": "300ms",
@@ -165,3 +165,26 @@ def test_uploads(cluster, request, endpoint, send, faults, good, query):
     assert answer.status == 200 and "x-stream-error" not in answer.trailers
     added = answer.json()[-1] if query else answer.lines()[-1]
     cluster.wait_pinned(added["cid"], 1)
+
+
+def test_a_daemon_that_does_not_wait_for_the_end(cluster, request):
+    """It may be done when the form is, while the request goes on."""
+    request.node.clusters = [cluster]
+    c = cluster.coordinators[0]
+    headers, body = multipart({"x": Car([os.urandom(50)]).bytes()})
+    head = (f"POST /add?format=car HTTP/1.1\r\nHost: a\r\n"
+            f"Content-Type: {headers['Content-Type']}\r\n"
+            f"Content-Length: {len(body) + 4000}\r\n\r\n").encode()
+    calls = cluster.daemons[0].calls()["dag/import"]
+
+    def parts():
+        yield head + body
+        until(lambda: cluster.daemons[0].calls()["dag/import"] > calls, 20,
+              "the daemon is done")
+        for _ in range(2):
+            time.sleep(0.2)  # its answer is there, the end is not
+            yield b"epilogue" * 250
+
+    answer = Answer(raw_request(c.http, parts()))
+    assert answer.status == 200 and "x-stream-error" not in answer.trailers
+    cluster.wait_pinned(answer.lines()[0]["cid"], 1)
