@@ -126,7 +126,8 @@ def test_what_is_not_theirs(make_cluster):
             ("POST", "/api/v1/nodes/node-1/drain"),
             ("POST", "/api/v1/nodes/node-1/verify"),
             ("GET", "/api/v1/nodes/node-1/orphans"),
-            ("POST", "/ipfs/gc"), ("POST", "/api/v1/repair/resume")):
+            ("DELETE", "/peers/12D3"), ("POST", "/ipfs/gc"),
+            ("POST", "/api/v1/repair/resume")):
         answer = k.call(method, path, headers=lab)
         assert answer.status == 403, (method, path, answer)
     for name in ("nobody", "Lab", "lab ", "x" * 500, "l%61b"):

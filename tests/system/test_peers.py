@@ -1,11 +1,13 @@
 """POST /peers and DELETE /peers/{peer} as clients of IPFS Cluster use them."""
 
+import base64
 import json
 import os
 import socket
 
 import pytest
 from cluster import make_cid, until
+from daemons import DIGITS
 from wire import request
 
 STRANGER = "12D3KooWShd9FjdJgs6oRoqxJ5GmAVQdEJwekRrKLsgY1hrC2y3K"
@@ -14,6 +16,15 @@ STRANGER = "12D3KooWShd9FjdJgs6oRoqxJ5GmAVQdEJwekRrKLsgY1hrC2y3K"
 def peer_of(c, name):
     return next(p["id"] for p in c.get("/peers").lines()
                 if p["peername"] == name)
+
+
+def as_cid(peer):
+    """A peer ID as a CID: version 1, codec libp2p-key."""
+    number = 0
+    for digit in peer:
+        number = number * 58 + DIGITS.index(digit)
+    raw = b"\x01\x72" + number.to_bytes(38, "big")
+    return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
 
 
 def row(c, name):
@@ -35,6 +46,9 @@ def test_post(cluster):
     # The Go client sends it in chunks.
     chunks = [b'{"peer_', b'id":"' + peer.encode(), b'"}\n']
     assert request(c.http, "POST", "/peers", chunks).json()["id"] == peer
+    # Any text of the same ID.
+    assert ask(c, b'{"peer_id":"%s"}' % as_cid(peer).encode()).json()[
+        "id"] == peer
     answer = ask(c, b'{"peer_id":"%s"}' % STRANGER.encode())
     assert answer.status == 404 and "join token" in answer.message()
 
@@ -99,7 +113,7 @@ def test_removal(make_cluster):
     empty = cluster.add_node()
     until(lambda: row(c, f"node-{empty.number}"), 20, "it has joined")
     peer = peer_of(c, f"node-{empty.number}")
-    assert c.delete(f"/peers/{peer}").status == 204
+    assert c.delete(f"/peers/{as_cid(peer)}").status == 204
     assert c.delete(f"/peers/{peer}").status == 404
     cluster.same_everywhere()
 
