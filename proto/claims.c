@@ -1,4 +1,5 @@
 #include "proto/claims.h"
+#include "proto/meta.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -93,6 +94,34 @@ uint32_t claims_orgs(const struct pin *p, uint32_t *out)
         out[n++] = p->claims[i].org;
     }
     return n;
+}
+
+bool claims_bound(const struct pin *p)
+{
+    if (p->n_claims == 0)
+        return p->org != 0 && meta_has_policy(span_buf(&p->meta));
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if (meta_has_policy(span_buf(&p->claims[i].meta)))
+            return true;
+    return false;
+}
+
+bool claims_policy(const struct pin *p, uint32_t org, struct policy *out)
+{
+    struct policy one;
+
+    *out = (struct policy){.spread = SPREAD_NONE};
+    if (p->n_claims == 0 && p->org == org && org != 0)
+        meta_policy(span_buf(&p->meta), out);
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        const struct claim *c = &p->claims[i];
+        if (c->org != org || !meta_has_policy(span_buf(&c->meta)))
+            continue;
+        meta_policy(span_buf(&c->meta), &one);
+        if (policy_merge(out, &one, NULL) != ERR_OK)
+            assert(false); /* the state takes no claims that do not merge */
+    }
+    return !policy_is_empty(out);
 }
 
 void claims_charge(const struct pin *p, uint32_t org, uint64_t out[ORG_KINDS])

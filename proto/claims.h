@@ -9,7 +9,7 @@
 #ifndef PINFOLD_CLAIMS_H
 #define PINFOLD_CLAIMS_H
 
-#include "proto/types.h"
+#include "proto/policy.h"
 
 /* What one organisation wants. */
 struct demand {
@@ -25,6 +25,12 @@ void claims_demand(const struct pin *p, uint32_t org, struct demand *out);
 /* The organisations that claim it, each once, by the age of their first
  * claim; out has LIMIT_ORGS. Returns how many. */
 uint32_t claims_orgs(const struct pin *p, uint32_t *out);
+
+/* Whether any claim has a policy (policy.h). */
+bool claims_bound(const struct pin *p);
+/* The policy of one organisation's demand: all its claims' together. false:
+ * it has none, and out is empty. out borrows from the claims. */
+bool claims_policy(const struct pin *p, uint32_t org, struct policy *out);
 
 /* What its claims cost that organisation; zeros without one. Copies that only
  * take the place of others cost nothing. */

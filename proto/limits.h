@@ -27,6 +27,7 @@ enum {
     LIMIT_METADATA_PAIRS = 256,
     LIMIT_ORIGINS = 32,
     LIMIT_USER_ALLOCATIONS = 64,
+    LIMIT_POLICY = 8,             /* regions, tags, of a kind, of a policy */
     LIMIT_CLAIMS_PER_PIN = 1024,  /* and organisation */
 
     /* CIDs: version, codec, multihash; digest of 20 to 64 bytes, identity up

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { VERSION = 1, FIELDS = 5 };
+enum { VERSION = 1, FIELDS = 5, VERSION_POLICY = 2, FIELDS_POLICY = 6 };
 
 /* Insertion: stable, so that of equal keys the last one given stays last. */
 static void sort_pairs(struct meta *m)
@@ -65,19 +65,23 @@ static enum err check(const struct meta *m, struct err_text *why)
             e = err_set(why, ERR_TOO_LARGE, "origin: %zu bytes, at most %d",
                         m->origins[i].n, (int)LIMIT_MULTIADDR);
     }
-    return e;
+    return e == ERR_OK ? policy_check_names(&m->policy, why) : e;
 }
 
 static bool is_empty(const struct meta *m)
 {
     return m->n_pairs == 0 && m->n_origins == 0 && m->n_allocations == 0 &&
-           m->update_from.n == 0;
+           m->update_from.n == 0 && policy_is_empty(&m->policy);
 }
 
 static void write_all(const struct meta *m, struct buf *out)
 {
-    encode_array(out, FIELDS);
-    encode_u64(out, VERSION);
+    bool plain = policy_is_empty(&m->policy);
+
+    encode_array(out, plain ? FIELDS : FIELDS_POLICY);
+    encode_u64(out, plain ? VERSION : VERSION_POLICY);
+    if (!plain)
+        policy_encode(&m->policy, out);
     encode_array(out, m->n_pairs);
     for (uint32_t i = 0; i < m->n_pairs; i++) {
         encode_array(out, 2);
@@ -103,6 +107,7 @@ enum err meta_encode(struct meta *m, struct buf *out, struct err_text *why)
     if (e != ERR_OK)
         return e;
     sort_pairs(m);
+    policy_sort(&m->policy);
     if (is_empty(m))
         return ERR_OK;
     write_all(m, out);
@@ -152,6 +157,7 @@ enum err meta_decode(struct span bytes, struct meta *out,
 
     out->n_pairs = out->n_origins = out->n_allocations = 0;
     out->update_from.n = 0;
+    out->policy = (struct policy){.spread = SPREAD_NONE};
     if (bytes.n == 0)
         return ERR_OK;
     if (bytes.n > LIMIT_METADATA)
@@ -164,15 +170,40 @@ enum err meta_decode(struct span bytes, struct meta *out,
     decode_init(&d, bytes.p, bytes.n);
     decode_array(&d, "array", 1, UINT32_MAX);
     version = field_decode_u32(&d, "version");
-    if (decode_ok(&d) && version != VERSION)
+    if (decode_ok(&d) && version != VERSION && version != VERSION_POLICY)
         return err_set(why, ERR_VERSION,
                        "metadata: version %u is unknown here", version);
     decode_init(&d, bytes.p, bytes.n);
-    decode_array(&d, "array", FIELDS, FIELDS);
-    (void)field_decode_u32(&d, "version");
+    if (version != VERSION_POLICY) {
+        decode_array(&d, "array", FIELDS, FIELDS);
+        (void)field_decode_u32(&d, "version");
+    } else {
+        decode_array(&d, "array", FIELDS_POLICY, FIELDS_POLICY);
+        (void)field_decode_u32(&d, "version");
+        policy_decode(&d, &out->policy);
+    }
     read_pairs(&d, out);
     read_rest(&d, out);
     if (decode_ok(&d) && is_empty(out))
         decode_fail(&d, "array", "empty, which is no bytes at all");
     return field_decode_end(&d, "metadata", why);
+}
+
+bool meta_has_policy(struct span bytes)
+{
+    return bytes.n > 0 && bytes.p[0] == (0x90 | FIELDS_POLICY);
+}
+
+void meta_policy(struct span bytes, struct policy *out)
+{
+    struct decode d;
+
+    *out = (struct policy){.spread = SPREAD_NONE};
+    if (!meta_has_policy(bytes))
+        return;
+    decode_init(&d, bytes.p, bytes.n);
+    decode_array(&d, "array", FIELDS_POLICY, FIELDS_POLICY);
+    (void)field_decode_u32(&d, "version");
+    policy_decode(&d, out);
+    assert(decode_ok(&d));
 }

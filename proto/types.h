@@ -111,13 +111,14 @@ enum copy_state {
     X(13, OVER_QUOTA, "over_quota",                                          \
       "larger than its organisation may store")                              \
     X(14, EVICTED, "evicted", "something more valuable took its place")      \
-    X(15, FADED, "faded", "its value fell below the threshold")
+    X(15, FADED, "faded", "its value fell below the threshold")             \
+    X(16, POLICY, "policy", "for the sake of its policy")
 
 enum copy_reason {
 #define X(number, name, word, text) REASON_##name = number,
     REASON_TABLE(X)
 #undef X
-    REASON_LAST = REASON_FADED
+    REASON_LAST = REASON_POLICY
 };
 /* Of a stored number; "?" for one of a newer version. */
 const char *copy_reason_word(unsigned reason);
@@ -200,7 +201,8 @@ enum {
                                 are not charged, and it has no copies until
                                 they are granted */
     PIN_SHARED = 1 << 19,    /* it has, or had, several claims: claims.h */
-    PIN_VALUED = 1 << 20     /* it has rows of values: struct value */
+    PIN_VALUED = 1 << 20,    /* it has rows of values: struct value */
+    PIN_BOUND = 1 << 21      /* one has a policy: policy.h; derived */
 };
 
 /* What an organisation's demand for a pin is, to the value engine. */

@@ -247,6 +247,13 @@ static void test_meta(void **state)
     assert_int_equal(meta_decode(span_buf(&file), &got, NULL), ERR_OK);
     wire_same_meta(&m, &got);
     write_seed("meta", "full", span_buf(&b));
+    buf_reset(&b);
+    wire_policy(&m.policy);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    golden_of("meta", "policy", 2, span_buf(&b), &file);
+    assert_int_equal(meta_decode(span_buf(&file), &got, NULL), ERR_OK);
+    wire_same_meta(&m, &got);
+    write_seed("meta", "policy", span_buf(&b));
     buf_free(&b);
     buf_free(&file);
 }

@@ -205,9 +205,11 @@ static void test_limits(void **state)
     assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         wire_case_run(turn, span_buf(&b), &cases[i]);
-    b.p[1] = 2;
+    b.p[1] = 3;
     wire_bad(turn, span_buf(&b), ERR_VERSION,
-             "metadata: version 2 is unknown");
+             "metadata: version 3 is unknown");
+    b.p[1] = 2;
+    wire_bad(turn, span_buf(&b), ERR_PROTOCOL, "array: too small");
     b.p[1] = 1;
     b.p[0] = 0x96;
     encode_nil(&b);
@@ -216,6 +218,113 @@ static void test_limits(void **state)
              "metadata: 16385 bytes");
     free(large);
     buf_free(&b);
+}
+
+/* --- with a policy ------------------------------------------------------- */
+
+static void test_policy(void **state)
+{
+    struct meta m, got;
+    struct policy p;
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    wire_meta(&m);
+    wire_policy(&m.policy);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_int_equal(meta_decode(span_buf(&b), &got, NULL), ERR_OK);
+    wire_same_meta(&m, &got);
+    assert_true(meta_has_policy(span_buf(&b)));
+    meta_policy(span_buf(&b), &p);
+    wire_same_policy(&m.policy, &p);
+    wire_good(turn, span_buf(&b));
+    wire_damage(turn, span_buf(&b));
+    wire_swap(turn, span_buf(&b), 0);
+    buf_free(&b);
+}
+
+static void test_no_policy(void **state)
+{
+    struct policy p;
+    struct meta m;
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    wire_meta(&m);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_false(meta_has_policy(span_buf(&b)));
+    assert_false(meta_has_policy((struct span){NULL, 0}));
+    meta_policy(span_buf(&b), &p);
+    assert_true(policy_is_empty(&p));
+    buf_free(&b);
+}
+
+/* kind is unused here. */
+static const struct wire_case policies[] = {
+    {0, {1, -1}, WIRE_ZEROS, 7, "required regions"},
+    {0, {1, 0, -1}, WIRE_ZEROS, 9, "required regions: too large"},
+    {0, {1, 0, 0, -1}, WIRE_STR, 64, "required regions: not sorted"},
+    {0, {1, 1, 0, -1}, WIRE_STR, 64, NULL},
+    {0, {1, 1, 0, -1}, WIRE_STR, 65, "denied regions: too large"},
+    {0, {1, 1, 0, -1}, WIRE_STR, 0, "denied regions: not such a label"},
+    {0, {1, 2, 0, -1}, WIRE_STR, 8, "required tags: not such a label"},
+    {0, {1, 3, -1}, WIRE_ZEROS, 9, "denied tags: too large"},
+    {0, {1, 4, -1}, WIRE_RAW, 5, "spread: too large"},
+    {0, {1, 4, -1}, WIRE_RAW, 0, "domains: and spread"},
+    {0, {1, 5, -1}, WIRE_RAW, 16, NULL},
+    {0, {1, 5, -1}, WIRE_RAW, 17, "domains: too large"},
+    {0, {1, 5, -1}, WIRE_RAW, 0, "domains: and spread"},
+};
+
+static void test_policy_limits(void **state)
+{
+    struct buf b = BUF_INIT;
+    struct meta m;
+
+    (void)state;
+    wire_meta(&m);
+    wire_policy(&m.policy);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+        wire_case_run(turn, span_buf(&b), &policies[i]);
+    buf_free(&b);
+}
+
+/* As it came: twice, not sorted, no label. */
+static void test_policy_names(void **state)
+{
+    static const char *const bad[] = {"", "disk", "=ssd", "\xff=a"};
+    struct buf b = BUF_INIT, again = BUF_INIT;
+    struct meta m;
+    char text[140];
+
+    (void)state;
+    wire_meta(&m);
+    m.policy.must = (struct policy_list){3, {span_text("z=1"),
+        span_text("a=2"), span_text("z=1")}};
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_int_equal(m.policy.must.n, 2);
+    assert_true(span_is(m.policy.must.of[0], "a=2"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        m.policy.must.of[1] = span_text(bad[i]);
+        assert_int_equal(meta_encode(&m, &again, NULL), ERR_INVALID);
+    }
+    memset(text, 'a', 129);
+    text[64] = '=';
+    text[129] = 0;
+    m.policy.must.of[1] = span_text(text);
+    assert_int_equal(meta_encode(&m, &again, NULL), ERR_OK);
+    text[129] = 'a';
+    text[130] = 0;
+    m.policy.must.of[1] = span_text(text);
+    assert_int_equal(meta_encode(&m, &again, NULL), ERR_INVALID);
+    m.policy.must.n = 1;
+    m.policy.denied = (struct policy_list){1, {span_of(text, 64)}};
+    assert_int_equal(meta_encode(&m, &again, NULL), ERR_OK);
+    m.policy.denied.of[0].n = 65;
+    assert_int_equal(meta_encode(&m, &again, NULL), ERR_INVALID);
+    buf_free(&b);
+    buf_free(&again);
 }
 
 int main(void)
@@ -228,6 +337,10 @@ int main(void)
         cmocka_unit_test(test_key_twice),
         cmocka_unit_test(test_text_refused),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_no_policy),
+        cmocka_unit_test(test_policy_limits),
+        cmocka_unit_test(test_policy_names),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

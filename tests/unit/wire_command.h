@@ -56,6 +56,40 @@ static inline void wire_meta(struct meta *m)
     m->update_from = wire_cid(0x55, 9);
 }
 
+static inline void wire_policy(struct policy *p)
+{
+    memset(p, 0, sizeof *p);
+    p->required = (struct policy_list){2, {span_text("eu"),
+                                           span_text("us")}};
+    p->denied = (struct policy_list){1, {span_text("mars")}};
+    p->must = (struct policy_list){1, {span_text("disk=ssd")}};
+    p->must_not = (struct policy_list){2, {span_text("owner="),
+                                           span_text("owner=x=y")}};
+    p->spread = SPREAD_ZONE;
+    p->min_domains = 3;
+    p->soft = true;
+}
+
+static inline void wire_same_list(const struct policy_list *a,
+                                  const struct policy_list *b)
+{
+    SAME(n);
+    for (uint32_t i = 0; i < a->n; i++)
+        SAME_SPAN(of[i]);
+}
+
+static inline void wire_same_policy(const struct policy *a,
+                                    const struct policy *b)
+{
+    wire_same_list(&a->required, &b->required);
+    wire_same_list(&a->denied, &b->denied);
+    wire_same_list(&a->must, &b->must);
+    wire_same_list(&a->must_not, &b->must_not);
+    SAME(spread);
+    SAME(min_domains);
+    SAME(soft);
+}
+
 static inline void wire_same_meta(const struct meta *a, const struct meta *b)
 {
     SAME(n_pairs);
@@ -70,6 +104,7 @@ static inline void wire_same_meta(const struct meta *a, const struct meta *b)
     for (uint32_t i = 0; i < a->n_allocations; i++)
         assert_true(peerid_equal(&a->allocations[i], &b->allocations[i]));
     assert_true(cid_equal(&a->update_from, &b->update_from));
+    wire_same_policy(&a->policy, &b->policy);
 }
 
 static inline uint32_t wire_labels(struct label labels[LIMIT_LABELS])
