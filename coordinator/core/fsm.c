@@ -140,6 +140,12 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
         return t.wanted > 0 ? TODO_NO_COPY : TODO_SETTLED; /* a candidate */
     if ((p->flags & PIN_OVER_QUOTA) != 0) /* pins in danger come first */
         return t.wanted > 0 ? TODO_NO_COPY : TODO_BELOW_MAX;
+    if (claims_bound(p)) {
+        enum pin_todo todo = fsm_todo_bound(s, p);
+
+        return todo == TODO_SETTLED && claims_any_refused(p)
+                   ? TODO_BELOW_MAX : todo;
+    }
     if (t.pinned == 0)
         return TODO_NO_COPY;
     if ((int64_t)t.pinned < fsm_minimum(s, p))
@@ -160,7 +166,8 @@ enum pin_state fsm_state(const struct store *s, const struct pin *p,
 
     if ((wants->flags & PIN_OVER_QUOTA) != 0) /* a candidate has not failed */
         return (wants->flags & CLAIM_ELASTIC) != 0 ? PIN_PENDING : PIN_FAILED;
-    if ((int64_t)t.pinned >= fsm_minimum(s, wants))
+    if (claims_bound(p) ? fsm_pinned_for(s, p, wants != p ? wants->org : 0)
+                        : (int64_t)t.pinned >= fsm_minimum(s, wants))
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
 }
@@ -205,7 +212,9 @@ void fsm_save(struct fsm *f)
         claims_merge(p);
     fsm_value_settle(f);
     fsm_settle_states(f);
-    p->flags &= ~(3U << CLAIM_STATE_SHIFT);
+    p->flags &= ~(3U << CLAIM_STATE_SHIFT | (uint32_t)PIN_BOUND);
+    if (claims_bound(p))
+        p->flags |= PIN_BOUND;
     if (p->org != 0)
         p->flags |= (uint32_t)fsm_state(f->store, p, p) << CLAIM_STATE_SHIFT;
     assert((p->org == 0) == ((p->flags & PIN_RELEASING) != 0));

@@ -47,6 +47,10 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
 uint32_t fsm_joined_nodes(const struct store *s);
 /* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11). */
 int32_t fsm_minimum(const struct store *s, const struct pin *p);
+/* Whether a copy may be let go: enough of the others are confirmed, on nodes
+ * that are up, for every demand (DESIGN 12.3). */
+bool fsm_may_release(const struct store *s, const struct pin *p,
+                     uint32_t node);
 /* The work that the row shows; see enum pin_todo. */
 enum pin_todo fsm_todo(const struct store *s, const struct pin *p);
 /* Room for `size` more bytes on a node as far as the log knows; the first

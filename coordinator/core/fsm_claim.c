@@ -4,10 +4,12 @@
  */
 #include "coordinator/core/fsm_private.h"
 
+#include "coordinator/core/rules.h"
 #include "proto/claims.h"
 #include "proto/meta.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -25,6 +27,25 @@ struct terms {
     struct span name, meta;
     bool idle; /* elastic, and not admitted yet */
 };
+
+static bool valid_policy(const struct terms *t, struct fsm_result *r)
+{
+    struct err_text why = {""};
+    struct policy p;
+
+    if (!meta_has_policy(t->meta))
+        return true;
+    if ((t->flags & CLAIM_ELASTIC) != 0) {
+        fsm_refuse(r, VERDICT_INVALID,
+                   "an elastic pin has no policy of placement");
+        return false;
+    }
+    meta_policy(t->meta, &p);
+    if (policy_check(&p, t->rmax, &why) == ERR_OK)
+        return true;
+    fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
+    return false;
+}
 
 static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
                   struct fsm_result *r)
@@ -51,13 +72,14 @@ static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
     else if ((t->flags & PRIORITY_MASK) == PRIORITY_MASK)
         fsm_refuse(r, VERDICT_INVALID, "unknown priority");
     else
-        return true;
+        return valid_policy(t, r);
     return false;
 }
 
-/* meta of a pin update: the old pin's, and where it came from. */
+/* meta of a pin update: the old pin's with the policy of all its claims, and
+ * where it came from. */
 static bool meta_from(struct fsm *f, const struct cid *from,
-                      struct fsm_result *r)
+                      const struct policy *policy, struct fsm_result *r)
 {
     struct meta m;
     struct err_text why = {""};
@@ -68,6 +90,7 @@ static bool meta_from(struct fsm *f, const struct cid *from,
         e = meta_decode(span_buf(&f->from.meta), &m, &why);
     assert(e == ERR_OK);
     m.update_from = *from;
+    m.policy = *policy;
     buf_reset(&f->meta);
     if (meta_encode(&m, &f->meta, &why) == ERR_OK)
         return true;
@@ -79,17 +102,21 @@ static bool terms_of(struct fsm *f, const struct command *command,
                      struct terms *t, struct fsm_result *r)
 {
     const struct command_claim_put *c = &command->claim_put;
+    struct policy policy;
+    bool found;
 
     *t = (struct terms){c->flags & TERM_FLAGS, c->rmin, c->rmax,
                         c->expires_ms, c->name, c->meta, false};
     if (c->from.n == 0)
         return true;
-    if (!store_pin_find(f->store, &c->from, &f->from)
-        || !claims_view(&f->from, command->org)) {
+    found = store_pin_find(f->store, &c->from, &f->from);
+    if (found)
+        (void)claims_policy(&f->from, command->org, &policy);
+    if (!found || !claims_view(&f->from, command->org)) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return false;
     }
-    if (!meta_from(f, &c->from, r))
+    if (!meta_from(f, &c->from, &policy, r))
         return false;
     t->flags = (f->from.flags & (TERM_FLAGS & ~FORM_MASK))
                | (c->flags & FORM_MASK);
@@ -135,11 +162,40 @@ static bool same_claim(const struct pin *a, const struct pin *b)
 }
 
 struct places {
+    /* Of the organisation, if the pin is bound (rules.h); else NULL. */
+    const struct rules_demand *own;
     uint32_t have;     /* wanted before */
     uint32_t proposed; /* distinct, not wanted yet */
     uint32_t taken;
     uint8_t seen[(UINT16_MAX + 8) / 8]; /* bit a node */
 };
+
+static void cover(const struct fsm *f, const struct rules_demand *own,
+                  uint32_t more, struct rules_cover *out)
+{
+    const struct node *nodes[LIMIT_COPIES + 1];
+    uint32_t n = fsm_wanted_nodes(f->store, &f->after, nodes);
+    const struct node *one = more != 0 ? store_node(f->store, more) : NULL;
+
+    if (one != NULL)
+        nodes[n++] = one;
+    rules_cover(own, nodes, n, out);
+}
+
+/* Whether a copy there is one that the demand asks for; that it is denied is
+ * not asked here. */
+static bool lacks(const struct fsm *f, const struct rules_demand *own,
+                  uint32_t node)
+{
+    struct rules_cover now, then;
+
+    if (own->most == -1)
+        return true;
+    cover(f, own, 0, &now);
+    cover(f, own, node, &then);
+    return now.copies < (uint32_t)own->most
+           || !rules_as_good(own, &now, &then);
+}
 
 static void propose(struct fsm *f, struct places *s, uint32_t node,
                     enum copy_reason reason, bool must)
@@ -154,10 +210,14 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
         return;
     /* Two requests for one CID may both have been planned: no surplus, but
      * where the content was uploaded to: it may be the only place. */
-    if (reason != REASON_UPLOADED && !pin_everywhere(p)
-        && (int64_t)s->have + s->taken >= p->rmax)
+    if (reason != REASON_UPLOADED
+        && (s->own != NULL ? !lacks(f, s->own, node)
+                           : !pin_everywhere(p)
+                                 && (int64_t)s->have + s->taken >= p->rmax))
         return;
     may = fsm_may_take(f, p, node)
+          && (s->own == NULL
+              || rules_allow(s->own, store_node(f->store, node)))
           && (!pin_everywhere(p) || fsm_pays_copy(f));
     if (!may && !must)
         return;
@@ -186,6 +246,96 @@ static struct pin wants_of(const struct fsm *f, uint32_t org)
     return wants;
 }
 
+static void propose_all(struct fsm *f, struct places *s,
+                        const struct command_claim_put *c)
+{
+    for (uint32_t k = 0; c->from.n > 0 && k < f->from.n_copies; k++) {
+        const struct copy *from = &f->from.copies[k];
+
+        if (from->want != COPY_RELEASED)
+            propose(f, s, from->node, (enum copy_reason)from->reason,
+                    false);
+    }
+    for (uint32_t k = 0; k < c->n_places; k++)
+        propose(f, s, c->places[k].node,
+                (enum copy_reason)c->places[k].reason, true);
+}
+
+/* Another claim of the organisation that has a policy; NULL: none. */
+static const struct claim *other_bound(const struct fsm *f,
+                                       const struct command *c)
+{
+    for (uint32_t k = 0; k < f->after.n_claims; k++) {
+        const struct claim *other = &f->after.claims[k];
+
+        if (other->org == c->org && other->salt != c->claim_put.salt
+            && meta_has_policy(span_buf(&other->meta)))
+            return other;
+    }
+    return NULL;
+}
+
+enum { TEXT_SHOWN = 125, NAME_SHOWN = 32 }; /* of 191 bytes */
+
+/* So much of a UTF-8 text fits. */
+static int fitting(struct span s, size_t room)
+{
+    if (s.n > room) {
+        s.n = room;
+        while (s.n > 0 && (s.p[s.n] & 0xc0) == 0x80)
+            s.n--;
+    }
+    return (int)s.n;
+}
+
+static void refuse_with(struct fsm_result *r, enum verdict v,
+                        const char *text, const struct claim *other)
+{
+    int n = fitting(span_text(text), TEXT_SHOWN);
+
+    if (other == NULL)
+        fsm_refuse(r, v, "%.*s", n, text);
+    else if (other->name.n == 0)
+        fsm_refuse(r, v, "%.*s (together with an earlier claim, without a "
+                   "name)", n, text);
+    else
+        fsm_refuse(r, v, "%.*s (together with the claim '%.*s')", n, text,
+                   fitting(span_buf(&other->name), NAME_SHOWN),
+                   (const char *)other->name.p);
+}
+
+/* The same for a demand with a policy: what each copy is to it counts. */
+static bool place_bound(struct fsm *f, const struct command *command,
+                        const struct rules_demand *own, uint32_t *taken,
+                        struct fsm_result *r)
+{
+    struct places s = {.own = own};
+    const struct node *const *nodes;
+    struct rules_cover c;
+    char missing[128];
+    uint32_t n;
+
+    propose_all(f, &s, &command->claim_put);
+    cover(f, own, 0, &c);
+    *taken = s.taken;
+    r->needed = own->least;
+    r->available = c.copies;
+    if (c.copies >= own->least && rules_is_met(own, &c))
+        return true;
+    if (s.proposed > s.taken) {
+        fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
+        return false;
+    }
+    nodes = store_nodes(f->store, &n);
+    rules_missing(own, &c, nodes, n, missing, sizeof(missing));
+    if (missing[0] == '\0')
+        snprintf(missing, sizeof(missing), "not enough nodes that the policy "
+                 "allows take copies: needed %u, available %u", own->least,
+                 c.copies);
+    refuse_with(r, VERDICT_NO_CANDIDATES, missing, other_bound(f, command));
+    return false;
+}
+
 /* False: refused; what was taken into `after` is given up with it. */
 static bool place(struct fsm *f, const struct command *command,
                   uint32_t *taken, struct fsm_result *r)
@@ -194,17 +344,13 @@ static bool place(struct fsm *f, const struct command *command,
     struct places s = {.have = fsm_wanted(&f->after)};
     struct pin wants = wants_of(f, command->org);
     uint32_t needed = (uint32_t)fsm_minimum(f->store, &wants);
+    struct rules_demand own;
 
-    for (uint32_t k = 0; c->from.n > 0 && k < f->from.n_copies; k++) {
-        const struct copy *from = &f->from.copies[k];
-
-        if (from->want != COPY_RELEASED)
-            propose(f, &s, from->node, (enum copy_reason)from->reason,
-                    false);
+    if (claims_bound(&f->after)) {
+        rules_demand(f->store, &f->after, command->org, &own);
+        return place_bound(f, command, &own, taken, r);
     }
-    for (uint32_t k = 0; k < c->n_places; k++)
-        propose(f, &s, c->places[k].node,
-                (enum copy_reason)c->places[k].reason, true);
+    propose_all(f, &s, c);
     *taken = s.taken;
     r->needed = needed;
     r->available = s.have + s.proposed;
@@ -341,6 +487,34 @@ static struct claim *own_claim(struct fsm *f, const struct terms *t,
     return own;
 }
 
+/* The claims of one organisation make one demand: it must not contradict
+ * itself. */
+static bool unite(struct fsm *f, const struct command *c,
+                  struct fsm_result *r)
+{
+    const struct claim *other = other_bound(f, c);
+    struct policy all = {.spread = SPREAD_NONE}, one;
+    struct err_text why = {""};
+    enum err e = ERR_OK;
+    struct demand d;
+
+    claims_demand(&f->after, c->org, &d);
+    for (uint32_t k = 0; k < f->after.n_claims && e == ERR_OK; k++) {
+        const struct claim *claim = &f->after.claims[k];
+
+        if (claim->org != c->org)
+            continue;
+        meta_policy(span_buf(&claim->meta), &one);
+        e = policy_merge(&all, &one, &why);
+    }
+    if (e == ERR_OK)
+        e = policy_check(&all, d.rmax, &why);
+    if (e == ERR_OK)
+        return true;
+    refuse_with(r, VERDICT_CONFLICT, why.text, other);
+    return false;
+}
+
 static void put_shared(struct fsm *f, const struct command *c,
                        const struct terms *t, struct fsm_result *r)
 {
@@ -360,6 +534,8 @@ static void put_shared(struct fsm *f, const struct command *c,
     claims_demand(p, c->org, &d);
     idle = t->idle && (d.flags & CLAIM_ELASTIC) != 0;
     claims_refuse(p, c->org, idle);
+    if (!unite(f, c, r))
+        return;
     claims_merge(p);
     if (changed)
         take_over(f, t);

@@ -2,6 +2,9 @@
  * Decides nothing about placement; checks that a decision still holds.
  */
 #include "coordinator/core/fsm_private.h"
+#include "coordinator/core/rules.h"
+
+#include "proto/claims.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,23 +12,23 @@
 enum { FAILURES_MAX = 31 };
 
 /* --- ASSIGN -------------------------------------------------------------- */
-/* The surplus copy may go only while enough of the others are confirmed, on
- * nodes that are up (DESIGN 12.3). */
-static bool may_release(struct fsm *f, uint32_t node)
+bool fsm_may_release(const struct store *s, const struct pin *p,
+                     uint32_t node)
 {
-    const struct pin *p = &f->after;
     int32_t kept = 0;
 
+    if (claims_bound(p))
+        return fsm_may_release_bound(s, p, node);
     for (uint32_t k = 0; k < p->n_copies; k++) {
         const struct copy *c = &p->copies[k];
-        const struct node *n = store_node(f->store, c->node);
+        const struct node *n = store_node(s, c->node);
 
         assert(n != NULL);
         kept += c->node != node && c->want != COPY_RELEASED
                 && c->state == COPY_PINNED && n->health == HEALTH_UP
                 && n->admin != ADMIN_REMOVED;
     }
-    return kept >= fsm_minimum(f->store, p);
+    return kept >= fsm_minimum(s, p);
 }
 
 static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
@@ -37,7 +40,8 @@ static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
 
         if (c == NULL || c->want == COPY_RELEASED
             || !((f->after.flags & PIN_OVER_QUOTA) != 0
-                 || may_release(f, c->node)))
+                 || fsm_may_release(f->store, &f->after,
+                                    c->node)))
             continue;
         fsm_order(f, c, COPY_RELEASED,
                   (enum copy_reason)a->release[k].reason);
@@ -95,6 +99,8 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
             continue;
         free_of_charge = fsm_is_free(add->reason) && takes_a_place(f);
         if (!fsm_may_take(f, &f->after, add->node)
+            || !rules_any_allows(f->store, &f->after,
+                                 store_node(f->store, add->node))
             || !(free_of_charge || may_pay(f))) {
             refused++;
             continue;

@@ -85,10 +85,11 @@ bool fsm_grant(struct fsm *f)
 bool fsm_pays_copy(const struct fsm *f)
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
-    uint32_t staying = fsm_staying(f->store, &f->after);
     struct demand d;
 
     for (uint32_t k = 0; k < n; k++) {
+        uint32_t staying = fsm_staying_for(f->store, &f->after, orgs[k]);
+
         claims_demand(&f->after, orgs[k], &d);
         if ((d.flags & CLAIM_REFUSED) != 0)
             continue;
@@ -131,7 +132,10 @@ void fsm_settle_paid(struct fsm *f)
     n = claims_orgs(&f->after, orgs);
     copies = pin_paid_copies(&f->after);
     for (uint32_t k = 0; k < n; k++)
-        settle_paid(f, orgs[k], copies);
+        settle_paid(f, orgs[k], claims_bound(&f->after)
+                                    ? fsm_paid_for(f->store, &f->after,
+                                                   orgs[k])
+                                    : copies);
 }
 
 void fsm_settle_states(struct fsm *f)

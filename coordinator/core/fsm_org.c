@@ -122,7 +122,7 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     if (d.rmax != -1)
         more = 0;
     /* A number is paid for since it was accepted; no more than that. */
-    staying = fsm_staying(s, p);
+    staying = fsm_staying_for(s, p, org);
     if ((int64_t)staying < d.number && more < (uint32_t)d.number - staying)
         more = (uint32_t)d.number - staying;
     return more;

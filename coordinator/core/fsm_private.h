@@ -63,6 +63,9 @@ void fsm_take(const struct fsm *f, struct pin *pin, uint32_t node,
 uint32_t fsm_wanted(const struct pin *p);
 /* Of those, such as stay, on nodes that are up. */
 uint32_t fsm_staying(const struct store *s, const struct pin *p);
+/* Of those, such as that organisation's policy allows. */
+uint32_t fsm_staying_for(const struct store *s, const struct pin *p,
+                         uint32_t org);
 uint32_t fsm_now_s(const struct fsm *f);
 
 /* fsm_claim.c */
@@ -91,6 +94,20 @@ void fsm_settle_states(struct fsm *f);
 /* The state of what `wants` asks for of the copies of p. */
 enum pin_state fsm_state(const struct store *s, const struct pin *p,
                          const struct pin *wants);
+
+/* fsm_bound.c: of pins of which a claim has a policy */
+/* Nodes of wanted copies, LIMIT_COPIES at most; not removed ones. */
+uint32_t fsm_wanted_nodes(const struct store *s, const struct pin *p,
+                          const struct node **out);
+/* Copies that do not only take the place of others, where that demand allows
+ * them: those for everywhere that it pays. */
+uint32_t fsm_paid_for(const struct store *s, const struct pin *p,
+                      uint32_t org);
+enum pin_todo fsm_todo_bound(const struct store *s, const struct pin *p);
+/* Whether that demand has its minimum, where its policy wants it; 0: all. */
+bool fsm_pinned_for(const struct store *s, const struct pin *p, uint32_t org);
+bool fsm_may_release_bound(const struct store *s, const struct pin *p,
+                           uint32_t node);
 
 /* fsm_copy.c */
 void fsm_assign(struct fsm *f, const struct command *c,

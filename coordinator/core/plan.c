@@ -214,16 +214,59 @@ static const struct copy *copy_on(const struct pin *p, uint32_t node)
     return NULL;
 }
 
+enum plan_verdict plan_verdict_by(enum policy_rule r)
+{
+    switch (r) {
+    case POLICY_DENIES_REGION:
+        return PLAN_DENIED_REGION;
+    case POLICY_REGION_UNKNOWN:
+        return PLAN_REGION_UNKNOWN;
+    case POLICY_DENIES_TAG:
+        return PLAN_DENIED_TAG;
+    case POLICY_LACKS_TAG:
+        return PLAN_LACKS_TAG;
+    case POLICY_ALLOWS:
+        break;
+    }
+    return PLAN_CANDIDATE;
+}
+
+static enum plan_verdict judge_rules(const struct plan_input *in,
+                                     const struct node *n)
+{
+    enum policy_rule rule = POLICY_ALLOWS;
+
+    for (uint32_t i = 0; i < in->n_policies && rule == POLICY_ALLOWS; i++)
+        rule = policy_judge(in->policies[i], n);
+    return plan_verdict_by(rule);
+}
+
+static bool is_there(const struct plan_input *in, const struct node *n)
+{
+    if (in->region && !policy_in_region(n, *in->region))
+        return false;
+    if (in->spread == SPREAD_NONE)
+        return true;
+    for (uint32_t i = 0; i < in->n_apart; i++)
+        if (policy_same_domain(in->spread, in->apart[i], n))
+            return false;
+    return policy_has_domain(in->spread, n);
+}
+
 /* The bytes of an old copy are still counted there: it needs no room. */
 enum plan_verdict plan_verdict_of(const struct plan_input *in,
                                   const struct plan_node *n)
 {
     const struct copy *copy = copy_on(in->pin, n->node->id);
-    enum plan_verdict v;
+    enum plan_verdict v = judge_rules(in, n->node);
 
     if (copy && copy->want != COPY_RELEASED)
-        return n->node->admin == ADMIN_DRAINING ? PLAN_LEAVING : PLAN_HOLDS;
-    v = plan_standing(n);
+        return n->node->admin == ADMIN_DRAINING ? PLAN_LEAVING
+               : v == PLAN_CANDIDATE            ? PLAN_HOLDS
+                                                : PLAN_MISPLACED;
+    if (v != PLAN_CANDIDATE)
+        return v;
+    v = is_there(in, n->node) ? plan_standing(n) : PLAN_ELSEWHERE;
     if (v != PLAN_CANDIDATE)
         return v;
     v = copy ? PLAN_RELEASED : judge_room(n, in->size);

@@ -12,6 +12,7 @@
 #define PINFOLD_PLAN_H
 
 #include "proto/command.h"
+#include "proto/policy.h"
 #include "proto/types.h"
 
 /* A candidate: the state's row and the leader's soft facts about it. */
@@ -45,6 +46,13 @@ struct plan_input {
     uint32_t n_there;        /* … the first of them have the content: they
                                 may be quarantined */
     enum copy_reason reason, preferred_reason;
+    /* Rules for where copies may stand; 0 and NULL: anywhere. */
+    const struct policy *const *policies; /* each must allow the node */
+    uint32_t n_policies;
+    const struct span *region; /* in there */
+    enum policy_spread spread; /* in a domain, and in none of `apart` */
+    const struct node *const *apart;
+    uint32_t n_apart;
 };
 
 struct plan_choice {
@@ -55,6 +63,28 @@ struct plan_choice {
 void plan_place(const struct plan_input *in, struct plan_choice *out);
 /* Whether 4 candidates are compared for a copy, not all. */
 bool plan_samples(const struct plan_input *in);
+
+/* --- demands with policies (rules.h) ------------------------------------- */
+
+struct rules;
+
+struct plan_rules {
+    const struct rules *rules;
+    /* By copies of the pin: those that demands are counted over. */
+    const bool *good;
+    /* By demands: copies that each lacks, UINT32_MAX: on every node; changed.
+     * Such as have tried enough get none for a region or a domain. */
+    uint32_t *more;
+    const bool *full;
+    enum copy_reason reason; /* of copies for a region or a domain */
+    struct pin *work;        /* scratch, of the caller */
+};
+/* Copies for all demands: first for required regions, then for the demand that
+ * lacks most, on a node that all allow if there is one. in: its want, least
+ * and rules are not looked at. Returns how many more are asked for and no
+ * node can take. */
+uint32_t plan_place_rules(const struct plan_input *in, struct plan_rules *r,
+                          struct plan_choice *out);
 
 /* --- what is kept about all nodes ---------------------------------------- */
 
@@ -85,6 +115,15 @@ uint32_t plan_table_find(const struct plan_table *t, uint32_t id);
 #define PLAN_VERDICT_TABLE(X)                                                \
     X(HOLDS, "holds", "has a copy that is wanted")                           \
     X(LEAVING, "leaving", "is drained: its copy moves elsewhere")            \
+    X(MISPLACED, "misplaced",                                                \
+      "has a copy that the policy denies: it moves elsewhere")               \
+    X(DENIED_REGION, "denied_region",                                        \
+      "is in a region that the policy denies")                               \
+    X(REGION_UNKNOWN, "region_unknown",                                      \
+      "has no label region, and the policy denies some")                     \
+    X(DENIED_TAG, "denied_tag", "has a tag that the policy denies")          \
+    X(LACKS_TAG, "lacks_tag", "lacks a tag that the policy asks for")        \
+    X(ELSEWHERE, "elsewhere", "is not where the copy shall stand")           \
     X(OUT, "out", "is down for too long: it does not count")                 \
     X(DOWN, "down", "is down")                                               \
     X(DAEMON_DOWN, "daemon_down", "its IPFS daemon is down")                 \
@@ -110,6 +149,7 @@ enum plan_verdict {
     PLAN_VERDICTS
 };
 const char *plan_verdict_word(enum plan_verdict v);
+enum plan_verdict plan_verdict_by(enum policy_rule r); /* not of ALLOWS */
 const char *plan_verdict_text(enum plan_verdict v);
 
 enum { PLAN_LOAD_UNKNOWN = UINT16_MAX };

@@ -4,6 +4,7 @@
  * plan_sample.c  a few candidates compared, where nodes are many
  * plan_table.c   what is kept about all nodes, so that few are looked at
  * plan_drop.c    the copy that is given up
+ * plan_rules.c   copies for demands with policies
  */
 #ifndef PINFOLD_PLAN_PRIVATE_H
 #define PINFOLD_PLAN_PRIVATE_H

@@ -46,6 +46,7 @@ struct step *step_new(struct store *store, const struct step_limits *l,
     s->table = plan_table_new(l->exact_nodes);
     pin_init(&s->pin);
     pin_init(&s->other);
+    pin_init(&s->work);
     return s;
 }
 
@@ -55,6 +56,7 @@ void step_free(struct step *s)
         return;
     pin_free(&s->pin);
     pin_free(&s->other);
+    pin_free(&s->work);
     plan_table_free(s->table);
     free(s->nodes);
     free(s);

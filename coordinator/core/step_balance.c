@@ -383,7 +383,7 @@ static bool may_take(const struct step *s, uint32_t at, uint64_t size,
  * are hidden from the planner. */
 static uint32_t find_target(struct step *s, uint64_t size, uint64_t now_ms)
 {
-    const struct node *others[LIMIT_REPLICAS];
+    const struct node *others[LIMIT_COPIES];
     const struct node *source = step_node_row(s, s->balance.source);
     uint32_t n_others = 0, n = step_node_plan(s, now_ms);
     struct plan_input in = {
@@ -398,7 +398,9 @@ static uint32_t find_target(struct step *s, uint64_t size, uint64_t now_ms)
         struct plan_node *p = &s->plan_nodes[i];
         if (!may_take(s, i, size, now_ms) || p->node == source ||
             pin_copy(&s->other, p->node->id) ||
-            !plan_as_wide(others, n_others, source, p->node))
+            !plan_as_wide(others, n_others, source, p->node) ||
+            !step_bound_moves(s, &s->other, others, n_others, source,
+                              p->node))
             p->suspect = true;
     }
     plan_place(&in, &s->choice);

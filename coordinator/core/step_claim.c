@@ -219,6 +219,7 @@ void step_plan_claim(struct step *s, struct command *c,
     struct command_claim_put *x = &c->claim_put;
     const struct pin *from = NULL;
     struct pin *p = &s->pin;
+    struct policy policy;
     struct preferred first;
     int32_t max = x->rmax;
 
@@ -227,10 +228,12 @@ void step_plan_claim(struct step *s, struct command *c,
         pin_reset(p);
         p->cid = x->cid;
     }
-    if (x->from.n && store_pin_find(s->store, &x->from, &s->other) &&
-        claims_view(&s->other, c->org)) {
-        from = &s->other;
-        max = from->rmax;
+    if (x->from.n && store_pin_find(s->store, &x->from, &s->other)) {
+        (void)claims_policy(&s->other, c->org, &policy);
+        if (claims_view(&s->other, c->org)) {
+            from = &s->other;
+            max = from->rmax;
+        }
     }
     find_preferred(s, x, from, &first);
     struct plan_input in = {
@@ -247,7 +250,10 @@ void step_plan_claim(struct step *s, struct command *c,
     };
     if (max > 0 && (uint32_t)max > wanted_copies(p))
         in.want = (uint32_t)max - wanted_copies(p);
-    plan_place(&in, &s->choice);
+    if (step_bound_claim(s, c, p, max, from ? &policy : NULL))
+        step_bound_place_claim(s, &in);
+    else
+        plan_place(&in, &s->choice);
     x->n_places = s->choice.n < LIMIT_ASSIGN_ROWS ? s->choice.n
                                                   : LIMIT_ASSIGN_ROWS;
     for (uint32_t i = 0; i < x->n_places; i++) {

@@ -4,6 +4,7 @@
  */
 #include "coordinator/core/step_state.h"
 
+#include "proto/claims.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -141,10 +142,69 @@ bool step_explain_samples(const struct step_explanation *x)
     return plan_samples(&in);
 }
 
+/* Of several organisations' policies the one that is the first to deny is
+ * named, if all do. */
+static enum policy_rule judge_all(const struct pin *p, const struct node *n)
+{
+    uint32_t orgs[LIMIT_ORGS], n_orgs = claims_orgs(p, orgs);
+    enum policy_rule first = POLICY_ALLOWS;
+    struct policy policy;
+
+    for (uint32_t k = 0; k < n_orgs; k++) {
+        enum policy_rule rule = POLICY_ALLOWS;
+        if (claims_policy(p, orgs[k], &policy))
+            rule = policy_judge(&policy, n);
+        if (rule == POLICY_ALLOWS)
+            return rule;
+        if (first == POLICY_ALLOWS)
+            first = rule;
+    }
+    return first;
+}
+
+/* The planner sees those that some policy allows; the others are out. */
+static void judge_bound(const struct step_explanation *x,
+                        struct plan_judgement *out)
+{
+    struct plan_node *nodes = mem_array((size_t)x->n_nodes + 1,
+                                        sizeof *nodes);
+    struct plan_judgement *some = mem_array((size_t)x->n_nodes + 1,
+                                            sizeof *some);
+    struct plan_input in = input_of(x);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < x->n_nodes; i++)
+        if (judge_all(&x->pin, x->nodes[i].node) == POLICY_ALLOWS)
+            nodes[n++] = x->nodes[i];
+    in.nodes = nodes;
+    in.n_nodes = n;
+    in.table = NULL;
+    plan_judge(&in, some);
+    in.nodes = x->nodes;
+    in.n_nodes = x->n_nodes;
+    plan_judge(&in, out);
+    n = 0;
+    for (uint32_t i = 0; i < x->n_nodes; i++) {
+        enum policy_rule rule = judge_all(&x->pin, x->nodes[i].node);
+        if (rule == POLICY_ALLOWS) {
+            out[i] = some[n++];
+            continue;
+        }
+        out[i].verdict = out[i].verdict == PLAN_HOLDS
+                             ? PLAN_MISPLACED : plan_verdict_by(rule);
+        out[i].rank = 0;
+    }
+    free(nodes);
+    free(some);
+}
+
 void step_explain_nodes(const struct step_explanation *x,
                         struct plan_judgement *out)
 {
     struct plan_input in = input_of(x);
 
-    plan_judge(&in, out);
+    if (claims_bound(&x->pin))
+        judge_bound(x, out);
+    else
+        plan_judge(&in, out);
 }

@@ -75,7 +75,7 @@ static bool has_surplus(const struct step *s, const struct pin *p)
 
 /* Without the copy on `source` the pin stands as wide as without the one on
  * `target`. */
-static bool keeps_spread(const struct step *s, const struct pin *p,
+static bool keeps_spread(struct step *s, const struct pin *p,
                          uint32_t source, uint32_t target)
 {
     const struct node *others[LIMIT_COPIES];
@@ -90,7 +90,8 @@ static bool keeps_spread(const struct step *s, const struct pin *p,
             c->node != target)
             others[n++] = row;
     }
-    return from && to && plan_as_wide(others, n, from, to);
+    return from && to && plan_as_wide(others, n, from, to) &&
+           step_bound_moves(s, p, others, n, from, to);
 }
 
 /* --- moves of another leader -------------------------------------------- */

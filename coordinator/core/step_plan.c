@@ -217,7 +217,10 @@ static bool is_met_here(const struct step *s, uint32_t source, uint32_t node)
 
     if (source == 0)
         return special == node;
-    return special == 0 && (source == 1 || s->pin.todo == TODO_SETTLED);
+    if (special != 0 || source == 1)
+        return special == 0;
+    return s->pin.todo == TODO_SETTLED &&
+           (source == 2 || !pin_everywhere(&s->pin));
 }
 
 static void look_at(struct step *s, const struct step_clock *c,
@@ -252,6 +255,8 @@ bool step_plan_next(struct step *s, const struct step_clock *c,
     else if (at->source == 2)
         r.n = store_scan_everywhere(s->store, at->pin, STEP_PLAN_PIECE,
                                     r.pins);
+    else if (at->source == 3)
+        r.n = store_scan_bound(s->store, at->pin, STEP_PLAN_PIECE, r.pins);
     else
         return false;
     for (uint32_t i = 0; i < r.n; i++) {

@@ -9,13 +9,14 @@
 
 /* Where a walk stands: zeros at its beginning. First the pins of nodes that
  * are not up or are drained, node by node, then those that show work, then
- * those held everywhere; each pin is met once, if nothing changes meanwhile. */
+ * those held everywhere, then those with policies; each pin is met once, if
+ * nothing changes meanwhile. */
 struct step_plan_at {
-    uint32_t source; /* 0 nodes, 1 work, 2 everywhere, 3: the end */
+    uint32_t source; /* 0 nodes, 1 work, 2 everywhere, 3 bound, 4: the end */
     uint32_t node;   /* of source 0 */
     uint64_t idx, pin;
 };
-enum { STEP_PLAN_END = 3, STEP_PLAN_PIECE = 16, STEP_PLAN_NODES = 16 };
+enum { STEP_PLAN_END = 4, STEP_PLAN_PIECE = 16, STEP_PLAN_NODES = 16 };
 
 /* What keeps a wait from ending by itself soon. */
 enum step_cause {

@@ -35,6 +35,8 @@ enum copy_reason step_release_reason(struct step *s, uint32_t victim)
 
     if (n && n->admin == ADMIN_DRAINING)
         return REASON_DRAINED;
+    if (n && !rules_any_allows(s->store, &s->pin, n))
+        return REASON_POLICY;
     return step_move_leaves(s, victim) ? REASON_REBALANCED : REASON_SURPLUS;
 }
 

@@ -13,7 +13,8 @@
  * Copies on a node that is drained leave: others take their place first, and
  * each goes once as many others are pinned as the maximum says, or as the
  * minimum does where no more nodes could take one. On a drained node that is
- * down they count as on one that is out: nobody expects it back.
+ * down they count as on one that is out: nobody expects it back. So leave
+ * copies where no policy of those on the pin allows them (step_bound.c).
  */
 #include "coordinator/core/step_state.h"
 
@@ -36,7 +37,20 @@ static bool is_leaving(const struct step *s, const struct copy *c)
 {
     const struct node *n = step_node_row(s, c->node);
 
-    return c->want != COPY_RELEASED && n && n->admin == ADMIN_DRAINING;
+    return c->want != COPY_RELEASED && n &&
+           (n->admin == ADMIN_DRAINING || step_bound_denies(s, n));
+}
+
+/* Why copies leave. */
+static enum copy_reason leaving_reason(const struct step *s)
+{
+    for (uint32_t i = 0; i < s->pin.n_copies; i++) {
+        const struct copy *c = &s->pin.copies[i];
+        const struct node *n = step_node_row(s, c->node);
+        if (is_leaving(s, c) && n->admin == ADMIN_DRAINING)
+            return REASON_DRAINED;
+    }
+    return REASON_POLICY;
 }
 
 static struct step_tally count(const struct step *s, const struct pin *p)
@@ -96,7 +110,7 @@ static uint32_t lacking(const struct step *s, const struct step_tally *t,
     good = counting(s, t);
     firm = max > good ? max - good : 0;
     *reason = t->out > 0 || (urgent && t->down > 0) ? REASON_REPAIR
-              : t->leaving > 0                      ? REASON_DRAINED
+              : t->leaving > 0                      ? leaving_reason(s)
                                                     : REASON_TOP_UP;
     want = max > good - t->failing ? max - (good - t->failing) : 0;
     spare = max + STEP_SPARES > stay ? max + STEP_SPARES - stay : 0;
@@ -155,11 +169,12 @@ static bool grants(struct step *s, const struct step_clock *c)
     return true;
 }
 
-static enum step_next choose_places(struct step *s,
-                                    const struct step_tally *t,
-                                    uint32_t want, enum copy_reason reason,
+/* d->want: of a bound pin it is found here. */
+static enum step_next choose_places(struct step *s, struct step_decision *d,
                                     const struct step_clock *c)
 {
+    const struct step_tally *t = &d->count;
+    uint32_t want = d->want;
     const struct pin *p = &s->pin;
     uint32_t paid = affordable(s, c);
     struct command_assign *x;
@@ -168,19 +183,27 @@ static enum step_next choose_places(struct step *s,
         .n_nodes = step_node_plan(s, c->now_ms),
         .table = s->table, .hash = step_claim_hash(s, &p->cid),
         .pin = p, .size = step_size(p), .want = want, .least = least(s, t),
-        .reason = reason,
+        .reason = d->reason,
     };
 
     if (paid == 0 && (p->flags & PIN_OVER_QUOTA) != 0)
         return STEP_NEXT_UNPAID; /* there may be many */
-    plan_place(&in, &s->choice);
+    if (s->rules.n > 0) {
+        want = step_bound_place(s, t, &in);
+        d->want = s->choice.n + want;
+        if (d->want == 0)
+            return STEP_NEXT_NOTHING;
+    } else {
+        plan_place(&in, &s->choice);
+    }
     if (s->choice.n == 0)
         return want == UINT32_MAX ? STEP_NEXT_NOTHING : STEP_NEXT_NO_NODE;
     if (paid == 0 && t->up > t->leaving)
         return STEP_NEXT_UNPAID;
     if (paid == 0) { /* the one copy that must be; see fsm_copy.c */
-        s->choice.places[0].reason = t->leaving > 0 ? REASON_DRAINED
-                                                    : REASON_REPAIR;
+        s->choice.places[0].reason = (uint16_t)(t->leaving > 0
+                                                    ? leaving_reason(s)
+                                                    : REASON_REPAIR);
         paid = 1;
     }
     if (s->choice.n > paid)
@@ -262,13 +285,18 @@ static enum step_next leave(struct step *s, const struct step_tally *t,
     if (!all && !last)
         enough = (uint32_t)p->rmax;
     stay = mark(s, p, true, false, c->now_ms, may);
-    if (stay < enough)
+    if (s->rules.n > 0 ? !step_bound_enough(s, may, last || all)
+                       : stay < enough)
         return last ? STEP_NEXT_TOO_FEW : STEP_NEXT_OTHERS;
     many = mark(s, p, false, true, c->now_ms, may);
+    if (s->rules.n > 0)
+        many = step_bound_keep(s, may);
     if (many > 0)
-        return let_go(s, may, many, REASON_DRAINED, c);
+        return let_go(s, may, many, leaving_reason(s), c);
     if (mark(s, p, true, true, c->now_ms, may) == 0)
         return STEP_NEXT_UNHEARD;
+    if (s->rules.n > 0 && step_bound_keep(s, may) == 0)
+        return STEP_NEXT_TOO_FEW;
     return release(s, may, c, victim);
 }
 
@@ -312,6 +340,33 @@ static enum step_next reduce(struct step *s, const struct step_clock *c,
     return STEP_NEXT_RELEASE;
 }
 
+/* The same, where demands have policies: what none of them needs goes. */
+static enum step_next reduce_bound(struct step *s, const struct step_clock *c,
+                                   uint32_t *victim)
+{
+    const struct pin *p = &s->pin;
+    bool pinned[LIMIT_COPIES], may[LIMIT_COPIES];
+    uint32_t many, moved;
+
+    assert(p->n_copies <= LIMIT_COPIES);
+    (void)mark(s, p, true, false, c->now_ms, pinned);
+    (void)mark(s, p, false, false, c->now_ms, may);
+    (void)keep_arriving(p, may);
+    (void)step_bound_spare(s, pinned, may);
+    many = step_bound_keep(s, may);
+    if (many > 0) /* each by itself: together they may be needed */
+        return let_go(s, may, 1, REASON_SURPLUS, c);
+    memcpy(may, pinned, p->n_copies * sizeof *may);
+    (void)step_bound_spare(s, pinned, may);
+    if (step_bound_keep(s, may) == 0)
+        return STEP_NEXT_NOTHING;
+    moved = step_move_victim(s, may, c->now_ms);
+    if (moved == UINT32_MAX)
+        return release(s, may, c, victim);
+    *victim = p->copies[moved].node;
+    return STEP_NEXT_RELEASE;
+}
+
 /* Nothing is to be done here. What is it that goes on elsewhere? */
 static enum step_next idle(const struct pin *p, const struct step_tally *t)
 {
@@ -341,6 +396,18 @@ static enum step_next give_up(struct step *s, const struct step_clock *c)
                     : STEP_NEXT_NOTHING;
 }
 
+/* What one demand cannot have does not keep what no demand needs. */
+static void decide_bound(struct step *s, const struct step_clock *c,
+                         struct step_decision *d)
+{
+    enum step_next next = reduce_bound(s, c, &d->victim);
+
+    if (next != STEP_NEXT_NOTHING)
+        d->next = next;
+    else if (d->next == STEP_NEXT_NOTHING || d->count.failing > 0)
+        d->next = idle(&s->pin, &d->count);
+}
+
 void step_decide(struct step *s, const struct step_clock *c,
                  struct step_decision *d)
 {
@@ -348,6 +415,7 @@ void step_decide(struct step *s, const struct step_clock *c,
     bool placeless;
 
     *d = (struct step_decision){.next = STEP_NEXT_NOTHING};
+    rules_load(s->store, p, &s->rules);
     d->count = count(s, p);
     if (is_unclaimed(p)) {
         d->next = STEP_NEXT_GONE;
@@ -360,13 +428,15 @@ void step_decide(struct step *s, const struct step_clock *c,
     if (d->next != STEP_NEXT_NOTHING)
         return;
     d->want = lacking(s, &d->count, &d->reason);
-    if (d->want > 0)
-        d->next = choose_places(s, &d->count, d->want, d->reason, c);
+    if (d->want > 0 || s->rules.n > 0)
+        d->next = choose_places(s, d, c);
     if (d->next == STEP_NEXT_PLACE)
         return;
     placeless = d->next == STEP_NEXT_NO_NODE || d->next == STEP_NEXT_UNPAID;
     if (d->count.leaving > 0)
         d->next = leave(s, &d->count, placeless, c, &d->victim);
+    else if (s->rules.n > 0)
+        decide_bound(s, c, d);
     else if (placeless && d->count.failing == 0)
         return;
     else if (p->rmax <= 0 || d->count.up <= (uint32_t)p->rmax)

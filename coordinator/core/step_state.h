@@ -3,6 +3,7 @@
  * step.c           entry points, ticks, commits
  * step_node.c      soft facts, health and capacity of nodes
  * step_repair.c    one pin: desired against observed
+ * step_bound.c     the same where claims have policies
  * step_release.c   surplus copies: ask the others, then let go
  * step_sweep.c     which pins are looked at, and how many at once
  * step_claim.c     places of new claims; what is placed and not applied
@@ -18,6 +19,7 @@
 #define PINFOLD_STEP_STATE_H
 
 #include "coordinator/core/fsm.h"
+#include "coordinator/core/rules.h"
 #include "coordinator/core/step.h"
 #include "proto/meta.h"
 
@@ -72,7 +74,8 @@ struct step_node {
     bool known;            /* row seen; `health` is valid */
     enum step_able able;   /* when last looked at */
     enum node_health health; /* as seen last, to notice a change … */
-    bool draining;           /* … as is this */
+    bool draining;           /* … as are these */
+    uint64_t labels;         /* a hash */
     uint64_t state_ms, put_ms; /* last proposals, and what they said */
     uint8_t state_health, state_full;
     uint64_t put_capacity;
@@ -199,6 +202,7 @@ struct step {
     uint32_t todo_busy;      /* of the last whole walk; UINT32_MAX none */
     uint32_t todo_stuck;     /* the same */
     struct step_cursor everywhere;
+    struct step_cursor bound; /* pins with policies */
     uint32_t next_scan;      /* node whose scan goes first, round robin */
     uint32_t purge_node;     /* removed, its copies are given up … */
     uint64_t purge_ms, purge_copies; /* … last proposal, what it saw */
@@ -219,7 +223,8 @@ struct step {
                                      commit or tick */
 
     /* Scratch of one call. */
-    struct pin pin, other;
+    struct pin pin, other, work;
+    struct rules rules; /* of the pin in work; n = 0: it is not bound */
     struct meta meta;
     struct command command;
     struct plan_choice choice;
@@ -292,6 +297,37 @@ enum step_outcome step_repair(struct step *s, uint64_t pin,
 /* The same for the row in s->pin. */
 enum step_outcome step_repair_pin(struct step *s,
                                   const struct step_clock *c);
+
+/* step_bound.c: s->rules is of s->pin, and not empty. */
+/* Whether no demand allows it: a copy there leaves. */
+bool step_bound_denies(const struct step *s, const struct node *n);
+/* Plans copies that are lacking into s->choice: in has all but rules and
+ * numbers. Returns how many more are asked for that no node can take. */
+uint32_t step_bound_place(struct step *s, const struct step_tally *t,
+                          const struct plan_input *in);
+/* Whether copies marked so (by index) are as many as each demand asks for;
+ * least: its minimum. */
+bool step_bound_enough(const struct step *s, const bool *marked, bool least);
+/* Unmarks copies that the state would not let go; returns how many stay
+ * marked. */
+uint32_t step_bound_keep(const struct step *s, bool *marked);
+/* Of the copies in `spare`, unmarks those that a demand needs beside the ones
+ * in `there`; of both, where they are the same. Returns as above. */
+uint32_t step_bound_spare(const struct step *s, const bool *there,
+                          bool *spare);
+/* Whether that pin may have a copy on `to` in the place of one on `from`,
+ * beside those on `others`; true of one that is not bound. Loads s->rules. */
+bool step_bound_moves(struct step *s, const struct pin *p,
+                      const struct node *const *others, uint32_t n,
+                      const struct node *from, const struct node *to);
+/* The demand that the claim makes with others of its organisation, into
+ * s->rules. rmax: its maximum; policy: of the pin that it updates, NULL: it
+ * updates none. false: it has no policy, or contradicts itself. */
+bool step_bound_claim(struct step *s, const struct command *c,
+                      const struct pin *p, int32_t rmax,
+                      const struct policy *policy);
+/* Copies for it. */
+void step_bound_place_claim(struct step *s, const struct plan_input *in);
 
 /* step_release.c: s->pin has a surplus copy on `victim`, pinned. */
 enum step_outcome step_release(struct step *s, uint32_t victim,

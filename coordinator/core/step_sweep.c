@@ -1,4 +1,4 @@
-/* Which pins are looked at, and when. Four sources, each walked a bounded
+/* Which pins are looked at, and when. Five sources, each walked a bounded
  * piece at a time with a cursor that goes on where it stopped:
  *   commits      pins that just changed and show work, at once
  *   work         all pins that show work (todo), again and again
@@ -6,6 +6,8 @@
  *                node's pins do not change, so no other walk meets them
  *   everywhere   pins with a copy on each node, when a node becomes able,
  *                and now and then: nothing tells when one gets room
+ *   bound        pins with policies, the same, and when a label changes: rows
+ *                do not show what that means for them
  * A walk is level triggered: a lost proposal is made again by the next round.
  */
 #include "coordinator/core/step_state.h"
@@ -51,6 +53,7 @@ static void walk_todo_now(struct step *s)
 void step_sweep_able(struct step *s, const struct step_clock *c)
 {
     restart(&s->everywhere);
+    restart(&s->bound);
     walk_todo_now(s);
     step_balance_able(s);
     step_value_changed(s, c);
@@ -67,6 +70,21 @@ void step_sweep_resume(struct step *s)
             restart(&s->nodes[i].scan);
 }
 
+/* FNV-1a; a label that changes and is not seen is met by a later walk. */
+static uint64_t hash_labels(const struct node *n)
+{
+    uint64_t h = 0xcbf29ce484222325U;
+
+    for (uint32_t i = 0; i < n->n_labels; i++)
+        for (int k = 0; k < 2; k++) {
+            const char *at = k == 0 ? n->labels[i].key : n->labels[i].value;
+            do
+                h = (h ^ (uint8_t)*at) * 0x100000001b3U;
+            while (*at++ != '\0');
+        }
+    return h;
+}
+
 /* A new leader knows only what the log says: it walks the fallen nodes. */
 void step_sweep_start(struct step *s)
 {
@@ -74,6 +92,7 @@ void step_sweep_start(struct step *s)
     const struct node *const *rows = store_nodes(s->store, &n);
 
     s->todo = s->everywhere = (struct step_cursor){0};
+    restart(&s->bound);
     s->todo_pause_ms = TODO_MS;
     s->todo_busy = UINT32_MAX;
     s->todo_stuck = 0;
@@ -91,6 +110,7 @@ void step_sweep_start(struct step *s)
         e->known = true;
         e->health = rows[i]->health;
         e->draining = rows[i]->admin == ADMIN_DRAINING;
+        e->labels = hash_labels(rows[i]);
         if (e->health != HEALTH_UP || e->draining)
             restart(&e->scan);
     }
@@ -116,9 +136,13 @@ void step_sweep_nodes(struct step *s, const struct step_clock *c)
                            e->draining != draining
                      : rows[i]->health != HEALTH_UP || draining)
             restart(&e->scan);
+        uint64_t labels = hash_labels(rows[i]);
+        if (e->labels != labels)
+            restart(&s->bound);
         e->known = true;
         e->health = rows[i]->health;
         e->draining = draining;
+        e->labels = labels;
     }
     step_guard_judge(s, turned, c->now_ms);
 }
@@ -293,16 +317,19 @@ static void scan_nodes(struct step *s, const struct step_clock *c)
     }
 }
 
-static void sweep_everywhere(struct step *s, const struct step_clock *c)
+typedef uint32_t scan_fn(struct store *s, uint64_t after_id, uint32_t max,
+                         uint64_t *ids);
+
+static void sweep_all(struct step *s, struct step_cursor *k, scan_fn *scan,
+                      const struct step_clock *c)
 {
-    struct step_cursor *k = &s->everywhere;
     uint64_t ids[EVERYWHERE_PINS];
     uint32_t n;
 
     restart_if_due(k, c->now_ms);
     if (!k->on || s->stopped)
         return;
-    n = store_scan_everywhere(s->store, k->pin, EVERYWHERE_PINS, ids);
+    n = scan(s->store, k->pin, EVERYWHERE_PINS, ids);
     for (uint32_t i = 0; i < n; i++) {
         enum step_outcome done = step_repair(s, ids[i], c);
         if (done == STEP_STOPPED)
@@ -326,7 +353,8 @@ void step_sweep_tick(struct step *s, const struct step_clock *c)
     step_sweep_nodes(s, c);
     if (s->n_nodes > 0 && !s->stopped)
         scan_nodes(s, c);
-    sweep_everywhere(s, c);
+    sweep_all(s, &s->everywhere, store_scan_everywhere, c);
+    sweep_all(s, &s->bound, store_scan_bound, c);
     if (!s->stopped)
         sweep_todo(s, c);
 }

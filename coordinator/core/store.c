@@ -44,6 +44,8 @@ static const char *const pragmas[] = {
     "expires INT NOT NULL, doc BLOB NOT NULL) STRICT"
 #define STORE_INDEX_EVERYWHERE                                               \
     "CREATE INDEX pin_everywhere ON pin(id) WHERE rmax=-1"
+#define STORE_INDEX_BOUND                                                    \
+    "CREATE INDEX IF NOT EXISTS pin_bound ON pin(id) WHERE flags&2097152"
 #define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
 
 #define STORE_TABLE_VALUE                                                    \
@@ -85,6 +87,7 @@ static const char *const schema[] = {
     "CREATE INDEX pin_todo ON pin(todo) WHERE todo<>0",
     "CREATE INDEX pin_expires ON pin(expires) WHERE expires>0",
     STORE_INDEX_EVERYWHERE,
+    STORE_INDEX_BOUND,
     STORE_TABLE_VALUE,
     STORE_INDEX_VALUE,
     "INSERT INTO fsm(k,v) VALUES(8,4)", /* STORE_HEAD_SCHEMA */
@@ -128,9 +131,11 @@ static enum err make_schema(struct store *s, struct err_text *why)
     return e != ERR_OK ? e : store_db_exec(&s->d, "COMMIT", why);
 }
 
+static_assert(PIN_BOUND == 2097152, "as the index has it");
+
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
- * third neither values nor tokens. */
+ * third neither values, tokens nor policies. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -144,7 +149,7 @@ static enum err raise_schema(struct store *s, uint64_t from,
                           "DROP INDEX pin_everywhere;"
                           STORE_INDEX_EVERYWHERE, why);
     if (e == ERR_OK)
-        e = store_db_exec(&s->d,
+        e = store_db_exec(&s->d, STORE_INDEX_BOUND ";"
                           STORE_TABLE_VALUE ";" STORE_INDEX_VALUE ";"
                           STORE_TABLES_ACCESS ";"
                           "UPDATE fsm SET v=4 WHERE k=8;COMMIT", why);

@@ -173,6 +173,9 @@ uint64_t store_next_expiry(struct store *s); /* earliest; 0 none */
 /* Pins with replication -1, by id. */
 uint32_t store_scan_everywhere(struct store *s, uint64_t after_id,
                                uint32_t max, uint64_t *ids);
+/* Pins whose claims have policies (PIN_BOUND), by id. */
+uint32_t store_scan_bound(struct store *s, uint64_t after_id, uint32_t max,
+                          uint64_t *ids);
 
 /* Values, by pin and organisation. */
 uint32_t store_scan_values(struct store *s, uint64_t after_pin,

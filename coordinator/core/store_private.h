@@ -106,6 +106,8 @@ struct sqlite3_stmt;
     X(NEXT_EXPIRY, "SELECT expires FROM pin WHERE expires>0 "                \
                    "ORDER BY expires LIMIT 1")                               \
     X(EVERYWHERE, "SELECT id FROM pin WHERE rmax=-1 AND id>?1 "              \
+                  "ORDER BY id LIMIT ?2")                                   \
+    X(SCAN_BOUND, "SELECT id FROM pin WHERE flags&2097152 AND id>?1 "        \
                   "ORDER BY id LIMIT ?2")                                    \
     X(VALUE_GET, STORE_VALUE)                                                \
     X(VALUE_PUT, "INSERT INTO value(" STORE_VALUE_COLUMNS ") "               \

@@ -88,6 +88,15 @@ uint32_t store_scan_everywhere(struct store *s, uint64_t after_id,
     return take_ids(s, STORE_Q_EVERYWHERE, more, max, ids);
 }
 
+uint32_t store_scan_bound(struct store *s, uint64_t after_id, uint32_t max,
+                          uint64_t *ids)
+{
+    bool more = store_db_run(&s->d, STORE_Q_SCAN_BOUND, "uu", after_id,
+                             (uint64_t)max);
+
+    return take_ids(s, STORE_Q_SCAN_BOUND, more, max, ids);
+}
+
 uint32_t store_scan_pins(struct store *s, uint64_t after_id, uint32_t max,
                          uint64_t *ids)
 {

@@ -221,6 +221,27 @@ static void random_node(uint32_t id)
     n->queue = below(3) * 1000;
 }
 
+/* Rules of all kinds, in every second world. */
+static void random_rules(void)
+{
+    static const struct policy rules = {
+        .denied = {1, {{(const uint8_t *)"a", 1}}},
+    };
+    static const struct policy must = {
+        .must_not = {1, {{(const uint8_t *)"city=c", 6}}},
+        .must = {1, {{(const uint8_t *)"zone=b", 6}}},
+    };
+    static const struct policy *const policies[] = {&must, &rules, &must};
+    static const struct span region = {(const uint8_t *)"b", 1};
+
+    w->in.policies = policies + below(2);
+    w->in.n_policies = below(3);
+    w->in.region = below(8) == 0 ? &region : NULL;
+    w->in.spread = below(8) == 0 ? SPREAD_ZONE : SPREAD_NONE;
+    if (below(2) == 0)
+        w->in.n_policies = 0;
+}
+
 static void random_world(void)
 {
     uint32_t id = 0, number = below(1 << 30);
@@ -231,6 +252,7 @@ static void random_world(void)
     w->pin.cid = cid;
     w->in.n_nodes = 0;
     w->in.size = 1 + below(12) * MIB;
+    random_rules();
     for (uint32_t i = 1 + below(NODES); i > 0; i--) {
         id += 1 + below(3);
         random_node(id);
