@@ -210,6 +210,17 @@ void api_refuse(struct api_call *c, const struct replica_result *r)
     api_error(c, 503, "%s", verdict_text(r->verdict));
 }
 
+const char *api_no_candidates(const struct replica_result *r, int wanted_max,
+                              char out[API_NO_CANDIDATES_MAX])
+{
+    if (strncmp(r->text, "not enough peers", 16) == 0)
+        snprintf(out, API_NO_CANDIDATES_MAX, API_NO_CANDIDATES, r->needed,
+                 wanted_max, r->available);
+    else
+        snprintf(out, API_NO_CANDIDATES_MAX, "not enough peers: %s", r->text);
+    return out;
+}
+
 /* --- matching ----------------------------------------------------------- */
 
 /* The next part of a pattern; false at its end. */

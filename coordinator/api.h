@@ -61,6 +61,12 @@ struct api_call;
     "not enough peers to allocate CID. Needed at least: %u. Wanted at most: " \
     "%d. Available candidates: %u. See logs for more info."
 
+/* VERDICT_NO_CANDIDATES for people: that text, or the state's reason where a
+ * policy is in the way. */
+enum { API_NO_CANDIDATES_MAX = 256 };
+const char *api_no_candidates(const struct replica_result *r, int wanted_max,
+                              char out[API_NO_CANDIDATES_MAX]);
+
 #define API_NOT_PINNED "pin is not part of the pinset"
 
 enum api_flag {

@@ -8,6 +8,7 @@
 
 #include "coordinator/api_add.h"
 #include "coordinator/api_options.h"
+#include "coordinator/api_policy.h"
 #include "proto/mem.h"
 #include "proto/message.h"
 
@@ -166,7 +167,7 @@ static void succeed(struct upload *u)
 static void on_claimed(struct api_call *c, struct replica_result *r)
 {
     struct upload *u = c->state;
-    char text[256];
+    char text[API_NO_CANDIDATES_MAX];
 
     u->claiming = false;
     if (u->over) {
@@ -174,9 +175,8 @@ static void on_claimed(struct api_call *c, struct replica_result *r)
     } else if (r->error != ERR_OK) {
         fail(u, r->error, err_text(r->error));
     } else if (r->verdict == VERDICT_NO_CANDIDATES) {
-        snprintf(text, sizeof text, API_NO_CANDIDATES, r->needed,
-                 c->wanted_max, r->available);
-        fail(u, ERR_NO_CANDIDATES, text);
+        fail(u, ERR_NO_CANDIDATES,
+             api_no_candidates(r, c->wanted_max, text));
     } else if (r->verdict != VERDICT_ACCEPTED &&
                r->verdict != VERDICT_ALREADY) {
         fail(u, r->verdict == VERDICT_INVALID      ? ERR_INVALID
@@ -480,18 +480,32 @@ static bool multipart(const struct http_str *type)
     return at[n] != '"' && n > 0 && n <= 70;
 }
 
+static bool allows(const struct upload *u, const struct view_node *n)
+{
+    return policy_judge(&u->options.doc.policy, &n->row) == POLICY_ALLOWS;
+}
+
 /* The first connected node that the user named, else the home agent for
- * local=true, else the core loop chooses. */
+ * local=true, else the core loop chooses; of those that the policy allows:
+ * what was uploaded to another one would stay there for a while. */
 static uint32_t choose(const struct api_call *c, const struct upload *u)
 {
+    const struct view_node *home;
+
     for (uint32_t i = 0; i < u->options.doc.n_allocations; i++) {
         const struct view_node *n =
             view_node_by_peer(c->view, &u->options.doc.allocations[i]);
 
-        if (n != NULL && n->connected && n->daemon == DAEMON_UP)
+        if (n != NULL && n->connected && n->daemon == DAEMON_UP &&
+            allows(u, n))
             return n->row.id;
     }
-    return u->parameters.local ? c->view->home : 0;
+    home = u->parameters.local ? view_node(c->view, c->view->home) : NULL;
+    if (home != NULL && allows(u, home))
+        return home->row.id;
+    return policy_is_empty(&u->options.doc.policy)
+               ? (u->parameters.local ? c->view->home : 0)
+               : api_policy_upload(c->view, &u->options.doc.policy);
 }
 
 /* The claim would be refused, but only behind the whole upload. */
@@ -563,9 +577,15 @@ void api_add(struct api_call *c, const struct http_head *h)
         upload_discard(u);
         return;
     }
+    u->node = choose(c, u);
+    if (u->node == 0 && !policy_is_empty(&u->options.doc.policy)) {
+        upload_discard(u);
+        api_error(c, 500, "not enough peers: no node that the policy allows "
+                  "takes uploads");
+        return;
+    }
     buf_add(&u->content_type, type->p, type->n);
     u->call = c;
-    u->node = choose(c, u);
     uv_timer_init(c->api->hub_loop, &u->timer);
     u->timer.data = u;
     uv_timer_start(&u->timer, on_timer, ADD_TICK_MS, ADD_TICK_MS);

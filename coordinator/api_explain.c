@@ -11,6 +11,9 @@
 #include "coordinator/api.h"
 
 #include "coordinator/api_object.h"
+#include "coordinator/api_policy.h"
+#include "coordinator/core/rules.h"
+#include "proto/claims.h"
 #include "proto/mem.h"
 
 #include <stdio.h>
@@ -135,6 +138,56 @@ static void write_replication(struct explain *e)
     json_object_end(w);
 }
 
+/* What one organisation asks for, and what of it is there or planned. */
+static void write_policy(struct explain *e, uint32_t org,
+                         const struct node *const *all,
+                         const struct node *const *copies, uint32_t n)
+{
+    struct json_writer *w = &e->w;
+    struct rules_demand d = {.org = org, .bound = true};
+    struct rules_cover c;
+    char missing[160];
+
+    if (!claims_policy(&e->x.pin, org, &d.policy))
+        return;
+    rules_cover(&d, copies, n, &c);
+    rules_missing(&d, &c, all, e->x.n_nodes, missing, sizeof missing);
+    json_object(w);
+    json_kv_u64(w, "org", org);
+    api_policy_members(w, &d.policy);
+    json_kv_u64(w, "copies", c.copies);
+    json_kv_bool(w, "degraded", d.policy.soft &&
+                                    c.domains < d.policy.min_domains);
+    json_kv_text(w, "missing", missing);
+    json_object_end(w);
+}
+
+/* By organisations; without a policy there is no list. */
+static void write_policies(struct explain *e)
+{
+    const struct step_explanation *x = &e->x;
+    uint32_t orgs[LIMIT_ORGS], n_orgs = claims_orgs(&x->pin, orgs), n = 0;
+    const struct node **all = mem_array((size_t)x->n_nodes + 1, sizeof *all);
+    const struct node **copies = mem_array((size_t)x->n_nodes + 1,
+                                           sizeof *copies);
+
+    for (uint32_t i = 0; i < x->n_nodes; i++)
+        all[i] = &x->rows[i];
+    for (uint32_t i = 0; i < x->pin.n_copies; i++) {
+        uint32_t at = find(x, x->pin.copies[i].node);
+
+        if (at < x->n_nodes && x->pin.copies[i].want != COPY_RELEASED)
+            copies[n++] = all[at];
+    }
+    json_key(&e->w, "policies");
+    json_array(&e->w);
+    for (uint32_t k = 0; k < n_orgs; k++)
+        write_policy(e, orgs[k], all, copies, n);
+    json_array_end(&e->w);
+    free(all);
+    free(copies);
+}
+
 static void write_counts(struct explain *e, uint32_t wanted, uint32_t pinned)
 {
     const struct step_tally *t = &e->x.count;
@@ -178,6 +231,8 @@ static void write_pin(struct explain *e)
     json_kv_text(w, "state", pin_state(p));
     json_kv_text(w, "todo", pin_todo(p, wanted));
     write_replication(e);
+    if (claims_bound(p))
+        write_policies(e);
     write_counts(e, wanted, pinned);
     json_object_end(w);
 }

@@ -4,6 +4,8 @@
  */
 #include "coordinator/api_object.h"
 
+#include "coordinator/api_policy.h"
+
 #include "proto/maddr.h"
 #include "proto/mem.h"
 
@@ -106,13 +108,10 @@ void api_object_free(struct api_object *o)
 
 static void read_meta(struct api_object *o, const struct pin *p)
 {
-    o->meta.n_pairs = o->meta.n_origins = o->meta.n_allocations = 0;
-    o->meta.update_from.n = 0;
-    if (p->meta.n > 0 &&
-        meta_decode(span_buf(&p->meta), &o->meta, NULL) != ERR_OK) {
-        o->meta.n_pairs = o->meta.n_origins = o->meta.n_allocations = 0;
-        o->meta.update_from.n = 0;
-    }
+    static const struct span none = {NULL, 0};
+
+    if (meta_decode(span_buf(&p->meta), &o->meta, NULL) != ERR_OK)
+        (void)!meta_decode(none, &o->meta, NULL);
 }
 
 static void kv_metadata(struct json_writer *w, const struct meta *m)
@@ -209,6 +208,7 @@ void api_object_pin(struct api_object *o, const struct pin *p,
     json_key(&w, "reference");
     json_null(&w);
     api_kv_time(&w, "timestamp", p->created_ms);
+    api_kv_policy(&w, &o->meta.policy);
     json_object_end(&w);
 }
 
@@ -354,6 +354,7 @@ bool api_object_info(struct api_object *o, const struct api_info *i,
     kv_origins(&w, &o->meta);
     api_kv_time(&w, "created", i->pin->created_ms);
     kv_metadata(&w, &o->meta);
+    api_kv_policy(&w, &o->meta.policy);
     json_key(&w, "peer_map");
     json_object(&w);
     for (uint32_t k = 0; k < o->view->n_nodes; k++) {

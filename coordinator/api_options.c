@@ -1,6 +1,7 @@
 /* Pin options; see api_options.h. */
 #include "coordinator/api_options.h"
 
+#include "coordinator/api_policy.h"
 #include "proto/maddr.h"
 #include "proto/mem.h"
 
@@ -532,6 +533,8 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
         e = expiry(c, k, why);
     if (e == ERR_OK)
         e = update(c, k, why);
+    if (e == ERR_OK)
+        e = api_policy_parse(c, k->rmin, k->rmax, &o->doc.policy, why);
     if (e == ERR_OK)
         e = metadata(c, &o->doc, why);
     if (e == ERR_OK)

@@ -77,14 +77,15 @@ static void send_pin(struct api_call *c, const struct pin *p, uint64_t index)
 
 static void on_put(struct api_call *c, struct replica_result *r)
 {
+    char text[API_NO_CANDIDATES_MAX];
+
     if (r->error == ERR_OK && r->pin != NULL &&
         (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY)) {
         send_pin(c, r->pin, r->index);
         return;
     }
     if (r->error == ERR_OK && r->verdict == VERDICT_NO_CANDIDATES)
-        api_error(c, 500, API_NO_CANDIDATES, r->needed, c->wanted_max,
-                  r->available);
+        api_error(c, 500, "%s", api_no_candidates(r, c->wanted_max, text));
     else
         api_refuse(c, r);
 }

@@ -147,6 +147,40 @@ static enum err put_factors(struct ctl *c, struct target *t,
     return ERR_OK;
 }
 
+static void put_list(struct ctl *c, struct target *t, const char *option,
+                     const char *param)
+{
+    unsigned at = 0;
+    const char *value;
+
+    while ((value = cli_next(&c->cli, option, &at)) != NULL)
+        target_param(t, param, value);
+}
+
+static enum err put_policy(struct ctl *c, struct target *t,
+                           struct err_text *why)
+{
+    const struct cli *k = &c->cli;
+    const char *spread = cli_text(k, "spread");
+
+    if (spread == NULL && (cli_is(k, "min-domains") ||
+                           cli_is(k, "soft-spread")))
+        return err_set(why, ERR_USAGE,
+                       "--min-domains and --soft-spread go with --spread");
+    put_list(c, t, "region", "pinfold-region");
+    put_list(c, t, "not-region", "pinfold-region-denied");
+    put_list(c, t, "tag", "pinfold-tag");
+    put_list(c, t, "not-tag", "pinfold-tag-denied");
+    if (spread != NULL)
+        target_param(t, "pinfold-spread", spread);
+    if (cli_is(k, "min-domains"))
+        target_number(t, "pinfold-min-domains",
+                      cli_number(k, "min-domains", 0));
+    if (cli_is(k, "soft-spread"))
+        target_param(t, "pinfold-soft-spread", "true");
+    return ERR_OK;
+}
+
 enum err ask_options(struct ctl *c, struct target *t, struct err_text *why)
 {
     const struct cli *k = &c->cli;
@@ -169,5 +203,6 @@ enum err ask_options(struct ctl *c, struct target *t, struct err_text *why)
         target_param(t, "expire-in", text);
     }
     put_meta(c, t);
-    return put_peers(c, t, why);
+    e = put_policy(c, t, why);
+    return e == ERR_OK ? put_peers(c, t, why) : e;
 }

@@ -101,6 +101,23 @@ static void show_wanted(const struct json_value *pin)
         print_field("REPLICATION", "%lld to %lld", min, max);
 }
 
+static void show_policies(const struct json_value *pin)
+{
+    struct json_value list, v;
+    struct span key;
+    size_t it = 0;
+    char text[TEXT], missing[TEXT];
+
+    if (!json_get(pin, "policies", &list) || list.type != JSON_ARRAY)
+        return;
+    while (json_next(&list, &it, &key, &v)) {
+        text_of(&v, "missing", missing);
+        print_field("POLICY", "%s%s%s%s", text_of(&v, "text", text),
+                    is(&v, "degraded") ? " (there are not)" : "",
+                    missing[0] != 0 ? "; missing: " : "", missing);
+    }
+}
+
 static void show_pin(const struct json_value *pin)
 {
     struct json_value count = part_of(pin, "count");
@@ -120,6 +137,7 @@ static void show_pin(const struct json_value *pin)
                 print_size(number_of(pin, "size"), size),
                 is(pin, "size_known") ? "" : " reserved");
     show_wanted(pin);
+    show_policies(pin);
 }
 
 static void show_next(const struct parts *p)

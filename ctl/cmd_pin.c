@@ -36,7 +36,8 @@ static enum err read_pin(const struct json_value *v, struct pin_row *p,
 
 static void show_pin(const struct json_value *v, const struct pin_row *p)
 {
-    struct json_value list, peer;
+    struct json_value list, peer, policy;
+    char words[1024];
     struct span key;
     char text[PRINT_TIME];
     int64_t ms;
@@ -54,6 +55,9 @@ static void show_pin(const struct json_value *v, const struct pin_row *p)
     if (print_time_read(p->expires, &ms))
         print_field("EXPIRES", "%s",
                     print_time(p->expires, print_now_ms(), text));
+    if (json_get(v, "pinfold_policy", &policy) &&
+        json_get_string(&policy, "text", words, sizeof words))
+        print_field("POLICY", "%s", words);
     if (json_get(v, "allocations", &list))
         while (json_next(&list, &it, &key, &peer))
             print_field("NODE", "%.*s", (int)peer.n, peer.p);

@@ -378,10 +378,11 @@ enum err cmd_node_ls(struct ctl *c, struct err_text *why)
 
 /* --- single pins -------------------------------------------------------- */
 
-static void show_copies(const struct pinview *p)
+static void show_copies(const struct json_value *v, const struct pinview *p)
 {
+    struct json_value policy;
     struct pinview_node n;
-    char text[PRINT_TIME];
+    char text[PRINT_TIME], words[1024];
     struct table t;
     size_t it = 0;
     int64_t now = print_now_ms();
@@ -391,6 +392,9 @@ static void show_copies(const struct pinview *p)
         print_field("NAME", "%s", p->name);
     print_field("STATE", "%s, %u copies pinned", pinview_word(p),
                 p->count[PINVIEW_PINNED]);
+    if (json_get(v, "pinfold_policy", &policy) &&
+        json_get_string(&policy, "text", words, sizeof words))
+        print_field("POLICY", "%s", words);
     table_init(&t, copy_columns, stdout);
     while (pinview_next(p, &it, &n)) {
         if (n.state == PINVIEW_REMOTE) /* not meant to hold it */
@@ -428,7 +432,7 @@ static enum err show_pin(struct ctl *c, const char *cid,
         if (c->json)
             print_list_item(list, &v);
         else
-            show_copies(&p);
+            show_copies(&v, &p);
         /* The server answers for a CID that it does not know, too. */
         if (pinview_gone(&p) && !print_time_read(p.created, &created))
             e = err_set(why, ERR_NOT_FOUND, "%s: not in the pinset", p.cid);

@@ -24,7 +24,20 @@ enum { FACTOR_LOW = -1, FACTOR_HIGH = 16, ANY = 1024 };
         VALUE("meta", 'm', CLI_PAIR, "KEY=VALUE",                            \
               "metadata of the pin; may repeat"),                            \
         VALUE("allocate", 0, CLI_LIST, "PEER",                               \
-              "prefer these nodes (peer IDs); comma list, may repeat")
+              "prefer these nodes (peer IDs); comma list, may repeat"),      \
+        VALUE("region", 0, CLI_LIST, "REGION",                               \
+              "at least one copy in each; comma list, may repeat"),          \
+        VALUE("not-region", 0, CLI_LIST, "REGION",                           \
+              "no copy there, nor where the region is not known"),           \
+        VALUE("tag", 0, CLI_PAIR, "KEY=VALUE",                               \
+              "only nodes with that label; may repeat"),                     \
+        VALUE("not-tag", 0, CLI_PAIR, "KEY=VALUE",                           \
+              "no node with that label; may repeat"),                        \
+        VALUE("spread", 0, CLI_CHOICE, "node|rack|zone|region",              \
+              "copies in different ones, as many as the fewest copies"),     \
+        {"min-domains", 0, CLI_NUMBER, "N",                                  \
+         "… in at least so many", 1, FACTOR_HIGH},                           \
+        FLAG("soft-spread", 0, "… while there are nodes for it")
 
 static const struct cli_option no_options[] = {END};
 

@@ -28,9 +28,9 @@ struct meta { /* spans point into the encoded bytes or the caller's memory */
     struct policy policy;               /* empty: none */
 };
 
-/* Sorts the policy and the pairs (a key given twice: the last one wins), checks the limits,
- * appends to out. ERR_TOO_LARGE, or ERR_INVALID for what is not UTF-8: then
- * out is as it was. */
+/* Sorts the policy and the pairs (a key given twice: the last one wins),
+ * checks the limits, appends to out. ERR_TOO_LARGE, or ERR_INVALID for what is
+ * not UTF-8 or can be no label: then out is as it was. */
 enum err meta_encode(struct meta *m, struct buf *out, struct err_text *why)
     ERR_CHECKED;
 enum err meta_decode(struct span bytes, struct meta *out,

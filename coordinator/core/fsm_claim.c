@@ -9,7 +9,6 @@
 #include "proto/meta.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -28,25 +27,6 @@ struct terms {
     bool idle; /* elastic, and not admitted yet */
 };
 
-static bool valid_policy(const struct terms *t, struct fsm_result *r)
-{
-    struct err_text why = {""};
-    struct policy p;
-
-    if (!meta_has_policy(t->meta))
-        return true;
-    if ((t->flags & CLAIM_ELASTIC) != 0) {
-        fsm_refuse(r, VERDICT_INVALID,
-                   "an elastic pin has no policy of placement");
-        return false;
-    }
-    meta_policy(t->meta, &p);
-    if (policy_check(&p, t->rmax, &why) == ERR_OK)
-        return true;
-    fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
-    return false;
-}
-
 static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
                   struct fsm_result *r)
 {
@@ -62,6 +42,9 @@ static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
              && (everywhere || (t->flags & CLAIM_DIRECT) != 0))
         fsm_refuse(r, VERDICT_INVALID, "an elastic pin is recursive, and "
                    "has a number of copies");
+    else if ((t->flags & CLAIM_ELASTIC) != 0 && meta_has_policy(t->meta))
+        fsm_refuse(r, VERDICT_INVALID,
+                   "an elastic pin has no policy of placement");
     else if (t->expires_ms != 0 && t->expires_ms < f->stamp_ms)
         fsm_refuse(r, VERDICT_INVALID,
                    "pin.ExpireAt set before current time");
@@ -72,7 +55,7 @@ static bool valid(const struct fsm *f, const struct terms *t, uint64_t size,
     else if ((t->flags & PRIORITY_MASK) == PRIORITY_MASK)
         fsm_refuse(r, VERDICT_INVALID, "unknown priority");
     else
-        return valid_policy(t, r);
+        return fsm_bound_valid(t->meta, t->rmax, r);
     return false;
 }
 
@@ -170,33 +153,6 @@ struct places {
     uint8_t seen[(UINT16_MAX + 8) / 8]; /* bit a node */
 };
 
-static void cover(const struct fsm *f, const struct rules_demand *own,
-                  uint32_t more, struct rules_cover *out)
-{
-    const struct node *nodes[LIMIT_COPIES + 1];
-    uint32_t n = fsm_wanted_nodes(f->store, &f->after, nodes);
-    const struct node *one = more != 0 ? store_node(f->store, more) : NULL;
-
-    if (one != NULL)
-        nodes[n++] = one;
-    rules_cover(own, nodes, n, out);
-}
-
-/* Whether a copy there is one that the demand asks for; that it is denied is
- * not asked here. */
-static bool lacks(const struct fsm *f, const struct rules_demand *own,
-                  uint32_t node)
-{
-    struct rules_cover now, then;
-
-    if (own->most == -1)
-        return true;
-    cover(f, own, 0, &now);
-    cover(f, own, node, &then);
-    return now.copies < (uint32_t)own->most
-           || !rules_as_good(own, &now, &then);
-}
-
 static void propose(struct fsm *f, struct places *s, uint32_t node,
                     enum copy_reason reason, bool must)
 {
@@ -211,7 +167,7 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     /* Two requests for one CID may both have been planned: no surplus, but
      * where the content was uploaded to: it may be the only place. */
     if (reason != REASON_UPLOADED
-        && (s->own != NULL ? !lacks(f, s->own, node)
+        && (s->own != NULL ? !fsm_bound_lacks(f, s->own, node)
                            : !pin_everywhere(p)
                                  && (int64_t)s->have + s->taken >= p->rmax))
         return;
@@ -261,79 +217,16 @@ static void propose_all(struct fsm *f, struct places *s,
                 (enum copy_reason)c->places[k].reason, true);
 }
 
-/* Another claim of the organisation that has a policy; NULL: none. */
-static const struct claim *other_bound(const struct fsm *f,
-                                       const struct command *c)
-{
-    for (uint32_t k = 0; k < f->after.n_claims; k++) {
-        const struct claim *other = &f->after.claims[k];
-
-        if (other->org == c->org && other->salt != c->claim_put.salt
-            && meta_has_policy(span_buf(&other->meta)))
-            return other;
-    }
-    return NULL;
-}
-
-enum { TEXT_SHOWN = 125, NAME_SHOWN = 32 }; /* of 191 bytes */
-
-/* So much of a UTF-8 text fits. */
-static int fitting(struct span s, size_t room)
-{
-    if (s.n > room) {
-        s.n = room;
-        while (s.n > 0 && (s.p[s.n] & 0xc0) == 0x80)
-            s.n--;
-    }
-    return (int)s.n;
-}
-
-static void refuse_with(struct fsm_result *r, enum verdict v,
-                        const char *text, const struct claim *other)
-{
-    int n = fitting(span_text(text), TEXT_SHOWN);
-
-    if (other == NULL)
-        fsm_refuse(r, v, "%.*s", n, text);
-    else if (other->name.n == 0)
-        fsm_refuse(r, v, "%.*s (together with an earlier claim, without a "
-                   "name)", n, text);
-    else
-        fsm_refuse(r, v, "%.*s (together with the claim '%.*s')", n, text,
-                   fitting(span_buf(&other->name), NAME_SHOWN),
-                   (const char *)other->name.p);
-}
-
 /* The same for a demand with a policy: what each copy is to it counts. */
 static bool place_bound(struct fsm *f, const struct command *command,
                         const struct rules_demand *own, uint32_t *taken,
                         struct fsm_result *r)
 {
     struct places s = {.own = own};
-    const struct node *const *nodes;
-    struct rules_cover c;
-    char missing[128];
-    uint32_t n;
 
     propose_all(f, &s, &command->claim_put);
-    cover(f, own, 0, &c);
     *taken = s.taken;
-    r->needed = own->least;
-    r->available = c.copies;
-    if (c.copies >= own->least && rules_is_met(own, &c))
-        return true;
-    if (s.proposed > s.taken) {
-        fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
-        return false;
-    }
-    nodes = store_nodes(f->store, &n);
-    rules_missing(own, &c, nodes, n, missing, sizeof(missing));
-    if (missing[0] == '\0')
-        snprintf(missing, sizeof(missing), "not enough nodes that the policy "
-                 "allows take copies: needed %u, available %u", own->least,
-                 c.copies);
-    refuse_with(r, VERDICT_NO_CANDIDATES, missing, other_bound(f, command));
-    return false;
+    return fsm_bound_placed(f, command, own, s.proposed - s.taken, r);
 }
 
 /* False: refused; what was taken into `after` is given up with it. */
@@ -487,34 +380,6 @@ static struct claim *own_claim(struct fsm *f, const struct terms *t,
     return own;
 }
 
-/* The claims of one organisation make one demand: it must not contradict
- * itself. */
-static bool unite(struct fsm *f, const struct command *c,
-                  struct fsm_result *r)
-{
-    const struct claim *other = other_bound(f, c);
-    struct policy all = {.spread = SPREAD_NONE}, one;
-    struct err_text why = {""};
-    enum err e = ERR_OK;
-    struct demand d;
-
-    claims_demand(&f->after, c->org, &d);
-    for (uint32_t k = 0; k < f->after.n_claims && e == ERR_OK; k++) {
-        const struct claim *claim = &f->after.claims[k];
-
-        if (claim->org != c->org)
-            continue;
-        meta_policy(span_buf(&claim->meta), &one);
-        e = policy_merge(&all, &one, &why);
-    }
-    if (e == ERR_OK)
-        e = policy_check(&all, d.rmax, &why);
-    if (e == ERR_OK)
-        return true;
-    refuse_with(r, VERDICT_CONFLICT, why.text, other);
-    return false;
-}
-
 static void put_shared(struct fsm *f, const struct command *c,
                        const struct terms *t, struct fsm_result *r)
 {
@@ -534,7 +399,7 @@ static void put_shared(struct fsm *f, const struct command *c,
     claims_demand(p, c->org, &d);
     idle = t->idle && (d.flags & CLAIM_ELASTIC) != 0;
     claims_refuse(p, c->org, idle);
-    if (!unite(f, c, r))
+    if (!fsm_bound_unite(f, c, r))
         return;
     claims_merge(p);
     if (changed)

@@ -5,6 +5,7 @@
 #define PINFOLD_FSM_PRIVATE_H
 
 #include "coordinator/core/fsm.h"
+#include "coordinator/core/rules.h"
 #include "proto/claims.h"
 
 /* Sizes and indexes of copies are stored in 48 bits. */
@@ -108,6 +109,22 @@ enum pin_todo fsm_todo_bound(const struct store *s, const struct pin *p);
 bool fsm_pinned_for(const struct store *s, const struct pin *p, uint32_t org);
 bool fsm_may_release_bound(const struct store *s, const struct pin *p,
                            uint32_t node);
+
+/* fsm_bound_claim.c: false, with the reason in r: refused */
+/* A policy that no nodes could meet; meta: of the claim. */
+bool fsm_bound_valid(struct span meta, int32_t rmax, struct fsm_result *r);
+/* The claims of one organisation make one demand: `after` with the new one. */
+bool fsm_bound_unite(const struct fsm *f, const struct command *c,
+                     struct fsm_result *r);
+/* Whether the demand asks for a copy there; that it may deny the node is not
+ * looked at. */
+bool fsm_bound_lacks(const struct fsm *f, const struct rules_demand *own,
+                     uint32_t node);
+/* Whether `after` has what the demand asks for at least; refused: so many
+ * nodes were proposed that cannot take a copy any more. */
+bool fsm_bound_placed(const struct fsm *f, const struct command *c,
+                      const struct rules_demand *own, uint32_t refused,
+                      struct fsm_result *r);
 
 /* fsm_copy.c */
 void fsm_assign(struct fsm *f, const struct command *c,

@@ -293,6 +293,50 @@ static void metadata(void **state)
     assert_int_equal(parse(), ERR_INVALID);
 }
 
+static void policy(void **state)
+{
+    struct policy p;
+
+    (void)state;
+    clear();
+    with("replication-min", "2");
+    with("replication-max", "3");
+    assert_int_equal(parse(), ERR_OK);
+    assert_int_equal(command->claim_put.meta.n, 0);
+    with("pinfold-region", "us,eu");
+    with("pinfold-region", "eu");
+    with("pinfold-region-denied", "mars");
+    with("pinfold-tag", "disk=ssd,a=");
+    with("pinfold-tag-denied", "owner=x=y");
+    with("pinfold-spread", "zone");
+    assert_int_equal(parse(), ERR_OK);
+    meta_policy(command->claim_put.meta, &p);
+    assert_int_equal(p.required.n, 2);
+    assert_true(span_is(p.required.of[0], "eu"));
+    assert_int_equal(p.denied.n, 1);
+    assert_int_equal(p.must.n, 2);
+    assert_int_equal(p.must_not.n, 1);
+    assert_int_equal(p.spread, SPREAD_ZONE);
+    assert_int_equal(p.min_domains, 2); /* as many as the fewest copies */
+    assert_false(p.soft);
+    with("pinfold-min-domains", "3");
+    with("pinfold-soft-spread", "true");
+    assert_int_equal(parse(), ERR_OK);
+    meta_policy(command->claim_put.meta, &p);
+    assert_int_equal(p.min_domains, 3);
+    assert_true(p.soft);
+    with("pin-update", "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n");
+    assert_int_equal(parse(), ERR_INVALID);
+    assert_non_null(strstr(why.text, "old pin"));
+    bad("pinfold-spread", "planet", "parameter pinfold-spread invalid");
+    bad("pinfold-min-domains", "2", "pinfold-min-domains and");
+    bad("pinfold-soft-spread", "maybe", "parameter pinfold-soft-spread");
+    bad("pinfold-tag", "disk", "policy: tag 'disk' is not key=value");
+    bad("pinfold-region", "eu,", "policy: a name is empty");
+    bad("pinfold-region", "1,2,3,4,5,6,7,8,9", "parameter pinfold-region "
+        "invalid: more than 8");
+}
+
 #define ORIGIN "/ip4/10.0.0.1/tcp/4001/p2p/"                                  \
                "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 
@@ -433,6 +477,7 @@ int main(void)
         cmocka_unit_test(expiry),
         cmocka_unit_test(durations),
         cmocka_unit_test(metadata),
+        cmocka_unit_test(policy),
         cmocka_unit_test(origins),
         cmocka_unit_test(allocations),
         cmocka_unit_test(pin_update),
