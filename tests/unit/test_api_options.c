@@ -303,6 +303,9 @@ static void policy(void **state)
     with("replication-max", "3");
     assert_int_equal(parse(), ERR_OK);
     assert_int_equal(command->claim_put.meta.n, 0);
+    clear();
+    with("replication-min", "2");
+    with("replication-max", "3");
     with("pinfold-region", "us,eu");
     with("pinfold-region", "eu");
     with("pinfold-region-denied", "mars");
@@ -319,6 +322,9 @@ static void policy(void **state)
     assert_int_equal(p.spread, SPREAD_ZONE);
     assert_int_equal(p.min_domains, 2); /* as many as the fewest copies */
     assert_false(p.soft);
+    clear();
+    with("replication", "3");
+    with("pinfold-spread", "zone");
     with("pinfold-min-domains", "3");
     with("pinfold-soft-spread", "true");
     assert_int_equal(parse(), ERR_OK);
