@@ -38,6 +38,17 @@ void agent_session_end(struct agent *a, uint32_t coord, bool tell)
     agent_link_arm(a);
 }
 
+/* A node's region is another one after some starts. */
+static void put_labels(const struct agent *a, struct message_hello *h)
+{
+    h->n_labels = 2;
+    snprintf(h->labels[0].key, LIMIT_LABEL, "region");
+    snprintf(h->labels[0].value, LIMIT_LABEL, "%u",
+             (a->at + a->epoch / AGENT_STARTS) % SIM_REGIONS);
+    snprintf(h->labels[1].key, LIMIT_LABEL, "zone");
+    snprintf(h->labels[1].value, LIMIT_LABEL, "%u", a->at % 2);
+}
+
 static void dial(struct agent *a, uint32_t coord)
 {
     struct asession *s = &a->sessions[coord];
@@ -53,9 +64,7 @@ static void dial(struct agent *a, uint32_t coord)
     m->hello.version = span_text("sim");
     m->hello.name = span_text(a->name);
     m->hello.capacity = a->daemon_known ? AGENT_CAPACITY : 0;
-    m->hello.n_labels = 1;
-    snprintf(m->hello.labels[0].key, LIMIT_LABEL, "zone");
-    snprintf(m->hello.labels[0].value, LIMIT_LABEL, "%u", a->at % 2);
+    put_labels(a, &m->hello);
     memcpy(m->hello.history, a->fence.history, TYPES_HISTORY);
     m->hello.index = a->fence.index;
     send(a, coord, NET_DIAL, m);

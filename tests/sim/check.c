@@ -8,6 +8,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/coord.h"
 #include "tests/sim/log.h"
+#include "tests/sim/policies.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -156,6 +157,15 @@ static void check_minimum(struct check *k, struct store *store,
     for (uint32_t i = 0; i < was->n; i++)
         before += was->copies[i].want != COPY_RELEASED;
     k->sim->counts[COUNT_RELEASES]++;
+    for (uint32_t i = 0; i < SIM_ORGS && check_is_bound(k, was->cid); i++) {
+        struct demand d;
+
+        claims_demand(p, i + 1, &d);
+        if (k->claims[i][was->cid].claimed &&
+            (d.flags & CLAIM_REFUSED) == 0)
+            check_kept(k, store, was, i + 1,
+                       minimum(store, &k->claims[i][was->cid]));
+    }
     if (pinned < least)
         sim_wrong(k->sim, "minimum", 0, p->id,
                   "a copy is let go with %u left, %u are needed, %u were "
@@ -175,8 +185,9 @@ static bool reported(const struct command *c, uint32_t node, uint64_t pin,
 }
 
 /* true: it was let go. */
-static bool check_copy(struct check *k, const struct command *c,
-                       const struct copy *was, const struct copy *now)
+static bool check_copy(struct check *k, struct store *store,
+                       const struct command *c, const struct copy *was,
+                       const struct copy *now)
 {
     uint64_t pin = k->row.id;
     bool taken = now->want != COPY_RELEASED &&
@@ -188,6 +199,8 @@ static bool check_copy(struct check *k, const struct command *c,
         sim_wrong(k->sim, "copies", now->node, pin, "a copy from nowhere");
     if (taken && c->kind != COMMAND_CLAIM_PUT && c->kind != COMMAND_ASSIGN)
         sim_wrong(k->sim, "copies", now->node, pin, "taken without cause");
+    if (taken)
+        check_placed(k, store, c, now->node);
     if (let_go && c->kind != COMMAND_CLAIM_REMOVE &&
         c->kind != COMMAND_EXPIRE && c->kind != COMMAND_ASSIGN)
         sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
@@ -251,7 +264,8 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
             store_node(store, k->row.copies[i].node)->admin != ADMIN_ACTIVE)
             sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
                       "a new copy where none may go");
-        let_go |= check_copy(k, c, copy_of(w, k->row.copies[i].node),
+        let_go |= check_copy(k, store, c,
+                             copy_of(w, k->row.copies[i].node),
                              &k->row.copies[i]);
     }
     if (have)
@@ -357,7 +371,7 @@ static void check_request(struct check *k, const struct command_claim_put *p)
         p->from.n != q->from.n || p->rmin != q->rmin ||
         p->rmax != q->rmax || p->expires_ms != q->expires_ms ||
         p->set_name != q->set_name || p->set_expires != q->set_expires ||
-        !span_equal(p->name, q->name))
+        !span_equal(p->name, q->name) || !span_equal(p->meta, q->meta))
         sim_wrong(k->sim, "claims", 0, 0, "request %llu was changed",
                   (unsigned long long)p->who);
 }
@@ -384,6 +398,9 @@ static void put(struct check *k, struct store *store,
         m->rmin = from != NULL ? from->rmin : p->rmin;
         m->rmax = from != NULL ? from->rmax : p->rmax;
         m->flags = from != NULL ? from->flags : p->flags;
+        m->policy = from != NULL ? from->policy : sim_policy_of(p->meta);
+        assert(m->policy < SIM_POLICIES);
+        k->sim->counts[COUNT_BOUND] += m->policy != 0;
         m->expires_ms = from != NULL && !p->set_expires ? from->expires_ms
                                                         : p->expires_ms;
         note(k, c, r->index, cid, p->who);
@@ -477,9 +494,15 @@ static void report(struct check *k, struct store *store,
 static void node_put(struct check *k, const struct command *c,
                      const struct fsm_result *r)
 {
+    uint8_t region;
+
     if (r->verdict != VERDICT_ACCEPTED)
         return;
     assert(r->node <= SIM_NODES);
+    region = (uint8_t)c->node_put.labels[0].value[0];
+    k->sim->counts[COUNT_RELABELLED] += k->region[r->node] != 0 &&
+                                        k->region[r->node] != region;
+    k->region[r->node] = region;
     if (k->node_boot[r->node] != c->node_put.boot)
         k->node_seq[r->node] = 0;
     k->node_boot[r->node] = c->node_put.boot;

@@ -9,6 +9,8 @@
  *   acked       an acknowledged operation is in the log
  *   copies      distinct; wanted, pinned and gone only for a reason
  *   minimum     a surplus copy goes only while enough others are pinned
+ *   policy      no copy is put where nobody who claims it allows one, none goes
+ *               that a claim's minimum or required region rests on
  *   budget      no limit of an organisation is exceeded by what grows, and
  *               what it uses is the sum over its pins
  *   moved       for a copy that leaves an over-full node another one is

@@ -143,6 +143,7 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
                         struct why *w)
 {
     const struct shadow *p = k->pins[id];
+    const char *bound;
     int32_t most;
     uint32_t want;
 
@@ -156,7 +157,9 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     for (uint32_t i = 0; i < p->n; i++)
         if (p->copies[i].want == COPY_RELEASED)
             return no(w, p->copies[i].node, id, "a copy is not let go");
-        else if (store_node(s, p->copies[i].node)->admin != ADMIN_ACTIVE)
+        else if (store_node(s, p->copies[i].node)->admin != ADMIN_ACTIVE &&
+                 !(check_is_bound(k, p->cid) &&
+                   check_must_stay(k, s, p, p->copies[i].node)))
             return no(w, p->copies[i].node, id, "1 of %u copies (of %d) "
                       "is left on a node in state %d", p->n, (int)most,
                       (int)store_node(s, p->copies[i].node)->admin);
@@ -165,7 +168,10 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
                       (int)p->copies[i].state);
     want = most < 0 || (uint32_t)most > takers(s) ? takers(s)
                                                   : (uint32_t)most;
-    if (p->n != want)
+    bound = check_is_bound(k, p->cid) ? check_stands(k, s, p) : NULL;
+    if (bound != NULL)
+        return no(w, 0, id, "%s", bound);
+    if (p->n != want && !check_is_bound(k, p->cid))
         return no(w, 0, id, "%u copies, %u are wanted", p->n, want);
     if (is_over(k, p->cid) && (k->sim->options.off >> FAULT_CLOCK & 1) != 0)
         return no(w, 0, id, "it has not expired");

@@ -11,7 +11,7 @@ struct claimed {
     bool claimed;
     uint64_t who, expires_ms;
     int32_t rmin, rmax;
-    uint32_t flags;
+    uint32_t flags, policy; /* of sim_policies */
 };
 
 /* A row as it was after the operation before. */
@@ -66,12 +66,28 @@ struct check {
     struct done *done;
     uint32_t n_done, size_done;
     uint64_t used[SIM_ORGS][ORG_KINDS];
+    uint8_t region[SIM_NODES + 1];    /* the label's first character */
     struct pin row, view;
 };
 
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
                  const struct command *c);
+/* check_policy.c: whether anyone who claims it has a policy. */
+bool check_is_bound(const struct check *k, uint32_t cid);
+/* k->row got a copy there. */
+void check_placed(struct check *k, struct store *store,
+                  const struct command *c, uint32_t node);
+/* An ASSIGN let a copy go; least: what that organisation needs. */
+void check_kept(struct check *k, struct store *store,
+                const struct shadow *was, uint32_t org, uint32_t least);
+/* Whether a copy on a node that is drained may have to stay: nobody can take
+ * its place. */
+bool check_must_stay(struct check *k, struct store *store,
+                     const struct shadow *p, uint32_t node);
+/* At rest; NULL: all is where it should be. */
+const char *check_stands(struct check *k, struct store *store,
+                         const struct shadow *p);
 void check_claim(struct check *k, struct store *store, uint32_t cid);
 
 #endif

@@ -3,6 +3,7 @@
 #include "proto/meta.h"
 #include "tests/sim/check.h"
 #include "tests/sim/coord.h"
+#include "tests/sim/policies.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,13 +15,14 @@ enum { USED_CIDS = SIM_CIDS - 40, RETRY_MS = 700, RECENT = 8 };
 struct request {
     struct command command;
     char name[24];
+    struct buf meta;
     uint32_t cid;
     uint64_t sent_ms;
     bool open;
 };
 
 struct client {
-    struct prng random;
+    struct prng random, policies;
     struct request **requests; /* by number - 1 */
     uint64_t n, size;
     uint32_t left;
@@ -47,6 +49,7 @@ struct client *client_new(struct sim *s)
     struct client *c = mem_alloc(sizeof *c);
 
     prng_seed(&c->random, s->options.seed ^ 0x75736572);
+    prng_seed(&c->policies, s->options.seed ^ 0x706c6163);
     c->left = s->options.ops;
     (void)sim_task(s, 12000, next, 0, 0);
     return c;
@@ -54,8 +57,10 @@ struct client *client_new(struct sim *s)
 
 void client_free(struct client *c)
 {
-    for (uint64_t k = 0; k < c->n; k++)
+    for (uint64_t k = 0; k < c->n; k++) {
+        buf_free(&c->requests[k]->meta);
         free(c->requests[k]);
+    }
     free(c->requests);
     free(c);
 }
@@ -109,6 +114,10 @@ static void put(struct sim *s, struct request *r, uint64_t number)
              (unsigned)prng_below(&c->random, 50));
     p->name = span_text(r->name);
     replication(c, p);
+    if (prng_below(&c->policies, 3) == 0)
+        sim_policy_meta((uint32_t)sim_pick(&c->policies, 1,
+                                           SIM_POLICIES - 1), &r->meta);
+    p->meta = span_buf(&r->meta);
     if (prng_below(&c->random, 12) == 0)
         p->flags |= CLAIM_DIRECT;
     if (prng_below(&c->random, 6) == 0)

@@ -21,7 +21,8 @@
 
 enum {
     SIM_COORDS = 3, SIM_NODES = 7, SIM_FIRST_NODES = 5,
-    SIM_ORGS = 2, SIM_CIDS = 480, SIM_PINS = 4096, SIM_PATH = 256
+    SIM_ORGS = 2, SIM_REGIONS = 3, SIM_CIDS = 480, SIM_PINS = 4096,
+    SIM_PATH = 256
 };
 
 /* 2026-01-01, far from zero */
@@ -84,6 +85,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
+    X(BOUND, "bound") X(RELABELLED, "relabelled")                            \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
     X(SETTLE_S, "settle_s")

@@ -1,0 +1,52 @@
+#include "tests/sim/policies.h"
+
+#include "proto/meta.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+const struct sim_policy sim_policies[SIM_POLICIES] = {
+    {0, 0, false}, {1, 0, false}, {0, 2, false}, {2, 1, false},
+    {3, 0, false}, {0, 5, false}, {0, 0, true},  {1, 4, true}};
+
+static void add(struct policy_list *l, uint8_t regions)
+{
+    static const char *const names[SIM_REGIONS] = {"0", "1", "2"};
+
+    for (uint32_t i = 0; i < SIM_REGIONS; i++)
+        if ((regions >> i & 1) != 0)
+            l->of[l->n++] = span_text(names[i]);
+}
+
+void sim_policy_meta(uint32_t policy, struct buf *out)
+{
+    const struct sim_policy *p = &sim_policies[policy];
+    struct meta *m = mem_alloc(sizeof *m);
+    enum err e;
+
+    add(&m->policy.denied, p->denied);
+    add(&m->policy.required, p->required);
+    if (p->soft) {
+        m->policy.spread = SPREAD_ZONE;
+        m->policy.min_domains = 2;
+        m->policy.soft = true;
+    }
+    buf_reset(out);
+    e = meta_encode(m, out, NULL);
+    assert(e == ERR_OK);
+    free(m);
+}
+
+uint32_t sim_policy_of(struct span meta)
+{
+    struct buf b = BUF_INIT;
+    uint32_t k = 0;
+
+    for (; k < SIM_POLICIES; k++) {
+        sim_policy_meta(k, &b);
+        if (span_equal(span_buf(&b), meta))
+            break;
+    }
+    buf_free(&b);
+    return k;
+}
