@@ -145,19 +145,23 @@ static void check_orgs(struct run *r, const struct change *x)
 }
 
 /* --- copies --------------------------------------------------------------- */
-/* Confirmed ones that can be read: on nodes that are up. */
-static int64_t safe(struct run *r, const struct pin *p)
+/* No copy is placed where every policy denies it, by a claim not where its
+ * own does. */
+static void placed(struct run *r, const struct change *x,
+                   const struct node *n)
 {
-    int64_t count = 0;
+    const struct want *own = want_of(x->wants, x->c->org);
 
-    for (uint32_t k = 0; k < p->n_copies; k++) {
-        const struct node *n = store_node(r->a.store, p->copies[k].node);
-
-        count += p->copies[k].want != COPY_RELEASED
-                 && p->copies[k].state == COPY_PINNED
-                 && n->health == HEALTH_UP && n->admin != ADMIN_REMOVED;
-    }
-    return count;
+    if (!bound_any(x->wants))
+        return;
+    RUN_NEED(r, bound_placed(x->wants, n),
+             "a copy on node %u, which all policies deny", n->id);
+    RUN_NEED(r, !is(x, COMMAND_CLAIM_PUT) || bound_allows(own, n),
+             "a copy on node %u, which the policy of organisation %u denies",
+             n->id, own->org);
+    for (uint32_t k = 0; k < x->wants->n; k++)
+        if (!bound_allows(&x->wants->of[k], n))
+            check_event(r, RUN_SERVED_APART);
 }
 
 /* r->nodes is as it was before the operation. */
@@ -175,6 +179,7 @@ static void made(struct run *r, const struct change *x, const struct copy *c)
     RUN_NEED(r, n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP
                     && !n->full, "a new copy on node %u that takes none",
              n->id);
+    placed(r, x, n);
     RUN_NEED(r, bytes <= n->capacity && c->size <= n->capacity - bytes,
              "a new copy on node %u beyond its capacity", n->id);
     check_event(r, RUN_COPIES);
@@ -210,6 +215,7 @@ static void want_changed(struct run *r, const struct change *x,
                         && (n->admin == ADMIN_ACTIVE
                             || n->admin == ADMIN_CORDONED),
                  "wanted again on node %u that keeps none", n->id);
+        placed(r, x, n);
         check_event(r, RUN_KEPT);
     } else {
         RUN_NEED(r, orders(x) && new->want == COPY_RECURSIVE,
@@ -314,12 +320,19 @@ static void check_assign(struct run *r, const struct change *x)
                     && c->want == COPY_RELEASED;
     }
     for (uint32_t k = 0; k < x->wants->n && released > 0 && !over; k++) {
-        int64_t least = want_minimum(r, &x->wants->of[k]);
+        const struct want *w = &x->wants->of[k];
+        int64_t least = want_minimum(r, w);
+        int64_t kept = bound_serving(r, x->now, w, BOUND_SAFE);
 
-        RUN_NEED(r, x->wants->of[k].refused || safe(r, x->now) >= least,
+        RUN_NEED(r, w->refused || kept >= least,
                  "released although %lld confirmed copies are kept, minimum "
-                 "of organisation %u %lld", (long long)safe(r, x->now),
-                 x->wants->of[k].org, (long long)least);
+                 "of organisation %u %lld", (long long)kept, w->org,
+                 (long long)least);
+        RUN_NEED(r, w->refused || !bound_requires(w)
+                        || !bound_has_region(r, x->was, w)
+                        || bound_has_region(r, x->now, w),
+                 "the last copy that organisation %u requires was released",
+                 w->org);
     }
     if (released < a->n_release)
         check_event(r, RUN_DENIED);
@@ -331,8 +344,10 @@ static void check_assign(struct run *r, const struct change *x)
 static void check_row(struct run *r, const struct pin *p,
                       const struct wants *wants)
 {
-    bool over = (p->flags & PIN_OVER_QUOTA) != 0;
+    bool over = (p->flags & PIN_OVER_QUOTA) != 0, pinned = true;
 
+    RUN_NEED(r, ((p->flags & PIN_BOUND) != 0) == bound_any(wants),
+             "marked as bound");
     RUN_NEED(r, p->id != 0 && run_number(&p->cid) < RUN_CIDS, "a strange row");
     RUN_NEED(r, p->todo == fsm_todo(r->a.store, p), "what is to be done");
     RUN_NEED(r, (p->org == 0) == ((p->flags & PIN_RELEASING) != 0),
@@ -342,10 +357,23 @@ static void check_row(struct run *r, const struct pin *p,
                  "copies without a claim");
         return;
     }
+    for (uint32_t k = 0; k < wants->n; k++)
+        pinned = pinned && (wants->of[k].refused
+                            || bound_serving(r, p, &wants->of[k],
+                                             BOUND_PINNED)
+                                   >= want_minimum(r, &wants->of[k]));
     RUN_NEED(r, (pin_state_of(p) == PIN_PINNED)
                     == (!over
-                        && want_pinned(p) >= want_minimum(r, &wants->all)),
+                        && (bound_any(wants)
+                                ? pinned
+                                : want_pinned(p)
+                                      >= want_minimum(r, &wants->all))),
              "state pinned");
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        if (p->copies[k].want != COPY_RELEASED
+            && !bound_placed(wants, store_node(r->a.store,
+                                               p->copies[k].node)))
+            check_event(r, RUN_MISPLACED);
 }
 
 static void check_gone(struct run *r, const struct change *x)
@@ -372,8 +400,11 @@ static void check_put(struct run *r, const struct change *x)
     const struct want *own = want_of(x->wants, x->c->org);
     int64_t now = want_copies(x->now), most = x->wants->all.rmax;
 
-    RUN_NEED(r, now >= want_minimum(r, own), "accepted with %lld copies",
+    RUN_NEED(r, bound_serving(r, x->now, own, BOUND_WANTED)
+                    >= want_minimum(r, own), "accepted with %lld copies",
              (long long)now);
+    if (bound_any(x->wants))
+        return;
     if (most < want_copies(x->was))
         most = most == -1 ? -1 : want_copies(x->was);
     RUN_NEED(r, most == -1 || now <= most + uploaded(r, x->now),

@@ -43,6 +43,30 @@ uint64_t want_counted(const struct pin *p);
 int64_t want_pinned(const struct pin *p);
 bool want_is_free(unsigned reason);
 
+/* bound.c: policies, without proto/policy.c. */
+struct span bound_meta(uint32_t policy);
+uint32_t bound_policies(struct span meta); /* bits, of a claim */
+bool bound_any(const struct wants *all);
+bool bound_allows(const struct want *w, const struct node *n);
+/* Whether some demand that is not refused allows it. */
+bool bound_placed(const struct wants *all, const struct node *n);
+enum bound_which {
+    BOUND_WANTED, BOUND_PINNED,
+    BOUND_SAFE /* pinned, on nodes that are up */
+};
+/* Copies that it allows; -1: WANTED, PINNED, and none of them is in a region
+ * that it requires. */
+int64_t bound_serving(struct run *r, const struct pin *p,
+                      const struct want *w, enum bound_which which);
+bool bound_requires(const struct want *w);
+bool bound_in_region(const struct node *n); /* that is required */
+/* A safe copy in it. */
+bool bound_has_region(struct run *r, const struct pin *p,
+                      const struct want *w);
+/* Copies that it allows and that do not only take the place of others. */
+uint64_t bound_counted(struct run *r, const struct pin *p,
+                       const struct want *w);
+
 /* demand.c: the claims of a row that changed. */
 void check_demands(struct run *r, const struct change *x);
 

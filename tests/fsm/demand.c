@@ -48,7 +48,8 @@ static bool as_asked(const struct claim *c,
            || (c->who == put->who && c->rmin == put->rmin
                && c->rmax == put->rmax && c->expires_ms == put->expires_ms
                && ((c->flags ^ put->flags) & CLAIM_TERMS) == 0
-               && span_equal(span_buf(&c->name), put->name));
+               && span_equal(span_buf(&c->name), put->name)
+               && span_equal(span_buf(&c->meta), put->meta));
 }
 
 /* old NULL: it is a new one. */
@@ -66,6 +67,8 @@ static void claimed(struct run *r, const struct change *x,
     RUN_NEED(r, as_asked(new, put)
                     && new->created_ms == x->result->time_ms,
              "a claim is not as it was asked for");
+    if (new->meta.n > 0)
+        check_event(r, RUN_BOUND_CLAIMS);
     if (old != NULL) {
         RUN_NEED(r, old->id == new->id, "a claim has another id");
         return;
@@ -182,7 +185,10 @@ static void granted(struct run *r, const struct change *x,
 static void check_paid(struct run *r, const struct change *x,
                        const struct want *was, const struct want *now)
 {
-    uint64_t counted = want_counted(x->now), least = 0;
+    uint64_t counted = x->now->n_claims == 0
+                           ? want_counted(x->now)
+                           : bound_counted(r, x->now, now);
+    uint64_t least = 0;
     uint64_t a[ORG_KINDS], b[ORG_KINDS];
     struct want more = *now;
 
@@ -214,7 +220,8 @@ static void check_demand(struct run *r, const struct change *x,
                          const struct want *now)
 {
     const struct want *was = want_of(x->wanted, now->org);
-    bool pinned = want_pinned(x->now) >= want_minimum(r, now);
+    bool pinned = bound_serving(r, x->now, now, BOUND_PINNED)
+                  >= want_minimum(r, now);
 
     if (now->refused)
         RUN_NEED(r, was != NULL, "refused at once");

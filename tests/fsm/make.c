@@ -1,7 +1,7 @@
 /* Random operations: mostly such as leaders, agents and users make, some late,
  * repeated, or of things that are not there.
  */
-#include "tests/fsm/run.h"
+#include "tests/fsm/check.h"
 
 #include "proto/hash.h"
 
@@ -64,6 +64,18 @@ void make_node(struct run *r)
     snprintf(p->name, sizeof(p->name), "n%u", key / 2);
     p->boot = 900 + key + (one_in(r, 50) ? 1 : 0);
     p->capacity = ((uint64_t)32 << 20) << below(r, 8);
+    if (!one_in(r, 4)) {
+        snprintf(p->labels[0].key, sizeof(p->labels[0].key), "disk");
+        snprintf(p->labels[0].value, sizeof(p->labels[0].value), "%c",
+                 'a' + (int)below(r, 2));
+        p->n_labels = 1;
+    }
+    if (!one_in(r, 6)) {
+        struct label *l = &p->labels[p->n_labels++];
+
+        snprintf(l->key, sizeof(l->key), "region");
+        snprintf(l->value, sizeof(l->value), "%u", (unsigned)below(r, 3));
+    }
 }
 
 static uint32_t pick_node(struct run *r)
@@ -184,6 +196,8 @@ static void claim_put(struct run *r)
     if (one_in(r, 8))
         p->flags |= (uint16_t)(below(r, 3) << CLAIM_PRIORITY_SHIFT);
     p->who = below(r, 3);
+    if (number % 4 == 1) /* others stay without */
+        p->meta = bound_meta((uint32_t)below(r, RUN_POLICIES));
     if (one_in(r, 12)) {
         p->from = run_cid((uint32_t)below(r, r->n_cids));
         p->set_name = one_in(r, 2);

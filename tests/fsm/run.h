@@ -23,6 +23,7 @@ enum {
     RUN_CIDS = 384, RUN_NODES = 64, RUN_ITEMS = 6, /* of a report */
     RUN_ORGS = 64,    /* ids of organisations, all that ever were */
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
+    RUN_POLICIES = 6, /* that claims have; 0: none */
     RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
     RUN_KINDS = COMMAND_FORMULA + 1, RUN_VERDICTS = 10
 };
@@ -48,6 +49,9 @@ enum {
     X(REMOVED_ALONE, "claims of several removed")                            \
     X(ALONE_AGAIN, "pins alone again")                                       \
     X(PAID_LESS, "copies for everywhere that another pays")                  \
+    X(BOUND_CLAIMS, "claims with policies")                                  \
+    X(SERVED_APART, "pins of which a copy serves some demands only")         \
+    X(MISPLACED, "copies that every policy denies since a label changed")    \
     X(VIEWS_CUT, "views without another's copies")                           \
     X(ORG_MADE, "organisations made")                                        \
     X(ORG_RENAMED, "organisations renamed")                                  \
@@ -78,6 +82,7 @@ struct want {
     uint32_t org, claims;
     bool refused, direct;
     bool reduced;        /* its minimum, where fewer nodes have joined */
+    uint32_t policies;   /* bound.c; of all together no meaning */
     int32_t rmin, rmax;  /* -1: everywhere; as minimum one, the least */
     uint64_t fixed;      /* the largest maximum that is a number */
     uint64_t paid;       /* copies for everywhere */

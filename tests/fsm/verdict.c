@@ -74,8 +74,11 @@ static void read_asked(struct run *r, const struct command *c,
                        const struct want *from, struct asked *a)
 {
     const struct command_claim_put *put = &c->claim_put;
+    static uint8_t made[LIMIT_METADATA];
     struct claim first;
 
+    if (put->meta.n > 0)
+        memcpy(made, put->meta.p, put->meta.n);
     memset(a, 0, sizeof(*a));
     a->s = at(r, &put->cid);
     a->size = a->s->there ? a->s->pin.size
@@ -87,7 +90,10 @@ static void read_asked(struct run *r, const struct command *c,
     a->claim.rmax = put->rmax;
     a->claim.expires_ms = put->expires_ms;
     if (from == NULL)
+        a->claim.meta = (struct buf){made, put->meta.n, put->meta.n};
+    if (from == NULL)
         return;
+    a->own.policies = from->policies;
     a->claim.flags = (from->direct ? CLAIM_DIRECT : 0)
                      | (from->reduced ? CLAIM_DEFAULT : 0);
     a->claim.rmin = from->rmin;
@@ -115,24 +121,38 @@ static int64_t possible(struct run *r, const struct command *c,
                         const struct asked *a)
 {
     const struct command_claim_put *put = &c->claim_put;
-    int64_t n = a->s->there ? want_copies(&a->s->pin) : 0;
+    const struct pin *p = a->s->there ? &a->s->pin : NULL;
+    bool requires = bound_requires(&a->own), there = false;
+    int64_t n = 0;
 
+    for (uint32_t k = 0; p != NULL && k < p->n_copies; k++) {
+        const struct node *node = store_node(r->a.store, p->copies[k].node);
+        bool counts = p->copies[k].want != COPY_RELEASED
+                      && bound_allows(&a->own, node);
+
+        n += counts;
+        there = there || (counts && bound_in_region(node));
+    }
     for (uint32_t k = 0; k < put->n_places; k++) {
         const struct node *node = store_node(r->a.store, put->places[k].node);
         const struct copy *had = NULL;
+        bool can;
 
         if (a->s->there)
             had = pin_copy(&at(r, &put->cid)->pin, put->places[k].node);
         if (node == NULL || node->health != HEALTH_UP
+            || !bound_allows(&a->own, node)
             || (had != NULL && had->want != COPY_RELEASED))
             continue;
         if (had != NULL)
-            n += node->admin == ADMIN_ACTIVE || node->admin == ADMIN_CORDONED;
+            can = node->admin == ADMIN_ACTIVE || node->admin == ADMIN_CORDONED;
         else
-            n += node->admin == ADMIN_ACTIVE && !node->full
-                 && node->bytes + a->size <= node->capacity;
+            can = node->admin == ADMIN_ACTIVE && !node->full
+                  && node->bytes + a->size <= node->capacity;
+        n += can;
+        there = there || (can && bound_in_region(node));
     }
-    return n;
+    return requires && (!there || a->own.rmax == -1) ? -1 : n;
 }
 
 /* Of a demand that is for everywhere the copies are made that it can pay;

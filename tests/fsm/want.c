@@ -45,6 +45,7 @@ void want_add(struct want *w, const struct claim *c)
         w->state = c->flags >> CLAIM_STATE_SHIFT & 3;
     }
     w->refused = (c->flags & CLAIM_REFUSED) != 0;
+    w->policies |= bound_policies(span_buf(&c->meta));
     w->direct = w->direct && (c->flags & CLAIM_DIRECT) != 0;
     if (want_urgency(c->flags) > w->urgency)
         w->urgency = want_urgency(c->flags);
