@@ -6,7 +6,9 @@ import concurrent.futures
 import os
 import re
 import subprocess
+import tempfile
 
+import pytest
 from cluster import make_cid
 from process import clean_env, program, until
 from wire import multipart, request
@@ -373,6 +375,42 @@ def test_secrets_are_nowhere(make_cluster):
             s = s.encode() if isinstance(s, str) else s
             assert s not in data, (path, s)
     assert seen >= 6, seen
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_anothers_process_at_the_socket(make_cluster):
+    """The file's mode keeps others out; so does the coordinator."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "http.sock")
+        cluster = make_cluster(start=False, daemon="fake", coordinators=1,
+                               nodes=0)
+        c = cluster.coordinators[0]
+        c.argv += ["--auth", "on", "--listen-http",
+                   f"127.0.0.1:{c.http},unix:{path}"]
+        at = c.argv.index("--listen-http")
+        del c.argv[at:at + 2]
+        c.start()
+        until(c.ready, 60, "it is ready")
+        code = ("import socket\n"
+                "s = socket.socket(socket.AF_UNIX)\n"
+                f"s.connect({path!r})\n"
+                "s.sendall(b'GET /id HTTP/1.1\\r\\nHost: x\\r\\n"
+                "Connection: close\\r\\n\\r\\n')\n"
+                "print(s.recv(12))\n")
+
+        def as_user(user):
+            done = subprocess.run(["/usr/bin/python3", "-c", code],
+                                  user=user, text=True, capture_output=True,
+                                  timeout=20, check=False)
+            return done.stdout + done.stderr
+
+        assert "200" in as_user(0)
+        assert "PermissionError" in as_user(65534)
+        os.chmod(path, 0o666)
+        answer = as_user(65534)
+        assert "200" not in answer and "Permission" not in answer, answer
+        assert "200" in as_user(0)
 
 
 def test_token_files(make_cluster, tmp_path):

@@ -239,6 +239,34 @@ static void passwords(void **state)
     assert_int_equal(ask("GET", "/pins", ANN_2), 401);
 }
 
+/* A connection goes on behind a request that waited: the next ones are there
+ * already. */
+static void one_connection(void **state)
+{
+    static const char text[] =
+        "GET /pins HTTP/1.1\r\nHost: x\r\n" ANN "\r\n"
+        "GET /nowhere HTTP/1.1\r\nHost: x\r\n" ANN_2 "\r\n"
+        "POST /pins/recover HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+        BOB "\r\nabc"
+        "GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ANN
+        "\r\n";
+    unsigned good = 0;
+    struct reply r;
+
+    (void)state;
+    local("POST", "/api/v1/users?name=ann&verbs=read", "correct horse", &r);
+    api_reply_free(&r);
+    local("POST", "/api/v1/users?name=bob&verbs=pin", "correct horse", &r);
+    api_reply_free(&r);
+    api_ask_raw(w, text, &r);
+    for (const char *at = (char *)r.bytes.p;
+         (at = strstr(at, "HTTP/1.1 200")) != NULL; at++)
+        good++;
+    assert_int_equal(good, 3);
+    api_has(&r, "HTTP/1.1 401");
+    api_reply_free(&r);
+}
+
 /* Many at once, of whom some leave: all others are answered. */
 static void crowd(void **state)
 {
@@ -276,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(revoked_at_once, closed_door, end),
         cmocka_unit_test_setup_teardown(verbs, closed_door, end),
         cmocka_unit_test_setup_teardown(passwords, closed_door, end),
+        cmocka_unit_test_setup_teardown(one_connection, closed_door, end),
         cmocka_unit_test_setup_teardown(crowd, closed_door, end),
     };
 

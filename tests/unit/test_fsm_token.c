@@ -202,6 +202,7 @@ static void replicas(void **state)
     struct world *w = world_with(1), *other;
     uint8_t a[STORE_HASH], b[STORE_HASH];
     char path[128];
+    uint64_t id;
     uint32_t n;
 
     (void)state;
@@ -214,6 +215,9 @@ static void replicas(void **state)
     w->time_ms += 1000;
     assert_int_equal(drop(w, ORG_DEFAULT, token(w, ORG_DEFAULT, "y",
                                                 VERB_READ, "")),
+                     VERDICT_ACCEPTED);
+    id = token(w, TWO, "gone", VERB_READ, "");
+    assert_int_equal(drop(w, TWO, store_token(w->store, id)->principal),
                      VERDICT_ACCEPTED);
     world_path(path);
     other = world_open(path);
