@@ -41,11 +41,13 @@ static void print_keeper(const struct value_run *r,
         hostile += (double)k->box.share[i] * (double)r->world.size[i];
     printf(",\"decisions\":%" PRIu64 ",\"admitted\":%" PRIu64
            ",\"evicted\":%" PRIu64 ",\"victims\":%" PRIu64
-           ",\"used\":%.4f,\"hostile\":%.4f,\"giant_moves\":%" PRIu64
-           ",\"violations\":%" PRIu64, k->box.decisions, k->box.admitted,
-           k->box.evicted, k->box.most_victims,
+           ",\"wide\":%s,\"violations\":%" PRIu64, k->box.decisions,
+           k->box.admitted, k->box.evicted, k->box.most_victims,
+           k->victims > VALUE_VICTIMS_SHIPPED ? "true" : "false",
+           k->violations);
+    printf(",\"used\":%.4f,\"hostile\":%.4f,\"giant_moves\":%" PRIu64,
            (double)k->box.used / (double)k->box.limit,
-           hostile / (double)k->box.limit, k->giant_moves, k->violations);
+           hostile / (double)k->box.limit, k->giant_moves);
     printf(",\"score_ns\":%.1f,\"decide_ns\":%.1f",
            part(k->score_s * 1e9, (double)k->scores),
            part(k->decide_s * 1e9, (double)k->box.decisions));
@@ -73,7 +75,7 @@ static void finish(struct value_run *r)
     const struct value_workload *l = &r->world.load;
 
     value_run_all(r);
-    printf(",\n\"%s\":{\"zipf\":%.1f,\"drift\":%.2f,\"crowds\":%u,"
+    printf(",\n\"%s\":{\"zipf\":%.1f,\"drift\":%.2f,\"crowds\":%d,"
            "\"inflation\":%.1f,\"objects\":%u,\"reads_a_day\":%u,"
            "\"days\":%u,\"bytes\":%" PRIu64 ",\"budget\":%" PRIu64
            ",\"policies\":[", l->name, l->zipf, l->drift, l->crowds,
@@ -127,7 +129,6 @@ static void add_sizes(struct value_run *r)
     (void)value_run_keeper(r, "w_s 0", &none);
     (void)value_run_keeper(r, "w_s 1.2", &most);
     add_open(r, "open", 0.3, false);
-    add_open(r, "open, w_s 0", 0, false);
     add_open(r, "open, w_s 1.2", 1.2, false);
 }
 
@@ -149,6 +150,9 @@ static void add_variants(struct value_run *r)
     cfg.half_usage_ms = 14 * SCORE_DAY_MS;
     (void)value_run_keeper(r, "H_u 14 d", &cfg);
     add_open(r, "open, usage only", 0.3, true);
+    cfg = with_size(0);
+    value_run_keeper(r, "w_s 0, 1024 victims", &cfg)->victims = 1024;
+    value_run_keeper(r, "1024 victims", &score_defaults)->victims = 1024;
 }
 
 /* --- workloads ------------------------------------------------------------ */
@@ -158,7 +162,8 @@ static struct value_workload base(const struct options *o)
     return (struct value_workload){
         .name = "main", .objects = (uint32_t)o->objects,
         .reads_a_day = (uint32_t)o->objects * 2, .days = (uint32_t)o->days,
-        .zipf = 0.9, .drift = 0.01, .seed = o->seed,
+        .zipf = 0.9, .drift = 0.01, .largest = 256 * VALUE_GIB,
+        .seed = o->seed,
     };
 }
 
@@ -196,12 +201,33 @@ static void crowd(const struct options *o)
     struct value_workload l = base(o);
 
     l.name = "crowds";
-    l.crowds = 1;
+    l.crowds = true;
     value_run_open(&run, &l, 0);
     add_others(&run);
     (void)value_run_keeper(&run, "default", &score_defaults);
     value_run_keeper(&run, "hourly", &score_defaults)->rounds = 24;
     finish(&run);
+}
+
+/* The same by other chances: bytes that hit depend on a few large objects.
+ * Then with objects as the design wants them, large ones in parts. */
+static void again(const struct options *o)
+{
+    static const char *const names[] = {"again 1", "again 2", "again 3",
+                                        "again 4"};
+
+    for (unsigned i = 0; i <= sizeof names / sizeof names[0]; i++) {
+        bool parts = i == sizeof names / sizeof names[0];
+        struct value_workload l = base(o);
+
+        l.name = parts ? "8 GiB" : names[i];
+        l.largest = (parts ? 8 : 256) * VALUE_GIB;
+        l.seed += parts ? 0 : i + 1;
+        value_run_open(&run, &l, 0);
+        add_others(&run);
+        add_sizes(&run);
+        finish(&run);
+    }
 }
 
 /* Five times as many reads of the same: more is worth keeping than fits. */
@@ -345,7 +371,7 @@ static bool read_options(int argc, char **argv, struct options *o)
     bool good = true;
     int c;
 
-    *o = (struct options){40000, 40, 1000000, 1};
+    *o = (struct options){30000, 40, 1000000, 1};
     while (good && (c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (c == 'o')
             good = read_number(optarg, 1000, 10000000, &o->objects);
@@ -372,6 +398,7 @@ int main(int argc, char **argv)
     curves();
     regret(&o);
     mixed(&o);
+    again(&o);
     busy(&o);
     crowd(&o);
     inflated(&o);

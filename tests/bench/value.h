@@ -14,7 +14,8 @@
 
 enum {
     VALUE_ORGS = 50,
-    VALUE_VICTIMS = 64, /* of one decision */
+    VALUE_VICTIMS = 1024, /* of one decision, at most */
+    VALUE_VICTIMS_SHIPPED = 64,
     VALUE_STEPS = 24,   /* of a day */
     VALUE_CROWD_STEPS = 6,
     VALUE_POLICIES = 24
@@ -45,7 +46,8 @@ struct value_workload {
     uint32_t objects, reads_a_day, days;
     double zipf;
     double drift;         /* of the catalogue, replaced each day */
-    uint32_t crowds;      /* a day, each as hot as rank 1 for 6 hours */
+    uint64_t largest;     /* object */
+    bool crowds;          /* one a day, as hot as rank 1 for 6 hours */
     bool one_giant;       /* 1 TB among objects of 1 KB */
     uint32_t hostile;     /* objects of organisation 0, read by nobody … */
     double inflation;     /* … and counted so often a day, each */
@@ -80,6 +82,7 @@ double value_uniform(struct prng *random); /* (0, 1] */
 
 struct value_box {
     uint32_t n, n_orgs;
+    uint32_t victims;   /* of one decision, at most; 64 unless changed */
     const uint64_t *size;
     const uint32_t *org;
     double *key;
@@ -114,6 +117,7 @@ struct value_keeper {
     struct score_config cfg;
     uint32_t rounds; /* of decisions, a day */
     double overcommit; /* of the organisations; 0: there is one */
+    uint32_t victims;
     struct value_box box;
     const struct score_usage *usage; /* of the run */
     uint64_t *since_ms;
@@ -186,7 +190,8 @@ struct value_run {
 };
 void value_run_open(struct value_run *r, const struct value_workload *l,
                     uint64_t budget); /* 0: a tenth of the bytes */
-/* With these values; 4 rounds a day and one organisation unless changed. */
+/* With these values; 4 rounds a day, 64 victims and one organisation unless
+ * changed. */
 struct value_keeper *value_run_keeper(struct value_run *r, const char *name,
                                       const struct score_config *cfg);
 void value_run_cache(struct value_run *r, const char *name, bool gdsf);

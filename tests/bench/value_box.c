@@ -25,6 +25,7 @@ void value_box_open(struct value_box *b, uint32_t n, const uint64_t *size,
     b->size = size;
     b->org = org;
     b->limit = limit;
+    b->victims = VALUE_VICTIMS_SHIPPED;
     b->delta = delta;
     b->key = mem_array(n, sizeof *b->key);
     b->share = mem_array(n, sizeof *b->share);
@@ -102,7 +103,7 @@ static bool clear(struct value_box *b, const struct value_heap *scope,
     while (*used > limit - b->size[item]) {
         uint32_t cheapest;
 
-        if (scope->n == 0 || v->n == VALUE_VICTIMS)
+        if (scope->n == 0 || v->n == b->victims)
             return false;
         cheapest = scope->items[0];
         if (b->key[item] <= b->key[cheapest] + b->delta)
@@ -171,7 +172,7 @@ uint64_t value_box_violations(const struct value_box *b)
             sum += b->size[i];
         }
     wrong += sum != b->used || sum > b->limit || b->torn > 0 ||
-             b->most_victims > VALUE_VICTIMS;
+             b->most_victims > b->victims;
     for (uint32_t o = 0; o < b->n_orgs; o++)
         wrong += sums[o] != b->org_used[o] || sums[o] > b->org_limit[o];
     for (uint32_t i = 1; i < b->all.n; i++)

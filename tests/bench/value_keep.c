@@ -20,8 +20,10 @@ void value_keeper_open(struct value_keeper *k, const struct value_world *w,
     bool orgs = k->overcommit > 0;
 
     assert(score_config_check(&k->cfg, NULL) == ERR_OK);
+    assert(k->victims <= VALUE_VICTIMS);
     value_box_open(&k->box, w->n, w->size, w->org, orgs ? VALUE_ORGS : 1,
                    budget, k->overcommit, score_delta(&k->cfg));
+    k->box.victims = k->victims;
     k->since_ms = mem_array(w->n, sizeof *k->since_ms);
     k->priority = mem_array(w->n, sizeof *k->priority);
     k->wishes = mem_array(w->n, sizeof *k->wishes);

@@ -49,6 +49,7 @@ struct value_keeper *value_run_keeper(struct value_run *r, const char *name,
     p->kind = VALUE_KEEPER;
     p->keeper.cfg = *cfg;
     p->keeper.rounds = 4;
+    p->keeper.victims = VALUE_VICTIMS_SHIPPED;
     p->keeper.usage = counts_of(r, cfg);
     return &p->keeper;
 }

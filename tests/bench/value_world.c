@@ -88,7 +88,7 @@ static void open_objects(struct value_world *w)
         double age = -log(value_uniform(&w->random)) * mean_days;
 
         w->size[i] = w->load.one_giant ? TINY :
-            engine_size(&w->random, 256 * VALUE_GIB);
+            engine_size(&w->random, w->load.largest);
         w->created_ms[i] = BEGIN_MS - (uint64_t)(fmin(age, 10000) * 86400e3);
         w->org[i] = i < hostile ? 0 : 1 + below(w, VALUE_ORGS - 1);
         rank_object(w, i, i < hostile ? w->n - 1 - i : i - hostile);
@@ -162,7 +162,7 @@ static void replace(struct value_world *w)
         uint32_t i = w->replaced[k];
 
         w->bytes -= w->size[i];
-        w->size[i] = engine_size(&w->random, 256 * VALUE_GIB);
+        w->size[i] = engine_size(&w->random, w->load.largest);
         w->bytes += w->size[i];
         w->created_ms[i] = w->now_ms;
         swap_ranks(w, i, below(w, n_read(w)));
