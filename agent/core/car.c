@@ -303,6 +303,10 @@ static enum err on_begin(void *arg, const struct multipart_part *part,
     if (part->kind != MULTIPART_FILE)
         return err_set(why, ERR_INVALID,
                        "expected CAR file is not of type file");
+    if (part->long_name || part->encoded)
+        return err_set(why, ERR_INVALID, "malformed multipart body: %s",
+                       part->encoded ? "a part is encoded"
+                                     : "a file name is too long");
     if (c->files++ > 0)
         return err_set(why, ERR_INVALID, "only one CAR file can be added at "
                        "a time");

@@ -65,15 +65,17 @@ static int hex(uint8_t c)
 }
 
 /* The clients escape a name like a query; a broken escape stands as it is. */
-static enum err take_name(struct span text, char *out, struct err_text *why)
+static void take_name(struct span text, struct multipart_part *part)
 {
+    char *out = part->name;
     size_t n = 0;
 
     for (size_t i = 0; i < text.n; i++) {
         uint8_t c = text.p[i];
 
-        if (n == MULTIPART_NAME)
-            return malformed(why, "a file name is too long");
+        part->long_name = n == MULTIPART_NAME;
+        if (part->long_name)
+            break;
         if (c == '+') {
             c = ' ';
         } else if (c == '%' && i + 2 < text.n && hex(text.p[i + 1]) >= 0 &&
@@ -86,7 +88,6 @@ static enum err take_name(struct span text, char *out, struct err_text *why)
     out[n] = '\0';
     if (strlen(out) != n || !json_utf8_valid(out, n))
         out[0] = '\0';
-    return ERR_OK;
 }
 
 /* The value of filename="…" in a Content-Disposition; n 0: none. */
@@ -110,34 +111,31 @@ static bool starts(struct span line, const char *text)
     return line.n >= n && strncasecmp((const char *)line.p, text, n) == 0;
 }
 
-static enum err take_header(struct span line, struct multipart_part *part,
-                            struct err_text *why)
+static void take_header(struct span line, struct multipart_part *part)
 {
     if (starts(line, "content-disposition:"))
-        return take_name(file_name(line), part->name, why);
+        take_name(file_name(line), part);
     if (starts(line, "content-type:")) {
         if (memmem(line.p, line.n, "application/x-directory", 23) != NULL)
             part->kind = MULTIPART_DIRECTORY;
         else if (memmem(line.p, line.n, "application/symlink", 19) != NULL)
             part->kind = MULTIPART_SYMLINK;
     }
-    if (starts(line, "content-transfer-encoding:") &&
-        memmem(line.p, line.n, "quoted-printable", 16) != NULL)
-        return malformed(why, "a part is encoded");
-    return ERR_OK;
+    if (starts(line, "content-transfer-encoding:"))
+        part->encoded = memmem(line.p, line.n, "quoted-printable", 16) !=
+                        NULL;
 }
 
 static enum err begin_part(struct multipart *m, struct err_text *why)
 {
     struct multipart_part part = {.kind = MULTIPART_FILE};
     struct span rest = span_buf(&m->head);
-    enum err e = ERR_OK;
 
-    while (rest.n > 0 && e == ERR_OK) {
+    while (rest.n > 0) {
         const uint8_t *end = memmem(rest.p, rest.n, "\r\n", 2);
         size_t n = end == NULL ? rest.n : (size_t)(end - rest.p);
 
-        e = take_header(span_of(rest.p, n), &part, why);
+        take_header(span_of(rest.p, n), &part);
         n = end == NULL ? rest.n : n + 2;
         rest = span_of(rest.p + n, rest.n - n);
     }
@@ -145,7 +143,7 @@ static enum err begin_part(struct multipart *m, struct err_text *why)
     m->at = MULTIPART_BODY;
     /* An empty part's delimiter may use the line end of its head. */
     m->matched = m->borrowed = 2;
-    return e == ERR_OK ? m->events->begin(m->arg, &part, why) : e;
+    return m->events->begin(m->arg, &part, why);
 }
 
 /* Up to its empty line; gives how many bytes were eaten. */

@@ -23,6 +23,8 @@ enum multipart_kind {
 struct multipart_part {
     char name[MULTIPART_NAME + 1]; /* decoded; "" if it is not UTF-8 */
     enum multipart_kind kind;
+    bool long_name;                /* name has only its beginning */
+    bool encoded;                  /* quoted-printable: not decoded here */
 };
 
 /* Any error but ERR_OK, with its text, ends the reading. */
