@@ -146,6 +146,22 @@ def test_one_that_cannot_be_emptied(make_cluster):
     assert c.get("/readyz").status == 200
 
 
+def test_stop_while_one_waits(make_cluster):
+    """A removal may take hours; a stop may not. (A follower does not know
+    that the copies cannot leave.)"""
+    cluster = make_cluster(nodes=2, daemon="fake")
+    c = cluster.followers()[0]
+    cid = make_cid()
+    assert c.post(f"/pins/{cid}?replication=2").status == 200
+    cluster.wait_pinned(cid, 2)
+    with socket.create_connection(("127.0.0.1", c.http), 30) as s:
+        s.sendall(f"DELETE /peers/{peer_of(c, 'node-1')} HTTP/1.1\r\n"
+                  "Host: a\r\n\r\n".encode())
+        until(lambda: row(c, "node-1")["admin"] == "draining", 20, "a drain")
+        assert c.terminate() == 0
+        assert s.recv(100) == b""
+
+
 def test_dead_ones(make_cluster):
     """One that is down goes if nothing is on it alone."""
     cluster = make_cluster(coordinators=1, nodes=3,
