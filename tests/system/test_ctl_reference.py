@@ -191,6 +191,18 @@ def test_who_cannot_be_reached(cluster, tmp_path):
     assert "No help topic" in ctl("nonsense", code=3)
 
 
+def test_unix_socket(make_cluster, tmp_path):
+    cluster = make_cluster(coordinators=1, nodes=1, start=False)
+    c = cluster.coordinators[0]
+    at = c.argv.index("--listen-http") + 1
+    c.argv[at] += f",unix:{tmp_path}/s"
+    cluster.start()
+    done = subprocess.run([CTL, "--host", f"/unix{tmp_path}/s", "peers",
+                           "ls"], text=True, capture_output=True, timeout=30,
+                          check=True, env=clean_env())
+    assert "node-1" in done.stdout
+
+
 # --- pins --------------------------------------------------------------------
 
 def test_pin_life(ctl, cluster, content):
