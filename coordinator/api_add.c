@@ -508,12 +508,6 @@ static uint32_t choose(const struct api_call *c, const struct upload *u)
                : api_policy_upload(c->view, &u->options.doc.policy);
 }
 
-/* The claim would be refused, but only behind the whole upload. */
-static bool is_past(const struct api_call *c, uint64_t expires_ms)
-{
-    return expires_ms != 0 && expires_ms <= c->view->wall_ms;
-}
-
 static bool prepare(struct api_call *c, struct upload *u)
 {
     struct err_text why;
@@ -522,12 +516,8 @@ static bool prepare(struct api_call *c, struct upload *u)
 
     if (e == ERR_OK)
         e = api_options_parse(c, &u->options, &u->command->claim_put, &why);
-    if (e == ERR_OK && is_past(c, u->command->claim_put.expires_ms))
-        e = err_set(&why, ERR_INVALID, "pin.ExpireAt set before current "
-                    "time");
-    if (e == ERR_OK && (u->command->claim_put.flags & CLAIM_ELASTIC) != 0)
-        e = err_set(&why, ERR_INVALID, "parameter elastic invalid: what is "
-                    "uploaded is kept");
+    if (e == ERR_OK)
+        e = api_options_upload(c, &u->command->claim_put, &why);
     if (e == ERR_OK && !access_prefix_covers(c->prefix,
                                              span_buf(&u->options.name))) {
         api_error(c, 403, "the name of the pin does not begin with '%s'",

@@ -550,6 +550,19 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
     return e;
 }
 
+enum err api_options_upload(const struct api_call *c,
+                            const struct command_claim_put *k,
+                            struct err_text *why)
+{
+    if (k->expires_ms != 0 && k->expires_ms <= c->view->wall_ms)
+        return err_set(why, ERR_INVALID, "pin.ExpireAt set before current "
+                       "time");
+    if ((k->flags & CLAIM_ELASTIC) != 0)
+        return err_set(why, ERR_INVALID, "parameter elastic invalid: what is "
+                       "uploaded is kept");
+    return ERR_OK;
+}
+
 void api_options_free(struct api_options *o)
 {
     buf_free(&o->name);

@@ -16,6 +16,10 @@ struct api_options {
 enum err api_options_parse(const struct api_call *c, struct api_options *o,
                            struct command_claim_put *out,
                            struct err_text *why) ERR_CHECKED;
+/* Of an upload, what would be refused, but only behind the whole of it. */
+enum err api_options_upload(const struct api_call *c,
+                            const struct command_claim_put *k,
+                            struct err_text *why) ERR_CHECKED;
 void api_options_free(struct api_options *o);
 
 /* Go's duration text ("72h", "1h30m", "1.5s") to milliseconds. */

@@ -354,6 +354,7 @@ UNUSED static void coord_close(struct coord *c)
     unsigned agents = 0, replica = 0, peers = 0, hub = 0;
     bool had_replica = c->replica != NULL;
 
+    uv_timer_stop(&c->tick); /* it looks at what is closed */
     agents_close(c->agents, coord_count, &agents);
     assert_int_equal(agents, 1);
     if (had_replica) {
