@@ -41,10 +41,19 @@ bool api_operator(struct api_call *c)
     return false;
 }
 
+static const struct node *row_of(const void *arg, uint32_t node)
+{
+    const struct view_node *n = view_node(arg, node);
+
+    return n != NULL ? &n->row : NULL;
+}
+
 bool api_own(const struct api_call *c, struct pin *p)
 {
-    bool own = claims_view(p, c->org);
+    bool own;
 
+    claims_hide(p, c->org, row_of, c->view);
+    own = claims_view(p, c->org);
     if (own && access_prefix_covers(c->prefix, span_buf(&p->name)))
         return true;
     /* What is let go was somebody else's, or called nobody knows how. */

@@ -302,6 +302,11 @@ static bool again(struct replica *r, struct pending *p)
     return true;
 }
 
+static const struct node *row_of(const void *arg, uint32_t node)
+{
+    return store_node(arg, node);
+}
+
 void replica_result_apply(void *arg, const struct command *c,
                           const struct fsm_result *f)
 {
@@ -333,6 +338,7 @@ void replica_result_apply(void *arg, const struct command *c,
         p->result.pin = mem_alloc(sizeof *p->result.pin);
         pin_init(p->result.pin);
         pin_assign(p->result.pin, f->pin);
+        claims_hide(p->result.pin, c->org, row_of, r->st.store);
         (void)claims_view(p->result.pin, c->org);
     }
     answer(r, p);

@@ -56,6 +56,13 @@ void claims_drop(struct pin *p, const struct claim *c);
  * At least one must be left. */
 void claims_merge(struct pin *p);
 
+/* Before claims_view, where nodes are known: takes away wanted copies that the
+ * policy of its demand denies, if others claim the pin too: they are there for
+ * those. node: by id, NULL if there is none. */
+typedef const struct node *claims_node_fn(const void *arg, uint32_t node);
+void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
+                 const void *arg);
+
 /* Makes of a pin what that organisation may see of it: its own demand, with
  * the oldest claim's name and times, and no more copies than it asked for,
  * pinned and older ones first. false: it has no claim; the pin is then as if

@@ -158,6 +158,11 @@ def test_two_claims(make_cluster):
                     headers=lab)
     assert answer.status == 200, answer
     until(lambda: held(cluster, cid) == set(NAMES), 40, "all five hold it")
+    for headers, want in ((None, {"eu"}), (lab, {"us", "ap"})):
+        peers = c.get(f"/pins/{cid}", headers=headers).json()["peer_map"]
+        shown = {v["peername"] for v in peers.values()
+                 if v["status"] == "pinned"}
+        assert set(regions(shown)) == want, (headers, shown)
     assert c.delete(f"/pins/{cid}").status == 200
     until(lambda: regions(held(cluster, cid)) == ["us", "us", "ap"], 60,
           "what only the other one asked for goes")

@@ -214,6 +214,54 @@ static void of_claims(void **state)
     pin_free(&p);
 }
 
+static const struct node *row_of(const void *arg, uint32_t node)
+{
+    const struct node *rows = arg;
+
+    return node <= 2 ? &rows[node - 1] : NULL;
+}
+
+static uint32_t seen_copies(const struct pin *p, uint32_t org,
+                            const struct node *rows)
+{
+    struct pin seen;
+    uint32_t n;
+
+    pin_init(&seen);
+    pin_assign(&seen, p);
+    claims_hide(&seen, org, row_of, rows);
+    n = claims_view(&seen, org) ? seen.n_copies : 0;
+    pin_free(&seen);
+    return n;
+}
+
+/* Copies that another one's claim is met by are not shown. */
+static void what_is_seen(void **state)
+{
+    struct node rows[2] = {NODE("region", "eu"), NODE("region", "us")};
+    struct pin p;
+
+    (void)state;
+    pin_init(&p);
+    p.id = 1;
+    p.org = 1;
+    p.rmin = 2;
+    p.rmax = 3;
+    set_policy(&p.meta, &(struct policy){.denied = LIST("us")});
+    for (uint32_t node = 1; node <= 3; node++)
+        pin_copy_add(&p, node)->want = COPY_RECURSIVE;
+    assert_int_equal(seen_copies(&p, 1, rows), 3); /* its own, as they are */
+    claims_share(&p);
+    (void)add(&p, 2, 1, &(struct policy){.spread = SPREAD_NONE});
+    assert_int_equal(seen_copies(&p, 1, rows), 3);
+    (void)add(&p, 3, 2, &(struct policy){.spread = SPREAD_NONE});
+    assert_int_equal(seen_copies(&p, 1, rows), 2); /* not the one in us */
+    assert_int_equal(seen_copies(&p, 2, rows), 3);
+    pin_copy(&p, 2)->want = COPY_RELEASED;
+    assert_int_equal(seen_copies(&p, 1, rows), 2);
+    pin_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +270,7 @@ int main(void)
         cmocka_unit_test(nodes),
         cmocka_unit_test(words),
         cmocka_unit_test(of_claims),
+        cmocka_unit_test(what_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
