@@ -240,6 +240,72 @@ static void a_claim_changes(void **state)
     assert_int_equal(world_copies(pin, true), 2);
 }
 
+/* --- rebalancing ---------------------------------------------------------- */
+
+/* n pins of a GiB on these nodes (b may be 0), pinned. */
+static void put(uint32_t n, const char *policy, uint32_t a, uint32_t b)
+{
+    static uint32_t number = 10000;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct command c = world_claim(number++, 1, b == 0 ? 1 : 2);
+        c.claim_put.meta = policies_meta(policy, &meta);
+        c.claim_put.size = WORLD_GIB;
+        c.claim_put.n_places = b == 0 ? 1 : 2;
+        c.claim_put.places[0] = (struct command_place){a, REASON_PLACED};
+        c.claim_put.places[1] = (struct command_place){b, REASON_PLACED};
+        world_command(&c);
+        assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    }
+    world_work();
+}
+
+static uint64_t used(uint32_t node)
+{
+    return world_node(node)->bytes / WORLD_GIB;
+}
+
+static void balance(void)
+{
+    for (uint32_t i = 0; i < 160; i++) {
+        world_run(1000);
+        world_work();
+    }
+}
+
+/* Copies leave an over-full node only for where they are allowed. */
+static void moved_where_allowed(void **state)
+{
+    (void)state;
+    join("region=eu");
+    join("region=eu");
+    join("region=us");
+    join("region=us");
+    put(200, "-us", 1, 0);
+    put(100, "-us", 2, 0);
+    put(150, "", 3, 0);
+    balance();
+    assert_in_range(used(1), 180, 190); /* what fits on the second */
+    assert_in_range(used(2), 110, 118);
+    assert_in_range(used(3), 100, 118);
+    assert_int_equal(w->stale, 0);
+}
+
+/* The only copy in a required region stays where it is. */
+static void not_out_of_a_region(void **state)
+{
+    (void)state;
+    join("region=eu");
+    join("region=us");
+    join("region=ap"); /* as wide, but not what is asked for */
+    put(100, "+eu", 1, 2);
+    balance();
+    assert_int_equal(used(1), 100);
+    assert_in_range(used(2), 60, 70);
+    assert_int_equal(used(1) + used(2) + used(3), 200);
+    assert_int_equal(w->stale, 0);
+}
+
 /* --- two organisations --------------------------------------------------- */
 
 static void make_org(const char *name)
@@ -267,6 +333,79 @@ static void each_for_itself(void **state)
     world_settle();
     assert_int_equal(in_region(pin, "eu"), 2);
     assert_int_equal(world_copies(pin, true), 2);
+}
+
+/* Both lack a copy: one node that serves both is taken before two. */
+static void one_for_both(void **state)
+{
+    uint64_t pin;
+
+    (void)state;
+    join("region=eu");
+    join("region=us");
+    make_org("two");
+    pin = settled(1, 1, 1, "-us");
+    assert_true(try_claim(1, 2, 1, 1, "-eu"));
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 2);
+    join("region=ap"); /* 3 */
+    relabel(1, "region=us");
+    relabel(2, "region=eu"); /* each serves the other one now */
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 2);
+    relabel(1, "region=mars");
+    relabel(2, "");
+    world_settle(); /* the second allows it, and it serves the first */
+    assert_int_equal(world_copies(pin, true), 1);
+    assert_true(world_wanted(pin, 1));
+    set_admin(1, ADMIN_DRAINING);
+    join("region=eu"); /* 4, 5: empty, each for one of them */
+    join("region=us");
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 1);
+    assert_true(world_wanted(pin, 3));
+}
+
+/* A second claim of an organisation is planned with the first one's policy. */
+static void planned_together(void **state)
+{
+    struct command c;
+    uint64_t pin;
+
+    (void)state;
+    six();
+    pin = bound(1, 1, 1, "-us");
+    c = world_claim(1, 3, 3);
+    c.claim_put.salt = 7;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    assert_int_equal(world_copies(pin, false), 3);
+    c = world_claim(1, 4, 4);
+    c.claim_put.salt = 8;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    assert_int_equal(world_copies(pin, false), 4);
+    assert_int_equal(in_region(pin, "us"), 0);
+}
+
+/* The last copy in a second zone may leave a drained node if that is soft. */
+static void soft(void **state)
+{
+    uint64_t pin, hard;
+
+    (void)state;
+    join("zone=a");
+    join("zone=a");
+    join("zone=b");
+    pin = settled(1, 2, 2, "zone~2");
+    hard = settled(2, 2, 2, "zone:2");
+    assert_true(world_wanted(pin, 3) && world_wanted(hard, 3));
+    set_admin(3, ADMIN_DRAINING);
+    world_settle();
+    assert_false(world_wanted(pin, 3));
+    assert_true(world_wanted(hard, 3));
 }
 
 /* --- random worlds ------------------------------------------------------- */
@@ -486,7 +625,12 @@ int main(void)
         WORLD_TEST(a_label_changes),
         WORLD_TEST(a_new_leader_sees_it),
         WORLD_TEST(a_claim_changes),
+        WORLD_TEST(moved_where_allowed),
+        WORLD_TEST(not_out_of_a_region),
         WORLD_TEST(each_for_itself),
+        WORLD_TEST(one_for_both),
+        WORLD_TEST(planned_together),
+        WORLD_TEST(soft),
         WORLD_TEST(random_worlds),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
