@@ -396,7 +396,8 @@ static enum step_next give_up(struct step *s, const struct step_clock *c)
                     : STEP_NEXT_NOTHING;
 }
 
-/* What one demand cannot have does not keep what no demand needs. */
+/* What one demand cannot have, or a drained node keeps for want of others,
+ * does not keep what no demand needs. */
 static void decide_bound(struct step *s, const struct step_clock *c,
                          struct step_decision *d)
 {
@@ -435,6 +436,10 @@ void step_decide(struct step *s, const struct step_clock *c,
     placeless = d->next == STEP_NEXT_NO_NODE || d->next == STEP_NEXT_UNPAID;
     if (d->count.leaving > 0)
         d->next = leave(s, &d->count, placeless, c, &d->victim);
+    if (s->rules.n > 0 && d->next == STEP_NEXT_TOO_FEW)
+        decide_bound(s, c, d);
+    else if (d->count.leaving > 0)
+        return;
     else if (s->rules.n > 0)
         decide_bound(s, c, d);
     else if (placeless && d->count.failing == 0)

@@ -157,6 +157,32 @@ static void a_required_region_falls(void **state)
     assert_int_equal(in_region(pin, "ap"), 1);
 }
 
+/* A copy more than is wanted, where the policy allows it. */
+static void surplus_goes(uint64_t pin)
+{
+    struct command c = {.kind = COMMAND_ASSIGN};
+    uint32_t before;
+
+    join("region=ap zone=ap3");
+    world_settle();
+    before = world_copies(pin, false);
+    c.assign.pin = pin;
+    c.assign.rev = world_row(pin)->rev;
+    for (uint32_t id = 1; id <= w->n_agents && c.assign.n_add == 0; id++) {
+        const char *region = node_label(world_node(id), "region");
+        if (world_node(id)->admin == ADMIN_ACTIVE &&
+            strcmp(region, "us") != 0 && !world_wanted(pin, id))
+            c.assign.add[c.assign.n_add++] =
+                (struct command_place){id, REASON_REPAIR};
+    }
+    assert_int_equal(c.assign.n_add, 1);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    assert_int_equal(world_copies(pin, false), before + 1);
+    world_settle();
+    assert_int_equal(world_copies(pin, false), before);
+}
+
 static void drained(void **state)
 {
     uint64_t pin;
@@ -179,6 +205,7 @@ static void drained(void **state)
     world_settle();
     assert_int_equal(in_region(pin, "us"), 0);
     assert_int_equal(in_region(pin, "eu"), 1);
+    surplus_goes(pin); /* though that one cannot leave */
 }
 
 /* A node moves into a denied region: make, then break. */
