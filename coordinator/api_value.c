@@ -400,12 +400,17 @@ static bool quality_arg(struct api_call *c, uint32_t *out)
     return false;
 }
 
-/* Whoever rates is told apart by a name; it is not kept. */
+/* Whoever rates is told apart by the principal, or where nobody needs to say
+ * who he is by a name; that is not kept. */
 static bool rater_arg(struct api_call *c, uint64_t *out)
 {
     const char *text = api_param(c, "rater");
     uint8_t hash[HASH_B2_128];
 
+    if (c->who > PRINCIPAL_LOCAL) {
+        *out = c->who;
+        return true;
+    }
     if (text == NULL)
         text = "";
     if (strlen(text) > RATER_MAX) {

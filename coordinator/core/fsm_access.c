@@ -133,6 +133,8 @@ static bool may(const struct fsm *f, const struct command *c,
         return deny(r, "no user may ask for this");
     if (!access_org(a->org, a->verbs, c->org))
         return deny(r, "another organisation's");
+    if (c->kind == COMMAND_RATE && c->rate.rater != a->principal)
+        return deny(r, "another principal's rating");
     if (c->kind == COMMAND_SCORE && !counts_own(c))
         return deny(r, "another organisation's");
     if (verb == VERB_OPERATOR && c->org != ORG_DEFAULT)

@@ -97,7 +97,8 @@ void fsm_value_score(struct fsm *f, const struct command *c,
         uint32_t orgs[LIMIT_ORGS], n = 1;
         bool changed = false;
 
-        if (!fsm_load(f, i->pin))
+        if (!fsm_load(f, i->pin)
+            || (i->org != 0 && !fsm_may_recover(f, &f->before, i->org)))
             continue;
         r->verdict = VERDICT_ACCEPTED;
         orgs[0] = i->org;
@@ -152,6 +153,10 @@ void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
     if (store_org(f->store, c->org) == NULL
         || !store_pin_find(f->store, &c->rate.cid, &f->before)) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+        return;
+    }
+    if (!fsm_may_recover(f, &f->before, c->org)) {
+        fsm_refuse(r, VERDICT_DENIED, "not under the prefix of this token");
         return;
     }
     pin_assign(&f->after, &f->before);

@@ -23,6 +23,11 @@ static const struct {
     {COMMAND_COORDINATOR_PUT, NOBODY},
     {COMMAND_TOKEN_PUT, VERB_ADMIN},
     {COMMAND_TOKEN_REMOVE, VERB_ADMIN},
+    {COMMAND_ADMIT, NOBODY},
+    {COMMAND_EVICT, NOBODY},
+    {COMMAND_SCORE, VERB_PIN},
+    {COMMAND_RATE, VERB_PIN},
+    {COMMAND_FORMULA, OPERATOR_OF_DEFAULT},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -64,6 +69,15 @@ static void fill(struct world *w, enum command_kind kind)
         c->recover.pins[0] = 999;
     } else if (kind == COMMAND_ASSIGN) {
         assign(w, 999);
+    } else if (kind == COMMAND_SCORE) {
+        c->score.n = 1;
+        c->score.items[0].pin = 999;
+    } else if (kind == COMMAND_RATE) {
+        c->rate.cid = cid_of(902);
+    } else if (kind == COMMAND_FORMULA) {
+        c->formula.org = ORG_DEFAULT;
+        c->formula.reset = true;
+        c->formula.score = score_defaults;
     }
 }
 
@@ -77,7 +91,50 @@ static enum verdict ask(struct world *w, enum command_kind kind,
     w->c->org = org;
     if (kind == COMMAND_CLAIM_PUT)
         w->c->claim_put.who = t == NULL ? PRINCIPAL_LOCAL : t->principal;
+    if (kind == COMMAND_RATE)
+        w->c->rate.rater = t == NULL ? PRINCIPAL_LOCAL : t->principal;
+    if (kind == COMMAND_SCORE)
+        w->c->score.items[0].org = org;
     return go(w);
+}
+
+/* Values are as their claims: of its organisation, under its prefix. */
+static void values(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t actor = 0, principal;
+    struct command_claim_put *p;
+
+    (void)state;
+    make_org(w, "two");
+    actor = token(w, ORG_DEFAULT, "x", VERB_PIN, "own-");
+    principal = store_token(w->store, actor)->principal;
+    for (uint64_t k = 1; k <= 2; k++) {
+        p = put(w, k, 1, 1);
+        p->name = span_text(k == 1 ? "own-1" : "other");
+        on(w, 1);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+    }
+    for (uint64_t k = 1; k <= 2; k++) {
+        op(w, COMMAND_RATE)->rate =
+            (struct command_rate){cid_of(k), principal, false, 1};
+        w->c->actor = actor;
+        assert_int_equal(go(w), k == 1 ? VERDICT_ACCEPTED : VERDICT_DENIED);
+        op(w, COMMAND_SCORE)->score.n = 1;
+        w->c->score.items[0] =
+            (struct score_item){world_find(w, k)->id, ORG_DEFAULT, 1};
+        w->c->actor = actor;
+        assert_int_equal(go(w), k == 1 ? VERDICT_ACCEPTED : VERDICT_ALREADY);
+    }
+    op(w, COMMAND_RATE)->rate = /* as somebody else */
+        (struct command_rate){cid_of(1), principal + 1, false, 1};
+    w->c->actor = actor;
+    assert_int_equal(go(w), VERDICT_DENIED);
+    op(w, COMMAND_SCORE)->score.n = 1; /* of all organisations */
+    w->c->score.items[0] = (struct score_item){1, 0, 1};
+    w->c->actor = actor;
+    assert_int_equal(go(w), VERDICT_DENIED);
+    world_close(w);
 }
 
 static bool allowed(int k, uint32_t own, unsigned verbs, uint32_t org)
@@ -368,6 +425,7 @@ int main(void)
         cmocka_unit_test(every_operation), cmocka_unit_test(who_asks),
         cmocka_unit_test(expired),         cmocka_unit_test(prefixes),
         cmocka_unit_test(handed_on),       cmocka_unit_test(sessions),
+        cmocka_unit_test(values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
