@@ -460,6 +460,10 @@ static void next_text(struct explain *e)
         buf_text(b, "wait: copies should leave nodes that were not heard "
                  "lately");
         break;
+    case STEP_NEXT_CANDIDATE:
+        buf_text(b, "wait: an elastic pin that is not worth its bytes now "
+                    "(see its score)");
+        break;
     case STEP_NEXT_NOTHING:
     case STEP_NEXTS:
         buf_text(b, "nothing: it is as it should be");

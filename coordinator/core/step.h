@@ -200,7 +200,8 @@ bool step_check_stands(struct step *s, const struct step_check *k);
     X(RELEASE, "release")     /* chosen goes when others say they hold it */ \
     X(OTHERS, "wait_pinned")  /* copies go once enough others are pinned */  \
     X(TOO_FEW, "wait_copies") /* copies cannot go: too few others */         \
-    X(UNHEARD, "wait_heard")  /* copies cannot go: nodes are not heard */
+    X(UNHEARD, "wait_heard")  /* copies cannot go: nodes are not heard */   \
+    X(CANDIDATE, "candidate") /* elastic, and not worth its bytes now */
 
 enum step_next {
 #define X(name, word) STEP_NEXT_##name,

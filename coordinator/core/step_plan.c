@@ -127,6 +127,7 @@ static void explain(struct step *s, const struct step_decision *d,
         out->reason = reason_to_go(s, d, c->now_ms);
         break;
     case STEP_NEXT_NOTHING:
+    case STEP_NEXT_CANDIDATE:
     case STEP_NEXT_GONE:
     case STEP_NEXTS:
         break;

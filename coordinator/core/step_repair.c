@@ -428,6 +428,10 @@ void step_decide(struct step *s, const struct step_clock *c,
         d->next = STEP_NEXT_PLACE;
     if (d->next != STEP_NEXT_NOTHING)
         return;
+    if ((p->flags & PIN_OVER_QUOTA) != 0 && (p->flags & CLAIM_ELASTIC) != 0) {
+        d->next = STEP_NEXT_CANDIDATE; /* step_value.c's */
+        return;
+    }
     d->want = lacking(s, &d->count, &d->reason);
     if (d->want > 0 || s->rules.n > 0)
         d->next = choose_places(s, d, c);
@@ -500,6 +504,7 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
     case STEP_NEXT_RETRY:
     case STEP_NEXT_RETURN:
     case STEP_NEXT_OTHERS:
+    case STEP_NEXT_CANDIDATE:
     case STEP_NEXTS:
         break;
     }

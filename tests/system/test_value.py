@@ -71,6 +71,8 @@ def test_the_most_valuable_is_kept(make_cluster):
     best = score(other, cids[9])
     assert best["class"] == "held" and best["priority"] > mine["priority"]
     assert best["usage"] > mine["usage"] and best["reads_per_day"] > 9
+    why = other.get(f"/api/v1/pins/{cids[0]}/explain").json()["next"]
+    assert why["action"] == "candidate", why
     shown = pinfold(cluster, "score", cids[0])
     assert shown.returncode == 0 and "VERDICT" in shown.stdout, shown
     shown = pinfold(cluster, "score", "frontier", "--output", "json")

@@ -270,6 +270,8 @@ static void claim(uint32_t number)
         c.claim_put.rmin = c.claim_put.rmax = -1;
     else if (below(2) == 0)
         c.claim_put.flags = CLAIM_DEFAULT;
+    if (c.claim_put.rmax > 0 && below(8) == 0)
+        c.claim_put.flags |= CLAIM_ELASTIC;
     step_plan_claim(w->step, &c, &w->clock);
     world_command(&c);
 }
