@@ -78,7 +78,7 @@ uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
     claims_charge(&f->before, org, a);
     claims_charge(&f->after, org, b);
     b[ORG_PHYSICAL] += physical;
-    left = room(o, bound_of(o, k, f->now_ms), k);
+    left = room(o, bound_of(o, (int)k, f->now_ms), (int)k);
     return b[k] > a[k] && b[k] - a[k] > left ? b[k] - a[k] - left : 0;
 }
 

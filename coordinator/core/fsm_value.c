@@ -253,8 +253,13 @@ bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
         need[k] = fsm_shortage(f, org, (enum org_kind)k, physical);
     n = find_room(f->store, org, f->after.id, below, need, &f->spare[0],
                   f->victims);
-    if (n > f->budget)
+    if (n == UINT32_MAX)
         return false;
+    if (n > f->budget) { /* in the next entry */
+        if (r != NULL)
+            fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
+        return false;
+    }
     f->n_victims = n;
     if (r != NULL) {
         r->verdict = VERDICT_ACCEPTED;

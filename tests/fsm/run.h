@@ -25,7 +25,8 @@ enum {
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
     RUN_POLICIES = 6, /* that claims have; 0: none */
     RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
-    RUN_KINDS = COMMAND_FORMULA + 1, RUN_VERDICTS = 10
+    /* Tokens and values are not made here: the simulator has values. */
+    RUN_KINDS = COMMAND_COORDINATOR_PUT + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
