@@ -184,6 +184,19 @@ static bool reported(const struct command *c, uint32_t node, uint64_t pin,
     return false;
 }
 
+/* Operations that elastic pins make way for, or fade by. */
+static bool makes_way(const struct command *c)
+{
+    return c->kind == COMMAND_ADMIT || c->kind == COMMAND_EVICT ||
+           c->kind == COMMAND_SCORE || c->kind == COMMAND_CLAIM_PUT;
+}
+
+static bool is_candidate(const struct check *k)
+{
+    return sim_is_elastic(sim_cid_number(&k->row.cid)) &&
+           (k->row.flags & PIN_OVER_QUOTA) != 0;
+}
+
 /* true: it was let go. */
 static bool check_copy(struct check *k, struct store *store,
                        const struct command *c, const struct copy *was,
@@ -197,12 +210,17 @@ static bool check_copy(struct check *k, struct store *store,
 
     if (was == NULL && now->want == COPY_RELEASED)
         sim_wrong(k->sim, "copies", now->node, pin, "a copy from nowhere");
-    if (taken && c->kind != COMMAND_CLAIM_PUT && c->kind != COMMAND_ASSIGN)
+    if (taken && c->kind != COMMAND_CLAIM_PUT && c->kind != COMMAND_ASSIGN &&
+        c->kind != COMMAND_ADMIT)
         sim_wrong(k->sim, "copies", now->node, pin, "taken without cause");
     if (taken)
         check_placed(k, store, c, now->node);
+    if (let_go && makes_way(c) && !is_candidate(k))
+        sim_wrong(k->sim, "value", now->node, pin,
+                  "what is required makes way");
     if (let_go && c->kind != COMMAND_CLAIM_REMOVE &&
-        c->kind != COMMAND_EXPIRE && c->kind != COMMAND_ASSIGN)
+        c->kind != COMMAND_EXPIRE && c->kind != COMMAND_ASSIGN &&
+        !makes_way(c))
         sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
     if (now->state == COPY_PINNED && was != NULL &&
         was->state != COPY_PINNED &&
@@ -315,7 +333,25 @@ static void look_at_pin(struct check *k, struct store *store, uint64_t id,
     keep_shadow(k, id, have);
 }
 
+/* Which pins make way is not named by the operation. */
+static void look_at_elastic(struct check *k, struct store *store,
+                            const struct command *c)
+{
+    for (uint64_t id = 1; id < SIM_PINS; id++)
+        if (k->pins[id] != NULL && sim_is_elastic(k->pins[id]->cid) &&
+            k->pin_of[k->pins[id]->cid] == id)
+            look_at_pin(k, store, id, c);
+}
+
 /* --- claims -------------------------------------------------------------- */
+
+/* Elastic: as many as it is worth, within what was asked for. */
+static bool most_is(const struct pin *p, const struct claimed *m)
+{
+    if ((m->flags & CLAIM_ELASTIC) == 0)
+        return p->rmax == m->rmax;
+    return p->rmax >= m->rmin && p->rmax <= m->rmax;
+}
 
 /* k->row: the row afterwards, if there is one. */
 static void check_one(struct check *k, uint32_t org, uint32_t cid, bool there)
@@ -332,7 +368,7 @@ static void check_one(struct check *k, uint32_t org, uint32_t cid, bool there)
         sim_wrong(k->sim, "claims", 0, k->pin_of[cid], "cid %u is %s by %u",
                   cid, have ? "claimed, and should not be," : "lost", org);
     if (have && (p->who != m->who || p->rmin != m->rmin ||
-                 p->rmax != m->rmax || p->expires_ms != m->expires_ms))
+                 !most_is(p, m) || p->expires_ms != m->expires_ms))
         sim_wrong(k->sim, "claims", 0, p->id,
                   "cid %u has not what %u put last: %llu for %llu",
                   cid, org, (unsigned long long)p->who,
@@ -405,6 +441,8 @@ static void put(struct check *k, struct store *store,
                                                         : p->expires_ms;
         note(k, c, r->index, cid, p->who);
     }
+    if (r->verdict == VERDICT_ACCEPTED)
+        look_at_elastic(k, store, c);
     check_claim(k, store, cid);
     if (k->row.id != 0)
         look_at_pin(k, store, k->row.id, c);
@@ -637,9 +675,11 @@ static void judge(struct check *k, struct store *store,
         k->sim->counts[COUNT_LIMITS] += r->verdict == VERDICT_ACCEPTED;
         break;
     case COMMAND_ADMIT:
-        look_at_pin(k, store, c->admit.pin, c);
+        k->sim->counts[COUNT_ADMITTED] += r->verdict == VERDICT_ACCEPTED;
+        look_at_elastic(k, store, c);
         break;
     case COMMAND_EVICT:
+        k->sim->counts[COUNT_EVICTED] += r->verdict == VERDICT_ACCEPTED;
         for (uint32_t i = 0; i < c->evict.n; i++)
             look_at_pin(k, store, c->evict.victims[i], c);
         break;

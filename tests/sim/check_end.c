@@ -152,6 +152,8 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     most = most_wanted(k, p->cid);
     if (p->org == 0)
         return no(w, p->copies[0].node, id, "it is not let go");
+    if (sim_is_elastic(p->cid) && p->over)
+        return no(w, 0, id, "it is worth its bytes, and not admitted");
     if (p->over || p->partly)
         return no(w, 0, id, "its bytes are refused, and there is no limit");
     for (uint32_t i = 0; i < p->n; i++)
@@ -171,6 +173,8 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
     bound = check_is_bound(k, p->cid) ? check_stands(k, s, p) : NULL;
     if (bound != NULL)
         return no(w, 0, id, "%s", bound);
+    if (sim_is_elastic(p->cid) && p->n >= 1 && p->n <= want)
+        return true; /* as many as it is worth */
     if (p->n != want && !check_is_bound(k, p->cid))
         return no(w, 0, id, "%u copies, %u are wanted", p->n, want);
     if (is_over(k, p->cid) && (k->sim->options.off >> FAULT_CLOCK & 1) != 0)

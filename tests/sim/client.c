@@ -97,6 +97,36 @@ static void replication(struct client *c, struct command_claim_put *p)
     }
 }
 
+/* Always by one organisation: what others want would keep it. */
+static void make_elastic(struct request *r)
+{
+    struct command_claim_put *p = &r->command.claim_put;
+
+    r->command.org = ORG_DEFAULT;
+    p->flags &= (uint16_t)~CLAIM_DIRECT;
+    p->flags |= CLAIM_ELASTIC;
+    p->from.n = 0;
+    p->set_expires = false;
+    p->meta = span_of(NULL, 0);
+    if (p->rmin == -1) {
+        p->rmin = 1;
+        p->rmax = 2;
+    }
+}
+
+static void read_some(struct client *c, struct request *r)
+{
+    struct command_score *x = &r->command.score;
+
+    r->command.kind = COMMAND_SCORE;
+    x->n = 8;
+    for (uint32_t k = 0; k < x->n; k++)
+        x->items[k] = (struct score_item){
+            sim_pick(&c->policies, 1, 300), 0,
+            prng_below(&c->policies, 3) == 0
+                ? 0 : prng_below(&c->policies, 1U << 26)};
+}
+
 static void put(struct sim *s, struct request *r, uint64_t number)
 {
     struct client *c = s->client;
@@ -131,8 +161,11 @@ static void put(struct sim *s, struct request *r, uint64_t number)
         p->set_name = prng_below(&c->random, 2) == 0;
         p->set_expires = p->expires_ms != 0;
     }
-    if (p->from.n > 0 && cid_equal(&p->from, &p->cid))
+    if (p->from.n > 0 && (cid_equal(&p->from, &p->cid) ||
+                          sim_is_elastic(sim_cid_number(&p->from))))
         p->from.n = 0;
+    if (sim_is_elastic(r->cid))
+        make_elastic(r);
     c->used[r->cid] = true;
 }
 
@@ -149,6 +182,8 @@ static void remove_or_recover(struct sim *s, struct request *r)
         return;
     }
     r->command.kind = COMMAND_CLAIM_REMOVE;
+    if (sim_is_elastic(r->cid))
+        r->command.org = ORG_DEFAULT;
     r->command.claim_remove.cid = sim_cid(r->cid);
     c->used[r->cid] = false;
     c->back = prng_below(&c->random, 4) == 0;
@@ -185,7 +220,11 @@ static void next(struct sim *s, struct task *t)
         put(s, r, c->n);
     else
         remove_or_recover(s, r);
-    if (r->command.kind != COMMAND_RECOVER)
+    if (r->command.kind == COMMAND_RECOVER &&
+        prng_below(&c->policies, 2) == 0)
+        read_some(c, r);
+    if (r->command.kind != COMMAND_RECOVER &&
+        r->command.kind != COMMAND_SCORE)
         c->recent[c->n_recent++ % RECENT] = r->cid;
     sim_task(s, 0, submit, 0, 0)->a = c->n;
     (void)sim_task(s, pause(s), next, 0, 0);

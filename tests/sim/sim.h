@@ -86,6 +86,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(BOUND, "bound") X(RELABELLED, "relabelled")                            \
+    X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
     X(SETTLE_S, "settle_s")
@@ -183,6 +184,11 @@ uint64_t sim_pick(struct prng *r, uint64_t low, uint64_t high);
  * case, so that a kind that is off leaves the others as they are. */
 bool sim_fault(struct sim *s, enum sim_fault f, uint32_t per_mille);
 bool sim_has(const struct sim *s, enum sim_fault f);
+/* Content that is claimed as elastic only, and by one organisation. */
+static inline bool sim_is_elastic(uint32_t cid)
+{
+    return cid % 8 == 5;
+}
 struct cid sim_cid(uint32_t n);
 uint32_t sim_cid_number(const struct cid *c);
 uint64_t sim_cid_size(uint32_t n);
