@@ -5,7 +5,8 @@ patch names reports it.
 
     planted.py [--build DIR] [--seeds N] [--jobs N] [--only TEXT] [--plain]
 
-The first lines of a patch: "breaks: what", "checker: one|or another".
+The first lines of a patch: "breaks: what", "checker: one|or another", and
+for what is rare "from: N", a seed at which it was found: the first to run.
 "crash" stands for an assertion of the core itself. --plain runs as many
 seeds of the tree as it is, which must all pass.
 """
@@ -74,11 +75,11 @@ def head(text, key):
     return m.group(1).strip() if m else ""
 
 
-def hunt(tree, wanted, seeds, jobs):
-    """(checker, seeds needed) or (what else was said, 0)."""
+def hunt(tree, wanted, begin, seeds, jobs):
+    """(checker, seed) or (what else was said, 0)."""
     others = set()
-    for first in range(1, seeds + 1, 2 * jobs):
-        last = min(first + 2 * jobs - 1, seeds)
+    for first in range(begin, begin + seeds, 2 * jobs):
+        last = min(first + 2 * jobs - 1, begin + seeds - 1)
         try:
             out = run([tree + "/build/tests/sim/sim", "--seeds",
                        "%d..%d" % (first, max(last, first + 1)), "--jobs",
@@ -112,7 +113,9 @@ def plant(tree, name, options):
         broken = build(tree, options.jobs)
         if broken:
             return "it does not build:\n" + broken
-        checker, seeds = hunt(tree, wanted, options.seeds, options.jobs)
+        begin = int(head(text, "from") or 1)
+        checker, seeds = hunt(tree, wanted, begin, options.seeds,
+                              options.jobs)
     finally:
         if run(command + ["-R"], 30).returncode != 0:
             copy_tree(tree)
