@@ -244,6 +244,9 @@ enum api_status_word api_status_of(const struct view_node *n,
     if (p->id == 0)
         return STATUS_UNPINNED;
     if ((p->flags & PIN_OVER_QUOTA) != 0 &&
+        (p->flags & CLAIM_ELASTIC) != 0 && c == NULL)
+        return STATUS_REMOTE; /* a candidate */
+    if ((p->flags & PIN_OVER_QUOTA) != 0 &&
         (c == NULL || c->want != COPY_RELEASED))
         return STATUS_PIN_ERROR; /* no node may keep it */
     if (c == NULL)

@@ -139,6 +139,17 @@ void claims_charge(const struct pin *p, uint32_t org, uint64_t out[ORG_KINDS])
     out[ORG_PHYSICAL] = p->size * d.paid; /* below 2^48 * 2^10 */
 }
 
+bool claims_only(const struct pin *p, uint32_t org)
+{
+    if (p->n_claims == 0)
+        return p->org == org;
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if (p->claims[i].org != org &&
+            (p->claims[i].flags & CLAIM_REFUSED) == 0)
+            return false;
+    return true;
+}
+
 bool claims_any_refused(const struct pin *p)
 {
     for (uint32_t i = 0; i < p->n_claims; i++)
@@ -405,7 +416,9 @@ bool claims_view(struct pin *p, uint32_t org)
     p->rmin = d.rmin;
     p->rmax = d.rmax;
     p->n_claims = 0;
-    if (!pin_everywhere(p))
+    if ((d.flags & CLAIM_REFUSED) != 0 && (d.flags & CLAIM_ELASTIC) != 0)
+        show_copies(p, 0); /* a candidate has none */
+    else if (!pin_everywhere(p))
         show_copies(p, (uint32_t)p->rmax);
     return true;
 }

@@ -36,6 +36,8 @@ bool claims_policy(const struct pin *p, uint32_t org, struct policy *out);
  * take the place of others cost nothing. */
 void claims_charge(const struct pin *p, uint32_t org,
                    uint64_t out[ORG_KINDS]);
+/* Whether no other organisation's demand keeps copies of it. */
+bool claims_only(const struct pin *p, uint32_t org);
 /* Any demand whose bytes were refused, and that asks for them again when they
  * can be paid? Candidates do not. */
 bool claims_any_refused(const struct pin *p);

@@ -162,6 +162,11 @@ bool fsm_may(struct fsm *f, const struct command *c, struct fsm_result *r)
     return may(f, c, r);
 }
 
+bool fsm_may_see(const struct fsm *f, struct span name)
+{
+    return access_prefix_covers(f->actor.prefix, name);
+}
+
 bool fsm_may_name(const struct fsm *f, struct span name,
                   struct fsm_result *r)
 {

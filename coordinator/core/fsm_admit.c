@@ -44,15 +44,20 @@ static bool has_room(const struct fsm *f, uint32_t node)
               == FSM_ROOM;
 }
 
-static uint32_t place(struct fsm *f, const struct command_admit *a)
+/* most: copies that the candidate is worth; others may want more. */
+static uint32_t place(struct fsm *f, const struct command_admit *a,
+                      int32_t most)
 {
     struct pin *p = &f->after;
     uint32_t have = fsm_wanted(p);
 
+    if (!pin_everywhere(p) && p->rmax > most)
+        most = p->rmax;
+
     for (uint32_t k = 0; k < a->n_places; k++) {
         const struct copy *c = pin_copy(p, a->places[k].node);
 
-        if ((int64_t)have >= p->rmax)
+        if ((int64_t)have >= most)
             break;
         if ((c != NULL && c->want != COPY_RELEASED)
             || (c == NULL && !has_room(f, a->places[k].node))
@@ -68,7 +73,7 @@ static uint32_t place(struct fsm *f, const struct command_admit *a)
 void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_admit *a = &c->admit;
-    struct pin *p = &f->after;
+    struct pin *p = &f->after, own;
     uint32_t copies;
     int32_t below;
     struct demand d;
@@ -85,7 +90,10 @@ void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
     fsm_settle_mode(f);
     if (!fsm_value_room(f, c->org, 0, below, r))
         return;
-    if ((int64_t)place(f, a) < fsm_minimum(f->store, p)) {
+    own = (struct pin){.org = c->org, .flags = d.flags, .rmin = d.rmin,
+                       .rmax = d.rmax};
+    if ((int64_t)place(f, a, (int32_t)copies)
+        < fsm_minimum(f->store, &own)) {
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }

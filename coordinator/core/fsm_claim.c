@@ -95,7 +95,8 @@ static bool terms_of(struct fsm *f, const struct command *command,
     found = store_pin_find(f->store, &c->from, &f->from);
     if (found)
         (void)claims_policy(&f->from, command->org, &policy);
-    if (!found || !claims_view(&f->from, command->org)) {
+    if (!found || !claims_view(&f->from, command->org)
+        || !fsm_may_see(f, span_buf(&f->from.name))) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return false;
     }
@@ -104,7 +105,7 @@ static bool terms_of(struct fsm *f, const struct command *command,
     t->flags = (f->from.flags & (TERM_FLAGS & ~FORM_MASK))
                | (c->flags & FORM_MASK);
     t->rmin = f->from.rmin;
-    t->rmax = f->from.rmax;
+    t->rmax = fsm_value_most(f, &f->from, command->org);
     t->meta = span_buf(&f->meta);
     if (!c->set_name)
         t->name = span_buf(&f->from.name);
@@ -392,7 +393,7 @@ static void put_shared(struct fsm *f, const struct command *c,
     if (own == NULL)
         return;
     claims_demand(p, c->org, &d);
-    changed = set_own(f, own, t, c);
+    changed = set_own(f, own, t, c) || f->most_new;
     if (!t->idle)
         changed = changed || (d.flags & CLAIM_REFUSED) != 0;
     /* A claim that is required makes those that are elastic so. */
@@ -439,7 +440,7 @@ static void put_plain(struct fsm *f, const struct command *c,
     set_claim(&f->after, t, c);
     if (t->idle)
         f->after.flags |= PIN_OVER_QUOTA;
-    changed = !claimed || !same_claim(&f->before, &f->after)
+    changed = !claimed || f->most_new || !same_claim(&f->before, &f->after)
               || (!t->idle && (f->before.flags & PIN_OVER_QUOTA) != 0);
     if (changed)
         take_over(f, t);

@@ -29,6 +29,7 @@ struct fsm {
     struct pin spare[2];      /* the pin in work, while others make room */
     /* CLAIM_PUT, elastic: copies that the claim asks for at most; 0 none. */
     int32_t most;
+    bool most_new; /* not what was asked for before */
     uint32_t most_org;
     /* What goes when `after` is saved. */
     uint32_t n_victims;
@@ -178,6 +179,8 @@ void fsm_value_settle(struct fsm *f);
  * it how many the content is worth now. true: it is, or stays, a candidate. */
 bool fsm_value_terms(struct fsm *f, uint32_t org, uint32_t flags,
                      int32_t rmin, int32_t *rmax);
+/* Copies that its claims ask for at most, whatever it is worth now. */
+int32_t fsm_value_most(struct fsm *f, const struct pin *p, uint32_t org);
 /* As fsm_affords, but what is elastic and ranks below makes room: noted, and
  * carried out by fsm_value_make_room, before `after` is saved. */
 bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
@@ -201,6 +204,7 @@ void fsm_coordinator_put(struct fsm *f, const struct command *c,
 /* Whether the operation's actor may ask for it at all; remembers who it is.
  * The names of pins are asked for apart. */
 bool fsm_may(struct fsm *f, const struct command *c, struct fsm_result *r);
+bool fsm_may_see(const struct fsm *f, struct span name);
 bool fsm_may_name(const struct fsm *f, struct span name,
                   struct fsm_result *r);
 /* What that organisation's claim with this salt is called, if there is one. */

@@ -121,10 +121,17 @@ static uint32_t find_rating(const struct value *v, uint64_t rater)
     return k;
 }
 
+static bool has_rating(const struct value *v, uint64_t rater)
+{
+    uint32_t at = find_rating(v, rater);
+
+    return at < v->n_ratings && v->ratings[at].rater == rater;
+}
+
 static bool rate(struct value *v, const struct command_rate *c)
 {
     uint32_t at = find_rating(v, c->rater);
-    bool have = at < v->n_ratings && v->ratings[at].rater == c->rater;
+    bool have = has_rating(v, c->rater);
     size_t behind = (v->n_ratings - at) * sizeof(v->ratings[0]);
 
     if (c->remove) {
@@ -155,13 +162,16 @@ void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return;
     }
-    if (!fsm_may_recover(f, &f->before, c->org)) {
-        fsm_refuse(r, VERDICT_DENIED, "not under the prefix of this token");
+    pin_assign(&f->after, &f->before);
+    /* Of others' pins, and of those that a token may not see, nothing is
+     * said. */
+    if (!load_value(f, c->org, true, &d, &v)
+        || !fsm_may_recover(f, &f->before, c->org)) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
         return;
     }
-    pin_assign(&f->after, &f->before);
-    if (!load_value(f, c->org, true, &d, &v)) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+    if (c->rate.remove && !has_rating(&v, c->rate.rater)) {
+        r->verdict = VERDICT_ALREADY;
         return;
     }
     if (!rate(&v, &c->rate)) {

@@ -157,6 +157,7 @@ bool fsm_value_terms(struct fsm *f, uint32_t org, uint32_t flags,
     struct value v;
 
     f->most = 0;
+    f->most_new = false;
     if ((flags & CLAIM_ELASTIC) == 0)
         return false;
     claims_demand(&f->before, org, &d);
@@ -167,9 +168,19 @@ bool fsm_value_terms(struct fsm *f, uint32_t org, uint32_t flags,
         *rmax = rmin;
         return d.claims == 0; /* what was required is held already */
     }
+    f->most_new = v.most != *rmax;
     if (d.rmax < *rmax)
         *rmax = d.rmax < rmin ? rmin : d.rmax;
     return fsm_value_refused(&d);
+}
+
+int32_t fsm_value_most(struct fsm *f, const struct pin *p, uint32_t org)
+{
+    struct value v;
+
+    return (p->flags & CLAIM_ELASTIC) != 0
+                   && store_value_get(f->store, p->id, org, &v)
+               ? v.most : p->rmax;
 }
 
 /* --- room ---------------------------------------------------------------- */

@@ -136,6 +136,8 @@ void step_committed(struct step *s, const struct step_clock *c)
     if (changes->orgs)
         step_sweep_able(s, c); /* more may be paid for */
     step_sweep_changes(s, changes, c);
+    if (changes->orgs)
+        step_value_formula(s, c);
     if (changes->values || changes->orgs || changes->nodes)
         step_value_changed(s, c);
 }

@@ -177,6 +177,8 @@ struct step_valuing {
     struct store_rank at;     /* … how far … */
     uint32_t met;             /* … and how many in this round */
     bool admitted;            /* any, in this round */
+    uint32_t next_reclaim;    /* whose pins go first, by position */
+    uint32_t cleared;         /* looks for room on nodes, of this tick */
     uint64_t reclaim_ms;      /* nodes that are nearly full: not before */
     uint64_t hold_ms;         /* what was let go for room of nodes … */
     uint32_t n_going;         /* … is waited for so long */
@@ -403,6 +405,8 @@ void step_verify_tick(struct step *s, const struct step_clock *c);
 
 /* step_value.c */
 void step_value_start(struct step *s, const struct step_clock *c);
+/* Formulas may have changed: all values are looked at. */
+void step_value_formula(struct step *s, const struct step_clock *c);
 /* Values, limits or nodes changed: candidates are looked at soon. */
 void step_value_changed(struct step *s, const struct step_clock *c);
 void step_value_tick(struct step *s, const struct step_clock *c);

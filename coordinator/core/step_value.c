@@ -21,7 +21,9 @@ enum {
     CANDIDATES = 64,   /* of one look … */
     ROUND = 1024,      /* … and of one round */
     RECLAIM_MS = 5000, /* between two looks at the nodes' reserve */
-    HOLD_MS = 60000    /* for what was let go to be gone */
+    HOLD_MS = 600000,  /* for what was let go to be gone */
+    PAGES = 16,        /* of cheapest pins, each LIMIT_VICTIMS */
+    CLEARINGS = 4      /* looks for room on nodes, of one tick */
 };
 
 static const struct store_rank first_candidate = {INT64_MAX, INT32_MAX};
@@ -53,6 +55,13 @@ void step_value_changed(struct step *s, const struct step_clock *c)
 {
     if (s->value.look_ms > c->now_ms + SOON_MS)
         s->value.look_ms = c->now_ms + SOON_MS;
+}
+
+/* Stored keys may be of another formula. */
+void step_value_formula(struct step *s, const struct step_clock *c)
+{
+    s->value.sweep = (struct step_cursor){.on = true,
+                                          .next_ms = c->now_ms + SWEEP_MS};
 }
 
 /* --- the walk over all values -------------------------------------------- */
@@ -189,45 +198,80 @@ static bool admit(struct step *s, const struct look *l,
 
 /* --- room on nodes -------------------------------------------------------- */
 
-struct freed {
-    uint32_t node;
-    uint64_t bytes;
+enum { FREED = 256 }; /* nodes that victims are on */
+
+/* What goes for a candidate, and the nodes that could take it then. */
+struct clearing {
+    uint32_t n;       /* of freed */
+    uint32_t able;    /* nodes that have room, or will have */
+    struct freed {
+        uint32_t node;
+        uint64_t bytes;
+        bool able;
+    } freed[FREED];
 };
 
-/* How many nodes could take the candidate once that is gone. */
-static uint32_t count_able(struct step *s, const struct freed *freed,
-                           uint32_t n_freed)
+/* Whether the candidate in s->pin could go there, if so much is freed. */
+static bool could_take(struct step *s, const struct node *n, uint64_t bytes)
+{
+    const struct copy *have = pin_copy(&s->pin, n->id);
+
+    return (!have || have->want == COPY_RELEASED) &&
+           has_room(n, step_size(&s->pin), bytes);
+}
+
+static uint32_t count_able(struct step *s)
 {
     uint32_t n, able = 0;
     const struct node *const *nodes = store_nodes(s->store, &n);
 
-    for (uint32_t i = 0; i < n; i++) {
-        const struct copy *have = pin_copy(&s->pin, nodes[i]->id);
-        uint64_t bytes = 0;
-        for (uint32_t k = 0; k < n_freed; k++)
-            if (freed[k].node == nodes[i]->id)
-                bytes = freed[k].bytes;
-        able += (!have || have->want == COPY_RELEASED) &&
-                has_room(nodes[i], step_size(&s->pin), bytes);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        able += could_take(s, nodes[i], 0);
     return able;
 }
 
-enum { FREED = 256 }; /* nodes that victims are on */
+/* Would the candidate's way to that node be free without what is on it? */
+static bool is_in_the_way(struct step *s, const struct node *n)
+{
+    return n && n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP &&
+           !n->full && !could_take(s, n, 0) && could_take(s, n, n->bytes);
+}
 
-static void add_freed(struct freed *freed, uint32_t *n, const struct copy *c)
+static void add_freed(struct step *s, struct clearing *x,
+                      const struct node *n, uint64_t bytes)
 {
     uint32_t k = 0;
 
-    if (c->want == COPY_RELEASED)
-        return;
-    while (k < *n && freed[k].node != c->node)
+    while (k < x->n && x->freed[k].node != n->id)
         k++;
     if (k == FREED)
         return;
-    if (k == *n)
-        freed[(*n)++] = (struct freed){c->node, 0};
-    freed[k].bytes += c->size;
+    if (k == x->n)
+        x->freed[x->n++] = (struct freed){n->id, 0, false};
+    x->freed[k].bytes += bytes;
+    if (x->freed[k].able || !could_take(s, n, x->freed[k].bytes))
+        return;
+    x->freed[k].able = true;
+    x->able++;
+}
+
+/* The victim in s->other: whether its going helps at all. Of what others want
+ * too nothing goes. */
+static bool helps(struct step *s, struct clearing *x, uint32_t org)
+{
+    bool any = false;
+
+    if (!claims_only(&s->other, org))
+        return false;
+    for (uint32_t k = 0; k < s->other.n_copies; k++) {
+        const struct copy *c = &s->other.copies[k];
+        const struct node *n = store_node(s->store, c->node);
+        if (c->want == COPY_RELEASED || !is_in_the_way(s, n))
+            continue;
+        add_freed(s, x, n, c->size);
+        any = true;
+    }
+    return any;
 }
 
 static void hold(struct step *s, const struct command_evict *x,
@@ -240,6 +284,20 @@ static void hold(struct step *s, const struct command_evict *x,
     v->hold_ms = c->now_ms + HOLD_MS;
 }
 
+/* Whether its agents could let it go, and have not yet. */
+static bool is_going(struct step *s, uint64_t pin)
+{
+    if (!store_pin_get(s->store, pin, &s->other))
+        return false;
+    for (uint32_t k = 0; k < s->other.n_copies; k++) {
+        const struct copy *c = &s->other.copies[k];
+        const struct node *n = store_node(s->store, c->node);
+        if (c->want == COPY_RELEASED && n && n->health == HEALTH_UP)
+            return true;
+    }
+    return false;
+}
+
 /* Whether what was let go for room is still on nodes. */
 static bool is_held(struct step *s, const struct step_clock *c)
 {
@@ -247,15 +305,9 @@ static bool is_held(struct step *s, const struct step_clock *c)
 
     if (c->now_ms >= v->hold_ms)
         v->n_going = 0;
-    while (v->n_going > 0) {
-        bool there = store_pin_get(s->store, v->going[v->n_going - 1],
-                                   &s->other) &&
-                     s->other.n_copies > 0;
-        if (there)
-            return true;
+    while (v->n_going > 0 && !is_going(s, v->going[v->n_going - 1]))
         v->n_going--;
-    }
-    return false;
+    return v->n_going > 0;
 }
 
 enum attempt {
@@ -264,37 +316,67 @@ enum attempt {
     ATTEMPT_WAIT /* others must not take the room that it waits for */
 };
 
+/* The next pins that the organisation would miss least; 0: no more. */
+static uint32_t next_cheapest(struct step *s, uint32_t org,
+                              struct store_rank *at,
+                              struct store_rank ranks[LIMIT_VICTIMS])
+{
+    uint32_t n = store_scan_cheapest(s->store, org, *at, LIMIT_VICTIMS,
+                                     ranks);
+
+    if (n > 0)
+        *at = ranks[n - 1];
+    return n;
+}
+
+/* The victims into the EVICT in s->command; true: they are enough. */
+static bool find_victims(struct step *s, const struct look *l,
+                         uint32_t least, struct clearing *x)
+{
+    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
+    struct command_evict *out = &step_command(s, COMMAND_EVICT)->evict;
+    uint32_t n;
+
+    for (int page = 0; page < PAGES &&
+                       (n = next_cheapest(s, l->org, &at, ranks)) > 0;
+         page++)
+        for (uint32_t i = 0; i < n; i++) {
+            if (ranks[i].k >= l->below || out->n == LIMIT_VICTIMS)
+                return false;
+            if (ranks[i].pin == s->pin.id ||
+                !store_pin_get(s->store, ranks[i].pin, &s->other) ||
+                !helps(s, x, l->org))
+                continue;
+            out->victims[out->n++] = ranks[i].pin;
+            if (x->able >= least)
+                return true;
+        }
+    return false;
+}
+
 /* The cheapest of the organisation go until enough nodes have room. */
 static enum attempt clear_room(struct step *s, const struct look *l,
                                uint32_t least, const struct step_clock *c)
 {
-    struct store_rank ranks[LIMIT_VICTIMS];
-    struct freed freed[FREED];
-    uint32_t n_freed = 0, n;
-    struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
+    struct clearing x = {.n = 0, .able = count_able(s)};
+    struct command_evict *out;
 
-    if (count_able(s, freed, 0) >= least)
+    if (x.able >= least)
         return ATTEMPT_NO; /* not bytes lack, but nodes that were heard */
-    n = store_scan_cheapest(s->store, l->org, cheapest, LIMIT_VICTIMS, ranks);
-    for (uint32_t i = 0; i < n && ranks[i].k < l->below; i++) {
-        if (ranks[i].pin == s->pin.id ||
-            !store_pin_get(s->store, ranks[i].pin, &s->other))
-            continue;
-        x->victims[x->n++] = ranks[i].pin;
-        for (uint32_t k = 0; k < s->other.n_copies; k++)
-            add_freed(freed, &n_freed, &s->other.copies[k]);
-        if (count_able(s, freed, n_freed) < least)
-            continue;
-        if (is_held(s, c))
-            return ATTEMPT_WAIT;
-        s->command.org = l->org;
-        x->pin = s->pin.id;
-        x->rev = s->pin.rev;
-        if (step_propose(s, c->now_ms))
-            hold(s, x, c);
+    if (is_held(s, c))
         return ATTEMPT_WAIT;
-    }
-    return ATTEMPT_NO;
+    if (s->value.cleared == CLEARINGS)
+        return ATTEMPT_NO; /* each costs a walk; more at the next tick */
+    s->value.cleared++;
+    if (!find_victims(s, l, least, &x))
+        return ATTEMPT_NO;
+    out = &s->command.evict;
+    s->command.org = l->org;
+    out->pin = s->pin.id;
+    out->rev = s->pin.rev;
+    if (step_propose(s, c->now_ms))
+        hold(s, out, c);
+    return ATTEMPT_WAIT;
 }
 
 /* --- one look ------------------------------------------------------------- */
@@ -407,26 +489,42 @@ static void look(struct step *s, const struct step_clock *c)
 
 /* --- the reserve of nodes ------------------------------------------------- */
 
+/* So many bytes are missing on it to the reserve; 0: none. */
+static uint64_t missing(const struct node *n)
+{
+    uint64_t keep = fsm_elastic_reserve(n), free;
+
+    if (n->health != HEALTH_UP || n->admin == ADMIN_DRAINING ||
+        n->capacity == 0)
+        return 0;
+    free = n->bytes < n->capacity ? n->capacity - n->bytes : 0;
+    return free < keep ? keep - free : 0;
+}
+
 /* Elastic pins of one organisation that are on a node that is nearly full. */
 static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
                          const struct step_clock *c)
 {
-    struct store_rank ranks[LIMIT_VICTIMS];
-    uint64_t freed = 0;
+    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
     struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
-    uint32_t found = store_scan_cheapest(s->store, org, cheapest,
-                                         LIMIT_VICTIMS, ranks);
+    uint64_t need = missing(n), freed = 0;
+    uint32_t found;
 
-    for (uint32_t i = 0; i < found && !has_room(n, 0, freed); i++) {
-        const struct copy *copy;
-        if (!store_pin_get(s->store, ranks[i].pin, &s->other))
-            continue;
-        copy = pin_copy(&s->other, n->id);
-        if (!copy || copy->want == COPY_RELEASED)
-            continue;
-        freed += copy->size;
-        x->victims[x->n++] = ranks[i].pin;
-    }
+    for (int page = 0; page < PAGES && freed < need &&
+                       (found = next_cheapest(s, org, &at, ranks)) > 0;
+         page++)
+        for (uint32_t i = 0; i < found && freed < need; i++) {
+            const struct copy *copy;
+            if (x->n == LIMIT_VICTIMS ||
+                !store_pin_get(s->store, ranks[i].pin, &s->other) ||
+                !claims_only(&s->other, org))
+                continue;
+            copy = pin_copy(&s->other, n->id);
+            if (!copy || copy->want == COPY_RELEASED)
+                continue;
+            freed += copy->size;
+            x->victims[x->n++] = ranks[i].pin;
+        }
     if (x->n == 0)
         return false;
     s->command.org = org;
@@ -436,12 +534,7 @@ static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
     return true;
 }
 
-static bool is_short(const struct node *n)
-{
-    return n->health == HEALTH_UP && n->capacity > 0 &&
-           fsm_node_room(n, fsm_elastic_reserve(n)) != FSM_ROOM;
-}
-
+/* Each organisation is asked first in its turn. */
 static void reclaim(struct step *s, const struct step_clock *c)
 {
     uint32_t n, n_orgs;
@@ -449,10 +542,11 @@ static void reclaim(struct step *s, const struct step_clock *c)
     const struct org *orgs = store_orgs(s->store, &n_orgs);
 
     for (uint32_t i = 0; i < n && !s->stopped; i++) {
-        if (!is_short(nodes[i]))
+        if (missing(nodes[i]) == 0)
             continue;
         for (uint32_t k = 0; k < n_orgs; k++)
-            if (reclaim_from(s, nodes[i], orgs[k].id, c))
+            if (reclaim_from(s, nodes[i],
+                             orgs[s->value.next_reclaim++ % n_orgs].id, c))
                 return;
     }
 }
@@ -462,6 +556,7 @@ void step_value_tick(struct step *s, const struct step_clock *c)
     struct step_valuing *v = &s->value;
 
     assert(s->leading);
+    v->cleared = 0;
     if (!s->stopped)
         sweep(s, c);
     if (!s->stopped && c->now_ms >= v->reclaim_ms && !is_held(s, c)) {

@@ -119,7 +119,8 @@ static void values(void **state)
         op(w, COMMAND_RATE)->rate =
             (struct command_rate){cid_of(k), principal, false, 1};
         w->c->actor = actor;
-        assert_int_equal(go(w), k == 1 ? VERDICT_ACCEPTED : VERDICT_DENIED);
+        assert_int_equal(go(w),
+                         k == 1 ? VERDICT_ACCEPTED : VERDICT_NOT_FOUND);
         op(w, COMMAND_SCORE)->score.n = 1;
         w->c->score.items[0] =
             (struct score_item){world_find(w, k)->id, ORG_DEFAULT, 1};
@@ -301,7 +302,14 @@ static void prefixes(void **state)
     p->from = cid_of(2);
     p->who = store_token(w->store, t)->principal;
     w->c->actor = t;
-    assert_int_equal(go(w), VERDICT_DENIED);
+    assert_int_equal(go(w), VERDICT_NOT_FOUND); /* nor is it told of */
+    p = put(w, 3, 1, 1);
+    p->from = cid_of(2);
+    p->who = store_token(w->store, t)->principal;
+    p->set_name = true;
+    p->name = span_text("ci-3");
+    w->c->actor = t;
+    assert_int_equal(go(w), VERDICT_NOT_FOUND);
     p = put(w, 3, 1, 1);
     p->from = cid_of(1);
     p->who = store_token(w->store, t)->principal;

@@ -329,6 +329,107 @@ static void others_are_not_touched(void **state)
     world_close(w);
 }
 
+/* What another organisation lacks, or wants everywhere, does not keep a
+ * candidate out. */
+static void others_do_not_hinder(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t a, b;
+
+    (void)state;
+    make_org(w, "two");
+    put(w, 1, 3, 3);
+    for (uint32_t k = 1; k <= 3; k++)
+        on(w, k);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    op(w, COMMAND_NODE_REMOVE)->node_remove =
+        (struct command_node_remove){3, true};
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = offer_by(w, TWO, 1, 1, 1, 1);
+    assert_int_equal(admit_by(w, TWO, a, 0), VERDICT_ACCEPTED);
+    assert_int_equal(held_by(w, a, TWO), VALUE_HELD);
+    limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, used(w, ORG_PHYSICAL) + MIB);
+    put(w, 2, -1, -1); /* can pay one copy */
+    on(w, 1);
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    b = w->pin.id;
+    assert_int_equal(wanted(w, b), 1);
+    assert_int_equal(offer_by(w, TWO, 2, 1, 2, 2), b);
+    assert_int_equal(admit_by(w, TWO, b, 2), VERDICT_ACCEPTED);
+    assert_int_equal(wanted(w, b), 2);
+    assert_int_equal(held_by(w, b, TWO), VALUE_HELD);
+    world_close(w);
+}
+
+/* A candidate shows nothing of what others have of it. */
+static void nothing_is_shown(void **state)
+{
+    struct world *w = world_with(2);
+    uint64_t a;
+
+    (void)state;
+    make_org(w, "two");
+    put(w, 1, 2, 2);
+    on(w, 1);
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = offer_by(w, TWO, 1, 1, 1, 2);
+    assert_non_null(world_pin(w, a));
+    assert_true(claims_view(&w->got, TWO));
+    assert_int_equal(w->got.n_copies, 0);
+    op(w, COMMAND_RATE)->rate =
+        (struct command_rate){cid_of(1), 5, false, 1};
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 2, 1, 1);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    for (uint64_t cid = 2; cid <= 3; cid++) { /* another's, nobody's */
+        op(w, COMMAND_RATE)->rate =
+            (struct command_rate){cid_of(cid), 5, false, 1};
+        w->c->org = TWO;
+        assert_int_equal(go(w), VERDICT_NOT_FOUND);
+    }
+    world_close(w);
+}
+
+static int32_t most_of(struct world *w, uint64_t pin)
+{
+    struct value v;
+
+    assert_true(store_value_get(w->store, pin, ORG_DEFAULT, &v));
+    return v.most;
+}
+
+/* The maximum that was asked for last counts, whatever it is worth now. */
+static void another_maximum(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t a = offer_by(w, ORG_DEFAULT, 1, 1, 1, 1), b;
+    struct command_claim_put *p;
+
+    (void)state;
+    assert_int_equal(offer_by(w, ORG_DEFAULT, 1, 1, 1, 3), a);
+    assert_int_equal(most_of(w, a), 3);
+    reads(w, a, 2000000);
+    assert_int_equal(admit_by(w, ORG_DEFAULT, a, 3), VERDICT_ACCEPTED);
+    assert_int_equal(world_pin(w, a)->rmax, 3);
+    p = put(w, 2, 1, 1);
+    p->from = cid_of(1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    b = w->pin.id;
+    assert_int_equal(most_of(w, b), 3);
+    assert_int_equal(held(w, b), VALUE_IDLE);
+    assert_int_equal(offer_by(w, ORG_DEFAULT, 1, 1, 1, 1), a);
+    assert_int_equal(most_of(w, a), 1);
+    assert_int_equal(world_pin(w, a)->rmax, 1);
+    reads(w, a, 2000000);
+    assert_int_equal(world_pin(w, a)->rmax, 1);
+    world_check(w);
+    world_close(w);
+}
+
 /* A node that is nearly full, and one that is not. */
 static void nodes_keep_a_reserve(void **state)
 {
@@ -460,6 +561,9 @@ int main(void)
         cmocka_unit_test(what_nobody_reads_fades),
         cmocka_unit_test(residency),
         cmocka_unit_test(others_are_not_touched),
+        cmocka_unit_test(others_do_not_hinder),
+        cmocka_unit_test(nothing_is_shown),
+        cmocka_unit_test(another_maximum),
         cmocka_unit_test(nodes_keep_a_reserve),
         cmocka_unit_test(ratings),
         cmocka_unit_test(one_of_them_is_required),

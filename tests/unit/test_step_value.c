@@ -2,6 +2,8 @@
  * what is cheaper goes, and then there is quiet. */
 #include "tests/lib/step_world.h"
 
+#include <stdio.h>
+
 enum { MIB = FSM_DEFAULT_SIZE };
 #define DAY_MS SCORE_DAY_MS
 
@@ -184,6 +186,137 @@ static void test_copies_by_demand(void **state)
     assert_int_equal(world_copies(a, false), 1);
 }
 
+static void second_org(void)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    snprintf(c.org_put.name, sizeof c.org_put.name, "two");
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* Elastic content that another organisation wants frees nothing. */
+static void test_shared_content_does_not_go(void **state)
+{
+    struct command c = world_claim(1, 1, 1);
+    uint64_t shared, own, better, size;
+
+    (void)state;
+    second_org();
+    (void)world_join("");
+    size = world_node(1)->capacity / 4;
+    w->measured = size;
+    c.org = 2;
+    c.claim_put.size = size;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    shared = offer(1, size, 1, 1);
+    own = offer(2, size, 1, 1);
+    reads(own, 5);
+    world_settle();
+    assert_true(is_held(shared) && is_held(own));
+    better = offer(3, size * 2, 1, 1);
+    reads(better, 1000);
+    w->measured = size * 2;
+    world_settle();
+    assert_true(is_held(better));
+    assert_true(is_held(shared)); /* though it is worth least */
+    assert_false(is_held(own));
+    nothing_happens(600000);
+}
+
+/* Only what stands in the way goes, wherever it ranks. */
+static void test_what_helps(void **state)
+{
+    uint64_t small[80], big, hot, capacity;
+
+    (void)state;
+    (void)world_join("");
+    capacity = world_node(1)->capacity;
+    w->measured = capacity * 3 / 4;
+    big = offer(1, capacity * 3 / 4, 1, 1);
+    reads(big, 100);
+    world_settle();
+    assert_true(is_held(big));
+    (void)world_join("");
+    for (uint32_t i = 0; i < 80; i++) { /* they find the empty node */
+        w->measured = capacity / 100;
+        small[i] = offer(i + 10, capacity / 100, 1, 1);
+    }
+    world_settle();
+    assert_int_equal(count_held(small, 80), 80);
+    hot = offer(2, capacity * 3 / 5, 1, 1);
+    reads(hot, 100000);
+    w->measured = capacity * 3 / 5;
+    world_settle();
+    assert_true(is_held(hot));
+    assert_int_equal(world_copies(hot, true), 1);
+    assert_true(is_held(big) || count_held(small, 80) == 80);
+}
+
+/* What is missing on a node is found beyond the cheapest 64 that are
+ * elsewhere, and no more goes than that. */
+static void test_reserve_of_one_node(void **state)
+{
+    uint64_t big[9], capacity, size;
+    uint32_t held;
+
+    (void)state;
+    (void)world_join("");
+    capacity = world_node(1)->capacity;
+    size = w->measured = capacity / 10;
+    for (uint32_t i = 0; i < 9; i++) {
+        big[i] = offer(i + 1, size, 1, 1);
+        reads(big[i], 100 + i);
+    }
+    world_settle();
+    assert_int_equal(count_held(big, 9), 9);
+    (void)world_join("");
+    w->measured = capacity / 1000;
+    for (uint32_t i = 0; i < 100; i++)
+        (void)offer(100 + i, capacity / 1000, 1, 1);
+    world_settle();
+    {
+        struct command c = world_claim(50, 1, 1);
+
+        c.claim_put.size = size;
+        c.claim_put.n_places = 1;
+        c.claim_put.places[0] = (struct command_place){1, REASON_PLACED};
+        world_command(&c);
+        assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+        w->measured = size;
+    }
+    world_settle();
+    assert_true(world_node(1)->bytes <= capacity - capacity / 20);
+    held = count_held(big, 9);
+    assert_true(held >= 8); /* one went, and may be on the other node */
+    nothing_happens(600000);
+}
+
+/* What can never be admitted is not proposed for ever. */
+static void test_calm(void **state)
+{
+    struct command c = world_claim(1, 3, 3);
+    uint64_t a;
+
+    (void)state;
+    second_org();
+    world_join_many(3);
+    c.org = 2;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    world_settle();
+    c = (struct command){.kind = COMMAND_NODE_REMOVE};
+    c.node_remove.node = 3;
+    c.node_remove.force = true;
+    world_command(&c);
+    a = offer(1, MIB, 1, 1);
+    world_settle();
+    assert_true(is_held(a));
+    nothing_happens(600000);
+}
+
 #define TEST(name)                                                           \
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -194,6 +327,10 @@ int main(void)
         TEST(test_room_on_nodes),
         TEST(test_fades),
         TEST(test_copies_by_demand),
+        TEST(test_shared_content_does_not_go),
+        TEST(test_what_helps),
+        TEST(test_reserve_of_one_node),
+        TEST(test_calm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
