@@ -23,7 +23,7 @@ enum {
     RECLAIM_MS = 5000, /* between two looks at the nodes' reserve */
     HOLD_MS = 600000,  /* for what was let go to be gone */
     PAGES = 16,        /* of cheapest pins, each LIMIT_VICTIMS */
-    CLEARINGS = 4      /* looks for room on nodes, of one tick */
+    CLEARINGS = 1      /* looks for room on nodes, of one tick: 30 ms */
 };
 
 static const struct store_rank first_candidate = {INT64_MAX, INT32_MAX};
@@ -230,13 +230,6 @@ static uint32_t count_able(struct step *s)
     return able;
 }
 
-/* Would the candidate's way to that node be free without what is on it? */
-static bool is_in_the_way(struct step *s, const struct node *n)
-{
-    return n && n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP &&
-           !n->full && !could_take(s, n, 0) && could_take(s, n, n->bytes);
-}
-
 static void add_freed(struct step *s, struct clearing *x,
                       const struct node *n, uint64_t bytes)
 {
@@ -255,9 +248,18 @@ static void add_freed(struct step *s, struct clearing *x,
     x->able++;
 }
 
-/* The victim in s->other: whether its going helps at all. Of what others want
- * too nothing goes. */
-static bool helps(struct step *s, struct clearing *x, uint32_t org)
+static bool is_able(const struct clearing *x, uint32_t node)
+{
+    for (uint32_t k = 0; k < x->n; k++)
+        if (x->freed[k].node == node)
+            return x->freed[k].able;
+    return false;
+}
+
+/* The victim in s->other: whether its going helps. only: nodes that are made
+ * able, or NULL. Of what others want too nothing goes. */
+static bool helps(struct step *s, struct clearing *x, uint32_t org,
+                  const struct clearing *only)
 {
     bool any = false;
 
@@ -266,7 +268,8 @@ static bool helps(struct step *s, struct clearing *x, uint32_t org)
     for (uint32_t k = 0; k < s->other.n_copies; k++) {
         const struct copy *c = &s->other.copies[k];
         const struct node *n = store_node(s->store, c->node);
-        if (c->want == COPY_RELEASED || !is_in_the_way(s, n))
+        if (c->want == COPY_RELEASED || !n || could_take(s, n, 0) ||
+            (only && !is_able(only, c->node)))
             continue;
         add_freed(s, x, n, c->size);
         any = true;
@@ -313,6 +316,7 @@ static bool is_held(struct step *s, const struct step_clock *c)
 enum attempt {
     ATTEMPT_PROPOSED,
     ATTEMPT_NO,  /* not now; others, that are smaller, may */
+    ATTEMPT_LATER, /* at the next tick: enough was done in this one */
     ATTEMPT_WAIT /* others must not take the room that it waits for */
 };
 
@@ -329,46 +333,61 @@ static uint32_t next_cheapest(struct step *s, uint32_t org,
     return n;
 }
 
-/* The victims into the EVICT in s->command; true: they are enough. */
-static bool find_victims(struct step *s, const struct look *l,
-                         uint32_t least, struct clearing *x)
+/* Walks what is cheaper until enough nodes could take the candidate; out: the
+ * victims, LIMIT_VICTIMS at most, or NULL. */
+static bool walk_cheaper(struct step *s, const struct look *l,
+                         uint32_t least, struct clearing *x,
+                         const struct clearing *only,
+                         struct command_evict *out)
 {
     struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
-    struct command_evict *out = &step_command(s, COMMAND_EVICT)->evict;
     uint32_t n;
 
     for (int page = 0; page < PAGES &&
                        (n = next_cheapest(s, l->org, &at, ranks)) > 0;
          page++)
         for (uint32_t i = 0; i < n; i++) {
-            if (ranks[i].k >= l->below || out->n == LIMIT_VICTIMS)
+            if (ranks[i].k >= l->below || (out && out->n == LIMIT_VICTIMS))
                 return false;
             if (ranks[i].pin == s->pin.id ||
                 !store_pin_get(s->store, ranks[i].pin, &s->other) ||
-                !helps(s, x, l->org))
+                !helps(s, x, l->org, only))
                 continue;
-            out->victims[out->n++] = ranks[i].pin;
+            if (out)
+                out->victims[out->n++] = ranks[i].pin;
             if (x->able >= least)
                 return true;
         }
     return false;
 }
 
+/* The victims into the EVICT in s->command; true: they are enough. First which
+ * nodes can be made able at all: what is on others stays. */
+static bool find_victims(struct step *s, const struct look *l,
+                         uint32_t least, uint32_t able)
+{
+    struct clearing all = {.n = 0, .able = able}, x = {.n = 0, .able = able};
+    struct command_evict *out = &step_command(s, COMMAND_EVICT)->evict;
+
+    return walk_cheaper(s, l, least, &all, NULL, NULL) &&
+           walk_cheaper(s, l, least, &x, &all, out);
+}
+
 /* The cheapest of the organisation go until enough nodes have room. */
 static enum attempt clear_room(struct step *s, const struct look *l,
                                uint32_t least, const struct step_clock *c)
 {
-    struct clearing x = {.n = 0, .able = count_able(s)};
+    uint32_t able = count_able(s);
     struct command_evict *out;
 
-    if (x.able >= least)
+    if (able >= least)
         return ATTEMPT_NO; /* not bytes lack, but nodes that were heard */
     if (is_held(s, c))
         return ATTEMPT_WAIT;
     if (s->value.cleared == CLEARINGS)
-        return ATTEMPT_NO; /* each costs a walk; more at the next tick */
+        return ATTEMPT_LATER;
     s->value.cleared++;
-    if (!find_victims(s, l, least, &x))
+    if (!find_victims(s, l, least, able))
         return ATTEMPT_NO;
     out = &s->command.evict;
     s->command.org = l->org;
@@ -454,6 +473,8 @@ static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
     for (uint32_t i = 0; i < n; i++) {
         enum attempt done = try_candidate(s, ranks[i].pin, org, c);
         proposed |= done == ATTEMPT_PROPOSED;
+        if (done == ATTEMPT_LATER)
+            return true; /* from here on */
         if (done == ATTEMPT_WAIT || s->stopped) {
             v->admitted = true;
             return false;

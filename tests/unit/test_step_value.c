@@ -228,30 +228,38 @@ static void test_shared_content_does_not_go(void **state)
 /* Only what stands in the way goes, wherever it ranks. */
 static void test_what_helps(void **state)
 {
-    uint64_t small[80], big, hot, capacity;
+    uint64_t small[12], big, hot, must, percent;
 
     (void)state;
     (void)world_join("");
-    capacity = world_node(1)->capacity;
-    w->measured = capacity * 3 / 4;
-    big = offer(1, capacity * 3 / 4, 1, 1);
+    percent = world_node(1)->capacity / 100;
+    w->measured = 0; /* as offered */
+    big = offer(1, 75 * percent, 1, 1);
     reads(big, 100);
     world_settle();
     assert_true(is_held(big));
     (void)world_join("");
-    for (uint32_t i = 0; i < 80; i++) { /* they find the empty node */
-        w->measured = capacity / 100;
-        small[i] = offer(i + 10, capacity / 100, 1, 1);
-    }
+    w->measured = 60 * percent;
+    must = world_pin(2, 1, 1);
     world_settle();
-    assert_int_equal(count_held(small, 80), 80);
-    hot = offer(2, capacity * 3 / 5, 1, 1);
+    assert_true(world_wanted(must, 2));
+    w->measured = 0;
+    for (uint32_t i = 0; i < 12; i++)
+        small[i] = offer(i + 10, percent, 1, 1);
+    world_settle();
+    for (uint32_t i = 0; i < 12; i++)
+        assert_true(world_wanted(small[i], 2));
+    (void)world_proposals(COMMAND_EVICT);
+    hot = offer(3, 60 * percent, 1, 1); /* never beside what is required */
     reads(hot, 100000);
-    w->measured = capacity * 3 / 5;
     world_settle();
     assert_true(is_held(hot));
-    assert_int_equal(world_copies(hot, true), 1);
-    assert_true(is_held(big) || count_held(small, 80) == 80);
+    assert_int_equal(world_proposals(COMMAND_EVICT), 1);
+    assert_int_equal(w->last[COMMAND_EVICT].evict.n, 1);
+    assert_true(world_wanted(hot, 1));
+    assert_false(is_held(big));
+    for (uint32_t i = 0; i < 12; i++)
+        assert_true(is_held(small[i]));
 }
 
 /* What is missing on a node is found beyond the cheapest 64 that are
