@@ -315,7 +315,8 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     w->partly = claims_any_refused(&k->row);
     w->n = k->row.n_copies;
     assert(w->n <= CHECK_COPIES);
-    memcpy(w->copies, k->row.copies, w->n * sizeof *w->copies);
+    if (w->n > 0)
+        memcpy(w->copies, k->row.copies, w->n * sizeof *w->copies);
     k->pin_of[w->cid] = id;
 }
 
