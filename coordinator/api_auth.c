@@ -204,7 +204,11 @@ static void go_on(struct check *k)
     api_route(c, &k->head);
     r = api_request(c);
     /* An upload's handler goes on by itself. */
-    if (r != NULL && (c->route->flags & API_UPLOAD) == 0)
+    if (r == NULL || (c->route->flags & API_UPLOAD) != 0)
+        return;
+    if (k->head.length > HTTP_BODY_BYTES) /* as if it had not waited */
+        api_error(c, 413, "body too large");
+    else
         http_resume(r);
 }
 
