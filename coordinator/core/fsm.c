@@ -90,6 +90,14 @@ int32_t fsm_minimum(const struct store *s, const struct pin *p)
     return n < 1 ? 1 : (int32_t)n;
 }
 
+int32_t fsm_demand_minimum(const struct store *s, const struct demand *d)
+{
+    struct pin like = {.org = ORG_DEFAULT, .flags = d->flags,
+                       .rmin = d->rmin, .rmax = d->rmax};
+
+    return fsm_minimum(s, &like);
+}
+
 struct tally {
     uint32_t wanted, pinned, failing;
 };

@@ -10,6 +10,7 @@
 #define PINFOLD_FSM_H
 
 #include "coordinator/core/store.h"
+#include "proto/claims.h"
 #include "proto/command.h"
 
 struct fsm_result {
@@ -47,6 +48,8 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
 uint32_t fsm_joined_nodes(const struct store *s);
 /* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11). */
 int32_t fsm_minimum(const struct store *s, const struct pin *p);
+/* Of one organisation's demand, whatever others want. */
+int32_t fsm_demand_minimum(const struct store *s, const struct demand *d);
 /* Whether a copy may be let go: enough of the others are confirmed, on nodes
  * that are up, for every demand (DESIGN 12.3). */
 bool fsm_may_release(const struct store *s, const struct pin *p,

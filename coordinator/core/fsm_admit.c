@@ -53,7 +53,6 @@ static uint32_t place(struct fsm *f, const struct command_admit *a,
 
     if (!pin_everywhere(p) && p->rmax > most)
         most = p->rmax;
-
     for (uint32_t k = 0; k < a->n_places; k++) {
         const struct copy *c = pin_copy(p, a->places[k].node);
 
@@ -73,7 +72,7 @@ static uint32_t place(struct fsm *f, const struct command_admit *a,
 void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_admit *a = &c->admit;
-    struct pin *p = &f->after, own;
+    struct pin *p = &f->after;
     uint32_t copies;
     int32_t below;
     struct demand d;
@@ -90,10 +89,8 @@ void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
     fsm_settle_mode(f);
     if (!fsm_value_room(f, c->org, 0, below, r))
         return;
-    own = (struct pin){.org = c->org, .flags = d.flags, .rmin = d.rmin,
-                       .rmax = d.rmax};
     if ((int64_t)place(f, a, (int32_t)copies)
-        < fsm_minimum(f->store, &own)) {
+        < fsm_demand_minimum(f->store, &d)) {
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }

@@ -177,10 +177,12 @@ struct step_valuing {
     struct store_rank at;     /* … how far … */
     uint32_t met;             /* … and how many in this round */
     bool admitted;            /* any, in this round */
-    uint32_t next_reclaim;    /* whose pins go first, by position */
+    uint32_t reclaim_node, reclaim_org; /* where it stands, by position */
+    uint32_t first_org;       /* whose pins go first, by position */
     uint32_t cleared;         /* looks for room on nodes, of this tick */
     uint64_t reclaim_ms;      /* nodes that are nearly full: not before */
-    uint64_t hold_ms;         /* what was let go for room of nodes … */
+    uint32_t hold_org;        /* whose pins were let go for room … */
+    uint64_t hold_ms;         /* … on nodes, what is still there … */
     uint32_t n_going;         /* … is waited for so long */
     uint64_t going[LIMIT_VICTIMS];
 };

@@ -20,7 +20,8 @@ enum {
     SOON_MS = 200, CALM_MS = 60000, LOOK_ORGS = 16,
     CANDIDATES = 64,   /* of one look … */
     ROUND = 1024,      /* … and of one round */
-    RECLAIM_MS = 5000, /* between two looks at the nodes' reserve */
+    RECLAIM_MS = 5000, /* between two rounds over the nodes' reserve … */
+    RECLAIMS = 64,     /* … of so many looks a tick */
     HOLD_MS = 600000,  /* for what was let go to be gone */
     PAGES = 16,        /* of cheapest pins, each LIMIT_VICTIMS */
     CLEARINGS = 1      /* looks for room on nodes, of one tick: 30 ms */
@@ -285,6 +286,7 @@ static void hold(struct step *s, const struct command_evict *x,
     v->n_going = x->n;
     memcpy(v->going, x->victims, x->n * sizeof x->victims[0]);
     v->hold_ms = c->now_ms + HOLD_MS;
+    v->hold_org = s->command.org;
 }
 
 /* Whether its agents could let it go, and have not yet. */
@@ -382,8 +384,8 @@ static enum attempt clear_room(struct step *s, const struct look *l,
 
     if (able >= least)
         return ATTEMPT_NO; /* not bytes lack, but nodes that were heard */
-    if (is_held(s, c))
-        return ATTEMPT_WAIT;
+    if (is_held(s, c)) /* one organisation never waits for another */
+        return s->value.hold_org == l->org ? ATTEMPT_WAIT : ATTEMPT_NO;
     if (s->value.cleared == CLEARINGS)
         return ATTEMPT_LATER;
     s->value.cleared++;
@@ -426,14 +428,6 @@ static bool look_up(struct step *s, uint64_t pin, uint32_t org,
     return true;
 }
 
-static uint32_t least_copies(const struct step *s, const struct look *l)
-{
-    struct pin like = {.org = l->org, .flags = l->demand.flags,
-                       .rmin = l->demand.rmin, .rmax = l->demand.rmax};
-
-    return (uint32_t)fsm_minimum(s->store, &like);
-}
-
 static enum attempt try_candidate(struct step *s, uint64_t pin, uint32_t org,
                                   const struct step_clock *c)
 {
@@ -447,7 +441,7 @@ static enum attempt try_candidate(struct step *s, uint64_t pin, uint32_t org,
         return ATTEMPT_NO;
     for (uint32_t i = 0; i < s->pin.n_copies; i++)
         have += s->pin.copies[i].want != COPY_RELEASED;
-    least = least_copies(s, &l);
+    least = (uint32_t)fsm_demand_minimum(s->store, &l.demand);
     n = find_places(s, l.copies > have ? l.copies - have : 0, c, places);
     if (have + n < least)
         return clear_room(s, &l, least - have, c);
@@ -473,9 +467,9 @@ static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
     for (uint32_t i = 0; i < n; i++) {
         enum attempt done = try_candidate(s, ranks[i].pin, org, c);
         proposed |= done == ATTEMPT_PROPOSED;
-        if (done == ATTEMPT_LATER)
+        if (done == ATTEMPT_LATER && !proposed)
             return true; /* from here on */
-        if (done == ATTEMPT_WAIT || s->stopped) {
+        if (done == ATTEMPT_LATER || done == ATTEMPT_WAIT || s->stopped) {
             v->admitted = true;
             return false;
         }
@@ -522,17 +516,18 @@ static uint64_t missing(const struct node *n)
     return free < keep ? keep - free : 0;
 }
 
-/* Elastic pins of one organisation that are on a node that is nearly full. */
+/* Elastic pins of one organisation that are on a node that is nearly full;
+ * false: it has none at all. */
 static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
                          const struct step_clock *c)
 {
     struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
     struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
     uint64_t need = missing(n), freed = 0;
-    uint32_t found;
+    uint32_t found, page;
 
-    for (int page = 0; page < PAGES && freed < need &&
-                       (found = next_cheapest(s, org, &at, ranks)) > 0;
+    for (page = 0; page < PAGES && freed < need &&
+                   (found = next_cheapest(s, org, &at, ranks)) > 0;
          page++)
         for (uint32_t i = 0; i < found && freed < need; i++) {
             const struct copy *copy;
@@ -547,7 +542,7 @@ static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
             x->victims[x->n++] = ranks[i].pin;
         }
     if (x->n == 0)
-        return false;
+        return page > 0;
     s->command.org = org;
     x->node = n->id;
     if (step_propose(s, c->now_ms))
@@ -555,20 +550,32 @@ static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
     return true;
 }
 
-/* Each organisation is asked first in its turn. */
+/* Node by node, and at each one organisation after the other, another one
+ * first each time; one walk a tick. */
 static void reclaim(struct step *s, const struct step_clock *c)
 {
+    struct step_valuing *v = &s->value;
     uint32_t n, n_orgs;
     const struct node *const *nodes = store_nodes(s->store, &n);
     const struct org *orgs = store_orgs(s->store, &n_orgs);
 
-    for (uint32_t i = 0; i < n && !s->stopped; i++) {
-        if (missing(nodes[i]) == 0)
+    for (uint32_t i = 0; i < RECLAIMS; i++) {
+        if (v->reclaim_node >= n) {
+            v->reclaim_node = v->reclaim_org = 0;
+            v->reclaim_ms = c->now_ms + RECLAIM_MS;
+            return;
+        }
+        if (v->reclaim_org >= n_orgs ||
+            missing(nodes[v->reclaim_node]) == 0) {
+            v->reclaim_node++;
+            v->first_org++;
+            v->reclaim_org = 0;
             continue;
-        for (uint32_t k = 0; k < n_orgs; k++)
-            if (reclaim_from(s, nodes[i],
-                             orgs[s->value.next_reclaim++ % n_orgs].id, c))
-                return;
+        }
+        if (reclaim_from(s, nodes[v->reclaim_node],
+                         orgs[(v->first_org + v->reclaim_org++) % n_orgs].id,
+                         c))
+            return;
     }
 }
 
@@ -580,10 +587,8 @@ void step_value_tick(struct step *s, const struct step_clock *c)
     v->cleared = 0;
     if (!s->stopped)
         sweep(s, c);
-    if (!s->stopped && c->now_ms >= v->reclaim_ms && !is_held(s, c)) {
-        v->reclaim_ms = c->now_ms + RECLAIM_MS;
+    if (!s->stopped && c->now_ms >= v->reclaim_ms && !is_held(s, c))
         reclaim(s, c);
-    }
     if (!s->stopped && c->now_ms >= v->look_ms)
         look(s, c);
 }

@@ -301,6 +301,39 @@ static void test_reserve_of_one_node(void **state)
     nothing_happens(600000);
 }
 
+/* While what one lets go is still there, another goes on with what fits. */
+static void test_nobody_waits_for_another(void **state)
+{
+    struct command c = world_claim(3, 1, 1);
+    uint64_t low, large, fits, percent;
+
+    (void)state;
+    second_org();
+    (void)world_join("");
+    percent = world_node(1)->capacity / 100;
+    w->measured = 0; /* as offered */
+    low = offer(1, 80 * percent, 1, 1);
+    world_settle();
+    assert_true(is_held(low));
+    w->agents[1].idle = true;
+    reads(offer(2, 70 * percent, 1, 1), 1000);
+    world_run(5000);
+    assert_false(is_held(low)); /* and its agent has not let it go */
+    c.org = 2;
+    c.claim_put.flags = CLAIM_ELASTIC;
+    c.claim_put.size = 50 * percent;
+    world_command(&c);
+    large = w->last_pin;
+    reads(large, 1000);
+    c.claim_put.cid = world_cid(4);
+    c.claim_put.size = 5 * percent;
+    world_command(&c);
+    fits = w->last_pin;
+    world_run(5000);
+    assert_true(world_wanted(fits, 1));
+    assert_false(world_wanted(large, 1));
+}
+
 /* What can never be admitted is not proposed for ever. */
 static void test_calm(void **state)
 {
@@ -338,6 +371,7 @@ int main(void)
         TEST(test_shared_content_does_not_go),
         TEST(test_what_helps),
         TEST(test_reserve_of_one_node),
+        TEST(test_nobody_waits_for_another),
         TEST(test_calm),
     };
 
