@@ -83,34 +83,17 @@ void access_drop(void)
 
 const struct principal *access_principal(const struct access *a, uint64_t id)
 {
-    uint32_t low = 0, high = a->n_principals;
+    uint32_t at = access_principal_at(a->principals, a->n_principals, id);
 
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-
-        if (a->principals[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < a->n_principals && a->principals[low].id == id
-               ? &a->principals[low] : NULL;
+    return at < a->n_principals && a->principals[at].id == id
+               ? &a->principals[at] : NULL;
 }
 
 const struct token *access_token(const struct access *a, uint64_t id)
 {
-    uint32_t low = 0, high = a->n_tokens;
+    uint32_t at = access_token_at(a->tokens, a->n_tokens, id);
 
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-
-        if (a->tokens[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < a->n_tokens && a->tokens[low].id == id ? &a->tokens[low]
-                                                        : NULL;
+    return at < a->n_tokens && a->tokens[at].id == id ? &a->tokens[at] : NULL;
 }
 
 const struct principal *access_named(const struct access *a, uint32_t org,

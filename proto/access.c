@@ -84,3 +84,34 @@ bool access_password_valid(const char *hash)
                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/$") ==
                n - form;
 }
+
+uint32_t access_principal_at(const struct principal *rows, uint32_t n,
+                             uint64_t id)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (rows[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t access_token_at(const struct token *rows, uint32_t n, uint64_t id)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (rows[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

@@ -64,4 +64,9 @@ bool access_prefix_covers(const char *prefix, struct span name);
 #define ACCESS_PASSWORD_FORM "$argon2id$v=19$m=65536,t=2,p=1$"
 bool access_password_valid(const char *hash);
 
+/* Of rows sorted by id: the place of the first one whose id is not below. */
+uint32_t access_principal_at(const struct principal *rows, uint32_t n,
+                             uint64_t id);
+uint32_t access_token_at(const struct token *rows, uint32_t n, uint64_t id);
+
 #endif

@@ -33,37 +33,6 @@ uint64_t store_access_version(const struct store *s)
 }
 
 /* --- finding ------------------------------------------------------------ */
-/* First position whose id is not below. */
-static uint32_t principal_at(const struct store_access *a, uint64_t id)
-{
-    uint32_t low = 0, high = a->n_principals;
-
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-
-        if (a->principals[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-static uint32_t token_at(const struct store_access *a, uint64_t id)
-{
-    uint32_t low = 0, high = a->n_tokens;
-
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-
-        if (a->tokens[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
 const struct principal *store_principals(const struct store *s, uint32_t *n)
 {
     *n = of(s)->n_principals;
@@ -79,7 +48,7 @@ const struct token *store_tokens(const struct store *s, uint32_t *n)
 const struct principal *store_principal(const struct store *s, uint64_t id)
 {
     const struct store_access *a = of(s);
-    uint32_t at = principal_at(a, id);
+    uint32_t at = access_principal_at(a->principals, a->n_principals, id);
 
     return at < a->n_principals && a->principals[at].id == id
                ? &a->principals[at] : NULL;
@@ -88,7 +57,7 @@ const struct principal *store_principal(const struct store *s, uint64_t id)
 const struct token *store_token(const struct store *s, uint64_t id)
 {
     const struct store_access *a = of(s);
-    uint32_t at = token_at(a, id);
+    uint32_t at = access_token_at(a->tokens, a->n_tokens, id);
 
     return at < a->n_tokens && a->tokens[at].id == id ? &a->tokens[at] : NULL;
 }
@@ -133,7 +102,7 @@ static void expiry_goes(struct store_access *a, uint64_t at)
 void store_principal_put(struct store *s, const struct principal *p)
 {
     struct store_access *a = of(s);
-    uint32_t at = principal_at(a, p->id);
+    uint32_t at = access_principal_at(a->principals, a->n_principals, p->id);
     bool old = at < a->n_principals && a->principals[at].id == p->id;
 
     assert(p->id > PRINCIPAL_LOCAL && p->org != 0);
@@ -181,7 +150,7 @@ void store_token_put(struct store *s, const struct token *t)
 void store_token_remove(struct store *s, uint64_t id)
 {
     struct store_access *a = of(s);
-    uint32_t at = token_at(a, id);
+    uint32_t at = access_token_at(a->tokens, a->n_tokens, id);
     struct token *t = &a->tokens[at];
 
     assert(at < a->n_tokens && t->id == id);
@@ -197,7 +166,7 @@ void store_token_remove(struct store *s, uint64_t id)
 void store_principal_remove(struct store *s, uint64_t id)
 {
     struct store_access *a = of(s);
-    uint32_t at = principal_at(a, id);
+    uint32_t at = access_principal_at(a->principals, a->n_principals, id);
     struct principal *p = &a->principals[at];
 
     assert(at < a->n_principals && p->id == id);
