@@ -1,4 +1,4 @@
-/* Routes, dispatch and error answers. Matches on the raw path, segment by
+/* Dispatch and error answers. Matches on the raw path, segment by
  * segment, each decoded once (specs/http.md rule 7).
  */
 #include "coordinator/api.h"
@@ -14,73 +14,6 @@
 #include <string.h>
 
 enum { SEGMENT_MAX = HTTP_TARGET_BYTES + 1, ALLOW_MAX = 64 };
-
-#define OPERATOR (API_READY | API_OPERATOR)
-#define ADMIN (API_READY | API_ADMIN)
-
-static const struct api_route routes[] = {
-    {"GET", "/id", api_id, 0},
-    {"GET", "/version", api_version, 0},
-    {"GET", "/peers", api_peers, API_READY},
-    {"POST", "/peers", api_peers_add, API_READY},
-    {"DELETE", "/peers/{}", api_peers_remove, OPERATOR},
-    {"POST", "/add", api_add, API_READY | API_UPLOAD},
-    {"GET", "/allocations", api_allocations_list, API_READY},
-    {"GET", "/allocations/{}", api_allocations_get, API_READY},
-    {"GET", "/pins", api_pins_list, API_READY},
-    {"POST", "/pins/recover", api_recover_all, API_READY},
-    {"GET", "/pins/{}", api_pins_get, API_READY},
-    {"POST", "/pins/{}", api_pins_post, API_READY},
-    {"DELETE", "/pins/{}", api_pins_delete, API_READY},
-    {"POST", "/pins/{}/recover", api_recover, API_READY},
-    {"POST", "/pins/{}/{*}", api_pins_post_path, API_READY},
-    {"DELETE", "/pins/{}/{*}", api_pins_delete_path, API_READY},
-    {"POST", "/ipfs/gc", api_gc, OPERATOR},
-    {"GET", "/health", api_health, 0},
-    {"GET", "/health/graph", api_health_graph, API_READY},
-    {"GET", "/health/alerts", api_health_alerts, API_READY},
-    {"GET", "/health/bandwidth", api_health_bandwidth, 0},
-    {"GET", "/monitor/metrics", api_metric_names, API_READY},
-    {"GET", "/monitor/metrics/{}", api_metric, API_READY},
-    {"GET", "/livez", api_livez, 0},
-    {"GET", "/readyz", api_readyz, 0},
-    {"GET", "/metrics", api_metrics, API_DEFAULT},
-    {"GET", "/api/v1/status", api_status, 0},
-    {"GET", "/api/v1/plan", api_plan, OPERATOR},
-    {"GET", "/api/v1/pins/{}/explain", api_explain, OPERATOR},
-    {"POST", "/api/v1/pins/{}/verify", api_verify_pin, OPERATOR},
-    {"DELETE", "/api/v1/nodes/{}", api_node_remove, OPERATOR},
-    {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, OPERATOR},
-    {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, OPERATOR},
-    {"POST", "/api/v1/nodes/{}/drain", api_node_drain, OPERATOR},
-    {"GET", "/api/v1/nodes/{}/orphans", api_orphans, OPERATOR},
-    {"POST", "/api/v1/nodes/{}/verify", api_verify_node, OPERATOR},
-    {"GET", "/api/v1/orgs", api_orgs, API_READY},
-    {"GET", "/api/v1/orgs/{}", api_org, API_READY},
-    {"POST", "/api/v1/orgs", api_org_make, API_READY | API_ANY},
-    {"POST", "/api/v1/orgs/{}", api_org_rename, API_READY | API_ANY},
-    {"DELETE", "/api/v1/orgs/{}", api_org_remove, API_READY | API_ANY},
-    {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY | API_ANY},
-    {"POST", "/api/v1/orgs/{}/formula", api_org_formula,
-     API_READY | API_ANY},
-    {"GET", "/api/v1/scores", api_scores, API_READY},
-    {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
-    {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
-    {"POST", "/api/v1/pins/{}/rating", api_rate, API_READY},
-    {"DELETE", "/api/v1/pins/{}/rating", api_unrate, API_READY},
-    {"POST", "/api/v1/repair/resume", api_repair_resume, OPERATOR},
-    {"GET", "/api/v1/tokens", api_tokens, ADMIN},
-    {"POST", "/api/v1/tokens", api_token_make, ADMIN},
-    {"DELETE", "/api/v1/tokens/{}", api_token_remove, ADMIN},
-    {"GET", "/api/v1/users", api_users, ADMIN},
-    {"POST", "/api/v1/users", api_user_make, ADMIN},
-    {"POST", "/api/v1/users/{}/password", api_user_password,
-     API_READY | API_ANY},
-    {"DELETE", "/api/v1/users/{}", api_user_remove, ADMIN},
-    {"POST", "/token", api_session, API_READY | API_ANY},
-};
-
-enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 /* --- life of a call ----------------------------------------------------- */
 
@@ -148,18 +81,6 @@ void api_json(struct api_call *c, int status, const struct buf *body)
                body == NULL ? 0 : body->n);
 }
 
-void api_error_json(struct buf *out, int status, const char *text)
-{
-    struct json_writer w;
-
-    json_init(&w, out);
-    json_object(&w);
-    json_kv_i64(&w, "code", status);
-    json_kv_text(&w, "message", text);
-    json_object_end(&w);
-    buf_byte(out, '\n');
-}
-
 void api_error(struct api_call *c, int status, const char *fmt, ...)
 {
     static const struct http_line retry[] = {{"Retry-After", "1"},
@@ -174,7 +95,7 @@ void api_error(struct api_call *c, int status, const char *fmt, ...)
     va_end(ap);
     if (status == 503 || status == 429)
         a.lines = retry;
-    api_error_json(&b, status, text);
+    c->door->error(&b, status, text);
     api_answer(c, &a, b.p, b.n);
     buf_free(&b);
 }
@@ -307,24 +228,25 @@ static void find(const struct http_head *h, struct api_call *c,
     char *segment = mem_alloc(SEGMENT_MAX);
 
     memset(f, 0, sizeof *f);
-    for (size_t i = 0; i < ROUTES && f->route == NULL; i++) {
+    for (size_t i = 0; i < c->door->n_routes && f->route == NULL; i++) {
+        const struct api_route *r = &c->door->routes[i];
         char *args[API_ARGS];
         uint32_t n = 0;
-        enum match m = match(&routes[i], h->path, segment, args, &n);
+        enum match m = match(r, h->path, segment, args, &n);
 
         if (m == MATCH_BAD)
             f->bad = true;
-        if (m == MATCH_YES && http_equal(h->method, routes[i].method)) {
-            f->route = &routes[i];
+        if (m == MATCH_YES && http_equal(h->method, r->method)) {
+            f->route = r;
             memcpy(c->args, args, n * sizeof *args);
             c->n_args = n;
             break;
         }
-        if (m == MATCH_YES && strstr(f->allow, routes[i].method) == NULL) {
+        if (m == MATCH_YES && strstr(f->allow, r->method) == NULL) {
             size_t used = strlen(f->allow);
 
             snprintf(f->allow + used, sizeof f->allow - used, "%s%s",
-                     used > 0 ? ", " : "", routes[i].method);
+                     used > 0 ? ", " : "", r->method);
         }
         args_free(args, &n);
     }
@@ -400,7 +322,7 @@ static void no_route(struct api_call *c, const struct found *f)
         api_error(c, 404, "not found");
         return;
     }
-    api_error_json(&b, 405, "method not allowed");
+    c->door->error(&b, 405, "method not allowed");
     api_answer(c, &a, b.p, b.n);
     buf_free(&b);
 }
@@ -409,7 +331,8 @@ void api_route(struct api_call *c, const struct http_head *h)
 {
     struct found f;
 
-    if (h->path.n > 1 && h->path.p[h->path.n - 1] == '/') {
+    if (c->door->redirect && h->path.n > 1 &&
+        h->path.p[h->path.n - 1] == '/') {
         redirect(c, h);
         return;
     }
@@ -431,6 +354,7 @@ static void on_request(struct http_request *r, const struct http_head *h)
     struct api_call *c = mem_alloc(sizeof *c);
 
     c->api = r->app;
+    c->door = api_doorway(http_door(r));
     c->ticket = http_ticket_of(r);
     c->refs = 1;
     c->view = view_get();
@@ -477,17 +401,17 @@ static void on_done(struct http_request *r, bool complete)
     api_drop(c);
 }
 
-static size_t error_body(int status, char *out, size_t size)
+static size_t error_body(unsigned door, int status, char *out, size_t size)
 {
     struct buf b = BUF_INIT;
     size_t n;
 
-    api_error_json(&b, status,
-                   status == 413 ? "body too large"
-                   : status == 414 || status == 431
-                       ? "request head too large"
-                       : status == 408 ? "request timed out"
-                                       : "malformed request");
+    api_doorway(door)->error(&b, status,
+                             status == 413 ? "body too large"
+                             : status == 414 || status == 431
+                                 ? "request head too large"
+                                 : status == 408 ? "request timed out"
+                                                 : "malformed request");
     n = b.n < size ? b.n : size;
     memcpy(out, b.p, n);
     buf_free(&b);

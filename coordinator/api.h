@@ -86,12 +86,25 @@ struct api_route {
     unsigned flags;
 };
 
+/* What a listener serves; http_door(). */
+enum api_door { API_CLUSTER, API_DOORS };
+
+/* Of a door (api_doors.c). */
+struct api_doorway {
+    const struct api_route *routes;
+    size_t n_routes;
+    /* The body of an error, as this door's clients know it. */
+    void (*error)(struct buf *out, int status, const char *text);
+    bool redirect; /* from a path with a slash at its end; else 404 */
+};
+
 struct api_param {
     char *name, *value;
 };
 
 struct api_call {
     struct api *api;
+    const struct api_doorway *door;
     const struct api_route *route;
     struct http_ticket ticket;
     unsigned refs;
@@ -140,6 +153,7 @@ void api_error(struct api_call *c, int status, const char *fmt, ...)
 void api_fail(struct api_call *c, enum err e, const char *text);
 /* The refusal of a verdict other than ACCEPTED and ALREADY. */
 void api_refuse(struct api_call *c, const struct replica_result *r);
+const struct api_doorway *api_doorway(unsigned door);
 /* {"code":…,"message":…} and a newline. */
 void api_error_json(struct buf *out, int status, const char *text);
 

@@ -35,7 +35,7 @@ static void refuse(struct api_call *c, const char *text, const char *first,
     if (first == NULL)
         lines[0].name = NULL;
     c->api->auth_failures++;
-    api_error_json(&b, 401, text);
+    c->door->error(&b, 401, text);
     api_answer(c, &a, b.p, b.n);
     buf_free(&b);
 }

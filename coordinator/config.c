@@ -96,7 +96,8 @@ static enum err check_loopback(const char *option, const char *text,
     return ERR_OK;
 }
 
-static enum err check_http(const char *list, struct err_text *why)
+static enum err check_http(const char *option, const char *list,
+                           struct err_text *why)
 {
     char text[ADDR_TEXT_MAX];
 
@@ -104,8 +105,9 @@ static enum err check_http(const char *list, struct err_text *why)
         enum err e;
 
         if (!conf_list_entry(list, i, text, sizeof text))
-            return err_set(why, ERR_INVALID, "listen-http: entry too long");
-        e = check_loopback("listen-http", text, why);
+            return err_set(why, ERR_INVALID, "%s: entry too long",
+                           option);
+        e = check_loopback(option, text, why);
         if (e != ERR_OK)
             return e;
     }
@@ -121,7 +123,7 @@ static enum err check_distinct(const struct config *c, struct err_text *why)
     char text[ADDR_TEXT_MAX];
     size_t n = 0;
 
-    for (size_t k = 0; k < 3; k++)
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++)
         for (size_t i = 0; i < conf_list_count(lists[k]); i++) {
             if (n == sizeof seen / sizeof seen[0] ||
                 !conf_list_entry(lists[k], i, text, sizeof text) ||
@@ -149,7 +151,7 @@ enum err config_check(struct config *c, struct err_text *why)
     if (c->heartbeat_ms * 3 > c->election_ms)
         return err_set(why, ERR_INVALID, "election-timeout must be at least "
                        "three times heartbeat");
-    e = check_http(c->listen_http, why);
+    e = check_http("listen-http", c->listen_http, why);
     if (e == ERR_OK)
         e = check_loopback("listen-peers", c->listen_peers, why);
     if (e == ERR_OK)

@@ -484,21 +484,12 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
         .store_path = c->store_path, .core = &c->mailbox,
         .replica = &c->replica, .agents = &c->agents, .step = c->step,
         .fill_clock = fill_clock, .arg = c,
+        .listen = {[API_CLUSTER] = c->config->listen_http},
         .default_min = (int32_t)c->config->replication_min,
         .default_max = (int32_t)c->config->replication_max,
         .drain_ms = c->config->drain_ms,
         .auth = strcmp(c->config->auth, "on") == 0};
-    char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < conf_list_count(c->config->listen_http); i++) {
-        enum err e;
-
-        if (!conf_list_entry(c->config->listen_http, i, text, sizeof text))
-            return ERR_INTERNAL;
-        e = addr_parse(text, 0, &fs.listen[fs.n_listen++], why);
-        if (e != ERR_OK)
-            return e;
-    }
     publish(c);
     return front_start(&fs, &c->front, why);
 }

@@ -1,9 +1,10 @@
 /* The http thread: loop, server, reader pool, API; see front.h. */
 #include "coordinator/front.h"
 
-#include "coordinator/api.h"
 #include "coordinator/auth.h"
 #include "coordinator/verifier.h"
+#include "proto/addr.h"
+#include "proto/conf.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/process.h"
@@ -15,6 +16,9 @@
 #include <string.h>
 
 enum { SETTLE_MS = 5 };
+
+/* By which the doors are named to people. */
+static const char *const options[API_DOORS] = {"listen-http"};
 
 struct front {
     struct front_settings st;
@@ -29,19 +33,40 @@ struct front {
 };
 
 static enum err listen_one(struct front *f, const struct addr *a,
-                           struct err_text *why)
+                           unsigned door, struct err_text *why)
 {
     char text[ADDR_TEXT_MAX];
     const char *host = strcmp(a->host, "localhost") == 0 ? "127.0.0.1"
                                                          : a->host;
-    int rv = a->is_unix ? http_listen_unix(f->api.server, a->host)
-                        : http_listen(f->api.server, host, a->port);
+    int rv = a->is_unix ? http_listen_unix(f->api.server, a->host, door)
+                        : http_listen(f->api.server, host, a->port, door);
 
     if (rv == 0)
         return ERR_OK;
     addr_print(a, text);
     return err_set(why, rv == -EADDRINUSE ? ERR_IN_USE : ERR_IO,
-                   "listen-http %s: %s", text, strerror(-rv));
+                   "%s %s: %s", options[door], text, strerror(-rv));
+}
+
+static enum err listen_all(struct front *f, unsigned door,
+                           struct err_text *why)
+{
+    const char *list = f->st.listen[door];
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < conf_list_count(list); i++) {
+        struct addr a;
+        enum err e;
+
+        if (!conf_list_entry(list, i, text, sizeof text))
+            return ERR_INTERNAL;
+        e = addr_parse(text, 0, &a, why);
+        if (e == ERR_OK)
+            e = listen_one(f, &a, door, why);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
 }
 
 /* The queue is empty and the server is gone: nothing posts any more. */
@@ -160,8 +185,8 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.hub_loop = &f->loop;
     f->api.server = http_new(&f->loop, api_http_ops(), &limits,
                              &f->api);
-    for (uint32_t i = 0; i < st->n_listen && e == ERR_OK; i++)
-        e = listen_one(f, &st->listen[i], why);
+    for (unsigned door = 0; door < API_DOORS && e == ERR_OK; door++)
+        e = listen_all(f, door, why);
     if (e == ERR_OK)
         e = readers_new(st->store_path, &f->back, &f->api.readers, why);
     if (e != ERR_OK)

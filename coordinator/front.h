@@ -6,6 +6,7 @@
 #define PINFOLD_FRONT_H
 
 #include "coordinator/agents.h"
+#include "coordinator/api.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/replica.h"
 
@@ -13,8 +14,7 @@ struct front;
 
 struct front_settings {
     const char *store_path;
-    struct addr listen[4];
-    uint32_t n_listen;
+    const char *listen[API_DOORS]; /* lists of addresses (conf.h) */
     struct mailbox *core;       /* of the core loop */
     /* Used only inside tasks on the core loop; set once started. */
     struct replica *const *replica;

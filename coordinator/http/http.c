@@ -79,6 +79,11 @@ void http_post(struct http_server *server, struct http_ticket ticket,
     uv_mutex_unlock(&server->mutex);
 }
 
+unsigned http_door(const struct http_request *request)
+{
+    return request->conn->door;
+}
+
 bool http_from_unix(const struct http_request *request)
 {
     return request->conn->peer == NULL;

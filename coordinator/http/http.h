@@ -46,7 +46,7 @@ struct http_ops {
     void (*on_done)(struct http_request *, bool complete);
     /* JSON text for an answer that the server itself makes; returns its
      * length, at most size. */
-    size_t (*error_body)(int status, char *buf, size_t size);
+    size_t (*error_body)(unsigned door, int status, char *buf, size_t size);
 };
 
 /* What a configuration may change; see http_limits_default(). */
@@ -74,14 +74,16 @@ struct http_server *http_new(uv_loop_t *, const struct http_ops *,
                              const struct http_limits *, void *app);
 
 /* ip is an IPv4 or IPv6 literal; the two are separate listeners. Port 0
- * takes a free one. Returns 0 or a negative errno: -EADDRINUSE for a busy
- * port, -EINVAL for what is no literal; nothing is left open then. */
-int http_listen(struct http_server *, const char *ip, uint16_t port);
+ * takes a free one. door: a number of the application's, see http_door().
+ * Returns 0 or a negative errno: -EADDRINUSE for a busy port, -EINVAL for
+ * what is no literal; nothing is left open then. */
+int http_listen(struct http_server *, const char *ip, uint16_t port,
+                unsigned door);
 
 /* A unix socket of mode 0600. A dead socket file in the way is replaced, one
  * that answers gives -EADDRINUSE, another kind of file -EEXIST. The file is
  * removed when the listener closes. */
-int http_listen_unix(struct http_server *, const char *path);
+int http_listen_unix(struct http_server *, const char *path, unsigned door);
 
 /* Port of the TCP listener that was opened last, 0 if none. */
 uint16_t http_bound_port(const struct http_server *);
@@ -136,6 +138,8 @@ void http_body_max(struct http_request *, uint64_t bytes);
  * is cut when it closes its side or sends too much. */
 void http_no_timeout(struct http_request *);
 
+/* What its listener was opened with. */
+unsigned http_door(const struct http_request *);
 /* Whether it came by a unix socket, whose file only this process's user may
  * open, and which only that user and root are let through. */
 bool http_from_unix(const struct http_request *);

@@ -94,7 +94,8 @@ static bool make_room(struct http_server *s)
     return idle != NULL;
 }
 
-void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
+void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from,
+                    unsigned door)
 {
     struct http_peer *peer = from ? http_peers_add(&s->peers, from) : NULL;
     unsigned most = s->limits.conns_per_ip;
@@ -111,6 +112,7 @@ void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from)
     struct http_conn *c = http_alloc(sizeof *c);
     c->server = s;
     c->peer = peer;
+    c->door = door;
     c->slot = take_slot(s, c);
     c->request.conn = c;
     c->request.app = s->app;

@@ -33,6 +33,7 @@ struct http_conn {
     struct http_peer *peer; /* NULL for unix sockets */
     struct http_request request;
     uint32_t slot;
+    unsigned door; /* of its listener */
 
     enum http_in in_state;
     struct http_buf in; /* received, not yet parsed */
@@ -70,6 +71,7 @@ struct http_listener {
     struct http_listener *next;
     char *unix_path; /* NULL for TCP */
     int fd;
+    unsigned door;
 };
 
 struct http_posted;
@@ -114,7 +116,8 @@ void http_maybe_idle(struct http_server *);
 void http_listeners_close(struct http_server *);
 
 /* http_conn.c: takes fd; peer NULL for a unix socket. */
-void http_conn_open(struct http_server *, int fd, const struct sockaddr *peer);
+void http_conn_open(struct http_server *, int fd, const struct sockaddr *peer,
+                    unsigned door);
 void http_conn_close(struct http_conn *);
 void http_conn_tick(struct http_conn *, uint64_t now_ms);
 /* After a call of the application from outside the parse loop: sends,

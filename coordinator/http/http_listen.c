@@ -78,7 +78,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             close(fd);
         } else if (fd >= 0) {
             http_conn_open(l->server, fd,
-                           l->unix_path ? NULL : (struct sockaddr *)&peer);
+                           l->unix_path ? NULL : (struct sockaddr *)&peer,
+                           l->door);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM) {
             pause_accepting(l->server);
@@ -92,7 +93,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 /* Binds and watches; owns fd in any case. */
 static int start(struct http_server *server, int fd,
                  const struct sockaddr *address, socklen_t n,
-                 const char *unix_path)
+                 const char *unix_path, unsigned door)
 {
     struct http_listener *l = NULL;
     int rc = 0;
@@ -106,6 +107,7 @@ static int start(struct http_server *server, int fd,
     }
     l = http_alloc(sizeof *l);
     l->fd = fd;
+    l->door = door;
     l->server = server;
     rc = uv_poll_init(server->loop, &l->poll, fd);
     if (rc < 0)
@@ -138,7 +140,8 @@ static uint16_t port_of(int fd)
     return ntohs(((struct sockaddr_in *)&a)->sin_port);
 }
 
-int http_listen(struct http_server *server, const char *ip, uint16_t port)
+int http_listen(struct http_server *server, const char *ip, uint16_t port,
+                unsigned door)
 {
     union {
         struct sockaddr any;
@@ -162,7 +165,8 @@ int http_listen(struct http_server *server, const char *ip, uint16_t port)
         return rc;
     }
     int rc = start(server, fd, &a.any,
-                   family == AF_INET6 ? sizeof a.in6 : sizeof a.in, NULL);
+                   family == AF_INET6 ? sizeof a.in6 : sizeof a.in, NULL,
+                   door);
     if (rc == 0)
         server->port = port_of(fd);
     return rc;
@@ -189,7 +193,8 @@ static int clear_way(const struct sockaddr_un *a)
     return rc;
 }
 
-int http_listen_unix(struct http_server *server, const char *path)
+int http_listen_unix(struct http_server *server, const char *path,
+                     unsigned door)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     size_t n = strlen(path);
@@ -212,7 +217,7 @@ int http_listen_unix(struct http_server *server, const char *path)
         close(fd);
         return rc;
     }
-    return start(server, fd, (struct sockaddr *)&a, sizeof a, path);
+    return start(server, fd, (struct sockaddr *)&a, sizeof a, path, door);
 }
 
 uint16_t http_bound_port(const struct http_server *server)

@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     if (uv_loop_init(&fake.loop) != 0)
         return 1;
     fake.server = http_new(&fake.loop, &ops, &limits, &fake);
-    int rc = http_listen(fake.server, o.host, o.port);
+    int rc = http_listen(fake.server, o.host, o.port, 0);
     if (rc < 0) {
         fprintf(stderr, "fakekubo: %s:%u: %s\n", o.host, o.port, strerror(-rc));
         return 1;

@@ -514,8 +514,10 @@ static void on_done(struct http_request *r, bool complete)
     maybe_free(c);
 }
 
-static size_t error_body(int status, char *buf, size_t size)
+static size_t error_body(unsigned door, int status, char *buf,
+                          size_t size)
 {
+    (void)door;
     int n = snprintf(buf, size, "{\"Message\":\"HTTP status %d\"}\n", status);
     return (size_t)n;
 }

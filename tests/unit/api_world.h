@@ -10,6 +10,7 @@
 #include "coordinator/api.h"
 #include "coordinator/front.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 
@@ -304,7 +305,8 @@ UNUSED static struct api_world *api_start(uint8_t nodes)
 {
     struct api_world *w = mem_alloc(sizeof *w);
     struct front_settings fs = {.default_min = 1, .default_max = 2,
-                                .drain_ms = 5000, .n_listen = 1};
+                                .drain_ms = 5000};
+    char listen[PATH_MAX + 64], sock[PATH_MAX];
     struct err_text why;
 
     uv_loop_init(&w->loop);
@@ -319,14 +321,11 @@ UNUSED static struct api_world *api_start(uint8_t nodes)
     w->agents = w->c->agents;
     coord_publish(w->c);
     w->port = coord_port();
-    snprintf(fs.listen[0].host, sizeof fs.listen[0].host, "127.0.0.1");
-    fs.listen[0].port = w->port;
-    if (api_closed) {
-        fs.auth = true;
-        fs.n_listen = 2;
-        fs.listen[1].is_unix = true;
-        api_socket(w, fs.listen[1].host, sizeof fs.listen[1].host);
-    }
+    api_socket(w, sock, sizeof sock);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u%s%s", w->port,
+             api_closed ? ",unix:" : "", api_closed ? sock : "");
+    fs.listen[API_CLUSTER] = listen;
+    fs.auth = api_closed;
     fs.store_path = w->c->state;
     fs.core = &w->box;
     fs.replica = &w->replica;

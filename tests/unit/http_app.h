@@ -235,6 +235,8 @@ static inline void on_body_end(struct http_request *r)
     } else if (route_is(job, "inject") || route_is(job, "close") ||
                route_is(job, "none") || route_is(job, "bare")) {
         respond_special(r, job);
+    } else if (route_is(job, "door")) {
+        respond_count(r, 200, http_door(r));
     } else if (!route_is(job, "hold")) {
         respond_count(r, 200, job->body);
     }
@@ -251,8 +253,10 @@ static inline void on_done(struct http_request *r, bool complete)
         atomic_fetch_add(&app->cut, 1);
 }
 
-static inline size_t error_body(int status, char *buf, size_t size)
+static inline size_t error_body(unsigned door, int status, char *buf,
+                                 size_t size)
 {
+    (void)door;
     int n = snprintf(buf, size, "{\"code\":%d}\n", status);
     assert(n > 0 && (size_t)n < size);
     return (size_t)n;
@@ -336,7 +340,7 @@ static inline void app_run(struct app *app)
 static inline struct app *app_start(const struct http_limits *limits)
 {
     struct app *app = app_init(limits);
-    assert_int_equal(http_listen(app->server, "127.0.0.1", 0), 0);
+    assert_int_equal(http_listen(app->server, "127.0.0.1", 0, 0), 0);
     app->port = http_bound_port(app->server);
     assert_true(app->port > 0);
     app_run(app);

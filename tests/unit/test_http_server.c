@@ -332,14 +332,15 @@ static void test_unix(void **state)
     fclose(f);
     limits.conns_per_ip = 1; /* does not count here */
     app = app_init(&limits);
-    assert_int_equal(http_listen_unix(app->server, path), 0);
-    assert_int_equal(http_listen_unix(app->server, path), -EADDRINUSE);
-    assert_int_equal(http_listen_unix(app->server, file), -EEXIST);
-    assert_int_equal(http_listen_unix(app->server, "/nonexistent/x"), -ENOENT);
+    assert_int_equal(http_listen_unix(app->server, path, 7), 0);
+    assert_int_equal(http_listen_unix(app->server, path, 7), -EADDRINUSE);
+    assert_int_equal(http_listen_unix(app->server, file, 0), -EEXIST);
+    assert_int_equal(http_listen_unix(app->server, "/nonexistent/x", 0),
+                     -ENOENT);
     char longest[128];
     memset(longest, 'x', sizeof longest);
     longest[127] = 0;
-    assert_int_equal(http_listen_unix(app->server, longest), -ENAMETOOLONG);
+    assert_int_equal(http_listen_unix(app->server, longest, 0), -ENAMETOOLONG);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     app_run(app);
@@ -350,6 +351,9 @@ static void test_unix(void **state)
         struct reply reply = receive(fds[i], "}\n");
         expect_reply(&reply, "200", "{\"body\":0}\n");
     }
+    send_get(fds[0], "GET /door");
+    struct reply reply = receive(fds[0], "}\n");
+    expect_reply(&reply, "200", "{\"body\":7}\n");
     for (int i = 0; i < 3; i++)
         close(fds[i]);
     app_stop(app);
@@ -364,14 +368,14 @@ static void test_listen(void **state)
     (void)state;
     app = app_start(NULL);
     other = app_init(NULL);
-    assert_int_equal(http_listen(other->server, "127.0.0.1", app->port),
+    assert_int_equal(http_listen(other->server, "127.0.0.1", app->port, 0),
                      -EADDRINUSE);
     assert_int_equal(http_bound_port(other->server), 0);
-    assert_int_equal(http_listen(other->server, "localhost", 0), -EINVAL);
-    assert_int_equal(http_listen(other->server, "192.0.2.1", 0),
+    assert_int_equal(http_listen(other->server, "localhost", 0, 0), -EINVAL);
+    assert_int_equal(http_listen(other->server, "192.0.2.1", 0, 0),
                      -EADDRNOTAVAIL);
     /* IPv4 and IPv6 are two listeners; the port may be the same. */
-    int rc = http_listen(other->server, "::1", app->port);
+    int rc = http_listen(other->server, "::1", app->port, 0);
     app_run(other);
     if (rc == 0) {
         struct sockaddr_in6 a = {.sin6_family = AF_INET6,
