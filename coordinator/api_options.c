@@ -313,6 +313,8 @@ static enum err expiry(const struct api_call *c, struct command_claim_put *k,
             return err_set(why, ERR_INVALID,
                            "expire-at cannot be parsed: parsing time "
                            "\"%.64s\" as \"2006-01-02T15:04:05Z07:00\"", at);
+        if (k->expires_ms == 0)
+            k->expires_ms = 1; /* 0 is never: the epoch is past, not that */
     } else if (in != NULL) {
         if (!api_duration_parse(in, &ms))
             return err_set(why, ERR_INVALID,

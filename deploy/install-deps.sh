@@ -18,7 +18,7 @@ usage: deploy/install-deps.sh [--tests] [--go]
   (nothing)  what the build needs: compiler, CMake, Ninja, libraries
   --go       Go too, which the IPFS test node needs
   --tests    --go, and clang with libFuzzer, cmocka, universal-ctags, pytest
-             with xdist
+             with xdist, Node.js with npm
 TEXT
 }
 
@@ -291,6 +291,11 @@ install_for_tests() {
     runtime=libclang-rt-$clang-dev
     [ -n "$clang" ] || die "clang does not tell its version"
     install "$runtime"
+    if command -v node >/dev/null && command -v npm >/dev/null; then
+        say "already there: Node.js $(node --version), npm"
+    else
+        install nodejs npm
+    fi
     install_go
 }
 

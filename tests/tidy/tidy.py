@@ -15,7 +15,7 @@ FILE_LINES, TEST_FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 800, 70, 80
 FLAT = "/* flat table */"  # on the line before a function: may be longer
 CODE_DIRS = ("proto", "coordinator", "agent", "ctl", "tests", "deploy")
 TEXT = (".c", ".h", ".py", ".sh", ".go", ".txt", ".md", ".json", ".cmake",
-        ".yaml", ".yml", ".service", ".mod")
+        ".yaml", ".yml", ".service", ".mod", ".mjs")
 SKIPPED_DIRS = {".git", "__pycache__", ".pytest_cache"}
 
 # Pieces of proto that know nothing of pins, CIDs or nodes.
@@ -204,7 +204,7 @@ def check_sizes(tree):
         if path.endswith((".c", ".h", ".py", ".sh", ".go")) and \
                 text.count("\n") > most:
             yield f"{path}:{most}: {text.count(chr(10))} lines, limit {most}"
-    for path, n, line in tree.lines((".c", ".h", ".py", ".sh")):
+    for path, n, line in tree.lines((".c", ".h", ".py", ".sh", ".mjs")):
         if len(line) > COLUMNS:
             yield f"{path}:{n}: {len(line)} columns, limit {COLUMNS}"
     for tag in tree.tags("f"):
