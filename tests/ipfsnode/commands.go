@@ -39,6 +39,7 @@ func init() {
 		"dag/stat":   {run: dagStat, args: "root+", shorts: "p=progress"},
 		"dag/export": {run: dagExport, args: "root"},
 		"dag/import": {run: dagImport, file: "path"},
+		"dag/put":    {run: dagPut, file: "object data"},
 		"refs": {run: refs, args: "ipfs-path+",
 			shorts: "r=recursive u=unique e=edges"},
 

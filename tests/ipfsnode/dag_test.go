@@ -166,6 +166,35 @@ func TestCBOR(t *testing.T) {
 	n.fails("files/stat?arg=/ipfs/"+k, "not unixfs node (proto or raw)")
 }
 
+func TestPutNode(t *testing.T) {
+	t.Parallel()
+	n := newPeer(t)
+	const one = "bafyreihltcnuuyqp2jm24aqydpnlj7b6w3ogwrplomrjtg5rifv44mmjey"
+	a := n.post("dag/put", file("f", `{"a": 1}`))
+	if a.status != 200 || a.body != `{"Cid":{"/":"`+one+`"}}`+"\n" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	n.fails("pin/ls?arg="+one, "path '"+one+"' is not pinned")
+	a = n.post("dag/put?input-codec=dag-cbor&pin=true",
+		file("f", "\xa1\x61a\x01"))
+	if a.body != `{"Cid":{"/":"`+one+`"}}`+"\n" {
+		t.Error(a.body)
+	}
+	n.ok("pin/ls?type=recursive&arg=" + one)
+	a = n.post("dag/put?store-codec=dag-json", file("f", `{ "a":1 }`))
+	k := strings.Split(a.body, `"`)[5]
+	if body := n.ok("block/get?arg=" + k).body; body != `{"a":1}` {
+		t.Error(k, body)
+	}
+	for _, wrong := range []string{"input-codec=odd", "store-codec=odd",
+		"hash=odd", "store-codec=raw", "input-codec=dag-cbor"} {
+		a = n.post("dag/put?"+wrong, file("f", `{"a": 1}`))
+		if a.status != 500 {
+			t.Errorf("%s: %d %s", wrong, a.status, a.body)
+		}
+	}
+}
+
 func TestRefs(t *testing.T) {
 	t.Parallel()
 	n := newPeer(t)
