@@ -160,7 +160,7 @@ static void on_stop_timer(uv_timer_t *t)
         log_warn("stop_now", "text=%s", "not all calls ended in time");
         _exit(0);
     }
-    if (!a->hub_closing && a->kubo_closed &&
+    if (!a->hub_closing && a->kubo_closed && !agent_reads_busy(a) &&
         (link_closed(a->link) || waited >= AGENT_GOODBYE_MS)) {
         a->hub_closing = true;
         stream_hub_close(a->hub, on_hub_closed, a);
@@ -196,6 +196,7 @@ void agent_stop(struct agent *a, int status)
     uv_timer_stop(&a->work_timer);
     uv_timer_stop(&a->report_timer);
     uv_timer_stop(&a->list_timer);
+    agent_reads_stop(a);
     uploads_stop(a->uploads);
     link_close(a->link, "stopping");
     pins_drop_calls(a->pins);
@@ -328,7 +329,11 @@ static enum err start(struct agent *a, struct err_text *why)
     a->hub = stream_hub_new(&a->loop);
     a->holders = holders_new(&a->loop, a->kubo);
     e = start_work(a, why);
-    return e == ERR_OK ? start_links(a, why) : e;
+    if (e == ERR_OK)
+        e = start_links(a, why);
+    if (e == ERR_OK)
+        agent_reads_start(a);
+    return e;
 }
 
 static void finish(struct agent *a)
@@ -342,6 +347,7 @@ static void finish(struct agent *a)
     journal_close(a->journal);
     identity_close(&a->identity);
     agent_gc_free(a);
+    agent_reads_free(a);
     message_scratch_free(&a->scratch);
     buf_free(&a->frame);
     uv_walk(&a->loop, close_walk, NULL);

@@ -1,6 +1,7 @@
 /* Private to agent*.c: agent.c starts, stops and paces; agent_link.c is what
  * coordinators ask and are told; agent_gc.c collects the daemon's garbage;
- * agent_orphans.c lists pins without an order.
+ * agent_orphans.c lists pins without an order; agent_reads.c counts reads in
+ * logs of gateways.
  */
 #ifndef PINFOLD_AGENT_AGENT_IMPL_H
 #define PINFOLD_AGENT_AGENT_IMPL_H
@@ -44,6 +45,7 @@ struct agent_gc {
 };
 
 struct listing;
+struct agent_reads;
 
 struct agent {
     const struct agent_config *config;
@@ -62,6 +64,7 @@ struct agent {
     struct link_events link_events;
     struct uploads *uploads;
     struct agent_gc gc;
+    struct agent_reads *reads; /* NULL: no logs are named */
     struct listing *orphans; /* a page under way, or NULL */
     struct report_item items[AGENT_REPORT_ITEMS];
     struct message message;
@@ -95,7 +98,15 @@ void agent_gc_free(struct agent *a);
 void agent_orphans_call(struct agent *a, uint64_t session,
                         const struct message_call *c);
 
+/* agent_reads.c */
+void agent_reads_start(struct agent *a); /* the links are there */
+void agent_reads_stop(struct agent *a);
+bool agent_reads_busy(const struct agent *a); /* a thread is at a log */
+void agent_reads_free(struct agent *a);
+
 /* agent_link.c */
+bool agent_commit(struct agent *a); /* false: the agent stops */
+uint64_t agent_next_seq(const struct agent *a);
 void agent_link_events(struct agent *a, struct link_events *out);
 void agent_on_report_timer(uv_timer_t *t);
 

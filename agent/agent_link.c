@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-static bool commit(struct agent *a)
+bool agent_commit(struct agent *a)
 {
     struct err_text why;
     enum err e = journal_commit(a->journal, &why);
@@ -80,7 +80,7 @@ static void on_welcome(void *arg, const struct message_welcome *w)
     if (!a->moved && (!head->has_tag || head->tag != w->pin_tag)) {
         journal_begin(a->journal);
         journal_tag(a->journal, w->pin_tag);
-        if (commit(a))
+        if (agent_commit(a))
             agent_tag_known(a, w->pin_tag);
     }
     agent_tell_work(a);
@@ -161,7 +161,7 @@ static bool on_orders(void *arg, const struct message_orders *o,
     journal_held(a->journal, o->history, o->to);
     if (o->seq > journal_head(a->journal)->seq)
         journal_seq(a->journal, o->seq);
-    if (!commit(a))
+    if (!agent_commit(a))
         return false;
     agent_tell_work(a);
     if (!o->more && a->full_orders)
@@ -187,7 +187,7 @@ static bool on_old(void *arg, uint64_t seq)
     journal_held(a->journal, history, 0);
     if (seq > head->seq)
         journal_seq(a->journal, seq);
-    return commit(a);
+    return agent_commit(a);
 }
 
 static void on_current(void *arg)
@@ -197,7 +197,7 @@ static void on_current(void *arg)
     if (a->full_orders) { /* what was still to come has gone meanwhile */
         journal_begin(a->journal);
         work_orders_end(a->work, agent_now_ms(a));
-        if (!commit(a))
+        if (!agent_commit(a))
             return;
         full_orders_end(a);
     }
@@ -231,7 +231,7 @@ static void encode_report(struct agent *a, uint64_t seq, uint32_t n)
 
 /* The state takes only higher numbers. Those of the clock are higher than all
  * that were used since an old copy of the journal was made. */
-static uint64_t next_seq(const struct agent *a)
+uint64_t agent_next_seq(const struct agent *a)
 {
     uint64_t last = journal_head(a->journal)->seq, now_ms;
     struct timespec t;
@@ -244,7 +244,7 @@ static uint64_t next_seq(const struct agent *a)
 void agent_on_report_timer(uv_timer_t *t)
 {
     struct agent *a = t->data;
-    uint64_t seq = next_seq(a);
+    uint64_t seq = agent_next_seq(a);
     uint32_t n;
 
     /* Not about orders that the full ones have not come to yet. */
@@ -256,7 +256,7 @@ void agent_on_report_timer(uv_timer_t *t)
         encode_report(a, seq, n);
         journal_report(a->journal, seq, span_buf(&a->frame));
     }
-    if (commit(a) && n > 0)
+    if (agent_commit(a) && n > 0)
         link_report(a->link, seq, span_buf(&a->frame));
 }
 
@@ -282,7 +282,7 @@ static void on_taken(void *arg, uint64_t seq, struct span frame)
     if (e == ERR_OK && m->kind == MESSAGE_REPORT && any_gone(&m->report)) {
         journal_begin(a->journal);
         work_taken(a->work, m->report.items, m->report.n);
-        if (!commit(a))
+        if (!agent_commit(a))
             return;
     }
     if (!uv_is_active((uv_handle_t *)&a->report_timer))

@@ -6,6 +6,7 @@
 #include "proto/mem.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #define AT(member) offsetof(struct agent_config, member)
@@ -55,6 +56,12 @@ static const struct conf_option options[] = {
      "they are cut off and tried again after it"},
     {"beat", CONF_MS, AT(beat_ms), "5s", 100, 10000, NULL, false,
      "interval of the reports on this node's condition"},
+    {"gateway-logs", CONF_LIST, AT(gateway_logs), NULL, 1, AGENT_LOGS_MAX,
+     NULL, false,
+     "access logs of gateways to the daemon on this host; what they say of "
+     "reads counts for the value of content"},
+    {"reads-interval", CONF_MS, AT(reads_ms), "10s", 100, HOUR, NULL, false,
+     "interval of the reports on what was read"},
     {"backoff", CONF_MS, AT(backoff_ms), "10s", 10, HOUR, NULL, false,
      "wait after a pin's first failure; doubled after each further one"},
     {"backoff-max", CONF_MS, AT(backoff_max_ms), "1h", 10,
@@ -106,6 +113,24 @@ static enum err check_coordinators(struct agent_config *c,
     return ERR_OK;
 }
 
+static enum err check_logs(const struct agent_config *c, struct err_text *why)
+{
+    char path[AGENT_LOG_PATH + 1], other[AGENT_LOG_PATH + 1];
+    size_t n = c->gateway_logs ? conf_list_count(c->gateway_logs) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!conf_list_entry(c->gateway_logs, i, path, sizeof path))
+            return err_set(why, ERR_INVALID, "gateway-logs: a path of more "
+                           "than %d bytes", (int)AGENT_LOG_PATH);
+        for (size_t k = 0; k < i; k++)
+            if (conf_list_entry(c->gateway_logs, k, other, sizeof other) &&
+                strcmp(other, path) == 0)
+                return err_set(why, ERR_INVALID,
+                               "gateway-logs: %.1000s is named twice", path);
+    }
+    return ERR_OK;
+}
+
 enum err agent_config_check(struct agent_config *c, struct err_text *why)
 {
     char host[LIMIT_NODE_NAME + 1] = "";
@@ -114,6 +139,8 @@ enum err agent_config_check(struct agent_config *c, struct err_text *why)
 
     if (e == ERR_OK)
         e = agent_config_labels(c, why);
+    if (e == ERR_OK)
+        e = check_logs(c, why);
     if (e != ERR_OK)
         return e;
     if (c->backoff_ms > c->backoff_max_ms)

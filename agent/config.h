@@ -6,15 +6,18 @@
 #include "proto/conf.h"
 #include "proto/types.h"
 
+enum { AGENT_LOGS_MAX = 16, AGENT_LOG_PATH = 3800 };
+
 struct agent_config {
     char *data_dir, *name;
     char *coordinators;
     char *kubo, *kubo_authorization_file;
+    char *gateway_logs;
     char *region, *zone, *rack, *labels;
     char *log_level, *log_format;
     uint64_t max_bytes, concurrent_pins;
     uint64_t call_ms, stall_ms, recheck_ms, gc_wait_ms, beat_ms, backoff_ms,
-        backoff_max_ms;
+        backoff_max_ms, reads_ms;
     /* by agent_config_check */
     uint32_t n_addrs;
     struct addr addrs[LIMIT_COORDINATORS];

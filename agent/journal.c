@@ -1,5 +1,5 @@
-#include "agent/journal.h"
 #include "agent/journal_aside.h"
+#include "agent/journal_impl.h"
 
 #include "proto/frame.h"
 #include "proto/hash.h"
@@ -7,18 +7,12 @@
 #include "proto/mem.h"
 
 #include <assert.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { FORM = 1 };
-
-enum statement {
-    BEGIN, COMMIT, ROLLBACK, HEAD, TAG, KEEP, FORGET, REPORT, SEQ, TAKEN,
-    REPORTS_DROP, ORIGINS_PUT, ORIGINS_DROP, ORIGINS_GET, STATEMENTS
-};
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -50,22 +44,10 @@ static const char schema[] =
     "CREATE TABLE reports (seq INTEGER PRIMARY KEY, frame BLOB NOT NULL);"
     "CREATE TABLE origins (pin INTEGER PRIMARY KEY, list BLOB NOT NULL);";
 
-struct journal {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS];
-    struct journal_head head;
-    struct journal_head before; /* of the transaction */
-    uint64_t n_origins;
-    uint64_t taken;             /* reports that go with the next commit */
-    bool open;
-    enum err failed;
-    struct err_text why;
-};
-
 /* --- SQLite --- */
 
-static enum err sql_error(sqlite3 *db, int rc, const char *what,
-                          struct err_text *why)
+enum err journal_error(sqlite3 *db, int rc, const char *what,
+                       struct err_text *why)
 {
     int code = rc & 0xff;
 
@@ -82,7 +64,7 @@ static enum err execute(sqlite3 *db, const char *sql, struct err_text *why)
 {
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? ERR_OK : sql_error(db, rc, "set-up", why);
+    return rc == SQLITE_OK ? ERR_OK : journal_error(db, rc, "set-up", why);
 }
 
 static void bind_u64(sqlite3_stmt *s, int at, uint64_t v)
@@ -119,7 +101,7 @@ static void run(struct journal *j, enum statement k)
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     if (rc != SQLITE_DONE && j->failed == ERR_OK)
-        j->failed = sql_error(j->db, rc, "write", &j->why);
+        j->failed = journal_error(j->db, rc, "write", &j->why);
 }
 
 /* --- open --- */
@@ -135,7 +117,7 @@ static enum err one_number(sqlite3 *db, const char *sql, uint64_t *out,
     if (rc == SQLITE_ROW)
         *out = column_u64(s, 0);
     sqlite3_finalize(s);
-    return rc == SQLITE_ROW ? ERR_OK : sql_error(db, rc, "read", why);
+    return rc == SQLITE_ROW ? ERR_OK : journal_error(db, rc, "read", why);
 }
 
 static enum err check_whole(sqlite3 *db, struct err_text *why)
@@ -151,7 +133,7 @@ static enum err check_whole(sqlite3 *db, struct err_text *why)
         well = strcmp((const char *)text, "ok") == 0;
     sqlite3_finalize(s);
     if (rc != SQLITE_ROW)
-        return sql_error(db, rc, "check", why);
+        return journal_error(db, rc, "check", why);
     return well ? ERR_OK : err_set(why, ERR_CORRUPT, "journal: damaged");
 }
 
@@ -207,7 +189,7 @@ static enum err prepare_all(struct journal *j, struct err_text *why)
                                     &j->statements[k], NULL);
 
         if (rc != SQLITE_OK)
-            return sql_error(j->db, rc, "prepare", why);
+            return journal_error(j->db, rc, "prepare", why);
     }
     return ERR_OK;
 }
@@ -226,10 +208,17 @@ struct report_check {
     bool bad;
 };
 
+static bool is_numbered(const struct message *m, uint64_t boot, uint64_t seq)
+{
+    if (m->kind == MESSAGE_READS)
+        return m->reads.boot == boot && m->reads.seq == seq;
+    return m->kind == MESSAGE_REPORT && m->report.boot == boot &&
+           m->report.seq == seq;
+}
+
 static void check_report(void *arg, uint64_t seq, struct span frame)
 {
     struct report_check *c = arg;
-    const struct message_report *r = &c->message.report;
     uint32_t length;
 
     if (frame.n <= FRAME_HEAD ||
@@ -237,8 +226,7 @@ static void check_report(void *arg, uint64_t seq, struct span frame)
         length != frame.n - FRAME_HEAD ||
         message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
                        &c->message, &c->scratch, NULL) != ERR_OK ||
-        c->message.kind != MESSAGE_REPORT ||
-        r->boot != c->journal->head.boot || r->seq != seq ||
+        !is_numbered(&c->message, c->journal->head.boot, seq) ||
         seq > c->journal->head.seq)
         c->bad = true;
 }
@@ -268,7 +256,7 @@ static enum err try_open(const char *path, struct journal *j,
     if (rc != SQLITE_OK && journal_is_directory(path))
         return err_set(why, ERR_CORRUPT, "journal: a directory");
     if (rc != SQLITE_OK)
-        return sql_error(j->db, rc, path, why);
+        return journal_error(j->db, rc, path, why);
     sqlite3_busy_timeout(j->db, 1000);
     /* The directory's lock keeps others out: without locks of its own a
      * transaction makes half as many system calls. */
@@ -292,6 +280,8 @@ static enum err try_open(const char *path, struct journal *j,
                     (unsigned long long)form);
     if (e == ERR_OK)
         e = read_head(j, why);
+    if (e == ERR_OK)
+        e = journal_logs_make(j, why);
     if (e == ERR_OK)
         e = prepare_all(j, why);
     if (e == ERR_OK)
@@ -429,7 +419,7 @@ enum err journal_items(struct journal *j,
         row(arg, &i);
     }
     sqlite3_finalize(s);
-    return rc == SQLITE_DONE ? ERR_OK : sql_error(j->db, rc, "read", why);
+    return rc == SQLITE_DONE ? ERR_OK : journal_error(j->db, rc, "read", why);
 }
 
 enum err journal_reports(struct journal *j,
@@ -450,7 +440,7 @@ enum err journal_reports(struct journal *j,
             row(arg, column_u64(s, 0), column_bytes(s, 1));
     }
     sqlite3_finalize(s);
-    return rc == SQLITE_DONE ? ERR_OK : sql_error(j->db, rc, "read", why);
+    return rc == SQLITE_DONE ? ERR_OK : journal_error(j->db, rc, "read", why);
 }
 
 /* --- writing --- */

@@ -1,7 +1,7 @@
 /* What an agent remembers: history and index held, the orders, reports that
  * no coordinator has taken, its boot number. A cache of the state and a spool
- * (DESIGN 12.5): losing it costs full ORDERS, never a pin. The only file here
- * that knows SQLite.
+ * (DESIGN 12.5): losing it costs full ORDERS, never a pin. The only files here
+ * that know SQLite.
  *
  * Loop thread. WAL, synchronous=NORMAL: a commit survives the end of the
  * process; what a power cut takes, the next ORDERS bring again. Writes stand
@@ -12,6 +12,7 @@
 #define PINFOLD_AGENT_JOURNAL_H
 
 #include "agent/core/work.h"
+#include "agent/tail.h"
 #include "proto/buf.h"
 #include "proto/err.h"
 
@@ -64,5 +65,12 @@ void journal_reports_drop(struct journal *j); /* all that are there */
  * removes them. Reading needs no transaction; an error reads as none. */
 void journal_origins(struct journal *j, uint64_t pin, struct span origins);
 void journal_origins_get(struct journal *j, uint64_t pin, struct buf *out);
+
+/* How far a log was read, in the transaction with what was counted of it. */
+void journal_log(struct journal *j, const char *path,
+                 const struct tail_position *at);
+/* false: it was never read. An error reads as that. */
+bool journal_log_get(struct journal *j, const char *path,
+                     struct tail_position *out);
 
 #endif

@@ -222,6 +222,7 @@ static void dispatch(struct session *s, const struct message *m)
     case MESSAGE_WELCOME:
     case MESSAGE_BEAT:
     case MESSAGE_REPORT:
+    case MESSAGE_READS:
     case MESSAGE_RESULT:
     case MESSAGE_TICKET:
     case MESSAGE_DATA:

@@ -11,11 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct report_wait {
-    struct agents *agents;
-    uint64_t session, boot, seq;
-};
-
 uint64_t agents_now_ms(const struct agents *a)
 {
     return uv_now(a->st.loop);
@@ -133,21 +128,65 @@ static void on_beat(struct session *s, struct span frame)
     agents_orders_answer(s);
 }
 
+void agents_taken(struct session *s, uint64_t boot, uint64_t seq)
+{
+    struct message m;
+
+    m.kind = MESSAGE_TAKEN;
+    m.taken.boot = boot;
+    m.taken.seq = seq;
+    (void)agents_send(s, &m);
+}
+
 static void on_reported(void *arg, struct replica_result *r)
 {
     struct report_wait *w = arg;
     struct session *s = agents_session(w->agents, w->session);
-    struct message m;
 
-    if (s != NULL) {
-        if (talk_reported(&s->talk, r->error, r->verdict)) {
-            m.kind = MESSAGE_TAKEN;
-            m.taken.boot = w->boot;
-            m.taken.seq = w->seq;
-            (void)agents_send(s, &m);
-        }
-    }
+    if (s != NULL && talk_reported(&s->talk, r->error, r->verdict))
+        agents_taken(s, w->boot, w->seq);
     free(w);
+}
+
+bool agents_report_due(struct session *s, uint64_t boot)
+{
+    struct agents *a = s->agents;
+    enum talk_report say = talk_report(&s->talk,
+                                       replica_leading(a->st.replica),
+                                       store_node(a->st.store, s->node),
+                                       boot);
+
+    if (say == TALK_FLOOD) {
+        log_warn("agent_reports", "node=%u text=%s", s->node,
+                 "more reports than it may leave unanswered");
+        stream_close(s->stream);
+    }
+    return say == TALK_PROPOSE;
+}
+
+bool agents_propose_report(struct session *s, struct command *c,
+                           uint64_t boot, uint64_t seq)
+{
+    struct agents *a = s->agents;
+    struct report_wait *w = mem_alloc(sizeof *w);
+    enum err e;
+
+    w->agents = a;
+    w->session = s->id;
+    w->boot = boot;
+    w->seq = seq;
+    e = replica_propose(a->st.replica, c, on_reported, w);
+    if (e == ERR_TOO_LARGE) { /* again would not help */
+        log_warn("agent_reports", "node=%u text=%s", s->node,
+                 "a report is larger than an operation may be");
+        stream_close(s->stream);
+    }
+    if (e != ERR_OK) {
+        free(w); /* full: it is sent again */
+        return false;
+    }
+    talk_proposed(&s->talk);
+    return true;
 }
 
 /* agents_hello_keep() sees to a session whose journal the state does not know
@@ -155,22 +194,10 @@ static void on_reported(void *arg, struct replica_result *r)
 static void on_report(struct session *s, const struct message_report *r)
 {
     struct agents *a = s->agents;
-    struct report_wait *w;
-    enum talk_report say = talk_report(&s->talk,
-                                       replica_leading(a->st.replica),
-                                       store_node(a->st.store, s->node),
-                                       r->boot);
     struct command c;
-    enum err e;
 
-    if (say == TALK_IGNORE)
+    if (!agents_report_due(s, r->boot))
         return;
-    if (say == TALK_FLOOD) {
-        log_warn("agent_reports", "node=%u text=%s", s->node,
-                 "more reports than it may leave unanswered");
-        stream_close(s->stream);
-        return;
-    }
     c.kind = COMMAND_REPORT;
     c.actor = PRINCIPAL_LOCAL;
     c.org = ORG_DEFAULT;
@@ -179,22 +206,8 @@ static void on_report(struct session *s, const struct message_report *r)
     c.report.seq = r->seq;
     c.report.n = r->n;
     c.report.items = r->items;
-    w = mem_alloc(sizeof *w);
-    w->agents = a;
-    w->session = s->id;
-    w->boot = r->boot;
-    w->seq = r->seq;
-    e = replica_propose(a->st.replica, &c, on_reported, w);
-    if (e == ERR_TOO_LARGE) { /* again would not help */
-        log_warn("agent_reports", "node=%u text=%s", s->node,
-                 "a report is larger than an operation may be");
-        stream_close(s->stream);
-    }
-    if (e != ERR_OK) {
-        free(w); /* full: it is sent again */
+    if (!agents_propose_report(s, &c, r->boot, r->seq))
         return;
-    }
-    talk_proposed(&s->talk);
     a->stats.reports++;
     a->stats.report_items += r->n;
 }
@@ -215,6 +228,8 @@ static void on_open_frame(struct session *s, struct span frame)
         on_beat(s, frame);
     else if (m.kind == MESSAGE_REPORT)
         on_report(s, &m.report);
+    else if (m.kind == MESSAGE_READS)
+        agents_reads(s, &m.reads);
     else if (m.kind == MESSAGE_RESULT)
         agents_call_result(s, &m.result);
     else if (m.kind == MESSAGE_GOODBYE)
@@ -406,11 +421,13 @@ enum err agents_new(const struct agents_settings *st, struct agents **out,
     a->directory = 1;
     a->directory_nodes = mem_array(LIMIT_NODES, sizeof *a->directory_nodes);
     orders_scratch_init(&a->orders);
+    pin_init(&a->pin);
     e = stream_listen(st->hub, &st->listen, AGENTS_PENDING_MAX, on_accepted,
                       a, &a->listener, why);
     if (e != ERR_OK) {
         err_prefix(why, "listen-agents");
         orders_scratch_free(&a->orders);
+    pin_free(&a->pin);
         free(a->directory_nodes);
         free(a);
         return e;
@@ -447,5 +464,6 @@ void agents_free(struct agents *a)
     buf_free(&a->out);
     message_scratch_free(&a->scratch);
     orders_scratch_free(&a->orders);
+    pin_free(&a->pin);
     free(a);
 }

@@ -47,6 +47,7 @@ struct agents_soft {
     uint64_t beat_wall_ms;          /* wall clock of the last BEAT */
     struct message_beat beat;       /* work, peers, daemon id … */
     char version[64];
+    struct reads_totals reads;      /* of its last READS */
 };
 const struct agents_soft *agents_soft(const struct agents *a, uint32_t node);
 
@@ -81,6 +82,8 @@ enum err agents_open(struct agents *a, const struct agents_open *o,
 struct agents_stats {
     uint64_t sessions, hellos, refused, beats, orders, items, reports,
         report_items, calls, streams, pending_streams;
+    uint64_t reads, reads_unknown; /* contents whose reads were counted, or
+                                      that nobody claims */
 };
 void agents_stats(const struct agents *a, struct agents_stats *out);
 

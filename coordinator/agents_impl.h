@@ -1,6 +1,6 @@
 /* Private to agents*.c: agents.c is sessions (BEAT, REPORT), agents_hello.c
  * how they begin, agents_orders.c what leaves for them, agents_call.c questions
- * and tickets.
+ * and tickets, agents_reads.c what was read at them.
  */
 #ifndef PINFOLD_AGENTS_IMPL_H
 #define PINFOLD_AGENTS_IMPL_H
@@ -90,6 +90,8 @@ struct agents {
     struct message_scratch scratch;
     struct orders_scratch orders;
     struct buf out;
+    struct reads_delta reads[LIMIT_READS]; /* of those that are claimed */
+    struct pin pin;           /* scratch */
     struct directory_node *directory_nodes;
     struct agents_stats stats;
     struct log_pace refused;
@@ -104,6 +106,18 @@ void agents_session_end(struct session *s);
 void agents_refuse(struct agents *a, struct stream *stream,
                    const char *text);
 
+/* Whose TAKEN follows the verdict. */
+struct report_wait {
+    struct agents *agents;
+    uint64_t session, boot, seq;
+};
+void agents_taken(struct session *s, uint64_t boot, uint64_t seq);
+/* The operation in c is its report of that number; whether it is under way. */
+bool agents_propose_report(struct session *s, struct command *c,
+                           uint64_t boot, uint64_t seq);
+/* Whether a report of that boot is to be proposed; closes a flood. */
+bool agents_report_due(struct session *s, uint64_t boot);
+
 struct agent_node *agents_node_at(struct agents *a, uint32_t id);
 
 /* agents_hello.c */
@@ -117,6 +131,9 @@ void agents_hello_keep(struct session *s); /* its row as it said */
 /* agents_orders.c: an answer to a BEAT, or a push when something changed. */
 void agents_orders_answer(struct session *s);
 void agents_orders_push(struct session *s);
+
+/* agents_reads.c */
+void agents_reads(struct session *s, const struct message_reads *r);
 
 /* agents_call.c */
 void agents_call_result(struct session *s, const struct message_result *r);

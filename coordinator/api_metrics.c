@@ -146,6 +146,12 @@ static void agent_series(struct buf *b, const struct view *v)
         a->reports);
     one(b, "pinfold_agent_report_items_total", "counter",
         "items in those REPORTs", a->report_items);
+    one(b, "pinfold_reads_taken_total", "counter",
+        "contents whose reads were reported by agents and counted",
+        a->reads);
+    one(b, "pinfold_reads_unknown_total", "counter",
+        "contents whose reads were reported and that nobody claims",
+        a->reads_unknown);
     one(b, "pinfold_agent_calls_total", "counter", "questions to agents",
         a->calls);
 }
@@ -252,6 +258,40 @@ static const struct node_series verify_table[] = {
      node_unchecked},
 };
 
+static uint64_t log_lines(const struct view_node *n)
+{
+    return n->reads.lines;
+}
+static uint64_t log_malformed(const struct view_node *n)
+{
+    return n->reads.malformed;
+}
+static uint64_t log_other(const struct view_node *n)
+{
+    return n->reads.other;
+}
+static uint64_t log_repeated(const struct view_node *n)
+{
+    return n->reads.repeated;
+}
+static uint64_t log_capped(const struct view_node *n)
+{
+    return n->reads.capped;
+}
+
+static const struct node_series gateway_table[] = {
+    {"pinfold_gateway_lines_total", "lines of gateways' logs that its agent "
+     "read, as its last report of reads to the leader said", log_lines},
+    {"pinfold_gateway_malformed_total", "of those, of no known form",
+     log_malformed},
+    {"pinfold_gateway_other_total", "of those, no reads of content",
+     log_other},
+    {"pinfold_gateway_repeated_total", "reads by who had read it just before",
+     log_repeated},
+    {"pinfold_gateway_capped_total", "reads by who reads too much",
+     log_capped},
+};
+
 static void node_samples(struct buf *b, const struct view *v,
                          const struct node_series *s, const char *type)
 {
@@ -270,6 +310,9 @@ static void node_lines(struct buf *b, const struct view *v)
         node_samples(b, v, &node_table[s], "gauge");
     for (size_t s = 0; s < sizeof verify_table / sizeof verify_table[0]; s++)
         node_samples(b, v, &verify_table[s], "counter");
+    for (size_t s = 0; s < sizeof gateway_table / sizeof gateway_table[0];
+         s++)
+        node_samples(b, v, &gateway_table[s], "counter");
     series(b, "pinfold_node_state", "gauge", "1 for the state it is in");
     for (uint32_t i = 0; i < v->n_nodes; i++) {
         buf_text(b, "pinfold_node_state{node=\"");

@@ -139,6 +139,7 @@ static void fill_nodes(struct view *v, const struct view_sources *from,
         n->beat_wall_ms = s->beat_wall_ms;
         if (s->beat_wall_ms != 0)
             fill_beat(n, &s->beat);
+        n->reads = s->reads;
     }
 }
 

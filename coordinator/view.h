@@ -30,6 +30,7 @@ struct view_node {
     char addrs[LIMIT_NODE_ADDRS][LIMIT_MULTIADDR + 1];
     uint64_t free_bytes, capacity, repo_size, storage_max, queue, orphans;
     uint64_t in_total, out_total, in_rate, out_rate;
+    struct reads_totals reads;
     uint32_t n_work;
     struct beat_work work[LIMIT_BEAT_WORK]; /* sorted by pin */
     uint32_t n_peers;

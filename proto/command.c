@@ -32,6 +32,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_SCORE] = {"SCORE", 1, 7 + 1},
     [COMMAND_RATE] = {"RATE", 1, 7 + 4},
     [COMMAND_FORMULA] = {"FORMULA", 1, 7 + 3},
+    [COMMAND_READS] = {"READS", 1, 7 + 4},
 };
 
 const char *command_kind_text(unsigned kind)
@@ -44,7 +45,9 @@ const char *command_kind_text(unsigned kind)
 void command_scratch_free(struct command_scratch *s)
 {
     free(s->items);
+    free(s->reads);
     s->items = NULL;
+    s->reads = NULL;
     s->size_items = 0;
 }
 

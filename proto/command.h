@@ -37,7 +37,8 @@ enum command_kind {
     COMMAND_EVICT = 18,
     COMMAND_SCORE = 19,
     COMMAND_RATE = 20,
-    COMMAND_FORMULA = 21
+    COMMAND_FORMULA = 21,
+    COMMAND_READS = 30
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -184,6 +185,21 @@ struct command_score {
     struct score_item items[LIMIT_SCORES];
 };
 
+/* How often content was read at a node since its last report, with which it
+ * is numbered, for each organisation that claims it; the rest is passed over.
+ */
+#define COMMAND_READS_MAX (UINT64_C(1) << 40)
+struct reads_delta {
+    struct cid cid;
+    uint64_t reads_q16; /* 1/65536: 1 to COMMAND_READS_MAX */
+};
+struct command_reads {
+    uint32_t node;
+    uint64_t boot, seq;
+    uint32_t n;
+    const struct reads_delta *items; /* caller's; decoder: the scratch's */
+};
+
 /* What a rater says of content that the organisation claims. */
 struct command_rate {
     struct cid cid;
@@ -246,6 +262,7 @@ struct command {
         struct command_score score;
         struct command_rate rate;
         struct command_formula formula;
+        struct command_reads reads;
         struct command_token_put token_put;
         struct command_token_remove token_remove;
     };
@@ -254,6 +271,7 @@ struct command {
 /* Memory that decoded commands point into beside the input; reused. */
 struct command_scratch {
     struct report_item *items;
+    struct reads_delta *reads; /* LIMIT_READS, or NULL */
     uint32_t size_items;
 };
 void command_scratch_free(struct command_scratch *s);

@@ -111,6 +111,16 @@ static void get_report(struct decode *d, struct command_report *c,
     c->items = s->items;
 }
 
+static void get_reads(struct decode *d, struct command_reads *c,
+                      struct command_scratch *s)
+{
+    c->node = (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
+    c->boot = decode_u64(d, "report boot", UINT64_MAX);
+    c->seq = decode_u64(d, "report seq", UINT64_MAX);
+    c->n = command_decode_reads(d, s);
+    c->items = s->reads;
+}
+
 static void get_node_put(struct decode *d, struct command_node_put *c)
 {
     field_decode_bytes(d, "key", c->key, TYPES_KEY);
@@ -235,6 +245,9 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_RATE:
     case COMMAND_FORMULA:
         command_decode_value(d, c);
+        break;
+    case COMMAND_READS:
+        get_reads(d, &c->reads, s);
         break;
     }
 }

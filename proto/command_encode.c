@@ -95,6 +95,15 @@ static void put_report(struct buf *b, const struct command_report *c)
     command_encode_items(b, c->items, c->n);
 }
 
+static void put_reads(struct buf *b, const struct command_reads *c)
+{
+    assert(c->node > 0);
+    encode_u64(b, c->node);
+    encode_u64(b, c->boot);
+    encode_u64(b, c->seq);
+    command_encode_reads(b, c->items, c->n);
+}
+
 static void put_node_put(struct buf *b, const struct command_node_put *c)
 {
     encode_bin(b, c->key, TYPES_KEY);
@@ -214,6 +223,9 @@ static void put_body(struct buf *b, const struct command *c)
     case COMMAND_RATE:
     case COMMAND_FORMULA:
         command_encode_value(b, c);
+        break;
+    case COMMAND_READS:
+        put_reads(b, &c->reads);
         break;
     }
 }

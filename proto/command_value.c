@@ -1,6 +1,7 @@
 /* The operations of the value engine: encoder and decoder side by side.
  */
 #include "proto/command_wire.h"
+#include "proto/mem.h"
 
 #include <assert.h>
 
@@ -29,6 +30,39 @@ static void get_score(struct decode *d, struct command_score *c)
         c->items[i].org = field_decode_u32(d, "organisation");
         c->items[i].reads = decode_u64(d, "reads", UINT64_MAX);
     }
+}
+
+static_assert(LIMIT_READS * (3 + LIMIT_CID + 9) < LIMIT_OPERATION * 3 / 4,
+              "those that one operation counts fit");
+
+void command_encode_reads(struct buf *b, const struct reads_delta *items,
+                          uint32_t n)
+{
+    assert(n <= LIMIT_READS);
+    encode_array(b, 2 * n);
+    for (uint32_t i = 0; i < n; i++) {
+        assert(items[i].cid.n > 0 && items[i].reads_q16 > 0);
+        assert(items[i].reads_q16 <= COMMAND_READS_MAX);
+        field_encode_cid(b, &items[i].cid);
+        encode_u64(b, items[i].reads_q16);
+    }
+}
+
+uint32_t command_decode_reads(struct decode *d, struct command_scratch *s)
+{
+    uint32_t n = decode_array(d, "reads", 0, 2 * LIMIT_READS);
+
+    if (n % 2 != 0)
+        decode_fail(d, "reads", "not content and count of each");
+    if (!s->reads)
+        s->reads = mem_array(LIMIT_READS, sizeof *s->reads);
+    n /= 2;
+    for (uint32_t i = 0; i < n && decode_ok(d); i++) {
+        field_decode_cid(d, "read cid", false, &s->reads[i].cid);
+        s->reads[i].reads_q16 = field_decode_range(d, "read count", 1,
+                                                   COMMAND_READS_MAX);
+    }
+    return decode_ok(d) ? n : 0;
 }
 
 void field_encode_score(struct buf *b, const struct score_config *s)

@@ -22,6 +22,7 @@ const struct field_kind message_kinds[MESSAGE_KINDS] = {
     [MESSAGE_DATA] = {"DATA", 1, 2 + 1},
     [MESSAGE_END] = {"END", 1, 2 + 0},
     [MESSAGE_FAIL] = {"FAIL", 1, 2 + 2},
+    [MESSAGE_READS] = {"READS", 1, 2 + 4},
 };
 
 const char *message_kind_text(unsigned kind)

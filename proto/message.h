@@ -20,6 +20,7 @@ enum message_kind {
     MESSAGE_ORDERS = 4, MESSAGE_REPORT = 5, MESSAGE_TAKEN = 6,
     MESSAGE_OPEN = 7, MESSAGE_CALL = 8, MESSAGE_RESULT = 9,
     MESSAGE_GOODBYE = 11,
+    MESSAGE_READS = 40,
     /* role 2 only */
     MESSAGE_TICKET = 32, MESSAGE_DATA = 33, MESSAGE_END = 34,
     MESSAGE_FAIL = 35
@@ -136,6 +137,23 @@ struct message_report { /* agent → leader */
     const struct report_item *items;
 };
 
+/* What an agent found in the logs of its gateways since it started. */
+struct reads_totals {
+    uint64_t lines;
+    uint64_t malformed; /* … that it could not read */
+    uint64_t other;     /* … that are no reads of content */
+    uint64_t repeated;  /* reads that a client had made just before */
+    uint64_t capped;    /* … that were too many of one client */
+};
+
+/* Numbered with the reports, and taken as they are. */
+struct message_reads { /* agent → leader */
+    uint64_t boot, seq;
+    uint32_t n;
+    const struct reads_delta *items;
+    struct reads_totals totals;
+};
+
 struct message_taken { /* leader → agent */
     uint64_t boot, seq;
 };
@@ -197,6 +215,7 @@ struct message {
         struct message_ticket ticket;
         struct message_data data;
         struct message_fail fail;
+        struct message_reads reads;
     };
 };
 

@@ -176,6 +176,22 @@ static void get_report(struct decode *d, struct message_report *m,
     m->items = s->report.items;
 }
 
+static void get_reads(struct decode *d, struct message_reads *m,
+                      struct message_scratch *s)
+{
+    struct reads_totals *t = &m->totals;
+    uint64_t *const all[MESSAGE_READS_TOTALS] = {
+        &t->lines, &t->malformed, &t->other, &t->repeated, &t->capped};
+
+    m->boot = decode_u64(d, "boot", UINT64_MAX);
+    m->seq = decode_u64(d, "seq", UINT64_MAX);
+    m->n = command_decode_reads(d, &s->report);
+    m->items = s->report.reads;
+    decode_array(d, "totals", MESSAGE_READS_TOTALS, MESSAGE_READS_TOTALS);
+    for (int i = 0; i < MESSAGE_READS_TOTALS; i++)
+        *all[i] = decode_u64(d, "total", UINT64_MAX);
+}
+
 static void get_open(struct decode *d, struct message_open *m)
 {
     field_decode_bytes(d, "ticket", m->ticket, MESSAGE_TICKET_BYTES);
@@ -262,6 +278,9 @@ static void get_body(struct decode *d, struct message *m,
         break;
     case MESSAGE_FAIL:
         get_fail(d, &m->fail);
+        break;
+    case MESSAGE_READS:
+        get_reads(d, &m->reads, s);
         break;
     }
 }

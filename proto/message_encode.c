@@ -142,6 +142,19 @@ static void put_report(struct buf *b, const struct message_report *m)
     command_encode_items(b, m->items, m->n);
 }
 
+static void put_reads(struct buf *b, const struct message_reads *m)
+{
+    encode_u64(b, m->boot);
+    encode_u64(b, m->seq);
+    command_encode_reads(b, m->items, m->n);
+    encode_array(b, MESSAGE_READS_TOTALS);
+    encode_u64(b, m->totals.lines);
+    encode_u64(b, m->totals.malformed);
+    encode_u64(b, m->totals.other);
+    encode_u64(b, m->totals.repeated);
+    encode_u64(b, m->totals.capped);
+}
+
 static void put_open(struct buf *b, const struct message_open *m)
 {
     assert(m->purpose >= OPEN_ADD && m->purpose <= OPEN_IMPORT);
@@ -227,6 +240,9 @@ static void put_body(struct buf *b, const struct message *m)
         break;
     case MESSAGE_FAIL:
         put_fail(b, &m->fail);
+        break;
+    case MESSAGE_READS:
+        put_reads(b, &m->reads);
         break;
     }
 }

@@ -8,7 +8,7 @@
 #include "proto/field.h"
 #include "proto/message.h"
 
-enum { MESSAGE_KINDS = MESSAGE_FAIL + 1 };
+enum { MESSAGE_READS_TOTALS = 5, MESSAGE_KINDS = MESSAGE_READS + 1 };
 
 extern const struct field_kind message_kinds[MESSAGE_KINDS];
 

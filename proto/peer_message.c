@@ -155,7 +155,7 @@ static void get_status(struct decode *d, struct peer_status *m)
 static void get_operations(struct decode *d, struct span *out, uint32_t n)
 {
     struct command c;
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
 
     for (uint32_t i = 0; i < n && decode_ok(d); i++) {
         out[i] = decode_bin(d, "operation", 1, LIMIT_OPERATION);

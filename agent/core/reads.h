@@ -14,7 +14,7 @@
 #ifndef PINFOLD_AGENT_READS_H
 #define PINFOLD_AGENT_READS_H
 
-#include "proto/cid.h"
+#include "proto/command.h"
 #include "proto/hash.h"
 
 enum { READS_WINDOW_MS = 10 * 60 * 1000, READS_ONE_Q16 = 1 << 16 };
@@ -33,11 +33,6 @@ struct reads_event {
     uint64_t user;      /* a pseudonym, the same for the same user */
     uint64_t bytes;     /* that were sent */
     uint64_t size;      /* of the content; 0: not known, so any byte is all */
-};
-
-struct reads_delta {
-    struct cid cid;
-    uint64_t reads_q16; /* since the last drain, in units of 1/65536 */
 };
 
 struct reads_stats { /* since reads_new */

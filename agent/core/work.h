@@ -133,6 +133,8 @@ uint32_t work_busy(const struct work *w, struct beat_work *out,
 bool work_holds(const struct work *w, const struct cid *c);
 /* Is there an order about it, of whatever kind? */
 bool work_knows(const struct work *w, const struct cid *c);
+/* What is pinned of that, in bytes; 0: it is not, or not known. */
+uint64_t work_size(const struct work *w, const struct cid *c);
 /* Does an order want only the block itself? */
 bool work_wants_direct(const struct work *w, const struct cid *c);
 

@@ -112,6 +112,15 @@ bool work_knows(const struct work *w, const struct cid *c)
     return work_cid_first(w, c->bytes, c->n) != NULL;
 }
 
+uint64_t work_size(const struct work *w, const struct cid *c)
+{
+    for (const struct item *i = work_cid_first(w, c->bytes, c->n);
+         i != NULL; i = work_cid_next(i))
+        if (i->held && i->want == COPY_RECURSIVE)
+            return i->size;
+    return 0;
+}
+
 bool work_wants_direct(const struct work *w, const struct cid *c)
 {
     for (const struct item *i = work_cid_first(w, c->bytes, c->n);

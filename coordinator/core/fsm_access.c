@@ -23,6 +23,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_TICK:
     case COMMAND_ASSIGN:
     case COMMAND_REPORT:
+    case COMMAND_READS:
     case COMMAND_EXPIRE:
     case COMMAND_NODE_PUT:
     case COMMAND_CONFIG_PUT:

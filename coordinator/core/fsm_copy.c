@@ -277,30 +277,39 @@ static void apply_item(struct fsm *f, uint32_t node,
         put_fail(f, i, node);
 }
 
+bool fsm_report_taken(struct fsm *f, uint32_t node, uint64_t boot,
+                      uint64_t seq, struct fsm_result *r)
+{
+    const struct node *n = store_node(f->store, node);
+    struct node now;
+
+    r->node = node;
+    if (n == NULL || n->admin == ADMIN_REMOVED) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", node);
+        return false;
+    }
+    if (boot != n->boot) {
+        fsm_refuse(r, VERDICT_DENIED, "report of node %u is of another "
+                   "journal", node);
+        return false;
+    }
+    if (seq <= n->seq) {
+        fsm_refuse(r, VERDICT_ALREADY, "report %llu of node %u was taken",
+                   (unsigned long long)seq, node);
+        return false;
+    }
+    now = *n;
+    now.seq = seq;
+    store_node_put(f->store, &now);
+    return true;
+}
+
 void fsm_report(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_report *report = &c->report;
-    const struct node *n = store_node(f->store, report->node);
-    struct node now;
 
-    r->node = report->node;
-    if (n == NULL || n->admin == ADMIN_REMOVED) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", report->node);
+    if (!fsm_report_taken(f, report->node, report->boot, report->seq, r))
         return;
-    }
-    if (report->boot != n->boot) {
-        fsm_refuse(r, VERDICT_DENIED, "report of node %u is of another "
-                   "journal", report->node);
-        return;
-    }
-    if (report->seq <= n->seq) {
-        fsm_refuse(r, VERDICT_ALREADY, "report %llu of node %u was taken",
-                   (unsigned long long)report->seq, report->node);
-        return;
-    }
-    now = *n;
-    now.seq = report->seq;
-    store_node_put(f->store, &now);
     for (uint32_t k = 0; k < report->n; k++)
         apply_item(f, report->node, &report->items[k]);
 }

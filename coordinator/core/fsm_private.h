@@ -130,6 +130,10 @@ bool fsm_bound_placed(const struct fsm *f, const struct command *c,
 /* fsm_copy.c */
 void fsm_assign(struct fsm *f, const struct command *c,
                 struct fsm_result *r);
+/* Whether it is a new report of the journal that the node's row knows; its
+ * number is then the row's. */
+bool fsm_report_taken(struct fsm *f, uint32_t node, uint64_t boot,
+                      uint64_t seq, struct fsm_result *r);
 void fsm_report(struct fsm *f, const struct command *c,
                 struct fsm_result *r);
 void fsm_recover(struct fsm *f, const struct command *c,
@@ -190,6 +194,7 @@ void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_value_score(struct fsm *f, const struct command *c,
                      struct fsm_result *r);
+void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_formula(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

@@ -1,4 +1,4 @@
-/* SCORE, RATE and FORMULA: what changes values; and what fades.
+/* SCORE, READS, RATE and FORMULA: what changes values; and what fades.
  */
 #include "coordinator/core/fsm_private.h"
 
@@ -88,26 +88,50 @@ static bool score_one(struct fsm *f, uint32_t org, uint64_t reads)
     return changed;
 }
 
+/* Of one organisation, or, 0, of each that claims it. */
+static void score_pin(struct fsm *f, uint32_t org, uint64_t reads)
+{
+    uint32_t orgs[LIMIT_ORGS], n = 1;
+    bool changed = false;
+
+    orgs[0] = org;
+    if (org == 0)
+        n = claims_orgs(&f->after, orgs);
+    for (uint32_t k = 0; k < n; k++)
+        changed = score_one(f, orgs[k], reads) || changed;
+    if (changed)
+        fsm_save(f);
+}
+
 void fsm_value_score(struct fsm *f, const struct command *c,
                      struct fsm_result *r)
 {
     r->verdict = VERDICT_ALREADY;
     for (uint32_t k = 0; k < c->score.n; k++) {
         const struct score_item *i = &c->score.items[k];
-        uint32_t orgs[LIMIT_ORGS], n = 1;
-        bool changed = false;
 
         if (!fsm_load(f, i->pin)
             || (i->org != 0 && !fsm_may_recover(f, &f->before, i->org)))
             continue;
         r->verdict = VERDICT_ACCEPTED;
-        orgs[0] = i->org;
-        if (i->org == 0)
-            n = claims_orgs(&f->after, orgs);
-        for (uint32_t o = 0; o < n; o++)
-            changed = score_one(f, orgs[o], i->reads) || changed;
-        if (changed)
-            fsm_save(f);
+        score_pin(f, i->org, i->reads);
+    }
+}
+
+void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_reads *x = &c->reads;
+
+    if (!fsm_report_taken(f, x->node, x->boot, x->seq, r))
+        return;
+    for (uint32_t k = 0; k < x->n; k++) {
+        const struct reads_delta *i = &x->items[k];
+
+        if (!store_pin_find(f->store, &i->cid, &f->before)
+            || f->before.org == 0)
+            continue;
+        pin_assign(&f->after, &f->before);
+        score_pin(f, 0, i->reads_q16);
     }
 }
 

@@ -136,8 +136,24 @@ RAFT = {
 CREDENTIALS = {"token": b"\x00pft_12_" + b"a7" * 25 + b"ma",
                "basic": b"\x01bGFiL2FubjpjOmQ=", "plain": b"\x01YTpi"}
 
-SEEDS = {"auth": CREDENTIALS, "frame": FRAMES, "addr": ADDRESSES,
-         "http_query": QUERIES,
+_WHO = b'192.0.2.7 - - [10/Oct/2020:13:55:36 +0200] "'
+ACCESSES = {
+    "combined": _WHO + b'GET /ipfs/%b/a?b HTTP/1.1" 206 7 "-" "x \\"y"'
+                % CID.encode(),
+    "vhost": CID.encode() + b'.ipfs.h:443 2001:db8::1 - u '
+             b'[10/Oct/2020:13:55:36 -0730] "GET / HTTP/2.0" 304 -',
+    "url": _WHO + b'GET http://%b.ipfs.h/ HTTP/1.1" 200 0' % CID.encode(),
+    "post": _WHO + b'POST /x HTTP/1.1" 200 0',
+    "tls": _WHO + b'\\x16" 400 0',
+    "nginx": b'{"time_iso8601":"2020-10-10T13:55:36+02:00","remote_addr":'
+             b'"::ffff:1.2.3.4","request":"GET \\/ipfs\\/%b",'
+             b'"status":"200","body_bytes_sent":"9"}' % CID.encode(),
+    "caddy": b'{"ts":1602330936.25,"request":{"client_ip":"::1","method":'
+             b'"GET","host":"%b.ipfs.h","uri":"/"},"size":9,"status":206}'
+             % CID.encode()}
+
+SEEDS = {"access_log": ACCESSES, "auth": CREDENTIALS, "frame": FRAMES,
+         "addr": ADDRESSES, "http_query": QUERIES,
          "add_lines": LINES, "pin_options": OPTIONS, "ctl_answers": ANSWERS,
          "member": FILES, "store_row": ROWS, "kubo_text": ERRORS,
          "raft_message": RAFT, "car": CARS}

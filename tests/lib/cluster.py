@@ -123,7 +123,7 @@ class Agent(Process):
                                      for c in cluster.coordinators),
             "kubo": f"127.0.0.1:{daemon.port}", **options}
         for key, value in chosen.items():
-            argv += ["--" + key, str(value)]
+            argv += ["--" + key, str(value).replace("{node}", str(number))]
         super().__init__(f"agent-{number}", argv, cluster.folder)
 
 

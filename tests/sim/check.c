@@ -688,6 +688,7 @@ static void judge(struct check *k, struct store *store,
         for (uint32_t i = 0; i < c->score.n; i++)
             look_at_pin(k, store, c->score.items[i].pin, c);
         break;
+    case COMMAND_READS:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
     case COMMAND_TICK:

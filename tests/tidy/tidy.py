@@ -23,7 +23,8 @@ BASE = re.compile(r"^proto/(addr|buf|conf(_\w+)?|err|json(_\w+)?|log(_\w+)?|mem"
                   r"|prng)\.[ch]$")
 
 OWNERS = {  # header: files that may include it
-    r"sqlite3\.h": r"coordinator/core/store\w*\.[ch]|agent/journal\.c"
+    r"sqlite3\.h": r"coordinator/core/store\w*\.[ch]"
+                   r"|agent/journal(_impl\.h|\w*\.c)"
                    r"|tests/unit/\w+\.[ch]",
     r"msgpack(/.*|\.h)": r"proto/codec\.c",
     r"nng/.*": r"proto/stream\w*\.[ch]|tests/unit/\w*stream\w*\.[ch]",

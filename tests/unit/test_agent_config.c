@@ -37,6 +37,24 @@ static void refused(const char *text, const char *word)
     conf_free(agent_config_table(), &c);
 }
 
+static void test_logs(void **state)
+{
+    struct agent_config c;
+    struct err_text why;
+
+    (void)state;
+    refused("coordinators = 127.0.0.1:1\ngateway-logs = /a, /b, /a\n",
+            "/a is named twice");
+    refused("coordinators = 127.0.0.1:1\nreads-interval = 10ms\n",
+            "reads-interval");
+    assert_int_equal(load(&c, "coordinators = 127.0.0.1:1\n"
+                              "gateway-logs = /var/log/a, /b\n", &why),
+                     ERR_OK);
+    assert_int_equal(conf_list_count(c.gateway_logs), 2);
+    assert_int_equal(c.reads_ms, 10000);
+    conf_free(agent_config_table(), &c);
+}
+
 static void test_defaults(void **state)
 {
     struct agent_config c;
@@ -189,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_logs),
         cmocka_unit_test(test_labels_are_sorted),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_where_the_daemon_is),

@@ -3,7 +3,7 @@
 
 static enum err turn(struct span in, struct buf *again, struct err_text *why)
 {
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
     struct command *c = malloc(sizeof *c);
     enum err e;
 
@@ -28,7 +28,7 @@ static void encode_sample(enum command_kind kind, bool full, struct buf *out)
 
 static void test_there_and_back(void **state)
 {
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
     struct command *got = malloc(sizeof *got);
     struct buf b = BUF_INIT;
 
@@ -107,6 +107,10 @@ static const struct wire_case cases[] = {
     {C(REPORT, 7), WIRE_U64, 0, "node: too small"},
     {C(REPORT, 7), WIRE_U64, U32_OVER, "node: too large"},
     {C(REPORT, 10), WIRE_ZEROS, 1001, "items: too large"},
+    {C(READS, 7), WIRE_U64, 0, "node: too small"},
+    {C(READS, 10), WIRE_ZEROS, 2 * LIMIT_READS + 1, "reads: too large"},
+    {C(READS, 10), WIRE_ZEROS, 3, "not content and count"},
+    {C(READS, 10, 1), WIRE_U64, 0, "read count: too small"},
     {C(REPORT, 10, 0), WIRE_ZEROS, 6, "item: too small"},
     {C(REPORT, 10, 0), WIRE_ZEROS, 8, "item: too large"},
     {C(REPORT, 10, 0, 2), WIRE_U64, 0, "item state: too small"},
@@ -280,7 +284,7 @@ static void test_remark(void **state)
 {
     static const char dirty[] = "a\0b\xff\xc3\xbc\xc3";
     struct wire_command w;
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
     struct buf b = BUF_INIT;
     char longer[LIMIT_ERROR_TEXT + 4];
 

@@ -28,6 +28,7 @@ static const struct {
     {COMMAND_SCORE, VERB_PIN},
     {COMMAND_RATE, VERB_PIN},
     {COMMAND_FORMULA, OPERATOR_OF_DEFAULT},
+    {COMMAND_READS, NOBODY},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -47,6 +48,10 @@ static void fill(struct world *w, enum command_kind kind)
     }
     if (kind == COMMAND_REPORT) {
         report(w, 1, 999, REPORT_PINNED);
+        return;
+    }
+    if (kind == COMMAND_READS) {
+        op(w, kind)->reads.node = 999;
         return;
     }
     c = op(w, kind);

@@ -263,6 +263,67 @@ static void what_nobody_reads_fades(void **state)
     world_close(w);
 }
 
+/* What agents count: numbered with the node's reports, by content, for each
+ * organisation that claims it. */
+static enum verdict reads_at(struct world *w, uint32_t node, uint64_t seq,
+                             const uint64_t *cids, uint32_t n)
+{
+    static struct reads_delta items[LIMIT_READS];
+    struct command_reads *r = &op(w, COMMAND_READS)->reads;
+
+    for (uint32_t i = 0; i < n; i++)
+        items[i] = (struct reads_delta){cid_of(cids[i]), 3 * FIXED_ONE / 2};
+    r->node = node;
+    r->boot = store_node(w->store, node) == NULL
+              ? 1 : store_node(w->store, node)->boot;
+    r->seq = seq;
+    r->n = n;
+    r->items = items;
+    return go(w);
+}
+
+static uint64_t count_of(struct world *w, uint64_t pin, uint32_t org)
+{
+    struct value v;
+
+    return store_value_get(w->store, pin, org, &v) ? v.usage.count_q16 : 0;
+}
+
+static void agents_count_once(void **state)
+{
+    struct world *w = world_with(2);
+    uint64_t a = offer(w, 1, 4), b = settled(w, 2, 1, 1);
+    const uint64_t cids[] = {1, 2, 77};
+
+    (void)state;
+    assert_int_equal(reads_at(w, 1, 50, cids, 3), VERDICT_ACCEPTED);
+    assert_int_equal(w->last.node, 1);
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 3 * FIXED_ONE / 2);
+    assert_int_equal(count_of(w, b, ORG_DEFAULT), 3 * FIXED_ONE / 2);
+    assert_int_equal(held(w, b), VALUE_REQUIRED);
+    /* Again, an older one, of another journal, of no node: not counted. */
+    assert_int_equal(reads_at(w, 1, 50, cids, 3), VERDICT_ALREADY);
+    assert_int_equal(reads_at(w, 1, 49, cids, 3), VERDICT_ALREADY);
+    assert_int_equal(reads_at(w, 9, 51, cids, 3), VERDICT_NOT_FOUND);
+    op(w, COMMAND_READS)->reads = (struct command_reads){
+        .node = 1, .boot = store_node(w->store, 1)->boot + 1, .seq = 99};
+    assert_int_equal(go(w), VERDICT_DENIED);
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 3 * FIXED_ONE / 2);
+    /* Each node has its numbers, one with its reports of copies. */
+    assert_int_equal(reads_at(w, 2, 1, cids, 1), VERDICT_ACCEPTED);
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 3 * FIXED_ONE);
+    w->report_seq[1] = 49;
+    assert_int_equal(reported(w, 1, b, REPORT_PINNED), VERDICT_ALREADY);
+    assert_int_equal(reported(w, 1, b, REPORT_PINNED), VERDICT_ACCEPTED);
+    /* What nobody claims any more is passed over. */
+    assert_int_equal(remove_claim(w, 1), VERDICT_ACCEPTED);
+    assert_int_equal(reads_at(w, 2, 2, cids, 3), VERDICT_ACCEPTED);
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 0);
+    assert_int_equal(count_of(w, b, ORG_DEFAULT), 3 * FIXED_ONE);
+    world_check(w);
+    world_close(w);
+}
+
 static void residency(void **state)
 {
     struct world *w = world_with(1);
@@ -559,6 +620,7 @@ int main(void)
         cmocka_unit_test(copies_go_before_content),
         cmocka_unit_test(required_pins_come_first),
         cmocka_unit_test(what_nobody_reads_fades),
+        cmocka_unit_test(agents_count_once),
         cmocka_unit_test(residency),
         cmocka_unit_test(others_are_not_touched),
         cmocka_unit_test(others_do_not_hinder),

@@ -106,7 +106,7 @@ static void seed_entry(const char *name, struct span operation)
 
 static void test_commands(void **state)
 {
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
     struct command *got = malloc(sizeof *got);
     struct buf b = BUF_INIT, file = BUF_INIT;
 
@@ -136,7 +136,7 @@ static void test_entry(void **state)
 {
     static const enum command_kind kinds[] = {COMMAND_TICK,
                                               COMMAND_CLAIM_REMOVE};
-    struct command_scratch scratch = {NULL, 0};
+    struct command_scratch scratch = {.items = NULL};
     struct command *got = malloc(sizeof *got);
     struct buf b = BUF_INIT, op = BUF_INIT, file = BUF_INIT;
     struct wire_command w;

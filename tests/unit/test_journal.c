@@ -126,6 +126,14 @@ static void on_report(void *arg, uint64_t seq, struct span frame)
     p->seqs[p->n_reports++] = seq;
 }
 
+static void on_seq(void *arg, uint64_t seq, struct span frame)
+{
+    struct place *p = arg;
+
+    (void)frame;
+    p->seqs[p->n_reports++] = seq;
+}
+
 static void read_all(struct place *p, struct journal *j)
 {
     struct err_text why;
@@ -506,6 +514,77 @@ static void test_reports_are_dropped(void **state)
     journal_close(j);
 }
 
+static struct span reads_frame(struct journal *j, uint64_t seq)
+{
+    static uint8_t bytes[160];
+    struct reads_delta i = {item(1).cid, 7};
+    struct message m = {.kind = MESSAGE_READS};
+    struct buf b = BUF_INIT;
+    size_t n;
+
+    m.reads.boot = journal_head(j)->boot;
+    m.reads.seq = seq;
+    m.reads.n = 1;
+    m.reads.items = &i;
+    message_encode(&m, &b);
+    n = b.n;
+    assert_true(n <= sizeof bytes);
+    memcpy(bytes, b.p, n);
+    buf_free(&b);
+    return span_of(bytes, n);
+}
+
+/* How far logs were read goes with what was counted of them. */
+static void test_logs(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+    struct tail_position at = {UINT64_MAX, INT64_MAX, UINT64_MAX, TAIL_HEAD};
+    struct tail_position got;
+    sqlite3 *db;
+
+    assert_false(journal_log_get(j, "/a", &got));
+    journal_begin(j);
+    journal_report(j, 1, reads_frame(j, 1));
+    journal_log(j, "/a", &at);
+    journal_log(j, "/b", &(struct tail_position){1, 2, 3, 4});
+    commit(j);
+    journal_begin(j);
+    journal_report(j, 2, reads_frame(j, 2));
+    journal_log(j, "/b", &(struct tail_position){5, 6, 7, 8});
+    commit(j);
+    journal_begin(j);
+    journal_log(j, "/a", &(struct tail_position){5, 6, 7, 8});
+    journal_close(j); /* not committed */
+    j = open_journal(p);
+    assert_true(journal_log_get(j, "/a", &got));
+    assert_true(got.inode == at.inode && got.offset == at.offset &&
+                got.head == at.head && got.n_head == at.n_head);
+    assert_true(journal_log_get(j, "/b", &got));
+    assert_int_equal(got.offset, 6);
+    assert_int_equal(got.n_head, 8);
+    p->n_reports = 0;
+    assert_int_equal(journal_reports(j, on_seq, p, NULL), ERR_OK);
+    assert_int_equal(p->n_reports, 2);
+    journal_close(j);
+    /* One that an older agent made, and a row that makes no sense. */
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE logs", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    journal_close(open_journal(p));
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "INSERT INTO logs VALUES ('/a', 1, -2,"
+                                  " 3, 4), ('/b', 1, 2, 3, 1000)", NULL, NULL,
+                                  NULL), SQLITE_OK);
+    sqlite3_close(db);
+    j = open_journal(p);
+    assert_false(journal_log_get(j, "/a", &got));
+    assert_false(journal_log_get(j, "/b", &got));
+    assert_int_equal(journal_head(j)->seq, 2);
+    journal_close(j);
+}
+
 static void test_no_directory_is_an_error(void **state)
 {
     struct journal *j = NULL;
@@ -534,6 +613,7 @@ int main(void)
         TEST(test_an_empty_file_becomes_one),
         TEST(test_a_damaged_report_is_found),
         TEST(test_reports_are_dropped),
+        TEST(test_logs),
         TEST(test_no_directory_is_an_error),
     };
 

@@ -130,6 +130,9 @@ static const struct wire_case cases[] = {
     {M(ORDERS, 12), WIRE_ZEROS, 1, "directory node"},
     {M(ORDERS, 12, 0, 0), WIRE_U64, 0, "directory node: too small"},
     {M(REPORT, 4), WIRE_ZEROS, 1001, "items: too large"},
+    {M(READS, 4), WIRE_ZEROS, 2 * LIMIT_READS + 2, "reads: too large"},
+    {M(READS, 4, 3), WIRE_U64, 0, "read count: too small"},
+    {M(READS, 5), WIRE_ZEROS, 4, "totals: too small"},
     {M(REPORT, 4, 1, 6), WIRE_STR, 257, "item text: too large"},
     {M(TAKEN, 2), WIRE_U64, -1, NULL}, /* 2^64 - 1 */
     {M(OPEN, 2), WIRE_BIN, 31, "ticket: too small"},

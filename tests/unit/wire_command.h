@@ -14,12 +14,13 @@ static const enum command_kind wire_commands[] = {
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
     COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_TOKEN_PUT,
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
-    COMMAND_RATE, COMMAND_FORMULA};
+    COMMAND_RATE, COMMAND_FORMULA, COMMAND_READS};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
     struct command c;
     struct report_item items[2];
+    struct reads_delta reads[2];
     struct buf meta;
 };
 
@@ -258,6 +259,21 @@ static inline void wire_body(struct wire_command *w)
     }
 }
 
+static inline void wire_reads(struct reads_delta reads[2])
+{
+    reads[0] = (struct reads_delta){wire_cid(0x70, 6), 1};
+    reads[1] = (struct reads_delta){wire_cid(0x55, 7), COMMAND_READS_MAX};
+}
+
+static inline void wire_same_reads(const struct reads_delta *x,
+                                   const struct reads_delta *y, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(cid_equal(&x[i].cid, &y[i].cid));
+        assert_int_equal(x[i].reads_q16, y[i].reads_q16);
+    }
+}
+
 static inline void wire_value_body(struct command *c)
 {
     if (c->kind == COMMAND_ADMIT) {
@@ -303,6 +319,16 @@ static inline void wire_command(struct wire_command *w,
     if (kind == COMMAND_REPORT) {
         c->report.node = 3;
         c->report.items = w->items;
+    }
+    if (kind == COMMAND_READS) {
+        c->reads.node = 3;
+        c->reads.items = w->reads;
+        wire_reads(w->reads);
+        if (full) {
+            c->reads.boot = 0x1122334455667788;
+            c->reads.seq = 12;
+            c->reads.n = 2;
+        }
     }
     if (kind == COMMAND_NODE_PUT)
         wire_fill(c->node_put.key, TYPES_KEY, 60);
@@ -528,6 +554,13 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_RATE:
     case COMMAND_FORMULA:
         wire_same_value(a, b);
+        break;
+    case COMMAND_READS:
+        SAME(reads.node);
+        SAME(reads.boot);
+        SAME(reads.seq);
+        SAME(reads.n);
+        wire_same_reads(a->reads.items, b->reads.items, a->reads.n);
         break;
     }
 }

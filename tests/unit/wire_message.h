@@ -11,12 +11,13 @@ static const enum message_kind wire_messages[] = {
     MESSAGE_HELLO, MESSAGE_WELCOME, MESSAGE_BEAT, MESSAGE_ORDERS,
     MESSAGE_REPORT, MESSAGE_TAKEN, MESSAGE_OPEN, MESSAGE_CALL,
     MESSAGE_RESULT, MESSAGE_GOODBYE, MESSAGE_TICKET, MESSAGE_DATA,
-    MESSAGE_END, MESSAGE_FAIL};
+    MESSAGE_END, MESSAGE_FAIL, MESSAGE_READS};
 enum { WIRE_MESSAGES = sizeof wire_messages / sizeof *wire_messages };
 
 struct wire_message {
     struct message m;
     struct report_item items[2];
+    struct reads_delta reads[2];
     struct order_item orders[2];
     struct directory_node directory[2];
 };
@@ -155,6 +156,8 @@ static inline void wire_message(struct wire_message *w,
     }
     if (kind == MESSAGE_REPORT)
         m->report.items = w->items;
+    if (kind == MESSAGE_READS)
+        m->reads.items = w->reads;
     if (kind == MESSAGE_OPEN)
         m->open.purpose = full ? OPEN_ADD : OPEN_IMPORT;
     if (kind == MESSAGE_CALL)
@@ -174,6 +177,13 @@ static inline void wire_message(struct wire_message *w,
         m->report.seq = 12;
         m->report.n = 2;
         wire_items(w->items);
+    }
+    if (kind == MESSAGE_READS) {
+        m->reads.boot = 0x1122334455667788;
+        m->reads.seq = 13;
+        m->reads.n = 2;
+        wire_reads(w->reads);
+        m->reads.totals = (struct reads_totals){1000, 1, 200, 30, 4};
     }
     wire_small(m);
 }
@@ -311,6 +321,17 @@ static inline void wire_same_message(const struct message *a,
         SAME(report.seq);
         SAME(report.n);
         wire_same_items(a->report.items, b->report.items, a->report.n);
+        break;
+    case MESSAGE_READS:
+        SAME(reads.boot);
+        SAME(reads.seq);
+        SAME(reads.n);
+        wire_same_reads(a->reads.items, b->reads.items, a->reads.n);
+        SAME(reads.totals.lines);
+        SAME(reads.totals.malformed);
+        SAME(reads.totals.other);
+        SAME(reads.totals.repeated);
+        SAME(reads.totals.capped);
         break;
     case MESSAGE_TAKEN:
         SAME(taken.boot);

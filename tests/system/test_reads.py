@@ -1,0 +1,152 @@
+"""What gateways' logs say of reads makes content worth more: each line counts
+once, through rotation, restarts and changes of the leader; a client that
+repeats itself hardly counts at all."""
+
+import json
+import math
+import os
+import random
+import time
+
+from cluster import make_cid
+from process import until
+
+ALL = 10 ** 12  # bytes: more than any content has
+A_DAY = math.log(2) / 7  # what one read adds to the reads a day
+
+
+def counted(cluster, cid):
+    """Reads as the state has them, made whole from the rate."""
+    answer = cluster.any().get(f"/api/v1/pins/{cid}/score")
+    assert answer.status == 200, answer
+    return answer.json()["reads_per_day"] / A_DAY
+
+
+def counts(cluster, cid, reads, what):
+    until(lambda: abs(counted(cluster, cid) - reads) < 0.01, 20,
+          f"{reads} reads: {what}")
+
+
+def address():
+    return ".".join(str(random.randrange(1, 255)) for _ in range(4))
+
+
+def combined(cid, who=None, status=200, method="GET", sent=ALL):
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    return (f'{who or address()} - - [{when}] "{method} /ipfs/{cid}/a?b '
+            f'HTTP/1.1" {status} {sent} "-" "curl/8"\n')
+
+
+def caddy(cid, who=None):
+    return json.dumps({
+        "level": "info", "ts": time.time(), "msg": "handled request",
+        "request": {"remote_ip": who or address(), "method": "GET",
+                    "host": f"{cid}.ipfs.example.org", "uri": "/"},
+        "size": ALL, "status": 200}) + "\n"
+
+
+def write(path, text, mode="a"):
+    with open(path, mode, encoding="latin1") as f:
+        f.write(text)
+
+
+def start(make_cluster, tmp_path, nodes=3, **more):
+    cluster = make_cluster(nodes=nodes, daemon="fake", agent_options={
+        "gateway-logs": f"{tmp_path}/access-{{node}}.log",
+        "reads-interval": "200ms"}, **more)
+    cid = make_cid()
+    answer = cluster.any().post(f"/pins/{cid}?elastic=true&replication=1")
+    assert answer.status == 200, answer
+    cluster.wait_pinned(cid, 1)
+    return cluster, cid, [f"{tmp_path}/access-{n + 1}.log"
+                          for n in range(nodes)]
+
+
+def test_each_read_counts_once(make_cluster, tmp_path):
+    cluster, cid, logs = start(make_cluster, tmp_path)
+    before = cluster.any().get(f"/api/v1/pins/{cid}/score").json()
+    required = make_cid()
+    assert cluster.any().post(f"/pins/{required}").status == 200
+    write(logs[0], "".join(combined(cid) for _ in range(300)))
+    write(logs[1], "".join(caddy(cid) for _ in range(40)))
+    write(logs[2], combined(required))
+    counts(cluster, cid, 340, "of two gateways")
+    counts(cluster, required, 1, "of a required pin")
+    after = cluster.any().get(f"/api/v1/pins/{cid}/score").json()
+    assert after["usage"] > before["usage"] + 0.3
+    assert after["priority"] > before["priority"]
+
+    # A client that repeats itself, and what is no read, or nobody's.
+    write(logs[0], combined(cid, "192.0.2.1") * 500 +
+          "".join(combined(cid, f"2001:db8::{n:x}") for n in range(50)) +
+          combined(cid, status=404) + combined(cid, method="HEAD") +
+          "".join(combined(make_cid()) for _ in range(7)) +
+          "\x00\xff rubbish\n{\n" + "x" * 200_000 + "\n" + combined(cid))
+    counts(cluster, cid, 343, "one of a client")
+    until(lambda: cluster.leader().metric("pinfold_reads_unknown_total") == 7,
+          10, "nobody claims them")
+
+    def malformed():
+        text = cluster.leader().get("/metrics").text()
+        return 'pinfold_gateway_malformed_total{node="node-1"} 3\n' in text
+    until(malformed, 10, "lines of no form")
+
+    # Rotation: renamed, and what is still written to the old one; copied and
+    # truncated.
+    os.rename(logs[0], logs[0] + ".1")
+    write(logs[0] + ".1", combined(cid))
+    write(logs[0], combined(cid) * 2)
+    with open(logs[1], "w", encoding="ascii") as f:
+        f.truncate(0)
+    counts(cluster, cid, 345, "behind the renamed one")
+    write(logs[1], caddy(cid))
+    counts(cluster, cid, 346, "behind the truncated one")
+
+    # An agent that falls, and its log that is rotated meanwhile.
+    cluster.agents[0].kill9()
+    write(logs[0], "".join(combined(cid) for _ in range(20)))
+    os.rename(logs[0], logs[0] + ".2")
+    write(logs[0], "".join(combined(cid) for _ in range(4)))
+    cluster.agents[0].start()
+    counts(cluster, cid, 370, "after a restart")
+    for _ in range(2):
+        cluster.agents[0].terminate()
+        cluster.agents[0].start()
+    cluster.wait_sessions(cluster.agents[0])
+    write(logs[0], combined(cid))
+    counts(cluster, cid, 371, "and after two more")
+    cluster.same_everywhere()
+
+
+def test_leaders_fall(make_cluster, tmp_path):
+    cluster, cid, logs = start(make_cluster, tmp_path)
+    total = 0
+    for turn in range(3):
+        leader = cluster.leader()
+        for log in logs:
+            write(log, "".join(combined(cid) for _ in range(50)))
+        total += 150
+        time.sleep(random.random() * 0.4)  # anywhere in a report's way
+        leader.kill9()
+        for log in logs:
+            write(log, "".join(combined(cid) for _ in range(50)))
+        total += 150
+        leader.start()
+        until(lambda: leader.ready(), 20, "it is back")
+        counts(cluster, cid, total, f"turn {turn}")
+    cluster.same_everywhere()
+
+
+def test_nobody_listens(make_cluster, tmp_path):
+    """Logs wait on the disk while no coordinator takes reports."""
+    cluster, cid, logs = start(make_cluster, tmp_path, nodes=1,
+                               coordinators=1)
+    cluster.coordinators[0].kill9()
+    others = [make_cid() for _ in range(6000)]
+    write(logs[0], "".join(combined(other) for other in others))
+    write(logs[0], "".join(combined(cid) for _ in range(100)))
+    cluster.coordinators[0].start()
+    until(lambda: cluster.coordinators[0].ready(), 20, "it is back")
+    counts(cluster, cid, 100, "those behind too")
+    assert cluster.coordinators[0].metric(
+        "pinfold_reads_unknown_total") == 6000
