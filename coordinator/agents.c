@@ -427,7 +427,7 @@ enum err agents_new(const struct agents_settings *st, struct agents **out,
     if (e != ERR_OK) {
         err_prefix(why, "listen-agents");
         orders_scratch_free(&a->orders);
-    pin_free(&a->pin);
+        pin_free(&a->pin);
         free(a->directory_nodes);
         free(a);
         return e;
