@@ -182,6 +182,7 @@ static void on_claimed(struct api_call *c, struct replica_result *r)
         fail(u, r->verdict == VERDICT_INVALID      ? ERR_INVALID
                 : r->verdict == VERDICT_OVER_QUOTA ? ERR_OVER_QUOTA
                 : r->verdict == VERDICT_DENIED     ? ERR_DENIED
+                : r->verdict == VERDICT_STALE      ? ERR_BUSY
                                                    : ERR_CONFLICT,
              r->text[0] != '\0' ? r->text : verdict_text(r->verdict));
     } else {

@@ -162,6 +162,8 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
         return TODO_BELOW_MAX;
     if (!pin_everywhere(p) && (int64_t)t.wanted != p->rmax)
         return TODO_BELOW_MAX;
+    if (fsm_unpaid_copies(p) > 0)
+        return TODO_BELOW_MAX;
     if (claims_any_refused(p)) /* asked again when it can be paid */
         return TODO_BELOW_MAX;
     return TODO_SETTLED;

@@ -76,6 +76,9 @@ enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
 uint32_t fsm_affordable(const struct store *s, const struct pin *p,
                         uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
+/* Copies for everywhere beyond those that the demands pay, or name: they go.
+ */
+uint32_t fsm_unpaid_copies(const struct pin *p);
 /* Whether a demand of several whose bytes were refused could pay now. */
 bool fsm_grantable(const struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS]);

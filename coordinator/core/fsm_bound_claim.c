@@ -102,7 +102,10 @@ bool fsm_bound_placed(const struct fsm *f, const struct command *c,
 
     cover(f, own, 0, &got);
     r->needed = own->least;
-    r->available = got.copies;
+    r->available = fsm_candidates(f, c->org) + fsm_wanted(&f->after)
+                   - fsm_wanted(&f->before);
+    if (r->available > got.copies)
+        r->available = got.copies;
     if (got.copies >= own->least && rules_is_met(own, &got))
         return true;
     if (refused > 0) {
@@ -114,7 +117,7 @@ bool fsm_bound_placed(const struct fsm *f, const struct command *c,
     if (missing[0] == '\0')
         snprintf(missing, sizeof(missing), "not enough nodes that the policy "
                  "allows take copies: needed %u, available %u", own->least,
-                 got.copies);
+                 r->available);
     refuse_with(r, VERDICT_NO_CANDIDATES, missing, other_bound(f, c));
     return false;
 }

@@ -247,8 +247,8 @@ static bool place(struct fsm *f, const struct command *command,
     propose_all(f, &s, c);
     *taken = s.taken;
     r->needed = needed;
-    r->available = s.have + s.proposed;
-    if (r->available < needed || fsm_joined_nodes(f->store) == 0)
+    r->available = fsm_candidates(f, command->org) + s.proposed;
+    if (s.have + s.proposed < needed || fsm_joined_nodes(f->store) == 0)
         fsm_refuse(r, VERDICT_NO_CANDIDATES,
                    "not enough peers to allocate CID. Needed at least: %u. "
                    "Wanted at most: %d. Available candidates: %u.", needed,
@@ -406,6 +406,7 @@ static void put_shared(struct fsm *f, const struct command *c,
     if (changed)
         take_over(f, t);
     fsm_settle_mode(f);
+    changed |= fsm_settle_size(f, c->org, c->claim_put.size, changed);
     if (!pays(f, c->org, r) || (!idle && !place(f, c, &taken, r)))
         return;
     if (!changed && taken == 0) {
@@ -445,6 +446,7 @@ static void put_plain(struct fsm *f, const struct command *c,
     if (changed)
         take_over(f, t);
     fsm_settle_mode(f);
+    changed |= fsm_settle_size(f, c->org, c->claim_put.size, changed);
     if (!pays(f, c->org, r) || (!t->idle && !place(f, c, &taken, r)))
         return;
     if (!changed && taken == 0) {
@@ -462,7 +464,8 @@ static bool known_org(const struct fsm *f, uint32_t org, struct fsm_result *r)
 {
     if (store_org(f->store, org) != NULL)
         return true;
-    fsm_refuse(r, VERDICT_DENIED, "unknown organisation");
+    fsm_refuse(r, VERDICT_DENIED, "the organisation is not known, or "
+               "not any more");
     return false;
 }
 

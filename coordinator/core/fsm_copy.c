@@ -31,6 +31,21 @@ bool fsm_may_release(const struct store *s, const struct pin *p,
     return kept >= fsm_minimum(s, p);
 }
 
+/* Of those for everywhere a surplus is what nobody pays, at this index. */
+static bool may_go(const struct fsm *f, const struct copy *c,
+                   unsigned reason)
+{
+    const struct pin *p = &f->after;
+
+    if (c->want == COPY_RELEASED)
+        return false;
+    if ((p->flags & PIN_OVER_QUOTA) != 0)
+        return true;
+    return fsm_may_release(f->store, p, c->node)
+           && (reason != REASON_SURPLUS || !pin_everywhere(p)
+               || claims_bound(p) || fsm_unpaid_copies(p) > 0);
+}
+
 static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
 {
     uint32_t changed = 0;
@@ -38,10 +53,7 @@ static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
     for (uint32_t k = 0; k < a->n_release; k++) {
         struct copy *c = pin_copy(&f->after, a->release[k].node);
 
-        if (c == NULL || c->want == COPY_RELEASED
-            || !((f->after.flags & PIN_OVER_QUOTA) != 0
-                 || fsm_may_release(f->store, &f->after,
-                                    c->node)))
+        if (c == NULL || !may_go(f, c, a->release[k].reason))
             continue;
         fsm_order(f, c, COPY_RELEASED,
                   (enum copy_reason)a->release[k].reason);
@@ -78,6 +90,18 @@ static bool takes_a_place(const struct fsm *f)
            && fsm_staying(f->store, p) == 0;
 }
 
+/* Who was refused asks again, and who has more copies for everywhere than it
+ * pays. */
+static bool grant(struct fsm *f)
+{
+    uint32_t unpaid = fsm_unpaid_copies(&f->after);
+    bool granted = fsm_grant(f);
+
+    if (unpaid > 0)
+        fsm_settle_paid(f);
+    return granted || fsm_unpaid_copies(&f->after) < unpaid;
+}
+
 void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_assign *a = &c->assign;
@@ -89,7 +113,7 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_refuse(r, VERDICT_STALE, "the pin has changed");
         return;
     }
-    granted = fsm_grant(f);
+    granted = grant(f);
     for (uint32_t k = 0; k < a->n_add; k++) {
         const struct command_place *add = &a->add[k];
         const struct copy *had = pin_copy(&f->after, add->node);
@@ -135,20 +159,6 @@ static void set_state(const struct fsm *f, struct copy *c,
     c->since = fsm_now_s(f);
 }
 
-/* Content that was uploaded, or was pinned before this report, does not go
- * because of what one node measures. */
-static bool is_kept(const struct fsm *f)
-{
-    for (uint32_t k = 0; k < f->before.n_copies; k++) {
-        const struct copy *c = &f->before.copies[k];
-
-        if (c->want != COPY_RELEASED
-            && (c->reason == REASON_UPLOADED || c->state == COPY_PINNED))
-            return true;
-    }
-    return false;
-}
-
 static bool report_pinned(struct fsm *f, const struct report_item *i,
                           struct copy *c)
 {
@@ -168,9 +178,10 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
     p->flags |= PIN_MEASURED;
     if (fsm_all_afford(f))
         return true;
-    if (is_kept(f))
-        p->size = f->before.size; /* it stays at what was granted */
-    else if (!fsm_refuse_unpaid(f))
+    if (fsm_is_kept(f)) { /* it stays at what was granted, for now */
+        p->size = f->before.size;
+        p->flags &= ~(uint32_t)PIN_MEASURED;
+    } else if (!fsm_refuse_unpaid(f))
         fsm_refuse_all(f); /* the leader has its copies let go */
     return true;
 }
@@ -209,9 +220,9 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
     if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size
         && fsm_limited(f, p)) {
         p->size = i->size;
-        if (!fsm_all_afford(f) && (is_kept(f) || !fsm_refuse_unpaid(f))) {
+        if (!fsm_all_afford(f) && (fsm_is_kept(f) || !fsm_refuse_unpaid(f))) {
             p->size = f->before.size;
-            if (!is_kept(f))
+            if (!fsm_is_kept(f))
                 return false;
         }
     }

@@ -19,6 +19,103 @@ bool fsm_all_afford(const struct fsm *f)
     return true;
 }
 
+bool fsm_is_kept(const struct fsm *f)
+{
+    for (uint32_t k = 0; k < f->before.n_copies; k++) {
+        const struct copy *c = &f->before.copies[k];
+
+        if (c->want != COPY_RELEASED
+            && (c->reason == REASON_UPLOADED || c->state == COPY_PINNED))
+            return true;
+    }
+    return false;
+}
+
+/* The node would take one of this size if it had none. */
+static bool is_candidate(const struct fsm *f, const struct copy *c)
+{
+    struct node alone = *store_node(f->store, c->node);
+
+    alone.bytes -= c->size < alone.bytes ? c->size : alone.bytes;
+    return fsm_node_admissible(&alone, f->before.size);
+}
+
+uint32_t fsm_candidates(const struct fsm *f, uint32_t org)
+{
+    const struct pin *p = &f->before;
+    uint32_t wanted = fsm_wanted(p), own, n = 0;
+    struct demand d;
+
+    claims_demand(p, org, &d);
+    if (d.rmax == -1 || claims_only(p, org))
+        return wanted;
+    own = (uint32_t)d.rmax < wanted ? (uint32_t)d.rmax : wanted;
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += p->copies[k].want != COPY_RELEASED
+             && is_candidate(f, &p->copies[k]);
+    return n > own ? n : own;
+}
+
+/* What nodes measured of content that could not be paid; 0: nothing. */
+static uint64_t measured(const struct pin *p)
+{
+    uint64_t most = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct copy *c = &p->copies[k];
+
+        if (c->state == COPY_PINNED && c->size > most)
+            most = c->size;
+    }
+    return most;
+}
+
+static bool others_afford(const struct fsm *f, uint32_t org)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (orgs[k] != org && !fsm_affords(f, orgs[k], 0, NULL))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the organisation asks for more than before, whatever it weighs. */
+static bool asks_more(const struct fsm *f, uint32_t org)
+{
+    struct demand was, now;
+
+    claims_demand(&f->before, org, &was);
+    claims_demand(&f->after, org, &now);
+    return was.claims == 0 || now.paid > was.paid || now.number > was.number
+           || (now.rmax == -1 && was.rmax != -1);
+}
+
+/* A reservation that an agent asked for is not lowered by an upload, which
+ * may be a part only; a measure that could not be paid is asked for again when
+ * a claim changes. Others are not charged more than they can pay for it. */
+bool fsm_settle_size(struct fsm *f, uint32_t org, uint64_t uploaded,
+                     bool changed)
+{
+    struct pin *p = &f->after;
+    uint64_t granted = p->size, known = changed ? measured(p) : 0;
+
+    if (f->before.id == 0 || (p->flags & PIN_MEASURED) != 0)
+        return false;
+    if (uploaded > 0 && (uploaded > granted || granted == FSM_DEFAULT_SIZE))
+        p->size = uploaded;
+    if (!others_afford(f, org))
+        p->size = granted;
+    granted = p->size;
+    if (known > p->size)
+        p->size = known;
+    if (!others_afford(f, org)
+        || (!asks_more(f, org) && !fsm_affords(f, org, 0, NULL)))
+        p->size = granted;
+    return p->size != f->before.size;
+}
+
 bool fsm_refuse_unpaid(struct fsm *f)
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs), left = 0;
@@ -99,6 +196,25 @@ bool fsm_pays_copy(const struct fsm *f)
             return true;
     }
     return false;
+}
+
+/* When the one who paid most is gone: what the others do not pay goes, but
+ * for one. */
+uint32_t fsm_unpaid_copies(const struct pin *p)
+{
+    uint32_t orgs[LIMIT_ORGS], n, have, most = 1;
+    struct demand d;
+
+    if (!pin_everywhere(p) || p->n_claims == 0 || claims_bound(p))
+        return 0;
+    n = claims_orgs(p, orgs);
+    for (uint32_t k = 0; k < n; k++) {
+        claims_demand(p, orgs[k], &d);
+        if ((d.flags & CLAIM_REFUSED) == 0 && d.paid > most)
+            most = d.paid;
+    }
+    have = pin_paid_copies(p);
+    return have > most ? have - most : 0;
 }
 
 static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)

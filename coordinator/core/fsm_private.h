@@ -84,6 +84,17 @@ bool fsm_all_afford(const struct fsm *f);
  * and nothing was changed. */
 bool fsm_refuse_unpaid(struct fsm *f);
 void fsm_refuse_all(struct fsm *f);
+/* Content that was uploaded, or was pinned before the operation: it does not
+ * go because of what one node measures. */
+bool fsm_is_kept(const struct fsm *f);
+/* Of a claim, or one that changes: the pin's size becomes what is known of it
+ * by now. uploaded: bytes of the upload that it ends, 0 for others; org asks,
+ * whether it can pay is asked later. true: the size is another. */
+bool fsm_settle_size(struct fsm *f, uint32_t org, uint64_t uploaded,
+                     bool changed);
+/* Copies that are there, as the organisation may count them: its own, and of
+ * those of others such as are where it might have been given one. */
+uint32_t fsm_candidates(const struct fsm *f, uint32_t org);
 /* Who was refused, of several, and can pay now, asks again. true: some do. */
 bool fsm_grant(struct fsm *f);
 /* Whether somebody pays, or has paid, one more copy of a pin for everywhere.

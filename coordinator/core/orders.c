@@ -71,25 +71,56 @@ static void add_holders(const struct store *s, const struct pin *p,
     }
 }
 
-/* The scratch has room for one more list, so that what was written stays
+struct origins {
+    uint32_t n;
+    struct span of[LIMIT_ORIGINS];
+};
+
+static void add_origin(struct origins *all, struct span one)
+{
+    for (uint32_t k = 0; k < all->n; k++) {
+        if (span_equal(all->of[k], one))
+            return;
+    }
+    if (all->n < LIMIT_ORIGINS)
+        all->of[all->n++] = one;
+}
+
+/* meta: of a claim; what it names points into it. */
+static void add_hints(struct span meta, struct origins *all,
+                      struct order_item *item)
+{
+    struct meta m;
+    enum err e;
+
+    if (meta.n == 0)
+        return;
+    e = meta_decode(meta, &m, NULL);
+    assert(e == ERR_OK);
+    if (item->from.n == 0)
+        item->from = m.update_from;
+    for (uint32_t k = 0; k < m.n_origins; k++)
+        add_origin(all, m.origins[k]);
+}
+
+/* What all its claims know of where the content is, the oldest one's first.
+ * The scratch has room for one more list, so that what was written stays
  * where it is. */
 static void add_meta(const struct pin *p, struct buf *bytes,
                      struct order_item *item)
 {
-    struct meta m;
+    struct origins all = {.n = 0};
     size_t at = bytes->n;
-    enum err e;
 
-    if (p->meta.n == 0)
+    if (p->n_claims == 0)
+        add_hints(span_buf(&p->meta), &all, item);
+    for (uint32_t k = 0; k < p->n_claims && all.n < LIMIT_ORIGINS; k++)
+        add_hints(span_buf(&p->claims[k].meta), &all, item);
+    if (all.n == 0)
         return;
-    e = meta_decode(span_buf(&p->meta), &m, NULL);
-    assert(e == ERR_OK);
-    item->from = m.update_from;
-    if (m.n_origins == 0)
-        return;
-    encode_array(bytes, m.n_origins);
-    for (uint32_t k = 0; k < m.n_origins; k++)
-        encode_str(bytes, (const char *)m.origins[k].p, m.origins[k].n);
+    encode_array(bytes, all.n);
+    for (uint32_t k = 0; k < all.n; k++)
+        encode_str(bytes, (const char *)all.of[k].p, all.of[k].n);
     item->origins = span_of(bytes->p + at, bytes->n - at);
 }
 

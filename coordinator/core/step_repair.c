@@ -316,14 +316,14 @@ static uint32_t keep_arriving(const struct pin *p, bool *may)
 
 /* More copies than the maximum, and enough of them pinned where they can be
  * asked: first those go that hold nothing, then one pinned copy at a time. */
-static enum step_next reduce(struct step *s, const struct step_clock *c,
-                             uint32_t *victim)
+static enum step_next reduce(struct step *s, uint32_t max,
+                             const struct step_clock *c, uint32_t *victim)
 {
     const struct pin *p = &s->pin;
-    uint32_t max = (uint32_t)p->rmax, pinned, others, moved;
+    uint32_t pinned, others, moved;
     bool may[LIMIT_COPIES];
 
-    assert(p->rmax > 0 && p->n_copies <= LIMIT_COPIES);
+    assert(max > 0 && p->n_copies <= LIMIT_COPIES);
     pinned = mark(s, p, true, false, c->now_ms, may);
     others = mark(s, p, false, false, c->now_ms, may);
     if (pinned == max)
@@ -413,6 +413,7 @@ void step_decide(struct step *s, const struct step_clock *c,
                  struct step_decision *d)
 {
     const struct pin *p = &s->pin;
+    uint32_t unpaid;
     bool placeless;
 
     *d = (struct step_decision){.next = STEP_NEXT_NOTHING};
@@ -431,6 +432,12 @@ void step_decide(struct step *s, const struct step_clock *c,
     if ((p->flags & PIN_OVER_QUOTA) != 0 && (p->flags & CLAIM_ELASTIC) != 0) {
         d->next = STEP_NEXT_CANDIDATE; /* step_value.c's */
         return;
+    }
+    unpaid = fsm_unpaid_copies(p);
+    if (unpaid > 0) { /* rather than on more nodes */
+        d->next = reduce(s, pin_paid_copies(p) - unpaid, c, &d->victim);
+        if (d->next != STEP_NEXT_OTHERS)
+            return;
     }
     d->want = lacking(s, &d->count, &d->reason);
     if (d->want > 0 || s->rules.n > 0)
@@ -451,7 +458,7 @@ void step_decide(struct step *s, const struct step_clock *c,
     else if (p->rmax <= 0 || d->count.up <= (uint32_t)p->rmax)
         d->next = idle(p, &d->count);
     else
-        d->next = reduce(s, c, &d->victim);
+        d->next = reduce(s, (uint32_t)p->rmax, c, &d->victim);
 }
 
 static enum step_outcome assign(struct step *s, const struct step_clock *c)

@@ -411,6 +411,21 @@ static void check_put(struct run *r, const struct change *x)
              "%lld copies, most are %lld", (long long)now, (long long)most);
 }
 
+/* Of one that was not measured: what is uploaded counts, or what nodes have
+ * measured and could not be paid. */
+static bool is_known_size(const struct change *x)
+{
+    bool known = is(x, COMMAND_CLAIM_PUT)
+                 && x->now->size == x->c->claim_put.size;
+
+    for (uint32_t k = 0; k < x->was->n_copies; k++)
+        known = known
+                || (x->was->copies[k].state == COPY_PINNED
+                    && x->was->copies[k].size == x->now->size);
+    return known && is(x, COMMAND_CLAIM_PUT)
+           && (x->was->flags & PIN_MEASURED) == 0;
+}
+
 static void check_pin(struct run *r, const struct change *x)
 {
     check_copies(r, x);
@@ -422,7 +437,8 @@ static void check_pin(struct run *r, const struct change *x)
     }
     check_row(r, x->now, x->wants);
     if (x->was != NULL && x->was->size != x->now->size)
-        RUN_NEED(r, is(x, COMMAND_REPORT), "another size");
+        RUN_NEED(r, is(x, COMMAND_REPORT) || is_known_size(x),
+                 "another size");
     if (is(x, COMMAND_ASSIGN))
         check_assign(r, x);
     else if (is(x, COMMAND_CLAIM_PUT))

@@ -12,7 +12,7 @@ struct asked {
     const struct shadow *s;  /* of its CID */
     struct want own;         /* the organisation's demand, with it */
     bool recursive;          /* its claim was, and is to be direct */
-    uint64_t size;
+    uint64_t size, most;     /* known, and by what was uploaded or measured */
 };
 
 static struct shadow *at(struct run *r, const struct cid *cid)
@@ -70,6 +70,29 @@ static void demand_with(struct run *r, struct asked *a)
     a->own.refused = false;
 }
 
+/* Of a pin that is there what counts is not known before the state says so:
+ * others may not be able to pay for more. */
+static void read_sizes(const struct command_claim_put *put, struct asked *a)
+{
+    const struct pin *p = &a->s->pin;
+
+    a->size = a->most = put->size > 0 ? put->size : FSM_DEFAULT_SIZE;
+    if (!a->s->there)
+        return;
+    a->size = a->most = p->size;
+    if ((p->flags & PIN_MEASURED) != 0)
+        return;
+    if (put->size > 0 && p->size == FSM_DEFAULT_SIZE
+        && put->size < p->size)
+        a->size = put->size;
+    if (put->size > a->most)
+        a->most = put->size;
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        if (p->copies[k].state == COPY_PINNED
+            && p->copies[k].size > a->most)
+            a->most = p->copies[k].size;
+}
+
 static void read_asked(struct run *r, const struct command *c,
                        const struct want *from, struct asked *a)
 {
@@ -81,8 +104,7 @@ static void read_asked(struct run *r, const struct command *c,
         memcpy(made, put->meta.p, put->meta.n);
     memset(a, 0, sizeof(*a));
     a->s = at(r, &put->cid);
-    a->size = a->s->there ? a->s->pin.size
-              : put->size > 0 ? put->size : FSM_DEFAULT_SIZE;
+    read_sizes(put, a);
     a->claim.org = c->org;
     a->claim.salt = put->salt;
     a->claim.flags = put->flags;
@@ -148,7 +170,7 @@ static int64_t possible(struct run *r, const struct command *c,
             can = node->admin == ADMIN_ACTIVE || node->admin == ADMIN_CORDONED;
         else
             can = node->admin == ADMIN_ACTIVE && !node->full
-                  && node->bytes + a->size <= node->capacity;
+                  && node->bytes + a->most <= node->capacity;
         n += can;
         there = there || (can && bound_in_region(node));
     }
@@ -159,15 +181,16 @@ static int64_t possible(struct run *r, const struct command *c,
  * what is refused could not pay for them all, those that stand in the place of
  * others too, and one more. */
 static bool pays(struct run *r, const struct fsm_result *result,
-                 const struct asked *a)
+                 const struct asked *a, uint64_t size)
 {
     uint64_t was[ORG_KINDS], now[ORG_KINDS];
     struct want w = a->own;
 
     if (w.rmax == -1)
         w.paid = (uint64_t)want_copies(a->s->there ? &a->s->pin : NULL) + 1;
-    want_charge(wanted_by(a->s, a->claim.org), a->size, was);
-    want_charge(&w, a->size, now);
+    want_charge(wanted_by(a->s, a->claim.org),
+                a->s->there ? a->s->pin.size : size, was);
+    want_charge(&w, size, now);
     return want_fits(r, result, a->claim.org, was, now);
 }
 
@@ -212,10 +235,10 @@ static void check_put(struct run *r, const struct command *c,
              "a claim of another mode is %s", verdict_text(v));
     if (v == VERDICT_CONFLICT)
         return;
-    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a),
+    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a, a.most),
              "organisation %u can pay, and was refused", c->org);
     RUN_NEED(r, v == VERDICT_OVER_QUOTA || a.own.rmax == -1
-                    || pays(r, result, &a),
+                    || pays(r, result, &a, a.size),
              "organisation %u cannot pay, and was not refused", c->org);
     if (v == VERDICT_NO_CANDIDATES || v == VERDICT_STALE)
         check_places(r, c, result, &a);

@@ -3,6 +3,8 @@ content that they share is kept while one of them wants it."""
 
 import concurrent.futures
 import json
+import os
+import socket
 
 from cluster import make_cid, pinfold
 from process import until
@@ -38,6 +40,30 @@ def listed(c, org):
     answer = c.get("/allocations", headers=of(org))
     assert answer.status == 200 and answer.complete, answer
     return {line["cid"]: line for line in answer.lines()}
+
+
+def test_organisation_goes_during_an_upload(make_cluster):
+    """The upload ends with 403 and says why, and nothing is claimed."""
+    cluster = make_cluster(daemon="fake")
+    k = cluster.coordinators[0]
+    make(cluster, "lab")
+    headers, body = multipart({"x": os.urandom(50_000)})
+    head = ("POST /add?stream-channels=false HTTP/1.1\r\nHost: a\r\n"
+            "X-Pinfold-Org: lab\r\n"
+            f"Content-Type: {headers['Content-Type']}\r\n"
+            "Connection: close\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode()
+    with socket.create_connection(("127.0.0.1", k.http), timeout=30) as s:
+        s.sendall(head + body[:20_000])
+        assert k.delete(f"{API}/lab").status == 200
+        s.sendall(body[20_000:])
+        answer = b""
+        while part := s.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 403 "), answer
+    assert b"the organisation is not known, or not any more" in answer
+    assert not k.pins()
+    assert k.post(f"/pins/{make_cid()}", headers=of("lab")).status == 403
 
 
 def test_one_content_of_two(make_cluster):

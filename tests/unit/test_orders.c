@@ -244,6 +244,47 @@ static void origins_and_from(void **state)
     world_close(w);
 }
 
+/* Of several claims the nodes get all origins, each once, as many as one
+ * claim may have. */
+static void origins_of_all_claims(void **state)
+{
+    struct world *w = world_with(1);
+    struct buf b = BUF_INIT;
+    struct agent a;
+    struct decode d;
+
+    (void)state;
+    make_org(w, "two");
+    make_org(w, "three");
+    put(w, 1, 1, 1)->meta = origins(&b, 2);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 1, 1, 1);
+    w->c->org = 2;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 1, 1, 1)->meta = origins(&b, 4);
+    w->c->org = 3;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = agent_with(w, 0);
+    build(w, 1, &a);
+    decode_init(&d, out.items[0].origins.p, out.items[0].origins.n);
+    assert_int_equal(decode_array(&d, "origins", 0, LIMIT_ORIGINS), 4);
+    for (uint32_t k = 0; k < 4; k++)
+        assert_int_equal(decode_str(&d, "origin", 512).n, 400 + k);
+    assert_int_equal(decode_end(&d, NULL), ERR_OK);
+    put(w, 1, 1, 1)->meta = origins(&b, LIMIT_ORIGINS);
+    w->c->org = 3;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    op(w, COMMAND_CLAIM_REMOVE)->claim_remove.cid = cid_of(1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    build(w, 1, &a);
+    decode_init(&d, out.items[0].origins.p, out.items[0].origins.n);
+    assert_int_equal(decode_array(&d, "origins", 0, LIMIT_ORIGINS),
+                     LIMIT_ORIGINS);
+    buf_free(&b);
+    world_close(w);
+}
+
 static size_t frame_bytes(void)
 {
     struct message *m = mem_alloc(sizeof(*m));
@@ -311,6 +352,7 @@ int main(void)
         cmocka_unit_test(what_is_lacking),
         cmocka_unit_test(cut),
         cmocka_unit_test(origins_and_from),
+        cmocka_unit_test(origins_of_all_claims),
         cmocka_unit_test(too_many_bytes),
     };
 

@@ -16,7 +16,7 @@ static struct prng prng;
 static int setup(void **state)
 {
     step_explanation_init(&x);
-    prng_seed(&prng, 17);
+    prng_seed(&prng, 3);
     return world_setup(state);
 }
 

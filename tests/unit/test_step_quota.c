@@ -105,6 +105,66 @@ static void test_refused_alone(void **state)
     assert_int_equal(world_copies(pin, true), 3);
 }
 
+/* Two want it everywhere, one can pay for two copies: when the other leaves,
+ * what nobody pays goes, and comes back when it can be paid. */
+static void test_everywhere_and_left_alone(void **state)
+{
+    struct command c;
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(4);
+    second_org(2 * MIB);
+    w->measured = MIB;
+    pin = world_pin(1, -1, -1);
+    c = world_claim(1, -1, -1);
+    c.org = 2;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 4);
+    assert_int_equal(store_org(w->store, 2)->used[ORG_PHYSICAL], 2 * MIB);
+    remove_pin(1);
+    for (uint32_t i = 0; i < 6; i++)
+        world_settle();
+    assert_int_equal(world_copies(pin, true), 2);
+    assert_int_equal(world_row(pin)->todo, TODO_SETTLED);
+    assert_int_equal(store_org(w->store, 2)->used[ORG_PHYSICAL], 2 * MIB);
+    second_org(3 * MIB);
+    for (uint32_t i = 0; i < 4; i++)
+        world_settle();
+    assert_int_equal(world_copies(pin, true), 3);
+}
+
+/* A copy goes as a surplus only while nobody pays it. */
+static void test_everywhere_and_paid_after_all(void **state)
+{
+    struct command c;
+    uint64_t pin;
+
+    (void)state;
+    world_join_many(3);
+    second_org(MIB);
+    w->measured = MIB;
+    pin = world_pin(1, -1, -1);
+    c = world_claim(1, -1, -1);
+    c.org = 2;
+    world_command(&c);
+    world_settle();
+    remove_pin(1);
+    assert_int_equal(fsm_unpaid_copies(world_row(pin)), 2);
+    second_org(3 * MIB);
+    c = (struct command){.kind = COMMAND_ASSIGN};
+    c.assign.pin = pin;
+    c.assign.rev = w->pin.rev;
+    c.assign.n_release = 1;
+    c.assign.release[0] = (struct command_place){1, REASON_SURPLUS};
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    assert_int_equal(world_copies(pin, true), 3);
+    assert_int_equal(store_org(w->store, 2)->used[ORG_PHYSICAL], 3 * MIB);
+}
+
 /* Others that go make room for it, too. */
 static void test_others_go(void **state)
 {
@@ -245,6 +305,10 @@ int main(void)
                                         world_teardown),
         cmocka_unit_test_setup_teardown(test_everywhere, world_setup,
                                         world_teardown),
+        cmocka_unit_test_setup_teardown(test_everywhere_and_left_alone,
+                                        world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_everywhere_and_paid_after_all,
+                                        world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_everywhere_anew, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(test_many_wait, world_setup,
