@@ -1,7 +1,8 @@
 /* Wiring of one agent: what starts after what, which fact goes where. What is
  * pinned is decided by core/work.c, whom to obey by link.c.
  *
- * Start: directory lock and key, journal, work list, daemon's client, links.
+ * Start: directory lock and key, journal, work list, daemon's client, links,
+ * the probes' listener.
  * Stop: GOODBYE, calls cancelled, journal closed; what was not reported stays
  * in the journal.
  */
@@ -160,7 +161,8 @@ static void on_stop_timer(uv_timer_t *t)
         log_warn("stop_now", "text=%s", "not all calls ended in time");
         _exit(0);
     }
-    if (!a->hub_closing && a->kubo_closed && !agent_reads_busy(a) &&
+    if (!a->hub_closing && a->kubo_closed && a->http.server == NULL &&
+        !agent_reads_busy(a) &&
         (link_closed(a->link) || waited >= AGENT_GOODBYE_MS)) {
         a->hub_closing = true;
         stream_hub_close(a->hub, on_hub_closed, a);
@@ -197,6 +199,7 @@ void agent_stop(struct agent *a, int status)
     uv_timer_stop(&a->report_timer);
     uv_timer_stop(&a->list_timer);
     agent_reads_stop(a);
+    agent_http_stop(a);
     uploads_stop(a->uploads);
     link_close(a->link, "stopping");
     pins_drop_calls(a->pins);
@@ -321,6 +324,7 @@ static enum err start(struct agent *a, struct err_text *why)
 {
     enum err e = open_directory(a, why);
 
+    turns_start(&a->turns, &a->loop);
     start_timers(a);
     if (e == ERR_OK)
         e = start_kubo(a, why);
@@ -333,7 +337,7 @@ static enum err start(struct agent *a, struct err_text *why)
         e = start_links(a, why);
     if (e == ERR_OK)
         agent_reads_start(a);
-    return e;
+    return e == ERR_OK ? agent_http_start(a, why) : e;
 }
 
 static void finish(struct agent *a)
@@ -370,9 +374,9 @@ int agent_run(const struct agent_config *config)
                   why.text);
         _exit(err_exit_status(e)); /* half started: nothing to hand over */
     }
-    log_info("started", "name=%s version=%s coordinators=%s kubo=%s",
+    log_info("started", "name=%s version=%s coordinators=%s kubo=%s http=%s",
              config->name, PINFOLD_VERSION, config->coordinators,
-             config->kubo);
+             config->kubo, config->listen_http);
     uv_run(&a->loop, UV_RUN_DEFAULT);
     status = a->status;
     finish(a);

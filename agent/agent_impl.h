@@ -1,7 +1,8 @@
 /* Private to agent*.c: agent.c starts, stops and paces; agent_link.c is what
  * coordinators ask and are told; agent_gc.c collects the daemon's garbage;
  * agent_orphans.c lists pins without an order; agent_reads.c counts reads in
- * logs of gateways.
+ * logs of gateways; agent_http.c answers probes, agent_metrics.c says how it
+ * goes.
  */
 #ifndef PINFOLD_AGENT_AGENT_IMPL_H
 #define PINFOLD_AGENT_AGENT_IMPL_H
@@ -14,7 +15,9 @@
 #include "agent/link.h"
 #include "agent/pins.h"
 #include "agent/upload.h"
+#include "coordinator/http/http.h"
 #include "proto/identity.h"
+#include "proto/turns.h"
 
 #include <signal.h>
 
@@ -44,6 +47,11 @@ struct agent_gc {
     struct leases leases;
 };
 
+struct agent_http {
+    struct http_server *server; /* NULL: none, or it has closed */
+    uint64_t answers[6];   /* by hundred of the status */
+};
+
 struct listing;
 struct agent_reads;
 
@@ -65,6 +73,8 @@ struct agent {
     struct uploads *uploads;
     struct agent_gc gc;
     struct agent_reads *reads; /* NULL: no logs are named */
+    struct agent_http http;
+    struct turns turns;    /* of the loop */
     struct listing *orphans; /* a page under way, or NULL */
     struct report_item items[AGENT_REPORT_ITEMS];
     struct message message;
@@ -103,6 +113,14 @@ void agent_reads_start(struct agent *a); /* the links are there */
 void agent_reads_stop(struct agent *a);
 bool agent_reads_busy(const struct agent *a); /* a thread is at a log */
 void agent_reads_free(struct agent *a);
+
+/* agent_http.c */
+enum err agent_http_start(struct agent *a, struct err_text *why) ERR_CHECKED;
+void agent_http_stop(struct agent *a); /* http.server becomes NULL */
+const char *agent_unready(const struct agent *a); /* NULL: it is ready */
+
+/* agent_metrics.c */
+void agent_metrics(struct agent *a, struct buf *out);
 
 /* agent_link.c */
 bool agent_commit(struct agent *a); /* false: the agent stops */

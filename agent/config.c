@@ -27,6 +27,10 @@ static const struct conf_option options[] = {
     {"kubo-authorization-file", CONF_TEXT, AT(kubo_authorization_file), NULL,
      1, 3800, NULL, false,
      "file, mode 0600, with the Authorization header's value for the daemon"},
+    {"listen-http", CONF_TEXT, AT(listen_http), "127.0.0.1:9099", 1,
+     ADDR_HOST_MAX, NULL, false,
+     "address of the probes and metrics: host:port or unix:/path; none: there "
+     "is no such listener"},
     {"region", CONF_TEXT, AT(region), NULL, 1, LIMIT_LABEL, NULL, false,
      "label region: copies are spread over regions"},
     {"zone", CONF_TEXT, AT(zone), NULL, 1, LIMIT_LABEL, NULL, false,
@@ -131,12 +135,32 @@ static enum err check_logs(const struct agent_config *c, struct err_text *why)
     return ERR_OK;
 }
 
+static enum err check_http(struct agent_config *c, struct err_text *why)
+{
+    c->http_on = strcmp(c->listen_http, "none") != 0;
+    if (!c->http_on)
+        return ERR_OK;
+    if (addr_parse(c->listen_http, 0, &c->http, why) != ERR_OK) {
+        err_prefix(why, "listen-http");
+        return ERR_INVALID;
+    }
+    if (addr_is_loopback(&c->http))
+        return ERR_OK;
+    return err_set(why, ERR_DENIED,
+                   "listen-http: %s is beyond loopback; without "
+                   "authentication, which this listener does not have, only "
+                   "loopback addresses and unix sockets are accepted",
+                   c->listen_http);
+}
+
 enum err agent_config_check(struct agent_config *c, struct err_text *why)
 {
     char host[LIMIT_NODE_NAME + 1] = "";
     struct addr kubo;
     enum err e = check_coordinators(c, why);
 
+    if (e == ERR_OK)
+        e = check_http(c, why);
     if (e == ERR_OK)
         e = agent_config_labels(c, why);
     if (e == ERR_OK)

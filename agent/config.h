@@ -13,6 +13,7 @@ struct agent_config {
     char *coordinators;
     char *kubo, *kubo_authorization_file;
     char *gateway_logs;
+    char *listen_http;
     char *region, *zone, *rack, *labels;
     char *log_level, *log_format;
     uint64_t max_bytes, concurrent_pins;
@@ -21,6 +22,8 @@ struct agent_config {
     /* by agent_config_check */
     uint32_t n_addrs;
     struct addr addrs[LIMIT_COORDINATORS];
+    bool http_on;
+    struct addr http; /* listen_http */
     uint32_t n_labels; /* region, zone and rack are among them */
     struct label label[LIMIT_LABELS];
 };

@@ -289,6 +289,10 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     k->call_ms = st->call_ms;
     k->stall_ms = st->stall_ms;
     k->list_ms = st->list_ms;
+    k->stats.n = KIND_COUNT;
+    for (unsigned i = 0; i < KIND_COUNT; i++)
+        k->stats.calls[i].name = i == KIND_LIST ? "pin/ls stream"
+                                                : kubo_verbs[i].path;
     add_headers(k, st->authorization);
     uv_idle_init(k->loop, &k->idle);
     k->idle.data = k;
@@ -443,4 +447,28 @@ void kubo_close(struct kubo *k, void (*done)(void *arg), void *arg)
             kubo_call_cancel(c, "closed");
     }
     kubo_settle_soon(k);
+}
+
+/* --- numbers --- */
+
+void kubo_count(const struct kubo_call *c)
+{
+    struct kubo_stats *s = &c->kubo->stats;
+    struct kubo_stat *k = &s->calls[c->ask.kind];
+    const struct kubo_result *r = &c->result;
+
+    if (r->error == ERR_CLOSED)
+        return;
+    metrics_observe(&k->took, &metrics_requests,
+                    (uv_now(c->kubo->loop) - c->begun_ms) * 1000000);
+    k->failed += r->error != ERR_OK;
+    if (r->error != ERR_OK &&
+        (c->ask.kind == KIND_PIN || c->ask.kind == KIND_UPDATE) &&
+        (unsigned)r->code < KUBO_REASONS)
+        s->pin_failures[r->code]++;
+}
+
+const struct kubo_stats *kubo_stats(const struct kubo *k)
+{
+    return &k->stats;
 }

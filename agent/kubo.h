@@ -17,6 +17,7 @@
 #include "proto/buf.h"
 #include "proto/cid.h"
 #include "proto/err.h"
+#include "proto/metrics.h"
 #include "proto/peerid.h"
 #include "proto/types.h"
 
@@ -200,5 +201,18 @@ struct kubo_call *kubo_import(struct kubo *k, const struct kubo_upload *u);
 bool kubo_feed(struct kubo_call *c, struct span bytes);
 void kubo_feed_end(struct kubo_call *c);
 void kubo_read_on(struct kubo_call *c);
+
+/* Calls that ended since the start, but for cancelled ones. */
+enum { KUBO_KINDS = 19, KUBO_REASONS = FAIL_CONFLICT + 1 };
+struct kubo_stats {
+    unsigned n;
+    struct kubo_stat {
+        const char *name;   /* "pin/add" */
+        uint64_t failed;
+        struct metrics_histogram took; /* bounds: metrics_requests */
+    } calls[KUBO_KINDS];
+    uint64_t pin_failures[KUBO_REASONS]; /* by enum fail_code */
+};
+const struct kubo_stats *kubo_stats(const struct kubo *k);
 
 #endif

@@ -460,6 +460,7 @@ struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,
         c = make(k);
     }
     c->verb = &kubo_verbs[kind];
+    c->begun_ms = uv_now(k->loop);
     memset(&c->ask, 0, sizeof(c->ask));
     c->ask.kind = kind;
     c->form = CID_FORM_B32;
@@ -590,6 +591,7 @@ void kubo_call_settle(struct kubo_call *c)
         return;
     }
     uv_timer_stop(&c->timer);
+    kubo_count(c);
     c->cb(c->arg, &c->result);
     make_spare(c);
 }

@@ -9,6 +9,7 @@
 #include "agent/kubo.h"
 #include "proto/json.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 
 enum kubo_kind {
@@ -18,6 +19,7 @@ enum kubo_kind {
     KIND_EMPTY, KIND_GC, KIND_IMPORT,
     KIND_COUNT
 };
+static_assert((int)KIND_COUNT == (int)KUBO_KINDS, "one counter each");
 
 /* What was asked, as far as reading the answer needs it. */
 struct kubo_ask {
@@ -101,6 +103,7 @@ struct kubo {
     uv_idle_t idle;     /* runs once something has to be settled */
     struct kubo_list running, ending, spare;
     unsigned spares, handles; /* handles: open ones of libuv */
+    struct kubo_stats stats;
     bool closing, torn_down, settling;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -162,6 +165,7 @@ struct kubo_call {
 void kubo_list_add(struct kubo_list *l, struct kubo_call *c);
 void kubo_list_remove(struct kubo_call *c);
 void kubo_settle_soon(struct kubo *k);
+void kubo_count(const struct kubo_call *c); /* it has ended */
 
 /* kubo_call.c */
 struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,

@@ -184,6 +184,7 @@ choose_ports() {
     for ((i = 1; i <= NODES; i++)); do
         choose "ipfs-$i-api" $((5100 + i)) "ipfs-$i"
         choose "ipfs-$i-swarm" $((4100 + i)) "ipfs-$i"
+        choose "agent-$i-http" $((9089 + 10 * i)) "agent-$i"
     done
 }
 
@@ -420,6 +421,7 @@ start_agents() {
         start "agent-$i" "$STATE/build/agent/pinfold-agent" \
             --data-dir "$STATE/agent/$i" --name "node-$i" \
             --coordinators "$(list agents)" \
+            --listen-http "127.0.0.1:$(port_of "agent-$i-http")" \
             --kubo "127.0.0.1:$(port_of "ipfs-$i-api")"
     done
     for ((i = 1; i <= NODES; i++)); do

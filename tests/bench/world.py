@@ -132,6 +132,7 @@ class World:
             f"agent{i + 1}", "agent/pinfold-agent",
             "--data-dir", f"{folder}/agent{i + 1}", "--name", f"n{i + 1}",
             "--coordinators", ",".join(doors), "--kubo", self.fakes_at[i],
+            "--listen-http", "none",
             "--log-level", "warn") for i in range(N)]
         self.ours = self.coordinators + self.agents
 

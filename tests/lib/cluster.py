@@ -116,12 +116,14 @@ class Agent(Process):
     def __init__(self, cluster, number, daemon, options):
         self.number, self.daemon = number, daemon
         self.data = os.path.join(cluster.folder, f"agent-{number}")
+        self.http = free_port()
         argv = [program("agent", "pinfold-agent")]
         chosen = {
             "data-dir": self.data, "name": f"node-{number}",
             "coordinators": ",".join(f"127.0.0.1:{c.agents}"
                                      for c in cluster.coordinators),
-            "kubo": f"127.0.0.1:{daemon.port}", **options}
+            "kubo": f"127.0.0.1:{daemon.port}",
+            "listen-http": f"127.0.0.1:{self.http}", **options}
         for key, value in chosen.items():
             argv += ["--" + key, str(value).replace("{node}", str(number))]
         super().__init__(f"agent-{number}", argv, cluster.folder)

@@ -287,7 +287,7 @@ def test_silent_connections_are_closed(any_one):
 GOOD = {
     "pinfold-coordinator": ["--data-dir", "{dir}"],
     "pinfold-agent": ["--data-dir", "{dir}", "--coordinators",
-                      "127.0.0.1:1"],
+                      "127.0.0.1:1", "--listen-http", "none"],
 }
 FOLDER = {"pinfold-coordinator": "coordinator", "pinfold-agent": "agent"}
 

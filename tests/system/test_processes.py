@@ -29,6 +29,7 @@ def argv(binary, data, **options):
             words["listen-" + name] = f"127.0.0.1:{free_port()}"
     else:
         words["coordinators"] = f"127.0.0.1:{free_port()}"
+        words["listen-http"] = f"127.0.0.1:{free_port()}"
     words.update({k.replace("_", "-"): v for k, v in options.items()})
     return [binary] + [x for k, v in words.items() for x in ("--" + k, v)]
 
@@ -231,6 +232,10 @@ def test_busy_ports_and_names(small, tmp_path):
         COORDINATOR, str(tmp_path / name),
         **{"listen_" + name: f"127.0.0.1:{port}"}), 1, str(port))
         for name, port in busy]
+    port = small.agents[0].http
+    cases.append(("busy agent", argv(
+        AGENT, str(tmp_path / "agent"), listen_http=f"127.0.0.1:{port}"), 1,
+        f"listen-http 127.0.0.1:{port}"))
     for binary, options in ((COORDINATOR, "listen_http"),
                             (COORDINATOR, "listen_peers"),
                             (COORDINATOR, "listen_agents"),

@@ -72,6 +72,9 @@ static void test_defaults(void **state)
     assert_int_equal(c.stall_ms, 120000);
     assert_int_equal(c.call_ms, 15000);
     assert_int_equal(c.backoff_ms, 10000);
+    assert_true(c.http_on);
+    assert_int_equal(c.http.port, 9099);
+    assert_true(addr_is_loopback(&c.http));
     assert_true(agent_config_kubo_is_local(&c));
     conf_free(agent_config_table(), &c);
 }
@@ -90,6 +93,27 @@ static void test_labels_are_sorted(void **state)
     assert_string_equal(c.label[2].key, "region");
     assert_string_equal(c.label[3].value, "z1");
     conf_free(agent_config_table(), &c);
+}
+
+static void test_http(void **state)
+{
+    struct agent_config c;
+    struct err_text why;
+
+    (void)state;
+    assert_int_equal(load(&c, "coordinators = /s\nlisten-http = none\n",
+                          &why), ERR_OK);
+    assert_false(c.http_on);
+    conf_free(agent_config_table(), &c);
+    assert_int_equal(load(&c, "coordinators = /s\nlisten-http = unix:/h\n",
+                          &why), ERR_OK);
+    assert_true(c.http_on && c.http.is_unix);
+    conf_free(agent_config_table(), &c);
+    refused("coordinators = /s\nlisten-http = 10.0.0.1:9099\n",
+            "beyond loopback");
+    refused("coordinators = /s\nlisten-http = 0.0.0.0:9099\n",
+            "listen-http");
+    refused("coordinators = /s\nlisten-http = 127.0.0.1\n", "listen-http");
 }
 
 static void test_refusals(void **state)
@@ -209,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_logs),
         cmocka_unit_test(test_labels_are_sorted),
+        cmocka_unit_test(test_http),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_where_the_daemon_is),
         cmocka_unit_test(test_the_authorization_file),
