@@ -65,6 +65,7 @@ void api_answer(struct api_call *c, const struct http_answer *a,
         return;
     c->answered = true;
     c->api->answers[a->status / 100 % 6]++;
+    api_counts_answer(&c->api->counts, a->status);
     http_respond(r, a, body, n);
 }
 
@@ -356,6 +357,7 @@ static void on_request(struct http_request *r, const struct http_head *h)
     c->api = r->app;
     c->door = api_doorway(http_door(r));
     c->ticket = http_ticket_of(r);
+    c->begun_ns = uv_hrtime();
     c->refs = 1;
     c->view = view_get();
     r->user = c;
@@ -395,6 +397,11 @@ static void on_done(struct http_request *r, bool complete)
     struct api_call *c = r->user;
 
     (void)complete;
+    metrics_observe(&c->api->counts.took[http_door(r)]
+                        [c->route == NULL ? c->door->n_routes
+                                          : (size_t)(c->route -
+                                                     c->door->routes)],
+                    &metrics_requests, uv_hrtime() - c->begun_ns);
     c->answered = true;
     if (c->gone != NULL)
         c->gone(c);

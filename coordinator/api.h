@@ -10,6 +10,7 @@
 #define PINFOLD_API_H
 
 #include "coordinator/agents.h"
+#include "coordinator/api_counts.h"
 #include "coordinator/http/http.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/readers.h"
@@ -51,6 +52,8 @@ struct api {
     struct auth_cache *cache;
     struct verifier *verifier;
     uint64_t auth_failures;    /* 401 */
+    struct api_counts counts;
+    const struct turns *turns; /* of the http loop, NULL none */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
 
@@ -107,6 +110,7 @@ struct api_call {
     const struct api_doorway *door;
     const struct api_route *route;
     struct http_ticket ticket;
+    uint64_t begun_ns;         /* uv_hrtime */
     unsigned refs;
     bool answered;
     char *args[API_ARGS];

@@ -67,6 +67,7 @@ static void proposal_back(struct task *t)
     struct proposal *p = (struct proposal *)t;
 
     p->call->api->under_way--;
+    api_counts_result(&p->call->api->counts, &p->result);
     p->done(p->call, &p->result);
     if (p->result.pin != NULL) {
         pin_free(p->result.pin);

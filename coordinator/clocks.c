@@ -4,6 +4,8 @@
 #include "coordinator/now.h"
 #include "proto/log.h"
 
+#include <stdlib.h>
+
 enum { FRESH_MS = 10000 };
 
 static void paused(struct clocks *c, const struct store *s, const char *text)
@@ -44,12 +46,17 @@ void clocks_compare(struct clocks *c, const struct store *s,
 
     (void)clocks_stamp(c, s); /* what is compared is as it was looked at */
     own = c->wall.own_ms;
+    c->skew_ms = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t age = loop_ms - others[i].heard_ms;
 
-        if (others[i].heard_ms != 0 && age < FRESH_MS)
-            offsets[n_offsets++] =
-                (int64_t)(others[i].status.clock_ms + age - own);
+        int64_t offset = (int64_t)(others[i].status.clock_ms + age - own);
+
+        if (others[i].heard_ms == 0 || age >= FRESH_MS)
+            continue;
+        offsets[n_offsets++] = offset;
+        if ((uint64_t)llabs(offset) > c->skew_ms)
+            c->skew_ms = (uint64_t)llabs(offset);
     }
     c->wall.alone = n == 0;
     wall_others(&c->wall, offsets, n_offsets);

@@ -12,6 +12,8 @@
 struct clocks {
     struct wall wall;
     uint64_t jumps; /* times that expiry was paused */
+    uint64_t skew_ms; /* largest difference to another's clock, when compared
+                         last */
 };
 
 /* The time that a leader puts into an entry now. */

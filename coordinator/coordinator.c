@@ -14,6 +14,7 @@
 #include "coordinator/guards.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/now.h"
+#include "coordinator/numbers.h"
 #include "coordinator/peers.h"
 #include "coordinator/replica.h"
 #include "coordinator/upkeep.h"
@@ -55,6 +56,7 @@ struct coordinator {
     struct clocks clocks;
     struct disk disk;
     struct guards guards;
+    struct numbers numbers;
     struct replica_events replica_events;
     struct peers_events peers_events;
     char raft_dir[PATH_SIZE], store_path[PATH_SIZE];
@@ -94,7 +96,8 @@ static void publish(struct coordinator *c)
         .agents = c->agents, .peers = c->peers, .self = &c->self,
         .agents_addr = &c->agents_addr, .home_name = c->config->home_agent,
         .unready = peers_forming_text(c->peers),
-        .disk = &c->disk, .time_jumps = c->clocks.jumps};
+        .disk = &c->disk, .time_jumps = c->clocks.jumps,
+        .clock_skew_ms = c->clocks.skew_ms, .numbers = &c->numbers};
 
     fill_clock(c, &clock);
     view_publish(&from, &clock);
@@ -311,6 +314,7 @@ static void on_tick(uv_timer_t *t)
         budgets_look(&c->guards.budgets, c->store,
                      replica_leading(c->replica));
         upkeep_balance(step_balance(c->step), &c->balance);
+        numbers_look(&c->numbers, c->store);
     }
     say_unready(c);
     if (c->view_dirty)
@@ -572,6 +576,7 @@ int coordinator_run(const struct config *config)
 
     c->config = config;
     uv_loop_init(&c->loop);
+    turns_start(&c->numbers.turns, &c->loop);
     if ((e = start(c, &why)) != ERR_OK) {
         log_error("start_failed", "reason=%s text=%s", err_name(e),
                   why.text);

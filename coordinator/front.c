@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/process.h"
+#include "proto/turns.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ struct front {
     struct mailbox back;
     struct api api;
     uv_timer_t settle;
+    struct turns turns;
     struct task stop, hang_up, stopped;
     void (*done)(void *arg);
     void *done_arg;
@@ -75,6 +77,7 @@ static void on_hub_closed(void *arg)
     struct front *f = arg;
 
     mailbox_close(&f->back, NULL);
+    turns_close(&f->turns);
 }
 
 /* Operations and reads that are under way come back within their deadlines;
@@ -168,6 +171,8 @@ enum err front_start(const struct front_settings *st, struct front **out,
         limits.conns = (unsigned)(most / 2);
     f->st = *st;
     uv_loop_init(&f->loop);
+    turns_start(&f->turns, &f->loop);
+    f->api.turns = &f->turns;
     mailbox_init(&f->back, &f->loop);
     f->api.back = &f->back;
     f->api.core = st->core;

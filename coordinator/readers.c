@@ -145,6 +145,16 @@ enum err readers_submit(struct readers *p, struct reader_job *j)
     return ERR_OK;
 }
 
+unsigned readers_waiting(struct readers *p)
+{
+    unsigned n;
+
+    uv_mutex_lock(&p->lock);
+    n = p->waiting;
+    uv_mutex_unlock(&p->lock);
+    return n;
+}
+
 void readers_close(struct readers *p)
 {
     uv_mutex_lock(&p->lock);

@@ -25,6 +25,7 @@ enum err readers_new(const char *path, struct mailbox *back,
                      struct readers **out, struct err_text *why) ERR_CHECKED;
 /* ERR_BUSY: LIMIT_READS_WAITING jobs are waiting. */
 enum err readers_submit(struct readers *p, struct reader_job *j) ERR_CHECKED;
+unsigned readers_waiting(struct readers *p); /* any thread */
 void readers_close(struct readers *p); /* waits for running jobs */
 
 #endif

@@ -99,3 +99,8 @@ enum err verifier_submit(struct verifier *v, struct verifier_job *j)
     begin(v);
     return ERR_OK;
 }
+
+unsigned verifier_waiting(const struct verifier *v)
+{
+    return v->n_waiting;
+}

@@ -38,5 +38,6 @@ void verifier_free(struct verifier *v);
 /* ERR_BUSY: no room, for this peer or for anybody; done does not come. */
 enum err verifier_submit(struct verifier *v, struct verifier_job *job)
     ERR_CHECKED;
+unsigned verifier_waiting(const struct verifier *v);
 
 #endif

@@ -19,6 +19,8 @@ static void view_free(struct view *v)
         free(v->nodes[i].peers);
     free(v->nodes);
     free(v->orgs);
+    free(v->elastic);
+    free(v->prices);
     free(v);
 }
 
@@ -218,6 +220,22 @@ static void fill_address(struct view *v, const struct addr *a)
              protocol, a->host, a->port, v->self_peer);
 }
 
+/* What only /metrics shows. */
+static void fill_numbers(struct view *v, const struct view_sources *from)
+{
+    const struct step_elastic *elastic;
+
+    v->counts = *store_counts(from->store);
+    step_short(from->step, &v->lack);
+    v->n_elastic = step_elastic(from->step, &elastic);
+    v->elastic = mem_copy(elastic, v->n_elastic * sizeof *elastic);
+    if (from->numbers == NULL)
+        return;
+    v->prices = mem_copy(from->numbers->prices,
+                         v->n_orgs * sizeof *v->prices);
+    v->turns = from->numbers->turns.histogram;
+}
+
 void view_publish(const struct view_sources *from,
                   const struct step_clock *clock)
 {
@@ -242,6 +260,7 @@ void view_publish(const struct view_sources *from,
     v->disk_free = from->disk->free;
     v->disk_low = from->disk->low;
     v->time_jumps = from->time_jumps;
+    v->clock_skew_ms = from->clock_skew_ms;
     v->pause = *step_pause(from->step);
     v->clock_ms = clock->now_ms;
     v->balance = *step_balance(from->step);
@@ -252,6 +271,7 @@ void view_publish(const struct view_sources *from,
     fill_alerts(v, newest); /* which only this thread changes */
     orgs = store_orgs(from->store, &v->n_orgs);
     v->orgs = mem_copy(orgs, v->n_orgs * sizeof *orgs);
+    fill_numbers(v, from);
     v->home = home_of(v, from->home_name);
     v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);
     agents_stats(from->agents, &v->agents);

@@ -8,6 +8,7 @@
 
 #include "coordinator/agents.h"
 #include "coordinator/disk.h"
+#include "coordinator/numbers.h"
 #include "coordinator/peers.h"
 #include "coordinator/replica.h"
 
@@ -66,7 +67,7 @@ struct view {
     struct peers_view peers[LIMIT_COORDINATORS];
     uint32_t home;              /* node id of the home agent, 0 none */
     uint64_t pins, state_bytes, wal_bytes;
-    uint64_t disk_free, time_jumps;
+    uint64_t disk_free, time_jumps, clock_skew_ms;
     bool disk_low;
     bool refuses_claims;        /* the disks of too many are low */
     struct step_pause pause;    /* of repair; known where it leads */
@@ -76,6 +77,12 @@ struct view {
     struct step_work work;      /* zeros where it does not lead */
     struct replica_stats replica;
     struct agents_stats agents;
+    struct store_counts counts;
+    struct step_short lack;     /* zeros where it does not lead … */
+    uint32_t n_elastic;
+    struct step_elastic *elastic; /* … and none of these */
+    struct numbers_price *prices; /* by position in orgs, or NULL */
+    struct metrics_histogram turns; /* of the core loop: metrics_turns */
     unsigned refs;              /* guarded by view.c */
 };
 
@@ -90,7 +97,8 @@ struct view_sources {
     const char *home_name;      /* configured home agent, or NULL */
     const char *unready;        /* before the replica started; borrowed */
     const struct disk *disk;
-    uint64_t time_jumps;
+    uint64_t time_jumps, clock_skew_ms;
+    const struct numbers *numbers; /* or NULL */
 };
 
 /* Core loop. */

@@ -585,6 +585,7 @@ void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
         if (!fsm_load(f, c->expire.pins[k])
             || !is_over(f, f->before.expires_ms))
             continue;
+        store_counts_change(f->store)->expired++;
         drop_expired(f);
         left(f, REASON_EXPIRED);
         r->verdict = VERDICT_ACCEPTED;

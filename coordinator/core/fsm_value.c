@@ -77,6 +77,7 @@ void fsm_value_let_go(struct fsm *f, uint32_t org, enum copy_reason reason)
 {
     struct pin *p = &f->after;
 
+    store_counts_change(f->store)->let_go[reason]++;
     fsm_value_refuse(p, org, true);
     p->rev = f->index;
     if ((p->flags & PIN_OVER_QUOTA) == 0)

@@ -69,6 +69,7 @@ struct step_soft {
     /* Copies that a drained node has left, as the leader's last walk saw
      * them: on their way, or with no other node to take them. */
     uint32_t moving, stuck;
+    uint64_t lacking;         /* step_short's fallen, of this node that fell */
     /* Verification by this coordinator while it led, since it started:
      * answers, those of them that a copy is missing, and none in time. Times
      * are monotonic, 0: never (this term). */
@@ -105,6 +106,23 @@ struct step_balance {
     uint64_t moves, moved_bytes; /* done, since this process started */
 };
 
+/* Pins with fewer copies than they need. Rows show how many those are
+ * (store_counts); for how long, only walks of the leader tell. */
+struct step_short {
+    uint64_t no_copy_ms;   /* log time: since when the first lacks all … */
+    uint64_t below_min_ms; /* … or some; 0 none */
+    uint64_t fallen; /* pins whose rows show enough copies, but too few are on
+                        nodes that are up */
+};
+
+/* Elastic content of an organisation, as the leader's last walk over all
+ * values (once an hour) saw it; bytes: of what it pays. */
+struct step_elastic {
+    uint32_t org;
+    uint64_t held, held_bytes;
+    uint64_t candidates, candidate_bytes; /* one copy each */
+};
+
 struct step;
 struct step *step_new(struct store *store, const struct step_limits *l,
                       const struct step_wishes *w);
@@ -137,6 +155,10 @@ struct step_work {
 };
 /* false, and zeros: it does not lead, or has not walked them all yet. */
 bool step_work(const struct step *s, struct step_work *out);
+/* As the last whole walks saw it; zeros where it does not lead. */
+void step_short(const struct step *s, struct step_short *out);
+/* By organisation, LIMIT_ORGS at most; none where it does not lead. */
+uint32_t step_elastic(const struct step *s, const struct step_elastic **out);
 const struct step_soft *step_soft(const struct step *s, uint32_t node);
 /* --- step_guard.c --- */
 /* Whether repair is paused. On others than the leader it is not. */

@@ -14,6 +14,8 @@
  * step_verify.c    whether daemons hold what the state says
  * step_plan.c      what is to be done for all pins, for people
  * step_value.c     which elastic pins are worth their bytes
+ * step_elastic.c   how much elastic content there is
+ * step_short.c     pins that lack copies, and for how long
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -51,6 +53,7 @@ struct step_cursor {
                                stuck also: pins for which nothing can be
                                done */
     uint32_t busy;          /* pins at which work goes on, met on this walk */
+    struct step_short lack; /* met on this walk */
     uint64_t idx, pin;    /* position */
     uint64_t next_ms;     /* when it may start again, 0 never */
 };
@@ -169,6 +172,11 @@ struct step_balancing {
     struct step_failed failed[STEP_MOVES_FAILED];
 };
 
+struct step_elastic_sum { /* by organisation, of the walk over values */
+    uint32_t n;
+    struct step_elastic rows[LIMIT_ORGS];
+};
+
 struct step_valuing {
     struct step_cursor sweep; /* over all values; idx: the organisation */
     uint64_t look_ms;         /* at candidates, not before */
@@ -219,6 +227,9 @@ struct step {
     struct step_guard guard;
     struct step_balancing balance;
     struct step_valuing value;
+    /* With the piece of the walk in work; without it; of the last walk. */
+    struct step_elastic_sum piece, sum, elastic;
+    struct step_short lack; /* of the last whole walk over todo */
     uint32_t next_verify; /* node that is looked at first, round robin */
     uint32_t n_misses;    /* oldest first */
     struct step_miss misses[STEP_MISSES];
@@ -404,6 +415,19 @@ void step_verify_start(struct step *s, const struct step_clock *c);
 void step_verify_answer(struct step *s, uint32_t node, uint64_t pin,
                         enum err e, const struct step_clock *c);
 void step_verify_tick(struct step *s, const struct step_clock *c);
+
+/* step_elastic.c: a piece of the walk over values begins at this place … */
+void step_elastic_begin(struct step *s, const struct step_cursor *at);
+/* … this value is in it, its pin in s->other … */
+void step_elastic_note(struct step *s, const struct value *v);
+/* … and it is done; last: so is the walk. */
+void step_elastic_keep(struct step *s, bool last);
+
+/* step_short.c: the pin in s->pin, that row's number, was met on a walk over
+ * all that show work, or over the pins of a node. */
+void step_short_work(struct step *s, uint64_t pin, struct step_short *lack);
+void step_short_fallen(struct step *s, const struct step_node *e,
+                       uint64_t pin, struct step_short *lack);
 
 /* step_value.c */
 void step_value_start(struct step *s, const struct step_clock *c);

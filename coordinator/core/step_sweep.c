@@ -96,12 +96,14 @@ void step_sweep_start(struct step *s)
     s->todo_pause_ms = TODO_MS;
     s->todo_busy = UINT32_MAX;
     s->todo_stuck = 0;
+    s->lack = (struct step_short){0, 0, 0};
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         s->nodes[i].known = false;
         s->nodes[i].able = STEP_UNABLE;
         s->nodes[i].state_wished = s->nodes[i].put_wished = false;
         s->nodes[i].scan = (struct step_cursor){0};
         s->nodes[i].soft.moving = s->nodes[i].soft.stuck = 0;
+        s->nodes[i].soft.lacking = 0;
     }
     for (uint32_t i = 0; i < n; i++) {
         struct step_node *e = step_node_find(s, rows[i]->id);
@@ -228,6 +230,7 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
         if (done == STEP_STOPPED)
             return;
         note(k, done);
+        step_short_work(s, ids[i], &k->lack);
         k->busy += is_busy(s, ids[i], done, c->now_ms);
         k->stuck += done == STEP_WANTING;
         k->idx = todos[i];
@@ -236,6 +239,7 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
     if (n == TODO_PINS)
         return;
     k->on = false;
+    s->lack = k->lack;
     s->todo_busy = k->busy;
     s->todo_stuck = k->stuck;
     if (k->wished)
@@ -268,6 +272,7 @@ static void end_walk(struct step_node *e, uint64_t now_ms)
     k->on = false;
     e->soft.moving = k->moving;
     e->soft.stuck = k->stuck;
+    e->soft.lacking = k->lack.fallen;
     if (k->moving >= MOVES)
         k->next_ms = now_ms + MOVES_MS;
     else if (e->health != HEALTH_UP || e->draining)
@@ -292,6 +297,7 @@ static uint32_t scan_node(struct step *s, struct step_node *e,
             return i + 1;
         note(k, done);
         note_drain(s, e, rows[i].pin, done);
+        step_short_fallen(s, e, rows[i].pin, &k->lack);
         k->idx = rows[i].idx;
         k->pin = rows[i].pin;
     }

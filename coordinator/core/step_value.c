@@ -47,6 +47,7 @@ void step_value_start(struct step *s, const struct step_clock *c)
     struct step_valuing *v = &s->value;
 
     memset(v, 0, sizeof *v);
+    s->elastic.n = 0;
     v->sweep.on = true;
     v->sweep.next_ms = c->now_ms + SWEEP_MS;
     v->look_ms = c->now_ms + SOON_MS;
@@ -100,11 +101,14 @@ static bool sweep_piece(struct step *s, const struct step_clock *c)
                                    SWEEP_ROWS, rows);
     struct command_score *x = &step_command(s, COMMAND_SCORE)->score;
 
+    step_elastic_begin(s, k);
     static_assert((int)SWEEP_ROWS <= (int)LIMIT_SCORES, "one operation");
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         if (is_due(s, &rows[i], now_ms))
             x->items[x->n++] = (struct score_item){rows[i].pin, rows[i].org,
                                                    0};
+        step_elastic_note(s, &rows[i]);
+    }
     if (x->n > 0 && !step_propose(s, c->now_ms))
         return false; /* this piece again at the next tick */
     if (n > 0) {
@@ -112,6 +116,7 @@ static bool sweep_piece(struct step *s, const struct step_clock *c)
         k->idx = rows[n - 1].org;
     }
     k->on = n == SWEEP_ROWS;
+    step_elastic_keep(s, !k->on);
     return k->on;
 }
 

@@ -50,6 +50,25 @@ void store_hash(struct store *s, uint8_t out[STORE_HASH]);
 uint64_t store_pin_count(const struct store *s); /* rows, releasing too */
 uint64_t store_bytes(const struct store *s);     /* size of the file */
 
+/* --- counts, for people ------------------------------------------------- */
+/* Exact: what is there. The totals are of this process: they begin at 0, and
+ * what is applied again after a start counts again. No part of the state. */
+enum { STORE_TODOS = TODO_BELOW_MAX + 1, STORE_STATES = COPY_LOST + 1 };
+struct store_counts {
+    uint64_t todo[STORE_TODOS];  /* pins, by enum pin_todo; not of SETTLED */
+    uint64_t held, candidates;   /* elastic demands */
+    uint64_t ordered[REASON_LAST + 1];  /* total: copies, by the reason … */
+    uint64_t released[REASON_LAST + 1]; /* … also of letting them go */
+    uint64_t became[STORE_STATES]; /* total: copies reported so, newly */
+    uint64_t gone;     /* total: copies reported gone, or given up */
+    uint64_t admitted; /* total: elastic demands that came to be held */
+    uint64_t let_go[REASON_LAST + 1]; /* total: such as no longer are */
+    uint64_t expired;  /* total: pins of which a claim expired */
+};
+const struct store_counts *store_counts(const struct store *s);
+/* For fsm*.c: let_go and expired. */
+struct store_counts *store_counts_change(struct store *s);
+
 /* --- what changed since the last store_changes_clear ------------------- */
 enum { STORE_CHANGES_MAX = 8192 };
 struct store_changes {

@@ -382,7 +382,7 @@ enum err store_memory_load(struct store *s, struct err_text *why)
         e = load_coordinators(s, why);
     if (e == ERR_OK)
         e = load_origins(s, why);
-    return e;
+    return e == ERR_OK ? store_counts_load(s, why) : e;
 }
 
 static void write_nodes(struct store *s)

@@ -128,6 +128,7 @@ static void change_copy(struct store *s, uint64_t pin,
     slot = store_node_slot(s, node);
     assert(slot != NULL);
     store_sum_copy(&s->sum, pin, old, now);
+    store_counts_copy(s, old, now);
     count(&slot->node, pin, old, now);
     slot->dirty = s->nodes_dirty = true;
     if (old != NULL && old->failures > 0
@@ -291,6 +292,7 @@ void store_pin_put(struct store *s, const struct pin *before,
     store_begin(s);
     store_sum_pin(&s->sum, &s->scratch, before, pin);
     store_org_charge(s, before, pin);
+    store_counts_pin(s, before, pin);
     change_copies(s, before, pin);
     change_claims(s, before, pin);
     store_row_copies(pin, &s->asg);
@@ -321,6 +323,7 @@ void store_pin_delete(struct store *s, const struct pin *before)
     store_begin(s);
     store_sum_pin(&s->sum, &s->scratch, before, NULL);
     store_org_charge(s, before, NULL);
+    store_counts_pin(s, before, NULL);
     change_copies(s, before, NULL);
     change_claims(s, before, NULL);
     STORE_DO(&s->d, STORE_Q_PIN_DELETE, "u", before->id);

@@ -304,6 +304,7 @@ struct store {
     uint64_t wal_pages;
     struct buf scratch, other, asg;
     struct store_changes changes;
+    struct store_counts counts;
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
@@ -317,6 +318,15 @@ struct store_reader {
     bool stepped; /* the list stands on a row */
     uint64_t heads[STORE_CLASSES]; /* next id of each class, 0: none */
 };
+
+/* store_counts.c */
+enum err store_counts_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_counts_pin(struct store *s, const struct pin *before,
+                      const struct pin *after);
+void store_counts_copy(struct store *s, const struct copy *old,
+                       const struct copy *now);
+void store_counts_value(struct store *s, const struct value *old,
+                        const struct value *now);
 
 void store_begin(struct store *s);
 uint64_t store_cid_hash(const struct cluster *c, uint64_t mask,

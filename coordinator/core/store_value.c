@@ -93,6 +93,7 @@ void store_value_put(struct store *s, const struct value *v)
     store_begin(s);
     had = store_value_get(s, v->pin, v->org, &old);
     store_sum_value(&s->sum, &s->scratch, &s->other, had ? &old : NULL, v);
+    store_counts_value(s, had ? &old : NULL, v);
     store_row_value(v, &s->scratch);
     STORE_DO(&s->d, STORE_Q_VALUE_PUT, "uuuiuub", v->pin, (uint64_t)v->org,
              (uint64_t)v->held, (int64_t)v->k, v->usage.count_q16,
@@ -108,6 +109,7 @@ void store_value_delete(struct store *s, uint64_t pin, uint32_t org)
     if (!store_value_get(s, pin, org, &old))
         return;
     store_sum_value(&s->sum, &s->scratch, &s->other, &old, NULL);
+    store_counts_value(s, &old, NULL);
     STORE_DO(&s->d, STORE_Q_VALUE_DELETE, "uu", pin, (uint64_t)org);
     s->changes.values = true;
 }

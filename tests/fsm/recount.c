@@ -14,7 +14,7 @@ struct pass {
     struct store *store;
     struct store_sum sum;
     struct buf scratch;
-    uint64_t pins;
+    uint64_t pins, todo[STORE_TODOS];
     uint64_t used[RUN_ORGS][ORG_KINDS];
 };
 
@@ -101,6 +101,7 @@ static void count_pin(struct pass *s, uint64_t id)
                  "a copy of pin %llu", (unsigned long long)id);
         count_copy(s, p, &p->copies[k]);
     }
+    s->todo[p->todo]++;
     s->pins++;
 }
 
@@ -153,6 +154,9 @@ static void pass(struct run *r, struct store *store)
     for (uint32_t k = 0; k < RUN_CIDS; k++)
         s.pins -= r->pins[k].there;
     RUN_NEED(r, s.pins == 0, "a pin is not listed");
+    for (int k = TODO_RELEASING; k < STORE_TODOS; k++)
+        RUN_NEED(r, s.todo[k] == store_counts(store)->todo[k],
+                 "pins with work of kind %d", k);
     count_orgs(&s);
     count_nodes(&s);
     store_memory_sum(store, &s.sum);

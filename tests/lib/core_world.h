@@ -526,7 +526,8 @@ WORLD_UNUSED static void check_shared(struct store *s, const struct pin *p)
 
 /* Rows of values follow the claims. */
 WORLD_UNUSED static void check_values(struct store *s, const struct pin *p,
-                                      struct store_sum *sum)
+                                      struct store_sum *sum,
+                                      struct store_counts *made)
 {
     struct buf row = BUF_INIT, doc = BUF_INIT;
     struct value v;
@@ -545,6 +546,8 @@ WORLD_UNUSED static void check_values(struct store *s, const struct pin *p,
             continue;
         }
         any = true;
+        made->held += v.held == VALUE_HELD;
+        made->candidates += v.held == VALUE_IDLE;
         assert_true(d.claims > 0);
         assert_int_equal(v.held,
                          !elastic ? VALUE_REQUIRED
@@ -564,10 +567,46 @@ WORLD_UNUSED static void check_values(struct store *s, const struct pin *p,
 }
 
 WORLD_UNUSED static void check_claims(struct store *s, const struct pin *p,
-                                      struct store_sum *sum)
+                                      struct store_sum *sum,
+                                      struct store_counts *made)
 {
     check_shared(s, p);
-    check_values(s, p, sum);
+    check_values(s, p, sum, made);
+    if (p->todo != TODO_SETTLED)
+        made->todo[p->todo]++;
+}
+
+WORLD_UNUSED static void check_counts(struct store *s,
+                                      const struct store_counts *made)
+{
+    const struct store_counts *kept = store_counts(s);
+
+    check_orgs(s);
+    assert_memory_equal(made->todo, kept->todo, sizeof made->todo);
+    assert_int_equal(made->held, kept->held);
+    assert_int_equal(made->candidates, kept->candidates);
+}
+
+WORLD_UNUSED static void check_nodes(struct store *s,
+                                     const struct world_count *counts)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(s, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        const struct world_count *t = &counts[nodes[k]->id];
+        struct store_order_row *rows = mem_array(t->copies + 2,
+                                                 sizeof(*rows));
+
+        assert_int_equal(nodes[k]->copies, t->copies);
+        assert_int_equal(nodes[k]->bytes, t->bytes);
+        assert_int_equal(nodes[k]->wanted, t->wanted);
+        assert_int_equal(nodes[k]->wanted_xor, t->wanted_xor);
+        assert_int_equal(store_scan_node(s, nodes[k]->id, 0, 0,
+                                         (uint32_t)t->copies + 2, rows),
+                         t->copies);
+        free(rows);
+    }
 }
 
 /* Everything derived, made anew from the rows: state hash, counters, the log
@@ -579,9 +618,8 @@ WORLD_UNUSED static void world_check(struct world *w)
     struct store_sum sum = {0, 0};
     struct buf scratch = BUF_INIT;
     uint8_t made[STORE_HASH], kept[STORE_HASH];
+    struct store_counts census = {0};
     uint64_t pins = 0, claims = 0;
-    uint32_t n;
-    const struct node *const *nodes;
 
     for (uint64_t id = 1; id < s->head[STORE_HEAD_NEXT_PIN]; id++) {
         const struct pin *p = world_pin(w, id);
@@ -590,7 +628,7 @@ WORLD_UNUSED static void world_check(struct world *w)
             continue;
         pins++;
         claims += p->n_claims;
-        check_claims(s, p, &sum);
+        check_claims(s, p, &sum, &census);
         store_sum_pin(&sum, &scratch, NULL, p);
         if ((p->flags & CLAIM_DEFAULT) == 0)
             assert_int_equal(p->todo, fsm_todo(s, p));
@@ -619,26 +657,12 @@ WORLD_UNUSED static void world_check(struct world *w)
     }
     assert_int_equal(pins, store_pin_count(s));
     assert_int_equal(claims, store_claim_rows(s));
-    check_orgs(s);
+    check_counts(s, &census);
     store_memory_sum(s, &sum);
     store_sum_bytes(&sum, made);
     store_hash(s, kept);
     assert_memory_equal(made, kept, STORE_HASH);
-    nodes = store_nodes(s, &n);
-    for (uint32_t k = 0; k < n; k++) {
-        const struct world_count *t = &counts[nodes[k]->id];
-        struct store_order_row *rows = mem_array(t->copies + 2,
-                                                 sizeof(*rows));
-
-        assert_int_equal(nodes[k]->copies, t->copies);
-        assert_int_equal(nodes[k]->bytes, t->bytes);
-        assert_int_equal(nodes[k]->wanted, t->wanted);
-        assert_int_equal(nodes[k]->wanted_xor, t->wanted_xor);
-        assert_int_equal(store_scan_node(s, nodes[k]->id, 0, 0,
-                                         (uint32_t)t->copies + 2, rows),
-                         t->copies);
-        free(rows);
-    }
+    check_nodes(s, counts);
     buf_free(&scratch);
     free(counts);
 }

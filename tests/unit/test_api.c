@@ -79,6 +79,14 @@ static void routes(void **state)
                "\"repair\":{\"paused\":false,");
     api_expect(w, "GET", "/metrics", 200, "\npinfold_repair_paused 0\n"
                "# HELP pinfold_nodes_quarantined");
+    api_expect(w, "GET", "/metrics", 200,
+               "\npinfold_http_refusals_total{reason=\"not_found\"} 2\n");
+    api_expect(w, "GET", "/metrics", 200,
+               "{door=\"cluster\",method=\"any\",route=\"none\",le=\"60\"} 7"
+               "\n");
+    api_expect(w, "GET", "/metrics", 200,
+               "_count{door=\"cluster\",method=\"GET\",route=\"/metrics\"} 3"
+               "\n");
     api_expect(w, "GET", "/%zz", 400, "\"code\":400");
     api_expect(w, "GET", "/pins/%00", 400, "\"code\":400");
     api_expect(w, "GET", "/id?a=%ff", 400, "bad UTF-8");

@@ -93,6 +93,52 @@ static void test_the_most_valuable(void **state)
         assert_true(is_held(pins[i]));
 }
 
+/* The walk over all values sums up what there is. */
+static void test_the_sum(void **state)
+{
+    const struct step_elastic *rows;
+
+    (void)state;
+    world_join_many(3);
+    limit_physical(20 * MIB);
+    w->measured = 4 * MIB;
+    assert_int_equal(step_elastic(w->step, &rows), 0);
+    for (uint32_t i = 0; i < 200; i++)
+        (void)offer(i + 1, 4 * MIB, 2, 2);
+    world_settle();
+    world_run(3600000);
+    assert_int_equal(step_elastic(w->step, &rows), 1);
+    assert_int_equal(rows[0].org, ORG_DEFAULT);
+    assert_int_equal(rows[0].held, 2);
+    assert_int_equal(rows[0].held_bytes, 16 * MIB); /* two copies each */
+    assert_int_equal(rows[0].candidates, 198);
+    assert_int_equal(rows[0].candidate_bytes, 198 * 4 * MIB);
+    assert_int_equal(store_counts(w->store)->held, 2);
+    assert_int_equal(store_counts(w->store)->candidates, 198);
+    assert_true(store_counts(w->store)->admitted >= 2);
+    step_leader(w->step, false, &w->clock);
+    assert_int_equal(step_elastic(w->step, &rows), 0);
+}
+
+/* A full queue has pieces of the walk come again: they count once. */
+static void test_the_sum_with_a_full_queue(void **state)
+{
+    const struct step_elastic *rows;
+
+    (void)state;
+    world_join_many(3);
+    for (uint32_t i = 0; i < 200; i++)
+        reads(offer(i + 1, 4 * MIB, 1, 1), 1000);
+    world_settle();
+    w->clock.wall_ms += 30 * DAY_MS; /* all are worth an entry */
+    w->queue_max = 0;
+    world_run(3600000 + 2000);
+    w->queue_max = WORLD_OPS;
+    world_run(10000);
+    assert_int_equal(step_elastic(w->step, &rows), 1);
+    assert_int_equal(rows[0].held + rows[0].candidates, 200);
+}
+
 static uint32_t count_held(const uint64_t *pins, uint32_t n)
 {
     uint32_t held = 0;
@@ -365,6 +411,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_the_most_valuable),
+        TEST(test_the_sum),
+        TEST(test_the_sum_with_a_full_queue),
         TEST(test_room_on_nodes),
         TEST(test_fades),
         TEST(test_copies_by_demand),

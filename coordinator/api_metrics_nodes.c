@@ -1,0 +1,229 @@
+/* The part of /metrics about nodes and organisations: a family at a time, a
+ * sample each. At most LIMIT_NODES of the former and LIMIT_ORGS of the latter
+ * exist; what is removed leaves /metrics with it.
+ */
+#include "coordinator/api_metrics.h"
+
+#include "proto/metrics.h"
+
+/* --- nodes -------------------------------------------------------------- */
+
+#define NODE_VALUE(name, value)                                              \
+    static uint64_t name(const struct view_node *n)                          \
+    {                                                                        \
+        return value;                                                        \
+    }
+NODE_VALUE(copies, n->row.copies)
+NODE_VALUE(bytes, n->row.bytes)
+NODE_VALUE(capacity, n->row.capacity)
+NODE_VALUE(free_bytes, n->free_bytes)
+NODE_VALUE(repo, n->repo_size)
+NODE_VALUE(queue, n->queue)
+NODE_VALUE(orphans, n->orphans)
+NODE_VALUE(connected, n->connected)
+NODE_VALUE(daemon_up, n->beat_wall_ms != 0 && n->daemon == DAEMON_UP)
+NODE_VALUE(quarantined, n->quarantined_ms > 0)
+NODE_VALUE(received, n->in_total)
+NODE_VALUE(sent, n->out_total)
+NODE_VALUE(checked, n->verify_checked)
+NODE_VALUE(missing, n->verify_missing)
+NODE_VALUE(unchecked, n->verify_failed)
+
+static const struct node_family {
+    const char *name;
+    enum metrics_type type;
+    const char *help;
+    uint64_t (*value)(const struct view_node *n);
+} families[] = {
+    {"pinfold_node_copies", METRICS_GAUGE, "copies assigned", copies},
+    {"pinfold_node_bytes", METRICS_GAUGE, "bytes assigned", bytes},
+    {"pinfold_node_capacity_bytes", METRICS_GAUGE, "bytes it may hold",
+     capacity},
+    {"pinfold_node_free_bytes", METRICS_GAUGE, "bytes it may still fill",
+     free_bytes},
+    {"pinfold_node_repo_bytes", METRICS_GAUGE,
+     "size of its daemon's repository", repo},
+    {"pinfold_node_queue", METRICS_GAUGE, "orders waiting at the agent",
+     queue},
+    {"pinfold_node_orphans", METRICS_GAUGE, "pins of ours without an order",
+     orphans},
+    {"pinfold_node_connected", METRICS_GAUGE, "1 with a session here",
+     connected},
+    {"pinfold_node_daemon_up", METRICS_GAUGE,
+     "1 when its last BEAT here said that its daemon is up", daemon_up},
+    {"pinfold_node_quarantined", METRICS_GAUGE,
+     "1 while it gets no new copies, on the leader", quarantined},
+    {"pinfold_node_received_bytes_total", METRICS_COUNTER,
+     "bytes its daemon received since that began", received},
+    {"pinfold_node_sent_bytes_total", METRICS_COUNTER, "bytes it sent",
+     sent},
+    {"pinfold_verify_checked_total", METRICS_COUNTER, "copies of which the "
+     "daemon said whether it holds them, while leading", checked},
+    {"pinfold_verify_missing_total", METRICS_COUNTER, "of those, not held",
+     missing},
+    {"pinfold_verify_failed_total", METRICS_COUNTER,
+     "questions without an answer", unchecked},
+};
+
+static void states(struct buf *b, const struct view *v)
+{
+    metrics_family(b, "pinfold_node_state", METRICS_GAUGE,
+                   "1 for the state it is in");
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const struct metrics_label labels[] = {
+            {"node", v->nodes[i].row.name},
+            {"state", node_word_text(v->nodes[i].word)}};
+
+        metrics_sample(b, "pinfold_node_state", labels, 2, 1);
+    }
+}
+
+/* Nodes that were not heard since this process began have no sample. */
+static void beats(struct buf *b, const struct view *v)
+{
+    static const char name[] = "pinfold_node_last_beat_timestamp_seconds";
+
+    metrics_family(b, name, METRICS_GAUGE,
+                   "when its last BEAT came here, since 1970");
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (v->nodes[i].beat_wall_ms != 0)
+            metrics_sample_ms(
+                b, name,
+                &(struct metrics_label){"node", v->nodes[i].row.name}, 1,
+                v->nodes[i].beat_wall_ms);
+}
+
+static void drains(struct buf *b, const struct view *v)
+{
+    static const char name[] = "pinfold_node_drain_copies";
+
+    metrics_family(b, name, METRICS_GAUGE,
+                   "copies that a drained node has left, on the leader");
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const struct view_node *n = &v->nodes[i];
+        struct metrics_label labels[] = {{"node", n->row.name},
+                                         {"state", "moving"}};
+
+        if (n->row.admin != ADMIN_DRAINING)
+            continue;
+        metrics_sample(b, name, labels, 2, n->moving);
+        labels[1].value = "stuck";
+        metrics_sample(b, name, labels, 2, n->stuck);
+    }
+}
+
+void api_metrics_nodes(struct buf *b, const struct view *v)
+{
+    for (size_t k = 0; k < sizeof families / sizeof families[0]; k++) {
+        const struct node_family *f = &families[k];
+
+        metrics_family(b, f->name, f->type, f->help);
+        for (uint32_t i = 0; i < v->n_nodes; i++)
+            metrics_sample(
+                b, f->name,
+                &(struct metrics_label){"node", v->nodes[i].row.name}, 1,
+                f->value(&v->nodes[i]));
+    }
+    states(b, v);
+    beats(b, v);
+    drains(b, v);
+}
+
+/* --- organisations ------------------------------------------------------ */
+
+static void limit(struct buf *b, const char *name, const struct org *o,
+                  enum org_kind kind, const char *level, uint64_t value)
+{
+    const struct metrics_label labels[] = {
+        {"org", o->name}, {"level", level}, {"kind", org_kind_text(kind)}};
+
+    if (value != ORG_NO_LIMIT) /* no limit, no sample */
+        metrics_sample(b, name, labels, kind == ORG_PINS ? 2 : 3, value);
+}
+
+static void used(struct buf *b, const struct view *v)
+{
+    metrics_family(b, "pinfold_org_used_bytes", METRICS_GAUGE,
+                   "bytes that an organisation is charged");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        for (int k = ORG_LOGICAL; k <= ORG_PHYSICAL; k++) {
+            const struct metrics_label labels[] = {
+                {"org", v->orgs[i].name},
+                {"kind", org_kind_text((enum org_kind)k)}};
+
+            metrics_sample(b, "pinfold_org_used_bytes", labels, 2,
+                           v->orgs[i].used[k]);
+        }
+    metrics_family(b, "pinfold_org_pins", METRICS_GAUGE,
+                   "pins that an organisation is charged");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        metrics_sample(b, "pinfold_org_pins",
+                       &(struct metrics_label){"org", v->orgs[i].name}, 1,
+                       v->orgs[i].used[ORG_PINS]);
+}
+
+static void limits(struct buf *b, const struct view *v)
+{
+    static const char bytes[] = "pinfold_org_limit_bytes";
+    static const char pins[] = "pinfold_org_limit_pins";
+
+    metrics_family(b, bytes, METRICS_GAUGE, "bytes that it may be charged; "
+                   "the soft one for a while more");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        for (int k = ORG_LOGICAL; k <= ORG_PHYSICAL; k++) {
+            const struct org_limit *l = &v->orgs[i].limits[k];
+
+            limit(b, bytes, &v->orgs[i], (enum org_kind)k, "soft", l->soft);
+            limit(b, bytes, &v->orgs[i], (enum org_kind)k, "hard", l->hard);
+        }
+    metrics_family(b, pins, METRICS_GAUGE, "pins that it may be charged");
+    for (uint32_t i = 0; i < v->n_orgs; i++) {
+        const struct org_limit *l = &v->orgs[i].limits[ORG_PINS];
+
+        limit(b, pins, &v->orgs[i], ORG_PINS, "soft", l->soft);
+        limit(b, pins, &v->orgs[i], ORG_PINS, "hard", l->hard);
+    }
+}
+
+static const char *org_name(const struct view *v, uint32_t id)
+{
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        if (v->orgs[i].id == id)
+            return v->orgs[i].name;
+    return NULL; /* removed since the walk */
+}
+
+static void elastic(struct buf *b, const struct view *v)
+{
+    static const char bytes[] = "pinfold_elastic_bytes";
+    static const char price[] = "pinfold_elastic_frontier_price";
+
+    metrics_family(b, bytes, METRICS_GAUGE, "elastic bytes of an "
+                   "organisation as the leader's last walk saw them: those "
+                   "held and paid, one copy of each candidate");
+    for (uint32_t i = 0; i < v->n_elastic; i++) {
+        const struct step_elastic *e = &v->elastic[i];
+        struct metrics_label labels[] = {{"org", org_name(v, e->org)},
+                                         {"state", "held"}};
+
+        if (labels[0].value == NULL)
+            continue;
+        metrics_sample(b, bytes, labels, 2, e->held_bytes);
+        labels[1].value = "candidate";
+        metrics_sample(b, bytes, labels, 2, e->candidate_bytes);
+    }
+    metrics_family(b, price, METRICS_GAUGE, "rank key of the cheapest "
+                   "elastic pin that an organisation holds");
+    for (uint32_t i = 0; i < v->n_orgs && v->prices != NULL; i++)
+        if (v->prices[i].org == v->orgs[i].id && v->prices[i].any)
+            metrics_sample_q16(
+                b, price, &(struct metrics_label){"org", v->orgs[i].name}, 1,
+                v->prices[i].key_q16);
+}
+
+void api_metrics_orgs(struct buf *b, const struct view *v)
+{
+    used(b, v);
+    limits(b, v);
+    elastic(b, v);
+}
