@@ -10,7 +10,7 @@
 #include "agent/agent_impl.h"
 
 #include "agent/core/access_log.h"
-#include "agent/core/reads.h"
+#include "proto/reads.h"
 #include "agent/tail.h"
 #include "proto/hash.h"
 #include "proto/log.h"

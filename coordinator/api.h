@@ -54,6 +54,7 @@ struct api {
     uint64_t auth_failures;    /* 401 */
     struct api_counts counts;
     const struct turns *turns; /* of the http loop, NULL none */
+    struct reads *pushed;      /* clients of reads that are pushed, or NULL */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
 
@@ -238,10 +239,18 @@ void api_org_formula(struct api_call *c, const struct http_head *h);
 void api_scores(struct api_call *c, const struct http_head *h);
 void api_score(struct api_call *c, const struct http_head *h);
 void api_reads(struct api_call *c, const struct http_head *h);
+void api_reads_batch(struct api_call *c, const struct http_head *h);
 void api_rate(struct api_call *c, const struct http_head *h);
 void api_unrate(struct api_call *c, const struct http_head *h);
 /* One object: by which values are computed. */
 void api_formula(struct json_writer *w, const struct score_config *f);
+/* Of the request's organisation. */
+const struct score_config *api_formula_of(const struct api_call *c);
+/* A whole number from 1 to most, or the fallback; false: 400 was answered. */
+bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
+                   uint64_t most, uint64_t *out);
+/* 1/65536 as a decimal fraction, to 5 digits. */
+void api_kv_q16(struct json_writer *w, const char *key, int64_t v);
 /* "0.125" to 1/65536, at most `most`; false: not such a number. */
 bool api_decimal(const char *text, uint64_t most, uint64_t *q16);
 void api_tokens(struct api_call *c, const struct http_head *h);

@@ -56,6 +56,7 @@ static const struct api_route cluster[] = {
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
     {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
+    {"POST", "/api/v1/reads", api_reads_batch, API_READY},
     {"POST", "/api/v1/pins/{}/rating", api_rate, API_READY},
     {"DELETE", "/api/v1/pins/{}/rating", api_unrate, API_READY},
     {"POST", "/api/v1/repair/resume", api_repair_resume, OPERATOR},

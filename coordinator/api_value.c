@@ -25,7 +25,7 @@ static uint64_t stamp(const struct api_call *c)
     return c->view->wall_ms;
 }
 
-static const struct score_config *formula(const struct api_call *c)
+const struct score_config *api_formula_of(const struct api_call *c)
 {
     for (uint32_t i = 0; i < c->view->n_orgs; i++)
         if (c->view->orgs[i].id == c->org)
@@ -33,8 +33,7 @@ static const struct score_config *formula(const struct api_call *c)
     return &score_defaults;
 }
 
-/* 1/65536 as a decimal fraction, to 5 digits. */
-static void put_q16(struct json_writer *w, const char *key, int64_t v)
+void api_kv_q16(struct json_writer *w, const char *key, int64_t v)
 {
     char text[40];
     uint64_t size = (uint64_t)(v < 0 ? -v : v), part;
@@ -50,17 +49,17 @@ static void put_q16(struct json_writer *w, const char *key, int64_t v)
 void api_formula(struct json_writer *w, const struct score_config *f)
 {
     json_object(w);
-    put_q16(w, "usage", f->w_usage_q16);
-    put_q16(w, "quality", f->w_quality_q16);
-    put_q16(w, "recency", f->w_recency_q16);
-    put_q16(w, "size", f->w_size_q16);
+    api_kv_q16(w, "usage", f->w_usage_q16);
+    api_kv_q16(w, "quality", f->w_quality_q16);
+    api_kv_q16(w, "recency", f->w_recency_q16);
+    api_kv_q16(w, "size", f->w_size_q16);
     json_kv_u64(w, "half_usage_ms", f->half_usage_ms);
     json_kv_u64(w, "half_recency_ms", f->half_recency_ms);
     json_kv_u64(w, "saturation", f->saturation);
-    put_q16(w, "in", f->in_q16);
-    put_q16(w, "out", f->out_q16);
+    api_kv_q16(w, "in", f->in_q16);
+    api_kv_q16(w, "out", f->out_q16);
     json_kv_u64(w, "residency_ms", f->residency_ms);
-    put_q16(w, "hysteresis", f->hysteresis_q16);
+    api_kv_q16(w, "hysteresis", f->hysteresis_q16);
     json_kv_u64(w, "copy_reads", f->node_rate);
     json_object_end(w);
 }
@@ -118,7 +117,7 @@ static void compute(const struct api_call *c, const struct pin *p,
         .created_ms = v->made_ms, .size_bytes = p->size,
         .now_ms = stamp(c)};
 
-    score_compute(formula(c), &in, out);
+    score_compute(api_formula_of(c), &in, out);
 }
 
 static void put_score(const struct api_call *c, struct json_writer *w,
@@ -126,7 +125,7 @@ static void put_score(const struct api_call *c, struct json_writer *w,
                       const struct value *v)
 {
     char text[LIMIT_CID_TEXT];
-    uint64_t rate = score_usage_rate(&v->usage, stamp(c), formula(c));
+    uint64_t rate = score_usage_rate(&v->usage, stamp(c), api_formula_of(c));
     struct score s;
 
     compute(c, p, v, &s);
@@ -137,14 +136,14 @@ static void put_score(const struct api_call *c, struct json_writer *w,
     json_kv_text(w, "class", value_held_text(v->held));
     json_kv_u64(w, "size", p->size);
     json_kv_bool(w, "measured", (p->flags & PIN_MEASURED) != 0);
-    put_q16(w, "reads_per_day", (int64_t)rate);
-    put_q16(w, "usage", s.usage_q16);
-    put_q16(w, "quality", s.quality_q16);
+    api_kv_q16(w, "reads_per_day", (int64_t)rate);
+    api_kv_q16(w, "usage", s.usage_q16);
+    api_kv_q16(w, "quality", s.quality_q16);
     json_kv_u64(w, "ratings", v->n_ratings);
-    put_q16(w, "recency", s.recency_q16);
-    put_q16(w, "size_term", s.size_q16);
-    put_q16(w, "priority", s.priority_q16);
-    put_q16(w, "key", s.key_q16);
+    api_kv_q16(w, "recency", s.recency_q16);
+    api_kv_q16(w, "size_term", s.size_q16);
+    api_kv_q16(w, "priority", s.priority_q16);
+    api_kv_q16(w, "key", s.key_q16);
     json_kv_u64(w, "since_ms", v->since_ms);
 }
 
@@ -170,7 +169,7 @@ static void read_value(struct api_call *c, struct store_reader *r)
 static void put_verdict(const struct api_call *c, struct json_writer *w,
                         const struct scored *s)
 {
-    const struct score_config *f = formula(c);
+    const struct score_config *f = api_formula_of(c);
     char text[200];
     struct score now;
 
@@ -218,14 +217,14 @@ static void answer_score(struct api_call *c, enum err e)
     json_key(&w, "frontier");
     if (s->has_frontier) {
         json_object(&w);
-        put_q16(&w, "key", s->frontier);
-        put_q16(&w, "delta", score_delta(formula(c)));
+        api_kv_q16(&w, "key", s->frontier);
+        api_kv_q16(&w, "delta", score_delta(api_formula_of(c)));
         json_object_end(&w);
     } else {
         json_null(&w);
     }
     json_key(&w, "formula");
-    api_formula(&w, formula(c));
+    api_formula(&w, api_formula_of(c));
     json_object_end(&w);
     buf_byte(&s->out, '\n');
     api_json(c, 200, &s->out);
@@ -288,8 +287,8 @@ static void answer_list(struct api_call *c, enum err e)
         api_json(c, 200, &s->out);
 }
 
-static bool count_arg(struct api_call *c, const char *name, uint64_t fallback,
-                      uint64_t most, uint64_t *out)
+bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
+                   uint64_t most, uint64_t *out)
 {
     const char *text = api_param(c, name);
     struct json_value v = {JSON_NUMBER, text, text ? strlen(text) : 0};
@@ -320,7 +319,7 @@ void api_scores(struct api_call *c, const struct http_head *h)
                   s->list);
         return;
     }
-    if (!count_arg(c, "limit", LIST_DEFAULT, LIST_MAX, &limit))
+    if (!api_count_arg(c, "limit", LIST_DEFAULT, LIST_MAX, &limit))
         return;
     s->limit = (uint32_t)limit;
     api_read(c, read_list, answer_list);
@@ -378,7 +377,7 @@ void api_reads(struct api_call *c, const struct http_head *h)
     uint64_t n;
 
     (void)h;
-    if (!count_arg(c, "count", 1, 1000000, &n) ||
+    if (!api_count_arg(c, "count", 1, 1000000, &n) ||
         !api_cid_arg(c, &s->cid, &s->form))
         return;
     s->limit = (uint32_t)n;

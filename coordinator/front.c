@@ -8,6 +8,7 @@
 #include "proto/log.h"
 #include "proto/mem.h"
 #include "proto/process.h"
+#include "proto/reads.h"
 #include "proto/turns.h"
 
 #include <assert.h>
@@ -140,6 +141,7 @@ static void on_stopped(struct task *t)
     uv_thread_join(&f->thread);
     auth_cache_free(f->api.cache);
     verifier_free(f->api.verifier);
+    reads_free(f->api.pushed);
     f->done(f->done_arg);
     free(f);
 }

@@ -38,7 +38,8 @@ enum command_kind {
     COMMAND_SCORE = 19,
     COMMAND_RATE = 20,
     COMMAND_FORMULA = 21,
-    COMMAND_READS = 30
+    COMMAND_READS = 30,
+    COMMAND_READS_PUT = 31
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -200,6 +201,15 @@ struct command_reads {
     const struct reads_delta *items; /* caller's; decoder: the scratch's */
 };
 
+/* A part of a batch of reads that a gateway pushed. Of each source only what
+ * comes behind its last part is taken: batches in order, their parts too. */
+struct command_reads_put {
+    uint64_t source; /* a hash of its name */
+    uint64_t batch;
+    uint32_t part;   /* from 1 on */
+    struct command_score score; /* of the operation's organisation */
+};
+
 /* What a rater says of content that the organisation claims. */
 struct command_rate {
     struct cid cid;
@@ -263,6 +273,7 @@ struct command {
         struct command_rate rate;
         struct command_formula formula;
         struct command_reads reads;
+        struct command_reads_put reads_put;
         struct command_token_put token_put;
         struct command_token_remove token_remove;
     };

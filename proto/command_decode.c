@@ -244,6 +244,7 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
+    case COMMAND_READS_PUT:
         command_decode_value(d, c);
         break;
     case COMMAND_READS:

@@ -222,6 +222,7 @@ static void put_body(struct buf *b, const struct command *c)
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
+    case COMMAND_READS_PUT:
         command_encode_value(b, c);
         break;
     case COMMAND_READS:

@@ -126,6 +126,12 @@ void command_encode_value(struct buf *b, const struct command *c)
         encode_u64(b, c->rate.rater);
         encode_bool(b, c->rate.remove);
         encode_u64(b, c->rate.quality);
+    } else if (c->kind == COMMAND_READS_PUT) {
+        assert(c->reads_put.part > 0);
+        encode_u64(b, c->reads_put.source);
+        encode_u64(b, c->reads_put.batch);
+        encode_u64(b, c->reads_put.part);
+        put_score(b, &c->reads_put.score);
     } else {
         assert(c->kind == COMMAND_FORMULA);
         encode_u64(b, c->formula.org);
@@ -153,6 +159,12 @@ void command_decode_value(struct decode *d, struct command *c)
         c->rate.rater = decode_u64(d, "rater", UINT64_MAX);
         c->rate.remove = decode_bool(d, "remove");
         c->rate.quality = (uint32_t)decode_u64(d, "quality", FIXED_ONE);
+    } else if (c->kind == COMMAND_READS_PUT) {
+        c->reads_put.source = decode_u64(d, "source", UINT64_MAX);
+        c->reads_put.batch = decode_u64(d, "batch", UINT64_MAX);
+        c->reads_put.part =
+            (uint32_t)field_decode_range(d, "part", 1, UINT32_MAX);
+        get_score(d, &c->reads_put.score);
     } else {
         assert(c->kind == COMMAND_FORMULA);
         c->formula.org = field_decode_u32(d, "organisation");

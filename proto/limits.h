@@ -47,6 +47,7 @@ enum {
     LIMIT_RATINGS = 31,           /* of a pin, by different raters */
     LIMIT_VICTIMS = 64,           /* elastic pins that make room for one */
     LIMIT_SCORES = 256,           /* values that one operation computes */
+    LIMIT_SOURCES = 64,           /* gateways that push reads, of one org */
     LIMIT_READS = 128,            /* CIDs whose reads one operation counts */
 
     /* Principals and tokens, kept in memory: some 25 MB at most. Those of a

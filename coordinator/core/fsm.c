@@ -289,6 +289,7 @@ void fsm_take(const struct fsm *f, struct pin *pin, uint32_t node,
 }
 
 /* --- entries ----------------------------------------------------------- */
+/* flat table */
 static void dispatch(struct fsm *f, const struct command *c,
                      struct fsm_result *r)
 {
@@ -354,6 +355,9 @@ static void dispatch(struct fsm *f, const struct command *c,
         break;
     case COMMAND_READS:
         fsm_reads(f, c, r);
+        break;
+    case COMMAND_READS_PUT:
+        fsm_reads_put(f, c, r);
         break;
     }
 }

@@ -35,6 +35,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_CLAIM_REMOVE:
     case COMMAND_RECOVER:
     case COMMAND_SCORE:
+    case COMMAND_READS_PUT:
     case COMMAND_RATE:
         return VERB_PIN;
     case COMMAND_NODE_STATE:
@@ -117,8 +118,11 @@ static bool may_put_token(const struct fsm *f, const struct fsm_actor *a,
 /* Reads of what others claim are theirs to count. */
 static bool counts_own(const struct command *c)
 {
-    for (uint32_t k = 0; k < c->score.n; k++) {
-        if (c->score.items[k].org != c->org)
+    const struct command_score *s = c->kind == COMMAND_SCORE
+                                        ? &c->score : &c->reads_put.score;
+
+    for (uint32_t k = 0; k < s->n; k++) {
+        if (s->items[k].org != c->org)
             return false;
     }
     return true;
@@ -136,7 +140,8 @@ static bool may(const struct fsm *f, const struct command *c,
         return deny(r, "another organisation's");
     if (c->kind == COMMAND_RATE && c->rate.rater != a->principal)
         return deny(r, "another principal's rating");
-    if (c->kind == COMMAND_SCORE && !counts_own(c))
+    if ((c->kind == COMMAND_SCORE || c->kind == COMMAND_READS_PUT)
+        && !counts_own(c))
         return deny(r, "another organisation's");
     if (verb == VERB_OPERATOR && c->org != ORG_DEFAULT)
         return deny(r, "only organisation 'default' may ask for this");

@@ -267,6 +267,15 @@ static bool has_principals(const struct store *s, uint32_t org)
     return false;
 }
 
+static void forget(struct store *s, uint32_t org)
+{
+    struct reads_source oldest;
+
+    while (store_source_oldest(s, org, &oldest) > 0)
+        store_source_delete(s, &oldest);
+    store_org_remove(s, org);
+}
+
 static void remove_org(struct fsm *f, const struct org *o,
                        struct fsm_result *r)
 {
@@ -280,7 +289,7 @@ static void remove_org(struct fsm *f, const struct org *o,
         fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' has users or "
                    "tokens", o->name);
     else
-        store_org_remove(f->store, o->id);
+        forget(f->store, o->id);
 }
 
 /* A new one, as the default one was. */

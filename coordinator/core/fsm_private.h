@@ -206,6 +206,8 @@ void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_value_score(struct fsm *f, const struct command *c,
                      struct fsm_result *r);
 void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_reads_put(struct fsm *f, const struct command *c,
+                   struct fsm_result *r);
 void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_formula(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define SOURCE_SILENT_MS (7 * SCORE_DAY_MS)
+
 /* More copies only as far as they can be paid. */
 static bool fit_copies(struct fsm *f, const struct value *v,
                        const struct demand *d)
@@ -103,19 +105,28 @@ static void score_pin(struct fsm *f, uint32_t org, uint64_t reads)
         fsm_save(f);
 }
 
-void fsm_value_score(struct fsm *f, const struct command *c,
-                     struct fsm_result *r)
+/* Whether there was any. */
+static bool score_all(struct fsm *f, const struct command_score *c)
 {
-    r->verdict = VERDICT_ALREADY;
-    for (uint32_t k = 0; k < c->score.n; k++) {
-        const struct score_item *i = &c->score.items[k];
+    bool any = false;
+
+    for (uint32_t k = 0; k < c->n; k++) {
+        const struct score_item *i = &c->items[k];
 
         if (!fsm_load(f, i->pin)
             || (i->org != 0 && !fsm_may_recover(f, &f->before, i->org)))
             continue;
-        r->verdict = VERDICT_ACCEPTED;
+        any = true;
         score_pin(f, i->org, i->reads);
     }
+    return any;
+}
+
+void fsm_value_score(struct fsm *f, const struct command *c,
+                     struct fsm_result *r)
+{
+    if (!score_all(f, &c->score))
+        r->verdict = VERDICT_ALREADY;
 }
 
 void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r)
@@ -133,6 +144,46 @@ void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r)
         pin_assign(&f->after, &f->before);
         score_pin(f, 0, i->reads_q16);
     }
+}
+
+/* Room for one more source of an organisation: the one that was silent
+ * longest makes it, if that is long enough. */
+static bool make_source_room(struct fsm *f, uint32_t org)
+{
+    struct reads_source oldest;
+
+    if (store_source_oldest(f->store, org, &oldest) < LIMIT_SOURCES)
+        return true;
+    if (f->now_ms - oldest.at_ms < SOURCE_SILENT_MS)
+        return false;
+    store_source_delete(f->store, &oldest);
+    return true;
+}
+
+void fsm_reads_put(struct fsm *f, const struct command *c,
+                   struct fsm_result *r)
+{
+    const struct command_reads_put *x = &c->reads_put;
+    struct reads_source s;
+
+    if (store_org(f->store, c->org) == NULL) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u", c->org);
+        return;
+    }
+    if (!store_source_get(f->store, c->org, x->source, &s)) {
+        if (!make_source_room(f, c->org)) {
+            fsm_refuse(r, VERDICT_CONFLICT, "%d sources of reads within a "
+                       "week, no more fit", LIMIT_SOURCES);
+            return;
+        }
+    } else if (x->batch < s.batch
+               || (x->batch == s.batch && x->part <= s.part)) {
+        r->verdict = VERDICT_ALREADY;
+        return;
+    }
+    s = (struct reads_source){c->org, x->source, x->batch, f->now_ms, x->part};
+    store_source_put(f->store, &s);
+    (void)score_all(f, &x->score);
 }
 
 /* The place of a rater, or where it belongs. */

@@ -57,6 +57,11 @@ static const char *const pragmas[] = {
     "CREATE INDEX value_held ON value(org,k,pin) WHERE held=1;"              \
     "CREATE INDEX value_idle ON value(org,k,pin) WHERE held=0"
 
+#define STORE_TABLE_SOURCE                                                   \
+    "CREATE TABLE source(org INT NOT NULL, id INT NOT NULL,"                 \
+    "batch INT NOT NULL, part INT NOT NULL, at INT NOT NULL,"                \
+    "PRIMARY KEY(org,id)) WITHOUT ROWID, STRICT"
+
 static const char *const schema[] = {
     "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
     "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
@@ -90,7 +95,8 @@ static const char *const schema[] = {
     STORE_INDEX_BOUND,
     STORE_TABLE_VALUE,
     STORE_INDEX_VALUE,
-    "INSERT INTO fsm(k,v) VALUES(8,4)", /* STORE_HEAD_SCHEMA */
+    STORE_TABLE_SOURCE,
+    "INSERT INTO fsm(k,v) VALUES(8,5)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -135,7 +141,7 @@ static_assert(PIN_BOUND == 2097152, "as the index has it");
 
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
- * third neither values, tokens nor policies. */
+ * third neither values, tokens nor policies, the fourth no sources of reads. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -148,11 +154,13 @@ static enum err raise_schema(struct store *s, uint64_t from,
                           STORE_TABLE_CLAIM ";" STORE_INDEX_CLAIM ";"
                           "DROP INDEX pin_everywhere;"
                           STORE_INDEX_EVERYWHERE, why);
-    if (e == ERR_OK)
+    if (e == ERR_OK && from <= 3)
         e = store_db_exec(&s->d, STORE_INDEX_BOUND ";"
                           STORE_TABLE_VALUE ";" STORE_INDEX_VALUE ";"
-                          STORE_TABLES_ACCESS ";"
-                          "UPDATE fsm SET v=4 WHERE k=8;COMMIT", why);
+                          STORE_TABLES_ACCESS, why);
+    if (e == ERR_OK)
+        e = store_db_exec(&s->d, STORE_TABLE_SOURCE ";"
+                          "UPDATE fsm SET v=5 WHERE k=8;COMMIT", why);
     return e;
 }
 

@@ -22,7 +22,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 4 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 5 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -169,6 +169,22 @@ bool store_value_get(struct store *s, uint64_t pin, uint32_t org,
                      struct value *out);
 void store_value_put(struct store *s, const struct value *v);
 void store_value_delete(struct store *s, uint64_t pin, uint32_t org);
+
+/* --- sources of reads that are pushed ------------------------------------- */
+struct reads_source {
+    uint32_t org;
+    uint64_t id;    /* within it */
+    uint64_t batch; /* the last one of which a part was taken, … */
+    uint64_t at_ms; /* … log time when */
+    uint32_t part;  /* … and which */
+};
+bool store_source_get(struct store *s, uint32_t org, uint64_t id,
+                      struct reads_source *out);
+void store_source_put(struct store *s, const struct reads_source *x);
+void store_source_delete(struct store *s, const struct reads_source *x);
+/* How many that organisation has, and the one that was silent longest. */
+uint32_t store_source_oldest(struct store *s, uint32_t org,
+                             struct reads_source *out);
 
 /* --- ordered scans on the writer's connection, all bounded by max -------- */
 /* Pins with work, by (todo, id), beyond the cursor (zeros: from the start).

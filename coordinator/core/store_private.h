@@ -20,6 +20,7 @@ struct sqlite3_stmt;
 #define STORE_VALUE_COLUMNS "pin,org,held,k,reads,at,doc"
 #define STORE_VALUE                                                          \
     "SELECT " STORE_VALUE_COLUMNS " FROM value WHERE pin=?1 AND org=?2"
+#define STORE_SOURCE_COLUMNS "org,id,batch,part,at"
 #define STORE_CLAIMS                                                         \
     "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
 
@@ -115,6 +116,15 @@ struct sqlite3_stmt;
                  "DO UPDATE SET held=excluded.held,k=excluded.k,"            \
                  "reads=excluded.reads,at=excluded.at,doc=excluded.doc")     \
     X(VALUE_DELETE, "DELETE FROM value WHERE pin=?1 AND org=?2")             \
+    X(SOURCE_GET, "SELECT " STORE_SOURCE_COLUMNS " FROM source "             \
+                  "WHERE org=?1 AND id=?2")                                  \
+    X(SOURCE_PUT, "INSERT INTO source(" STORE_SOURCE_COLUMNS ") "            \
+                  "VALUES(?1,?2,?3,?4,?5) ON CONFLICT(org,id) DO UPDATE "    \
+                  "SET batch=excluded.batch,part=excluded.part,"             \
+                  "at=excluded.at")                                          \
+    X(SOURCE_DELETE, "DELETE FROM source WHERE org=?1 AND id=?2")            \
+    X(SOURCE_SCAN, "SELECT " STORE_SOURCE_COLUMNS " FROM source "            \
+                   "WHERE org=?1 ORDER BY id")                               \
     X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
                    "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
     X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
@@ -257,6 +267,9 @@ void store_sum_token(struct store_sum *s, struct buf *scratch,
 void store_sum_value(struct store_sum *s, struct buf *scratch,
                      struct buf *doc, const struct value *before,
                      const struct value *after);
+void store_sum_source(struct store_sum *s, struct buf *scratch,
+                      const struct reads_source *before,
+                      const struct reads_source *after);
 void store_sum_bytes(const struct store_sum *s, uint8_t out[STORE_HASH]);
 void store_sum_read(struct store_sum *s, const uint8_t in[STORE_HASH]);
 

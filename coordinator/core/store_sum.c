@@ -13,7 +13,7 @@ enum table {
     TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
     TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_PRINCIPAL = 10,
-    TABLE_TOKEN = 11, TABLE_VALUE = 12
+    TABLE_TOKEN = 11, TABLE_VALUE = 12, TABLE_SOURCE = 30
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -327,6 +327,31 @@ void store_sum_value(struct store_sum *s, struct buf *scratch,
     value_row(scratch, doc, before);
     cut = scratch->n;
     value_row(scratch, doc, after);
+    replace(s, scratch, cut);
+}
+
+static void source_row(struct buf *b, const struct reads_source *x)
+{
+    if (x == NULL)
+        return;
+    buf_byte(b, TABLE_SOURCE);
+    add_number(b, x->org);
+    add_number(b, x->id);
+    add_number(b, x->batch);
+    add_number(b, x->part);
+    add_number(b, x->at_ms);
+}
+
+void store_sum_source(struct store_sum *s, struct buf *scratch,
+                      const struct reads_source *before,
+                      const struct reads_source *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    source_row(scratch, before);
+    cut = scratch->n;
+    source_row(scratch, after);
     replace(s, scratch, cut);
 }
 

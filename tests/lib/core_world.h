@@ -609,6 +609,21 @@ WORLD_UNUSED static void check_nodes(struct store *s,
     }
 }
 
+/* Tests give sources of reads such numbers. */
+WORLD_UNUSED static void check_org_rows(struct store *s, struct store_sum *sum)
+{
+    struct buf row = BUF_INIT;
+    struct reads_source x;
+    uint32_t n;
+    const struct org *orgs = store_orgs(s, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        for (uint64_t id = 0; id < 128; id++)
+            if (store_source_get(s, orgs[k].id, id, &x))
+                store_sum_source(sum, &row, NULL, &x);
+    buf_free(&row);
+}
+
 /* Everything derived, made anew from the rows: state hash, counters, the log
  * of orders, failures, work. */
 WORLD_UNUSED static void world_check(struct world *w)
@@ -658,6 +673,7 @@ WORLD_UNUSED static void world_check(struct world *w)
     assert_int_equal(pins, store_pin_count(s));
     assert_int_equal(claims, store_claim_rows(s));
     check_counts(s, &census);
+    check_org_rows(s, &sum);
     store_memory_sum(s, &sum);
     store_sum_bytes(&sum, made);
     store_hash(s, kept);

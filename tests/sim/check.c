@@ -689,6 +689,7 @@ static void judge(struct check *k, struct store *store,
             look_at_pin(k, store, c->score.items[i].pin, c);
         break;
     case COMMAND_READS:
+    case COMMAND_READS_PUT:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
     case COMMAND_TICK:

@@ -118,6 +118,73 @@ def test_each_read_counts_once(make_cluster, tmp_path):
     cluster.same_everywhere()
 
 
+def push(coordinator, batch, *items, source="gw", array=False):
+    lines = [item if isinstance(item, str) else json.dumps(item)
+             for item in items]
+    body = "[" + ",".join(lines) + "]" if array else "\n".join(lines)
+    answer = coordinator.post(f"/api/v1/reads?source={source}&batch={batch}",
+                              body=body.encode())
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def test_gateways_push(make_cluster):
+    cluster = make_cluster(nodes=1, daemon="fake")
+    first, second = cluster.coordinators[:2]
+    cid, other = make_cid(), make_cid()
+    for c in (cid, other):
+        answer = first.post(f"/pins/{c}?elastic=true&replication=1")
+        assert answer.status == 200, answer
+    done = push(first, 7, {"cid": cid, "count": 2.5}, "",
+                {"cid": cid, "id": "e1", "at": "2026-01-01T00:00:00Z"},
+                {"cid": cid, "client": "192.0.2.1"},
+                {"cid": cid, "client": "192.0.2.1"},
+                {"cid": other, "client": "192.0.2.1", "at": 1},
+                {"cid": make_cid(), "count": 9})
+    assert done == {"batch": 7, "already": False, "items": 6, "reads": 5.5,
+                    "repeated": 1, "unknown": 1, "failed": 0, "errors": []}
+    counts(cluster, cid, 4.5, "one batch")
+    counts(cluster, other, 1, "one batch")
+    # Again, through another coordinator, and one that comes late.
+    assert push(second, 7, {"cid": cid, "count": 2.5})["already"] is True
+    assert push(second, 6, {"cid": cid, "count": 2.5})["reads"] == 0
+    assert push(second, 6, {"cid": cid}, source="gw2")["reads"] == 1
+    counts(cluster, cid, 5.5, "of another source")
+
+    # More contents than an operation has, and bad items among them.
+    cids = [make_cid() for _ in range(600)]
+    for i in range(0, 600, 7):
+        assert first.post(f"/pins/{cids[i]}?replication=1").status == 200
+    bad = ["{", "[]", {"count": 1}, {"cid": "Qm", "id": "mine"},
+           {"cid": cid, "count": 0}, {"cid": cid, "count": 1e9},
+           {"cid": cid, "count": "1"}, {"cid": cid, "client": 7},
+           {"cid": cid, "count": 1, "client": "x"},
+           {"cid": cid, "at": "noon"}, {"cid": cid, "cuont": 3}]
+    done = push(first, 8, *bad, *({"cid": c} for c in cids))
+    assert (done["items"], done["failed"], done["reads"], done["unknown"]) == (
+        611, 11, 86, 514), done
+    assert [e["item"] for e in done["errors"]] == list(range(1, 12))
+    assert done["errors"][3]["id"] == "mine"
+    assert "cid" in done["errors"][3]["error"]
+    counts(cluster, cids[595], 1, "in the last part")
+    counts(cluster, cid, 5.5, "nothing of bad items")
+    done = push(first, 9, *({"cid": c} for c in cids[:3]), array=True)
+    assert done["reads"] == 1, done
+
+    for path, body, status, text in (
+            ("?source=gw", "", 400, "batch"), ("?batch=1", "", 400, "source"),
+            ("?source=gw&batch=0", "", 400, "batch"),
+            ("?source=gw&batch=x", "", 400, "batch"),
+            ("?source=gw&batch=10", "[1,", 400, "body"),
+            ("?source=gw&batch=10", "x" * 300_000, 413, "bytes")):
+        answer = first.post("/api/v1/reads" + path, body=body.encode())
+        assert answer.status == status, (path, answer)
+        assert text in answer.json()["message"], (path, answer.json())
+    done = push(first, 10, *["x"] * 5000)
+    assert done["failed"] == 4097 and len(done["errors"]) == 100, done
+    cluster.same_everywhere()
+
+
 def test_leaders_fall(make_cluster, tmp_path):
     cluster, cid, logs = start(make_cluster, tmp_path)
     total = 0
@@ -149,4 +216,4 @@ def test_nobody_listens(make_cluster, tmp_path):
     until(lambda: cluster.coordinators[0].ready(), 20, "it is back")
     counts(cluster, cid, 100, "those behind too")
     until(lambda: cluster.coordinators[0].metric(
-        "pinfold_reads_unknown_total") == 6000, 20, "nobody claims the rest")
+        "pinfold_reads_unknown_total") == 6000, 20, "all were looked at")

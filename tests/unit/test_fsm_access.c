@@ -29,6 +29,7 @@ static const struct {
     {COMMAND_RATE, VERB_PIN},
     {COMMAND_FORMULA, OPERATOR_OF_DEFAULT},
     {COMMAND_READS, NOBODY},
+    {COMMAND_READS_PUT, VERB_PIN},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -77,6 +78,10 @@ static void fill(struct world *w, enum command_kind kind)
     } else if (kind == COMMAND_SCORE) {
         c->score.n = 1;
         c->score.items[0].pin = 999;
+    } else if (kind == COMMAND_READS_PUT) {
+        c->reads_put.part = 1; /* one that was taken */
+        c->reads_put.score.n = 1;
+        c->reads_put.score.items[0].pin = 999;
     } else if (kind == COMMAND_RATE) {
         c->rate.cid = cid_of(902);
     } else if (kind == COMMAND_FORMULA) {
@@ -100,6 +105,8 @@ static enum verdict ask(struct world *w, enum command_kind kind,
         w->c->rate.rater = t == NULL ? PRINCIPAL_LOCAL : t->principal;
     if (kind == COMMAND_SCORE)
         w->c->score.items[0].org = org;
+    if (kind == COMMAND_READS_PUT)
+        w->c->reads_put.score.items[0].org = org;
     return go(w);
 }
 

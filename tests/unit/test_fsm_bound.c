@@ -400,6 +400,7 @@ static void the_index(void **state)
     store_flush(w->store);
     assert_int_equal(store_db_exec(&w->store->d, "DROP INDEX pin_bound;"
                                    "DROP TABLE value;"
+                                   "DROP TABLE source;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "UPDATE fsm SET v=3 WHERE k=8", NULL),

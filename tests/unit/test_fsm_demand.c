@@ -605,6 +605,7 @@ static void from_the_second_schema(void **state)
     store_hash(w->store, before);
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE claim;"
                                    "DROP TABLE value;"
+                                   "DROP TABLE source;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "DELETE FROM fsm WHERE k IN (11,12);"

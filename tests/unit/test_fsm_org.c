@@ -451,6 +451,7 @@ static void from_the_first_schema(void **state)
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE org;"
                                    "DROP TABLE claim;"
                                    "DROP TABLE value;"
+                                   "DROP TABLE source;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "UPDATE fsm SET v=1 WHERE k=8", NULL),

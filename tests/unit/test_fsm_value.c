@@ -324,6 +324,77 @@ static void agents_count_once(void **state)
     world_close(w);
 }
 
+static struct command_reads_put *pushed(struct world *w, uint64_t source,
+                                        uint64_t batch, uint32_t part,
+                                        uint64_t pin)
+{
+    struct command_reads_put *r = &op(w, COMMAND_READS_PUT)->reads_put;
+
+    r->source = source;
+    r->batch = batch;
+    r->part = part;
+    r->score.n = 1;
+    r->score.items[0] = (struct score_item){pin, ORG_DEFAULT, FIXED_ONE};
+    return r;
+}
+
+static enum verdict push(struct world *w, uint64_t source, uint64_t batch,
+                         uint32_t part, uint64_t pin)
+{
+    pushed(w, source, batch, part, pin);
+    return go(w);
+}
+
+/* Gateways that push are heard in the order of their batches, once. */
+static void batches_count_once(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t a = offer(w, 1, 4);
+    struct reads_source s;
+
+    (void)state;
+    w->time_ms = 1700000000000; /* reads do not fade between the batches */
+    assert_int_equal(push(w, 7, 10, 1, a), VERDICT_ACCEPTED);
+    assert_int_equal(push(w, 7, 10, 1, a), VERDICT_ALREADY);
+    assert_int_equal(push(w, 7, 10, 2, a), VERDICT_ACCEPTED);
+    assert_int_equal(push(w, 7, 10, 1, a), VERDICT_ALREADY);
+    assert_int_equal(push(w, 7, 9, 3, a), VERDICT_ALREADY);
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 2 * FIXED_ONE);
+    assert_int_equal(push(w, 8, 9, 1, a), VERDICT_ACCEPTED);
+    assert_int_equal(push(w, 7, 11, 1, 999), VERDICT_ACCEPTED); /* nobody's */
+    assert_int_equal(count_of(w, a, ORG_DEFAULT), 3 * FIXED_ONE);
+    assert_true(store_source_get(w->store, ORG_DEFAULT, 7, &s));
+    assert_true(s.batch == 11 && s.part == 1 && s.at_ms == w->time_ms);
+    pushed(w, 7, 12, 1, a);
+    w->c->org = 99;
+    assert_int_equal(go(w), VERDICT_NOT_FOUND);
+    world_check(w);
+    world_close(w);
+}
+
+static void sources_are_bounded(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t a = offer(w, 1, 4);
+    struct reads_source s;
+
+    (void)state;
+    for (uint64_t k = 1; k <= LIMIT_SOURCES; k++) {
+        assert_int_equal(push(w, k, 1, 1, a), VERDICT_ACCEPTED);
+        w->time_ms += 1000;
+    }
+    assert_int_equal(push(w, 1, 2, 1, a), VERDICT_ACCEPTED);
+    assert_int_equal(push(w, 100, 1, 1, a), VERDICT_CONFLICT);
+    assert_non_null(strstr(w->last.text, "64 sources"));
+    w->time_ms += 7 * DAY_MS - (LIMIT_SOURCES - 1) * 1000;
+    assert_int_equal(push(w, 100, 1, 1, a), VERDICT_ACCEPTED);
+    assert_false(store_source_get(w->store, ORG_DEFAULT, 2, &s));
+    assert_true(store_source_get(w->store, ORG_DEFAULT, 1, &s));
+    assert_int_equal(push(w, 2, 1, 1, a), VERDICT_CONFLICT);
+    world_check(w);
+    world_close(w);
+}
+
 static void residency(void **state)
 {
     struct world *w = world_with(1);
@@ -621,6 +692,8 @@ int main(void)
         cmocka_unit_test(required_pins_come_first),
         cmocka_unit_test(what_nobody_reads_fades),
         cmocka_unit_test(agents_count_once),
+        cmocka_unit_test(batches_count_once),
+        cmocka_unit_test(sources_are_bounded),
         cmocka_unit_test(residency),
         cmocka_unit_test(others_are_not_touched),
         cmocka_unit_test(others_do_not_hinder),

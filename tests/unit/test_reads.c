@@ -1,7 +1,7 @@
-/* Reads as they may count: the rules of agent/core/reads.h, and what happens
+/* Reads as they may count: the rules of proto/reads.h, and what happens
  * when its tables are full.
  */
-#include "agent/core/reads.h"
+#include "proto/reads.h"
 #include "proto/prng.h"
 
 #include <setjmp.h>

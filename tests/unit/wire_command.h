@@ -14,7 +14,8 @@ static const enum command_kind wire_commands[] = {
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
     COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_TOKEN_PUT,
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
-    COMMAND_RATE, COMMAND_FORMULA, COMMAND_READS};
+    COMMAND_RATE, COMMAND_FORMULA, COMMAND_READS,
+    COMMAND_READS_PUT};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -293,6 +294,12 @@ static inline void wire_value_body(struct command *c)
         c->score.n = 2;
         c->score.items[0] = (struct score_item){19, ORG_DEFAULT, 0};
         c->score.items[1] = (struct score_item){20, 0, 3 * FIXED_ONE / 2};
+    } else if (c->kind == COMMAND_READS_PUT) {
+        c->reads_put.source = 0xfedcba9876543210;
+        c->reads_put.batch = 1700000000000;
+        c->reads_put.part = 3;
+        c->reads_put.score.n = 1;
+        c->reads_put.score.items[0] = (struct score_item){19, 2, 1 << 20};
     } else if (c->kind == COMMAND_RATE) {
         c->rate.rater = 0xfedcba9876543210;
         c->rate.quality = FIXED_ONE;
@@ -352,6 +359,8 @@ static inline void wire_command(struct wire_command *w,
     }
     if (kind == COMMAND_TOKEN_REMOVE)
         c->token_remove.id = 90000;
+    if (kind == COMMAND_READS_PUT)
+        c->reads_put.part = 1;
     if (kind == COMMAND_RATE)
         c->rate.cid = wire_cid(0x71, 5);
     if (kind == COMMAND_FORMULA) {
@@ -435,6 +444,17 @@ static inline void wire_same_score(const struct score_config *a,
     SAME(node_rate);
 }
 
+static inline void wire_same_scores(const struct command_score *a,
+                                    const struct command_score *b)
+{
+    SAME(n);
+    for (uint32_t i = 0; i < a->n; i++) {
+        SAME(items[i].pin);
+        SAME(items[i].org);
+        SAME(items[i].reads);
+    }
+}
+
 static inline void wire_same_value(const struct command *a,
                                    const struct command *b)
 {
@@ -452,12 +472,12 @@ static inline void wire_same_value(const struct command *a,
         for (uint32_t i = 0; i < a->evict.n; i++)
             SAME(evict.victims[i]);
     } else if (a->kind == COMMAND_SCORE) {
-        SAME(score.n);
-        for (uint32_t i = 0; i < a->score.n; i++) {
-            SAME(score.items[i].pin);
-            SAME(score.items[i].org);
-            SAME(score.items[i].reads);
-        }
+        wire_same_scores(&a->score, &b->score);
+    } else if (a->kind == COMMAND_READS_PUT) {
+        SAME(reads_put.source);
+        SAME(reads_put.batch);
+        SAME(reads_put.part);
+        wire_same_scores(&a->reads_put.score, &b->reads_put.score);
     } else if (a->kind == COMMAND_RATE) {
         assert_true(cid_equal(&a->rate.cid, &b->rate.cid));
         SAME(rate.rater);
@@ -553,6 +573,7 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
+    case COMMAND_READS_PUT:
         wire_same_value(a, b);
         break;
     case COMMAND_READS:

@@ -1,7 +1,7 @@
 /* Windows of users and of what they read, in sets of 8; counts of contents, in
  * a row with chains. See reads.h.
  */
-#include "agent/core/reads.h"
+#include "proto/reads.h"
 
 #include "proto/mem.h"
 

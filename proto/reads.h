@@ -11,8 +11,8 @@
  * (stats.early); further contents are not counted until some are drained
  * (stats.lost). Pure; one thread.
  */
-#ifndef PINFOLD_AGENT_READS_H
-#define PINFOLD_AGENT_READS_H
+#ifndef PINFOLD_READS_H
+#define PINFOLD_READS_H
 
 #include "proto/command.h"
 #include "proto/hash.h"
