@@ -45,7 +45,7 @@ struct api {
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads, removals;
-    unsigned explains, verifies, plans; /* under way */
+    unsigned explains, verifies, plans, simulations; /* under way */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */
@@ -237,6 +237,7 @@ void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_org_formula(struct api_call *c, const struct http_head *h);
 void api_scores(struct api_call *c, const struct http_head *h);
+void api_simulate(struct api_call *c, const struct http_head *h);
 void api_score(struct api_call *c, const struct http_head *h);
 void api_reads(struct api_call *c, const struct http_head *h);
 void api_reads_batch(struct api_call *c, const struct http_head *h);
@@ -246,6 +247,10 @@ void api_unrate(struct api_call *c, const struct http_head *h);
 void api_formula(struct json_writer *w, const struct score_config *f);
 /* Of the request's organisation. */
 const struct score_config *api_formula_of(const struct api_call *c);
+/* What the query names of a formula, into out; `others`, ended by NULL, are
+ * not its parameters. false: 400 was answered. */
+bool api_formula_args(struct api_call *c, const char *const *others,
+                      struct score_config *out);
 /* A whole number from 1 to most, or the fallback; false: 400 was answered. */
 bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
                    uint64_t most, uint64_t *out);

@@ -54,6 +54,7 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/orgs/{}/formula", api_org_formula,
      API_READY | API_ANY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
+    {"GET", "/api/v1/scores/simulate", api_simulate, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
     {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
     {"POST", "/api/v1/reads", api_reads_batch, API_READY},

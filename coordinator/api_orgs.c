@@ -401,8 +401,15 @@ static const struct formula_field *formula_field(const char *name)
     return NULL;
 }
 
-/* What the query names; false: answered. */
-static bool read_formula(struct api_call *c, struct score_config *out)
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(name, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
+bool api_formula_args(struct api_call *c, const char *const *others,
+                      struct score_config *out)
 {
     struct err_text why;
 
@@ -412,6 +419,8 @@ static bool read_formula(struct api_call *c, struct score_config *out)
         uint64_t v;
         uint32_t small;
 
+        if (is_one_of(p->name, others))
+            continue;
         if (f == NULL || !formula_value(f, p->value, &v)) {
             api_error(c, 400, f == NULL ? "unknown parameter '%.64s'"
                                         : "%.64s: '%.64s' is not a value of it",
@@ -432,6 +441,7 @@ void api_org_formula(struct api_call *c, const struct http_head *h)
 {
     const struct org *o = org_arg(c);
     const char *reset = api_param(c, "reset");
+    static const char *const none[] = {NULL};
     struct command *k;
     struct org *now;
 
@@ -443,7 +453,7 @@ void api_org_formula(struct api_call *c, const struct http_head *h)
     k->formula.reset = c->n_params == 1 && reset != NULL &&
                        strcmp(reset, "true") == 0;
     k->formula.score = *org_score(o);
-    if (!k->formula.reset && !read_formula(c, &k->formula.score)) {
+    if (!k->formula.reset && !api_formula_args(c, none, &k->formula.score)) {
         free(k);
         return;
     }

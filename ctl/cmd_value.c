@@ -269,8 +269,8 @@ static const char *const formula_options[] = {
 enum { FORMULA_OPTIONS = sizeof formula_options / sizeof *formula_options };
 
 /* The coordinator takes Go's durations, which know no days. */
-static enum err put_formula(struct ctl *c, struct target *t,
-                            struct err_text *why)
+enum err cmd_formula_options(struct ctl *c, struct target *t,
+                             struct err_text *why)
 {
     for (size_t i = 0; i < FORMULA_OPTIONS; i++) {
         const char *name = formula_options[i];
@@ -319,7 +319,7 @@ enum err cmd_formula(struct ctl *c, struct err_text *why)
         target_path(&t, "formula");
     if (cli_is(&c->cli, "reset"))
         target_param(&t, "reset", "true");
-    e = put_formula(c, &t, why);
+    e = cmd_formula_options(c, &t, why);
     if (e == ERR_OK)
         e = ask_value(c, set ? "POST" : "GET", target_text(&t), &body, &v,
                       why);

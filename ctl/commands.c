@@ -152,24 +152,36 @@ static const struct cli_option rate_options[] = {
     END,
 };
 
+#define FORMULA_OPTIONS                                                      \
+    VALUE("usage", 0, CLI_TEXT, "W", "weight of reads (at first 0.8)"),      \
+    VALUE("quality", 0, CLI_TEXT, "W", "weight of ratings (0.1)"),           \
+    VALUE("recency", 0, CLI_TEXT, "W", "weight of being new (0.1)"),         \
+    VALUE("size", 0, CLI_TEXT, "W",                                          \
+          "weight of size in the rank (0.3; 0: size plays no part)"),        \
+    VALUE("half-usage", 0, CLI_TEXT, "D", "reads count half after it (7d)"), \
+    VALUE("half-recency", 0, CLI_TEXT, "D", "being new, too (30d)"),         \
+    VALUE("saturation", 0, CLI_TEXT, "N",                                    \
+          "reads a day beyond which more count no more (10000)"),            \
+    VALUE("in", 0, CLI_TEXT, "P", "taken above this priority (0.125)"),      \
+    VALUE("out", 0, CLI_TEXT, "P", "released below it (0.075)"),             \
+    VALUE("residency", 0, CLI_TEXT, "D", "not released before (24h)"),       \
+    VALUE("hysteresis", 0, CLI_TEXT, "H",                                    \
+          "so much more often read than what goes for it (0.1)"),            \
+    VALUE("copy-reads", 0, CLI_TEXT, "N",                                    \
+          "reads a day that one copy should serve (5000)")
+
 static const struct cli_option formula_options[] = {
-    VALUE("usage", 0, CLI_TEXT, "W", "weight of reads (at first 0.8)"),
-    VALUE("quality", 0, CLI_TEXT, "W", "weight of ratings (0.1)"),
-    VALUE("recency", 0, CLI_TEXT, "W", "weight of being new (0.1)"),
-    VALUE("size", 0, CLI_TEXT, "W",
-          "weight of size in the rank (0.3; 0: size plays no part)"),
-    VALUE("half-usage", 0, CLI_TEXT, "D", "reads count half after it (7d)"),
-    VALUE("half-recency", 0, CLI_TEXT, "D", "being new, too (30d)"),
-    VALUE("saturation", 0, CLI_TEXT, "N",
-          "reads a day beyond which more count no more (10000)"),
-    VALUE("in", 0, CLI_TEXT, "P", "taken above this priority (0.125)"),
-    VALUE("out", 0, CLI_TEXT, "P", "released below it (0.075)"),
-    VALUE("residency", 0, CLI_TEXT, "D", "not released before (24h)"),
-    VALUE("hysteresis", 0, CLI_TEXT, "H",
-          "so much more often read than what goes for it (0.1)"),
-    VALUE("copy-reads", 0, CLI_TEXT, "N",
-          "reads a day that one copy should serve (5000)"),
+    FORMULA_OPTIONS,
     FLAG("reset", 0, "as at first"),
+    END,
+};
+
+static const struct cli_option simulate_options[] = {
+    VALUE("budget", 0, CLI_TEXT, "SIZE",
+          "bytes of all copies (default: the quota, and what nodes have)"),
+    {"limit", 0, CLI_NUMBER, "N",
+     "name so many pins of a kind (default 20; up to 1000)", 1, 1000},
+    FORMULA_OPTIONS,
     END,
 };
 
@@ -233,6 +245,9 @@ const struct cli_command commands_table[] = {
      score_options, 0, 0, cmd_score_candidates},
     {"score frontier", "", "what would go first, then what would come",
      score_options, 0, 0, cmd_score_frontier},
+    {"score simulate", "", "what other weights, thresholds or another budget "
+     "would keep, let go and take in", simulate_options, 0, 0,
+     cmd_score_simulate},
     {"rate", "CID QUALITY|none", "rate content from 0 to 1, or withdraw",
      rate_options, 2, 2, cmd_rate},
     {"formula", "[ORG]", "show or set by what pins are valued",

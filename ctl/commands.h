@@ -5,6 +5,7 @@
 #define PINFOLD_COMMANDS_H
 
 #include "ctl/run.h"
+#include "ctl/target.h"
 
 extern const struct cli_command commands_table[];
 extern const struct cli_option commands_global[];
@@ -41,6 +42,10 @@ enum err cmd_score_top(struct ctl *c, struct err_text *why);
 enum err cmd_score_bottom(struct ctl *c, struct err_text *why);
 enum err cmd_score_candidates(struct ctl *c, struct err_text *why);
 enum err cmd_score_frontier(struct ctl *c, struct err_text *why);
+enum err cmd_score_simulate(struct ctl *c, struct err_text *why);
+/* The command line's options of a formula into the query. */
+enum err cmd_formula_options(struct ctl *c, struct target *t,
+                             struct err_text *why);
 enum err cmd_rate(struct ctl *c, struct err_text *why);
 enum err cmd_formula(struct ctl *c, struct err_text *why);
 enum err cmd_plan(struct ctl *c, struct err_text *why);

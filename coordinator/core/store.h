@@ -272,6 +272,10 @@ uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
 /* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
  * next until it gives false or the caller has enough, then end. only_todo:
  * just those with todo <> 0. */
+/* Values, by pin and organisation, behind that one. */
+uint32_t store_reader_values(struct store_reader *r, uint64_t after_pin,
+                             uint32_t after_org, uint32_t max,
+                             struct value *out);
 void store_reader_scan(struct store_reader *r, uint64_t after,
                        bool only_todo);
 bool store_reader_next(struct store_reader *r, struct pin *out);

@@ -154,6 +154,8 @@ enum store_statement {
                 "WHERE pin=?1 AND node=?2")                                  \
     X(CLAIMS, STORE_CLAIMS)                                                  \
     X(VALUE_GET, STORE_VALUE)                                                \
+    X(VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "                   \
+              "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")           \
     X(CHEAPEST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "           \
                 "ORDER BY k,pin LIMIT ?2")                                   \
     X(DEAREST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "            \

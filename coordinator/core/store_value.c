@@ -114,21 +114,34 @@ void store_value_delete(struct store *s, uint64_t pin, uint32_t org)
     s->changes.values = true;
 }
 
+static uint32_t values(struct store_db *d, unsigned k, uint64_t after_pin,
+                       uint32_t after_org, uint32_t max, struct value *out)
+{
+    uint32_t n = 0;
+
+    for (bool more = store_db_run(d, k, "uuu", after_pin, (uint64_t)after_org,
+                                  (uint64_t)max);
+         more; more = store_db_step(d, k)) {
+        assert(n < max);
+        read_row(d, k, &out[n++]);
+    }
+    store_db_reset(d, k);
+    return n;
+}
+
 uint32_t store_scan_values(struct store *s, uint64_t after_pin,
                            uint32_t after_org, uint32_t max,
                            struct value *out)
 {
-    uint32_t n = 0;
+    return values(&s->d, STORE_Q_SCAN_VALUES, after_pin, after_org, max, out);
+}
 
-    for (bool more = store_db_run(&s->d, STORE_Q_SCAN_VALUES, "uuu",
-                                  after_pin, (uint64_t)after_org,
-                                  (uint64_t)max);
-         more; more = store_db_step(&s->d, STORE_Q_SCAN_VALUES)) {
-        assert(n < max);
-        read_row(&s->d, STORE_Q_SCAN_VALUES, &out[n++]);
-    }
-    store_db_reset(&s->d, STORE_Q_SCAN_VALUES);
-    return n;
+uint32_t store_reader_values(struct store_reader *r, uint64_t after_pin,
+                             uint32_t after_org, uint32_t max,
+                             struct value *out)
+{
+    assert(r->begun);
+    return values(&r->d, STORE_R_VALUES, after_pin, after_org, max, out);
 }
 
 static uint32_t take(struct store_db *d, unsigned k, bool more, uint32_t max,

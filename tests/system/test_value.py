@@ -4,6 +4,7 @@ step is explained."""
 
 import json
 import os
+import re
 
 from cluster import make_cid, pinfold
 from process import until
@@ -172,3 +173,60 @@ def test_bad_values(make_cluster):
                          ("GET", "score")):
         answer = k.call(method, f"/api/v1/pins/{make_cid()}/{path}")
         assert answer.status == 404, (path, answer)
+
+
+def test_what_else_would_be_kept(make_cluster):
+    cluster = make_cluster(coordinators=1, nodes=2, daemon="fake")
+    k = cluster.coordinators[0]
+    cids = [make_cid() for _ in range(6)]
+    for i, cid in enumerate(cids):
+        answer = k.post(f"/pins/{cid}?elastic=true&replication=1"
+                        f"&name=item-{i}")
+        assert answer.status == 200, answer
+        read(k, cid, 20 * (i + 1))
+        cluster.wait_pinned(cid, 1)
+    until(lambda: set(scores(k, "top")) == set(cids), 30, "all are held")
+    sizes = [score(k, cid)["size"] for cid in cids]
+    assert all(score(k, cid)["measured"] for cid in cids)
+
+    def simulate(*options):
+        done = pinfold(cluster, "score", "simulate", "--output", "json",
+                       *options)
+        assert done.returncode == 0, done
+        return json.loads(done.stdout)
+
+    def named(answer, key):
+        return [item["cid"] for item in answer[key]]
+    same = simulate()
+    assert same["fates"]["stays"] == {"pins": 6, "bytes": sum(sizes)}, same
+    assert same["goes"] == [] and same["comes"] == []
+    assert same["complete"] is True and same["frontier"] is None
+    budget = sum(sizes[3:])
+    half = simulate("--budget", str(budget))
+    assert named(half, "goes") == cids[:3], half
+    assert {item["fate"] for item in half["goes"]} == {"displaced"}
+    assert half["fates"]["stays"]["pins"] == 3
+    assert half["room"] == budget and half["frontier"] is not None
+    shown = pinfold(cluster, "score", "simulate", "--budget", str(budget))
+    assert re.search(r"displaced +3 .*no room", shown.stdout), shown
+    assert "item-0" in shown.stdout, shown
+
+    # What it says of other thresholds is what then happens.
+    line = (score(k, cids[1])["priority"] + score(k, cids[2])["priority"]) / 2
+    change = ("--in", f"{line + 0.01:.4f}", "--out", f"{line:.4f}")
+    told = simulate(*change)
+    assert named(told, "goes") == cids[:2], told
+    assert {item["fate"] for item in told["goes"]} == {"fades"}
+    assert set(scores(k, "top")) == set(cids), "nothing was done"
+    done = pinfold(cluster, "formula", *change, "--residency", "0s")
+    assert done.returncode == 0, done
+    until(lambda: set(scores(k, "top")) == set(cids[2:]), 30, "as it said")
+    back = simulate("--in", "0.125", "--out", "0.075")
+    assert named(back, "comes") == cids[1::-1], back
+    done = pinfold(cluster, "formula", "--reset")
+    assert done.returncode == 0, done
+    until(lambda: set(scores(k, "top")) == set(cids), 30, "as it said")
+    for query, text in (("budget=0", "budget"), ("limit=1001", "limit"),
+                        ("in=0.1&out=0.2", "out"), ("wait=1", "unknown")):
+        answer = k.get(f"/api/v1/scores/simulate?{query}")
+        assert answer.status == 400 and text in answer.text(), answer
