@@ -171,6 +171,10 @@ struct command *api_command(const struct api_call *c,
 void api_propose(struct api_call *c, struct command *k,
                  void (*done)(struct api_call *c,
                               struct replica_result *r));
+/* One of several of a call; done is told which. */
+void api_propose_item(struct api_call *c, struct command *k, uint32_t item,
+                      void (*done)(struct api_call *c, uint32_t item,
+                                   struct replica_result *r));
 /* Is it a request of the default organisation, with the verb operator, which
  * may see and change what concerns them all? false: answered, 403. */
 bool api_operator(struct api_call *c);
@@ -236,6 +240,7 @@ void api_org_rename(struct api_call *c, const struct http_head *h);
 void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_org_formula(struct api_call *c, const struct http_head *h);
+void api_offers(struct api_call *c, const struct http_head *h);
 void api_scores(struct api_call *c, const struct http_head *h);
 void api_simulate(struct api_call *c, const struct http_head *h);
 void api_score(struct api_call *c, const struct http_head *h);

@@ -53,6 +53,7 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY | API_ANY},
     {"POST", "/api/v1/orgs/{}/formula", api_org_formula,
      API_READY | API_ANY},
+    {"POST", "/api/v1/offers", api_offers, API_READY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/scores/simulate", api_simulate, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},

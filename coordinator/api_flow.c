@@ -21,6 +21,9 @@ struct proposal {
     struct command *command;
     struct replica_result result;
     void (*done)(struct api_call *c, struct replica_result *r);
+    void (*item_done)(struct api_call *c, uint32_t item,
+                      struct replica_result *r);
+    uint32_t item;
 };
 
 struct command *api_command(const struct api_call *c, enum command_kind kind)
@@ -68,7 +71,10 @@ static void proposal_back(struct task *t)
 
     p->call->api->under_way--;
     api_counts_result(&p->call->api->counts, &p->result);
-    p->done(p->call, &p->result);
+    if (p->done != NULL)
+        p->done(p->call, &p->result);
+    else
+        p->item_done(p->call, p->item, &p->result);
     if (p->result.pin != NULL) {
         pin_free(p->result.pin);
         free(p->result.pin);
@@ -109,17 +115,35 @@ static void proposal_run(struct task *t)
     }
 }
 
-void api_propose(struct api_call *c, struct command *k,
-                 void (*done)(struct api_call *c, struct replica_result *r))
+static struct proposal *propose(struct api_call *c, struct command *k)
 {
     struct proposal *p = mem_alloc(sizeof *p);
 
     p->call = c;
     p->command = k;
-    p->done = done;
     p->task.run = proposal_run;
     c->api->under_way++;
     api_hold(c);
+    return p;
+}
+
+void api_propose(struct api_call *c, struct command *k,
+                 void (*done)(struct api_call *c, struct replica_result *r))
+{
+    struct proposal *p = propose(c, k);
+
+    p->done = done;
+    mailbox_post(c->api->core, &p->task);
+}
+
+void api_propose_item(struct api_call *c, struct command *k, uint32_t item,
+                      void (*done)(struct api_call *c, uint32_t item,
+                                   struct replica_result *r))
+{
+    struct proposal *p = propose(c, k);
+
+    p->item = item;
+    p->item_done = done;
     mailbox_post(c->api->core, &p->task);
 }
 

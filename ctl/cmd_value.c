@@ -1,4 +1,4 @@
-/* offer, score, scores, rate, formula: elastic pins and what they are worth. */
+/* score, scores, rate, formula: what elastic pins are worth. */
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
@@ -33,42 +33,6 @@ static void text_of(const struct json_value *v, const char *key, char *out,
 {
     if (!json_get_string(v, key, out, size))
         snprintf(out, size, "-");
-}
-
-/* --- offer ---------------------------------------------------------------- */
-
-enum err cmd_offer(struct ctl *c, struct err_text *why)
-{
-    const char *size = cli_text(&c->cli, "size");
-    struct buf body = BUF_INIT;
-    struct json_value v;
-    struct target t;
-    uint64_t bytes;
-    char text[24];
-    enum err e = ask_check(c->cli.args[0], false, why);
-
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/pins");
-    target_path(&t, c->cli.args[0]);
-    target_param(&t, "elastic", "true");
-    if (size != NULL) {
-        e = value_size(size, &bytes, why);
-        snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
-        if (e == ERR_OK)
-            target_param(&t, "size", text);
-    }
-    if (e == ERR_OK)
-        e = ask_options(c, &t, why);
-    if (e == ERR_OK)
-        e = ask_value(c, "POST", target_text(&t), &body, &v, why);
-    target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        printf("offered %s\n", c->cli.args[0]);
-    buf_free(&body);
-    return e;
 }
 
 /* --- score ---------------------------------------------------------------- */

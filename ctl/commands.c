@@ -137,6 +137,9 @@ static const struct cli_option quota_options[] = {
 
 static const struct cli_option offer_options[] = {
     VALUE("size", 0, CLI_TEXT, "SIZE", "what it is known to have (1.5GiB)"),
+    VALUE("file", 0, CLI_TEXT, "LIST",
+          "all that a file names (-: standard input): lines of CID [SIZE "
+          "[NAME]], or JSON objects"),
     PLACE_OPTIONS,
     END,
 };
@@ -233,8 +236,8 @@ const struct cli_command commands_table[] = {
      "for what", plan_options, 0, 0, cmd_plan},
     {"verify", "[CID…]", "ask daemons whether they hold the copies of pins, or "
      "of a node; exit 0 only if all do", verify_options, 0, ANY, cmd_verify},
-    {"offer", "CID", "pin content while it is worth its bytes", offer_options,
-     1, 1, cmd_offer},
+    {"offer", "[CID]", "pin content while it is worth its bytes",
+     offer_options, 0, 1, cmd_offer},
     {"score", "CID", "what a pin is worth, and why it is kept or not",
      no_options, 1, 1, cmd_score},
     {"score top", "", "the most valuable elastic pins", score_options, 0, 0,

@@ -36,14 +36,14 @@ def make_cid(seed=None):
     return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
 
 
-def pinfold(cluster, *words, host=None, timeout=60):
+def pinfold(cluster, *words, host=None, timeout=60, stdin=None):
     """The command line, with all coordinators as its hosts."""
     host = host or ",".join(f"127.0.0.1:{c.http}"
                             for c in cluster.coordinators)
     return subprocess.run(
         [program("ctl", "pinfold"), "--host", host, *words],
         env=clean_env(), text=True, capture_output=True, timeout=timeout,
-        check=False)
+        input=stdin, check=False)
 
 
 class Coordinator(Process):

@@ -230,3 +230,61 @@ def test_what_else_would_be_kept(make_cluster):
                         ("in=0.1&out=0.2", "out"), ("wait=1", "unknown")):
         answer = k.get(f"/api/v1/scores/simulate?{query}")
         assert answer.status == 400 and text in answer.text(), answer
+
+
+def test_offers_by_list(make_cluster, tmp_path):
+    cluster = make_cluster(nodes=1, daemon="fake")
+    cids = [make_cid() for _ in range(700)]
+    lines = [f"{cid} 2MiB item {i}" for i, cid in enumerate(cids[:3])]
+    lines += ["", "# a remark", "nonsense", f"{cids[3]} lots"]
+    lines += [json.dumps({"cid": cids[3], "size": 3_000_000, "min": 1,
+                          "max": 4}),
+              json.dumps({"cid": cids[3], "rmin": 1}), '{"cid":']
+    lines += cids[4:] + [json.dumps({"cid": cids[0], "size": -1})]
+    path = tmp_path / "list"
+    path.write_text("\n".join(lines), encoding="ascii")
+    done = pinfold(cluster, "offer", "--file", str(path), "--replication",
+                   "1")
+    assert done.returncode == 1, done
+    assert done.stdout == "offered 700, 0 were already, 5 failed\n", done
+    wrong = [line for line in done.stderr.splitlines() if ":" in line]
+    for number, text in ((6, "nonsense"), (7, "lots"), (9, "a member"),
+                         (10, "JSON"), (len(lines), "size")):
+        assert any(line.startswith(f"{path}:{number}: ") and text in line
+                   for line in wrong), (number, wrong)
+    k = cluster.any()
+    cluster.wait_pinned(cids[0], 1)
+    first = k.get(f"/allocations/{cids[0]}").json()
+    assert first["name"] == "item 0", first
+    assert k.get(f"/allocations/{cids[3]}").json()[
+        "replication_factor_min"] == 1
+    assert score(k, cids[699])["class"] in ("held", "candidate")
+    # Again, from standard input, through whichever coordinator: nothing new.
+    again = "\n".join(cids[4:])
+    for c in cluster.coordinators:
+        answer = c.post("/api/v1/offers?replication=1", body=b"\n".join(
+            json.dumps({"cid": cid}).encode() for cid in cids[4:]))
+        assert answer.status == 200, answer
+        assert answer.json() == {"offered": 0, "already": 696, "failed": 0,
+                                 "errors": []}, answer.json()
+    done = pinfold(cluster, "offer", "--file", "-", "--replication", "1",
+                   "--output", "json", stdin=again)
+    assert json.loads(done.stdout) == {"offered": 0, "already": 696,
+                                       "failed": 0}, done
+    # What the state refuses is named, too.
+    assert k.post("/api/v1/orgs/default/quota?pins=701").status == 200
+    more = [make_cid() for _ in range(3)]
+    answer = k.post("/api/v1/offers?replication=1", body="\n".join(
+        json.dumps({"cid": cid}) for cid in more).encode()).json()
+    assert (answer["offered"], answer["failed"]) == (1, 2), answer
+    assert "quota" in answer["errors"][0]["error"], answer
+    for query, body, status in (("replication=-1", b"", 400),
+                                ("replication=x", b"", 400),
+                                ("", b"x" * 300_000, 413)):
+        answer = k.post(f"/api/v1/offers?{query}", body=body)
+        assert answer.status == status, answer
+    done = pinfold(cluster, "offer", cids[0], "--file", str(path))
+    assert done.returncode == 2, done
+    done = pinfold(cluster, "offer", "--file", str(tmp_path / "none"))
+    assert done.returncode == 1 and "No such file" in done.stderr, done
+    cluster.same_everywhere()
