@@ -4,7 +4,9 @@ step is explained."""
 
 import json
 import os
+import random
 import re
+import time
 
 from cluster import make_cid, pinfold
 from process import until
@@ -108,6 +110,72 @@ def test_the_most_valuable_is_kept(make_cluster):
           "the daemons let it go")
     assert k.get(f"/api/v1/pins/{cids[9]}/score").status == 404
     kept(cluster, cids[:3] + cids[8:9])
+    cluster.same_everywhere()
+
+
+def visit(path, cid, readers):
+    """So many clients, each once, in the log of a gateway."""
+    when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    with open(path, "a", encoding="ascii") as f:
+        for _ in range(readers):
+            who = ".".join(str(random.randrange(1, 255)) for _ in range(4))
+            f.write(f'{who} - - [{when}] "GET /ipfs/{cid}/ HTTP/1.1" 200 '
+                    f'{10 ** 9} "-" "-"\n')
+
+
+def test_gateways_decide(make_cluster, tmp_path):
+    """Driven by the logs of three gateways: more is offered than the budget
+    has room for, the pattern changes, gateways and a leader fall."""
+    cluster = make_cluster(agent_options={
+        "gateway-logs": f"{tmp_path}/access-{{node}}.log",
+        "reads-interval": "200ms"})
+    logs = [f"{tmp_path}/access-{n}.log" for n in (1, 2, 3)]
+    k = cluster.coordinators[0]
+    quota = k.post(f"/api/v1/orgs/default/quota?physical={LIMIT}")
+    assert quota.status == 200, quota
+    cids = [cluster.daemons[n % 3].add(os.urandom(SIZE)) for n in range(10)]
+    lines = "".join(f"{cid} {SIZE + 1000} item {n}\n"
+                    for n, cid in enumerate(cids))
+    done = pinfold(cluster, "offer", "--file", "-", "--replication", "1",
+                   stdin=lines)
+    assert done.stdout == "offered 10, 0 were already, 0 failed\n", done
+    for n, cid in enumerate(cids):
+        for log in logs:
+            visit(log, cid, 5 * (n + 1))
+    kept(cluster, cids[5:])
+    until(lambda: [round(score(k, cid)["reads_per_day"] / 0.0990210)
+                   for cid in cids] == [15 * (n + 1) for n in range(10)], 20,
+          "all of what the gateways served, once")
+
+    # What was read least is read most now; one gateway's agent is off for a
+    # while, and its log goes on and is rotated.
+    cluster.agents[2].kill9()
+    for log in logs:
+        for cid in cids[:2]:
+            visit(log, cid, 400)
+    os.rename(logs[2], logs[2] + ".1")
+    visit(logs[2], cids[2], 600)
+    cluster.leader().kill9()
+    cluster.agents[2].start()
+    for c in cluster.coordinators:
+        if not c.alive():
+            c.start()
+    until(lambda: all(c.ready() for c in cluster.coordinators), 30, "back")
+    kept(cluster, cids[:3] + cids[8:])
+    until(lambda: [round(score(k, cid)["reads_per_day"] / 0.0990210)
+                   for cid in cids[:3]] == [1215, 1230, 645], 20,
+          "each line once")
+    # One client that asks again and again moves nothing.
+    with open(logs[0], "a", encoding="ascii") as f:
+        f.write(f'192.0.2.9 - - [-] "GET /ipfs/{cids[5]} HTTP/1.1" 200 '
+                f'{10 ** 9} "-" "-"\n' * 20000)
+    until(lambda: score(k, cids[5])["reads_per_day"] > 9, 20, "is counted")
+    until(lambda: "lines_total{node=\"node-1\"} 21" in
+          cluster.leader().get("/metrics").text(), 30, "all lines were read")
+    assert score(k, cids[5])["class"] == "candidate"
+    kept(cluster, cids[:3] + cids[8:])
+    for cid, word in ((cids[0], "held"), (cids[5], "a candidate")):
+        assert score(k, cid)["verdict"].startswith(word)
     cluster.same_everywhere()
 
 
