@@ -111,6 +111,21 @@ static uint64_t quarantined(const struct view *v)
     return n;
 }
 
+static void collections(struct buf *b, const struct step_collect *s)
+{
+    static const char runs[] = "pinfold_gc_runs_total";
+
+    metrics_family(b, runs, METRICS_COUNTER, "garbage collections that this "
+                   "coordinator ordered while it led, by how they ended");
+    one_label(b, runs, "result", "ok", s->runs);
+    one_label(b, runs, "result", "refused", s->refused);
+    one_label(b, runs, "result", "failed", s->failed);
+    metrics_counter(b, "pinfold_gc_removed_blocks_total",
+                    "blocks that they removed", s->removed);
+    metrics_gauge(b, "pinfold_gc_due_nodes", "nodes whose garbage collection "
+                  "is due, on the leader", s->due);
+}
+
 static void control_loop(struct buf *b, const struct view *v)
 {
     const struct step_balance *s = &v->balance;
@@ -142,5 +157,6 @@ void api_metrics_pins(struct buf *b, const struct view *v)
     lacking(b, v);
     copies(b, v);
     control_loop(b, v);
+    collections(b, &v->collect);
     elastic(b, v);
 }

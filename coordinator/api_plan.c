@@ -244,6 +244,23 @@ static void write_next(const struct plan *p, struct json_writer *w)
     json_text(w, cursor);
 }
 
+static void write_collect(const struct view *v, struct json_writer *w)
+{
+    const struct view_node *n =
+        v->collect.node != 0 ? view_node(v, v->collect.node) : NULL;
+
+    json_key(w, "gc");
+    json_object(w);
+    json_key(w, "node");
+    if (n != NULL)
+        json_text(w, n->row.name);
+    else
+        json_null(w);
+    json_kv_u64(w, "due", v->collect.due);
+    json_kv_u64(w, "busy", v->collect.busy);
+    json_object_end(w);
+}
+
 static void send_answer(struct plan *p)
 {
     const struct step_plan_piece *last = &p->slice[p->n - 1];
@@ -262,6 +279,7 @@ static void send_answer(struct plan *p)
     json_object_end(&w);
     json_kv_bool(&w, "repair_paused", p->paused);
     json_kv_u64(&w, "rebalance_left_bytes", v->balance.left_bytes);
+    write_collect(v, &w);
     json_kv_u64(&w, "looked_at", p->looked);
     json_kv_bool(&w, "complete", p->end);
     write_groups(p, &w);

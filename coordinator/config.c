@@ -49,6 +49,15 @@ static const struct conf_option options[] = {
     {"verify-rate", CONF_U64, AT(verify_rate), "60", 0, 36000, NULL, false,
      "copies an hour of each node of which its daemon is asked whether it "
      "holds them; 0: none"},
+    {"gc-interval", CONF_MS, AT(gc_interval_ms), "0", 0, 31536000000, NULL,
+     false, "the leader has each node's garbage collected so often, one node "
+     "at a time; 0: never"},
+    {"gc-threshold", CONF_U64, AT(gc_percent), "0", 0, 100, NULL, false,
+     "… and when its daemon stores so many percent of its StorageMax; 0: "
+     "never"},
+    {"gc-limit", CONF_MS, AT(gc_limit_ms), "1h", 1000, 86400000, NULL, false,
+     "one that the leader orders is broken off after so long; a new leader "
+     "waits as long before its first"},
     {"election-timeout", CONF_MS, AT(election_ms), "800ms", 500, 5000, NULL,
      false, "Raft: silence of the leader before an election"},
     {"heartbeat", CONF_MS, AT(heartbeat_ms), "100ms", 20, 1000, NULL, false,
@@ -183,5 +192,8 @@ struct step_limits config_limits(const struct config *c)
     l.rebalance = strcmp(c->rebalance, "auto") == 0;
     l.rebalance_rate = c->rebalance_rate;
     l.verify_rate = (uint32_t)c->verify_rate;
+    l.gc_interval_ms = c->gc_interval_ms;
+    l.gc_limit_ms = c->gc_limit_ms;
+    l.gc_percent = (uint32_t)c->gc_percent;
     return l;
 }

@@ -14,6 +14,7 @@ struct config {
     char *rebalance;
     char *auth;
     uint64_t replication_min, replication_max;
+    uint64_t gc_interval_ms, gc_percent, gc_limit_ms;
     uint64_t suspect_ms, down_ms, out_ms, rebalance_rate, verify_rate;
     uint64_t election_ms, heartbeat_ms, log_budget;
     uint64_t drain_ms, min_free;

@@ -7,6 +7,7 @@
 #include "coordinator/coordinator.h"
 
 #include "coordinator/agents.h"
+#include "coordinator/asks.h"
 #include "coordinator/checkpoint.h"
 #include "coordinator/clocks.h"
 #include "coordinator/disk.h"
@@ -64,6 +65,7 @@ struct coordinator {
     bool view_dirty, signalled, stopping, was_leading;
     char said[256];
     struct step_balance balance; /* as it was said */
+    struct asks asks;
     int status;
 };
 
@@ -158,46 +160,9 @@ static void on_plan(void *arg, struct command *command)
     step_plan_claim(c->step, command, &clock);
 }
 
-static bool wish_propose(void *arg, const struct command *command)
+static void wall(void *arg, struct step_clock *clock)
 {
-    struct coordinator *c = arg;
-
-    return c->replica != NULL && replica_wish(c->replica, command);
-}
-
-struct check {
-    struct coordinator *c;
-    uint32_t node;
-    uint64_t pin;
-};
-
-static void on_checked(void *arg, enum err e, const char *text,
-                       struct span body)
-{
-    struct check *k = arg;
-    struct step_clock clock;
-
-    (void)text;
-    (void)body;
-    fill_clock(k->c, &clock);
-    step_checked(k->c->step, k->node, k->pin, e, &clock);
-    free(k);
-}
-
-static bool wish_check(void *arg, uint32_t node, uint64_t pin,
-                       const struct cid *cid)
-{
-    struct coordinator *c = arg;
-    struct check *k = mem_alloc(sizeof *k);
-
-    k->c = c;
-    k->node = node;
-    k->pin = pin;
-    if (agents_call(c->agents, node, CALL_CHECK, span_of(cid->bytes, cid->n),
-                    10000, on_checked, k) == ERR_OK)
-        return true;
-    free(k);
-    return false;
+    fill_clock(arg, clock);
 }
 
 /* --- peers' events ------------------------------------------------------ */
@@ -501,12 +466,14 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
 static void wire(struct coordinator *c)
 {
     struct step_limits limits = config_limits(c->config);
-    struct step_wishes wishes = {c, wish_propose, wish_check};
+    struct step_wishes wishes = {&c->asks, asks_propose, asks_check,
+                                 asks_collect};
 
     c->replica_events = (struct replica_events){
         c, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){
         c, on_agreed, on_status, on_forward, on_refused, broadcast_status};
+    c->asks = (struct asks){&c->replica, &c->agents, &c->step, wall, c};
     c->step = step_new(c->store, &limits, &wishes);
     c->hub = stream_hub_new(&c->loop);
     mailbox_init(&c->mailbox, &c->loop);

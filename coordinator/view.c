@@ -264,6 +264,7 @@ void view_publish(const struct view_sources *from,
     v->pause = *step_pause(from->step);
     v->clock_ms = clock->now_ms;
     v->balance = *step_balance(from->step);
+    v->collect = *step_collect(from->step);
     (void)step_work(from->step, &v->work);
     store_hash(from->store, v->hash);
     fill_standing(v, from);

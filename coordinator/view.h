@@ -74,6 +74,7 @@ struct view {
     uint64_t clock_ms;          /* monotonic, for times of step */
     uint8_t hash[STORE_HASH];
     struct step_balance balance;
+    struct step_collect collect;
     struct step_work work;      /* zeros where it does not lead */
     struct replica_stats replica;
     struct agents_stats agents;

@@ -122,6 +122,25 @@ static void show_pins(const struct json_value *pins)
     table_end(&t);
 }
 
+static void show_collect(const struct json_value *v)
+{
+    struct json_value gc;
+    char node[LIMIT_NODE_NAME + 1] = "";
+    uint64_t due, busy;
+
+    if (!json_get(v, "gc", &gc))
+        return;
+    due = number_of(&gc, "due");
+    busy = number_of(&gc, "busy");
+    if (json_get_string(&gc, "node", node, sizeof node))
+        print_field("GARBAGE", "%s collects, %llu more nodes wait", node,
+                    (unsigned long long)due);
+    else if (due > 0)
+        print_field("GARBAGE", "%llu nodes wait for a collection%s",
+                    (unsigned long long)due,
+                    busy == due ? ", for pins on them to end" : "");
+}
+
 static void show_head(const struct json_value *v)
 {
     struct json_value from;
@@ -144,6 +163,7 @@ static void show_head(const struct json_value *v)
     if (number_of(v, "rebalance_left_bytes") > 0)
         print_field("REBALANCE", "%s are still to move",
                     print_size(number_of(v, "rebalance_left_bytes"), left));
+    show_collect(v);
 }
 
 static enum err show(const struct json_value *v, struct err_text *why)

@@ -28,6 +28,7 @@ const struct step_limits step_limits_default = {
     .pause_ms = 3600000,
     .rebalance = true, .rebalance_rate = (uint64_t)100 << 30,
     .rebalance_moves = STEP_MOVES, .verify_rate = 60,
+    .gc_limit_ms = 3600000,
     .exact_nodes = PLAN_EXACT,
 };
 
@@ -38,7 +39,7 @@ struct step *step_new(struct store *store, const struct step_limits *l,
 
     assert(l->suspect_ms <= l->down_ms && w->propose && w->check);
     assert(l->flaps >= 1 && l->flaps <= STEP_TURNS && l->storm_least >= 1);
-    assert(l->rebalance_moves <= STEP_MOVES);
+    assert(l->rebalance_moves <= STEP_MOVES && l->gc_percent <= 100);
     s->store = store;
     s->limits = *l;
     s->wishes = *w;
@@ -118,6 +119,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     step_balance_start(s, c->now_ms);
     step_verify_start(s, c);
     step_value_start(s, c);
+    step_collect_start(s);
 }
 
 void step_committed(struct step *s, const struct step_clock *c)
@@ -195,6 +197,7 @@ void step_tick(struct step *s, const struct step_clock *c)
     step_balance_tick(s, c);
     step_verify_tick(s, c);
     step_value_tick(s, c);
+    step_collect_tick(s, c);
     if (!s->stopped && c->now_ms - s->quiet_ms >= TICK_MS) {
         (void)step_command(s, COMMAND_TICK);
         (void)step_propose(s, c->now_ms);

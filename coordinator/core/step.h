@@ -32,6 +32,12 @@ struct step_limits { /* specs/algorithm.md 1.9, 1.13 */
     uint64_t rebalance_rate;  /* bytes an hour, 0 no limit; 100 GiB */
     uint32_t rebalance_moves; /* pins at a time, at most STEP_MOVES; 64 */
     uint32_t verify_rate; /* checks an hour of each node, 0 none; 60 */
+    /* Garbage collections that the leader orders: of each node so often, 0
+     * never; from so many percent of the daemon's StorageMax on, 0 never; one
+     * lasts so long at most. */
+    uint64_t gc_interval_ms;
+    uint32_t gc_percent;
+    uint64_t gc_limit_ms;
     uint32_t exact_nodes; /* up to so many nodes the planner compares all;
                              PLAN_EXACT, in some tests fewer */
 };
@@ -54,6 +60,10 @@ struct step_wishes {
      * comes as step_checked. false: no session. */
     bool (*check)(void *arg, uint32_t node, uint64_t pin,
                   const struct cid *cid);
+    /* The node's daemon shall collect its garbage (CALL_GC), for so long at
+     * most; the answer comes as step_collected, also when the session ends.
+     * false: no session. Called only where limits ask for it. */
+    bool (*collect)(void *arg, uint32_t node, uint64_t limit_ms);
 };
 
 /* Soft facts about a node; every coordinator keeps them. */
@@ -65,6 +75,9 @@ struct step_soft {
     uint64_t good_ms;      /* of the last BEAT that said daemon up */
     enum daemon_state daemon;
     uint64_t free_bytes, capacity, queue;
+    uint64_t repo_size, storage_max; /* of its daemon; max 0 or beyond
+                                        INT64_MAX: it has none */
+    uint32_t running;      /* pins in work, as far as a BEAT names them */
     uint64_t placed_bytes; /* planned, not applied (leader) */
     /* Copies that a drained node has left, as the leader's last walk saw
      * them: on their way, or with no other node to take them. */
@@ -123,6 +136,17 @@ struct step_elastic {
     uint64_t candidates, candidate_bytes; /* one copy each */
 };
 
+/* Garbage collections, on the leader; elsewhere only the counters. */
+struct step_collect {
+    uint32_t node;       /* that is at it, 0: none … */
+    uint64_t since_ms;   /* … since; monotonic */
+    uint32_t due, busy;  /* nodes that wait for theirs; of those, such as are
+                            not quiet now */
+    /* Ended well, refused (an upload is open, or it collects already), came
+     * to no end; blocks removed. Since this process started. */
+    uint64_t runs, refused, failed, removed;
+};
+
 struct step;
 struct step *step_new(struct store *store, const struct step_limits *l,
                       const struct step_wishes *w);
@@ -138,6 +162,9 @@ void step_committed(struct step *s, const struct step_clock *c);
 /* ERR_OK: held; ERR_NOT_FOUND: not; else nobody could say. */
 void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
                   const struct step_clock *c);
+/* How a collection ended; removed: blocks, also with an error. */
+void step_collected(struct step *s, uint32_t node, enum err e,
+                    uint64_t removed, const struct step_clock *c);
 /* Every 100 to 1,000 ms, whether it leads or not. */
 void step_tick(struct step *s, const struct step_clock *c);
 /* Fills places of a CLAIM_PUT; on the leader, right before it is proposed.
@@ -148,6 +175,7 @@ void step_plan_claim(struct step *s, struct command *c,
 enum node_word step_word(const struct step *s, const struct node *n,
                          const struct step_clock *c);
 const struct step_balance *step_balance(const struct step *s);
+const struct step_collect *step_collect(const struct step *s);
 /* Pins whose rows show work, as the leader's last whole walk over them saw
  * it: something goes on, or nothing can be done. */
 struct step_work {

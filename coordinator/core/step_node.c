@@ -292,11 +292,15 @@ void step_beat(struct step *s, uint32_t node, const struct message_beat *b,
     e->soft.beat_ms = c->now_ms;
     e->soft.daemon = b->daemon;
     e->soft.queue = b->queue;
+    e->soft.running = b->n_work;
     if (b->daemon == DAEMON_UP) { /* else its words on the disk are old */
         e->good = true;
         e->soft.good_ms = c->now_ms;
         e->soft.capacity = b->capacity < INT64_MAX ? b->capacity : INT64_MAX;
         e->soft.free_bytes = b->capacity ? b->free_bytes : UINT64_MAX;
+        e->soft.repo_size = b->repo_size;
+        e->soft.storage_max = b->storage_max;
+        step_collect_beat(e);
     }
     look_again(s, e, c->now_ms);
 }

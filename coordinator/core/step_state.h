@@ -16,6 +16,7 @@
  * step_value.c     which elastic pins are worth their bytes
  * step_elastic.c   how much elastic content there is
  * step_short.c     pins that lack copies, and for how long
+ * step_collect.c   whose garbage is collected when
  */
 #ifndef PINFOLD_STEP_STATE_H
 #define PINFOLD_STEP_STATE_H
@@ -67,6 +68,13 @@ struct step_verify {
     uint64_t pin, pin_idx, asked_ms;
 };
 
+/* Garbage collections of a node that this leader ordered. */
+struct step_collected {
+    uint64_t ended_ms;    /* the last one that ended well, 0 none */
+    uint64_t next_ms;     /* not before */
+    uint64_t least_bytes; /* that its daemon has stored since */
+};
+
 /* Whether a node could take new copies. */
 enum step_able { STEP_UNABLE, STEP_AT_NEED, STEP_ABLE };
 
@@ -90,6 +98,7 @@ struct step_node {
     bool relieved;           /* nothing more can leave it by rebalancing */
     uint64_t avoid_ms;       /* takes nothing by it until then: one failed */
     struct step_verify verify;
+    struct step_collected collect;
 };
 
 struct step_guard {
@@ -230,6 +239,8 @@ struct step {
     /* With the piece of the walk in work; without it; of the last walk. */
     struct step_elastic_sum piece, sum, elastic;
     struct step_short lack; /* of the last whole walk over todo */
+    struct step_collect collect;
+    uint32_t next_collect; /* node that is looked at first, round robin */
     uint32_t next_verify; /* node that is looked at first, round robin */
     uint32_t n_misses;    /* oldest first */
     struct step_miss misses[STEP_MISSES];
@@ -428,6 +439,11 @@ void step_elastic_keep(struct step *s, bool last);
 void step_short_work(struct step *s, uint64_t pin, struct step_short *lack);
 void step_short_fallen(struct step *s, const struct step_node *e,
                        uint64_t pin, struct step_short *lack);
+
+/* step_collect.c */
+void step_collect_start(struct step *s);
+void step_collect_beat(struct step_node *e);
+void step_collect_tick(struct step *s, const struct step_clock *c);
 
 /* step_value.c */
 void step_value_start(struct step *s, const struct step_clock *c);

@@ -34,6 +34,8 @@ struct world_agent {
     bool deaf;      /* no session: cannot be asked */
     bool forgetful; /* answers "not held" */
     uint64_t capacity, free_bytes, seq;
+    uint64_t repo_size, storage_max, queue;
+    uint32_t running;
 };
 
 struct world_ask {
@@ -57,6 +59,8 @@ struct world {
     struct command last[WORLD_KINDS];
     struct world_ask asks[WORLD_ASKS];
     uint32_t n_asks, asked;
+    uint32_t collecting;  /* node that was ordered to last, 0 none */
+    uint32_t collections;
     struct world_agent agents[WORLD_AGENTS]; /* by node id */
     uint32_t n_agents;
     uint64_t last_pin;
@@ -127,6 +131,17 @@ static inline bool world_check(void *arg, uint32_t node, uint64_t pin,
     return true;
 }
 
+static inline bool world_collect(void *arg, uint32_t node, uint64_t limit_ms)
+{
+    (void)arg;
+    assert_true(limit_ms > 0);
+    if (w->agents[node].deaf)
+        return false;
+    w->collecting = node;
+    w->collections++;
+    return true;
+}
+
 static inline void world_apply(void)
 {
     struct buf entry = BUF_INIT;
@@ -166,6 +181,10 @@ static inline void world_beat(uint32_t node)
     b.daemon = a->daemon_up ? DAEMON_UP : DAEMON_DOWN;
     b.capacity = a->capacity;
     b.free_bytes = a->free_bytes;
+    b.repo_size = a->repo_size;
+    b.storage_max = a->storage_max;
+    b.queue = a->queue;
+    b.n_work = a->running;
     step_beat(w->step, node, &b, &w->clock);
 }
 
@@ -399,7 +418,8 @@ static inline void world_silence(uint32_t node)
 
 static inline int world_setup(void **state)
 {
-    struct step_wishes wishes = {NULL, world_propose, world_check};
+    struct step_wishes wishes = {NULL, world_propose, world_check,
+                                 world_collect};
     struct command c = {.kind = COMMAND_CONFIG_PUT};
     struct err_text why = {""};
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from cluster import until
+from cluster import make_cid, pinfold, until
 from wire import multipart
 
 EMPTY = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
@@ -209,6 +209,65 @@ def test_a_stop_does_not_wait(make_cluster):
     c.child.terminate()
     assert c.child.wait(10) == 0  # before the nodes' silence is noticed
     thread.join()
+
+
+def metric(c, name):
+    for line in c.get("/metrics").body.decode().splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[-1])
+    raise AssertionError(f"no {name}")
+
+
+def test_by_the_leader(make_cluster):
+    """What is not pinned goes by itself, on one node after the other; not
+    while a pin runs there."""
+    cluster = make_cluster(options={
+        "gc-interval": "3s", "gc-limit": "1s"}, agent_options={
+        "stall-timeout": "60s"})
+    c = cluster.leader()
+    source = cluster.daemons[0]
+    kept = source.add(os.urandom(2000), pin=True)
+    assert c.post(f"/pins/{kept}?replication=3").status == 200
+    cluster.wait_pinned(kept, 3)
+    loose = [raw_form(d, os.urandom(50)) for d in cluster.daemons]
+    until(lambda: not any(has_block(d, x) for d, x in
+                          zip(cluster.daemons, loose)), 40, "they are gone")
+    until(lambda: metric(c, 'pinfold_gc_runs_total{result="ok"}') >= 3, 10,
+          "three are counted")
+    assert "gc_ordered" in c.log_text() and "gc_ended" in c.log_text()
+    assert all(has_block(d, kept) for d in cluster.daemons)
+    # A pin that hangs on a node keeps collections from it.
+    torn = source.add(os.urandom(5000),
+                      more="&chunker=size-1024&raw-leaves=true")
+    leaf = source.rpc(f"refs?arg={torn}").lines()[2]["Ref"]
+    source.rpc(f"block/rm?arg={leaf}")
+    assert c.post(f"/pins/{torn}?replication=3").status == 200
+    until(lambda: c.get("/api/v1/plan").json()["gc"] ==
+          {"node": None, "due": 3, "busy": 3}, 40, "all wait for their pins")
+    out = pinfold(cluster, "plan", host=f"127.0.0.1:{c.http}")
+    assert "3 nodes wait for a collection, for pins on them" in out.stdout
+    assert c.delete(f"/pins/{torn}").status == 200
+    runs = metric(c, 'pinfold_gc_runs_total{result="ok"}')
+    until(lambda: metric(c, 'pinfold_gc_runs_total{result="ok"}') > runs, 40,
+          "it goes on")
+
+
+def test_by_use(make_cluster):
+    """A daemon that is nearly full, and no other one."""
+    cluster = make_cluster(daemon="fake", options={
+        "gc-threshold": "60", "gc-limit": "1s"})
+    c = cluster.leader()
+    cid = make_cid()
+    assert c.post(f"/pins/{cid}?replication=3").status == 200
+    cluster.wait_pinned(cid, 3)
+    used = cluster.daemons[1].rpc("repo/stat").json()["RepoSize"]
+    assert used > 0
+    cluster.daemons[1].ctl(f"disk?max={used * 100 // 70}")
+    until(lambda: metric(c, 'pinfold_gc_runs_total{result="ok"}') == 1, 30,
+          "it was collected")
+    lines = [x for x in c.log_text().splitlines() if "gc_ordered" in x]
+    ids = {n["name"]: n["id"] for n in c.status()["nodes"]}
+    assert [x.split("node=")[1] for x in lines] == [str(ids["node-2"])]
 
 
 # --- pin updates -------------------------------------------------------------

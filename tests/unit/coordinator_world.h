@@ -279,7 +279,7 @@ UNUSED static bool coord_log_exists(const struct coord *c)
 /* dir, address and members are set; opens everything but Raft. */
 UNUSED static void coord_open(struct coord *c)
 {
-    struct step_wishes wishes = {c, coord_wish, coord_check};
+    struct step_wishes wishes = {c, coord_wish, coord_check, NULL};
     struct step_limits limits = step_limits_default;
     struct peers_settings ps = {
         .loop = c->loop, .members = c->members, .self = &c->self,
