@@ -49,9 +49,9 @@ def note(text):
 
 
 @contextlib.contextmanager
-def new_world(o):
+def new_world(o, **more):
     folder = tempfile.mkdtemp(prefix="pinfold-bench-")
-    world = World(os.environ["PINFOLD_BUILD"], folder)
+    world = World(os.environ["PINFOLD_BUILD"], folder, **more)
     good = False
     try:
         world.start()
@@ -115,7 +115,8 @@ def main():
     except Trouble as e:
         failed = str(e)
         note(failed)
-    print(report.table(results, o.pins))
+    figures = report.rows(results, o.pins)
+    print(report.table(figures))
     if o.out:
         with open(o.out, "w") as f:
             json.dump({"machine": platform.platform(), "cpus": os.cpu_count(),
@@ -123,7 +124,7 @@ def main():
                        "seconds": o.seconds, "pins": o.pins,
                        "failed": failed, "results": results}, f, indent=1)
             f.write("\n")
-    below = report.fails(results, o.pins)
+    below = report.fails(figures)
     for name in below:
         note(f"below the minimum: {name}")
     return 1 if failed or below else 0

@@ -21,6 +21,7 @@ static const char usage[] =
     "  --acks FILE          post: write the acknowledged CIDs\n"
     "  --cids FILE          get: --path followed by a CID of these\n"
     "  --path PATH          get, list\n"
+    "  --header LINE        sent with each request\n"
     "  --dir DIR            disk: synchronous writes of 4 KiB in a file here\n"
     "  --fresh              disk: into blocks that were never written\n";
 
@@ -83,6 +84,17 @@ static bool add_host(struct options *o, const char *text)
     return inet_pton(AF_INET, host, &a->sin_addr) == 1;
 }
 
+static bool set_header(struct options *o, const char *text)
+{
+    static char line[LOAD_HEADER + 3];
+    if (strlen(text) > LOAD_HEADER || !strchr(text, ':') ||
+        strpbrk(text, "\r\n"))
+        return false;
+    snprintf(line, sizeof line, "%s\r\n", text);
+    o->header = line;
+    return true;
+}
+
 static bool read_option(struct options *o, int k)
 {
     switch (k) {
@@ -115,6 +127,8 @@ static bool read_option(struct options *o, int k)
     case 'p':
         o->path = optarg;
         return true;
+    case 'H':
+        return set_header(o, optarg);
     case 'f':
         o->fresh = true;
         return true;
@@ -139,6 +153,7 @@ static bool read_options(int argc, char **argv, struct options *o)
         {"acks", required_argument, NULL, 'a'},
         {"cids", required_argument, NULL, 'i'},
         {"path", required_argument, NULL, 'p'},
+        {"header", required_argument, NULL, 'H'},
         {"dir", required_argument, NULL, 'd'},
         {"fresh", no_argument, NULL, 'f'},
         {NULL, 0, NULL, 0}};
@@ -197,7 +212,7 @@ static void print(struct outcome *out)
 int main(int argc, char **argv)
 {
     struct options o = {.connections = 1, .seconds = 5, .seed = 1,
-                        .timeout = 30};
+                        .timeout = 30, .header = ""};
     struct outcome out = {0};
     signal(SIGPIPE, SIG_IGN);
     if (!read_options(argc, argv, &o)) {

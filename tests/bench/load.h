@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { LOAD_HOSTS = 8, LOAD_CONNECTIONS = 1024, LOAD_CID = 64 };
+enum {
+    LOAD_HOSTS = 8,
+    LOAD_CONNECTIONS = 1024,
+    LOAD_CID = 64,
+    LOAD_HEADER = 256, /* longest line of --header */
+    LOAD_REQUEST = 512 + LOAD_HEADER
+};
 
 struct options {
     const char *mode; /* post get list disk */
@@ -18,6 +24,7 @@ struct options {
     const char *path;  /* get, list; get: before the CID */
     const char *acks;  /* post: file of the CIDs that were acknowledged */
     const char *cids;  /* get: file of CIDs to ask for at random */
+    const char *header; /* of each request; "" for none, else with CRLF */
     const char *dir;   /* disk */
     bool fresh;        /* disk: into blocks that were never written */
     double seconds;

@@ -18,7 +18,7 @@ void load_list(const struct options *o, struct outcome *out)
 {
     static struct reply r;
     char *piece = malloc(PIECE);
-    char request[512];
+    char request[LOAD_REQUEST];
     uint64_t start = load_now_ns();
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || !piece)
@@ -26,7 +26,10 @@ void load_list(const struct options *o, struct outcome *out)
     if (connect(fd, (const void *)&o->hosts[0], sizeof(o->hosts[0])) != 0)
         load_die("connect");
     int n = snprintf(request, sizeof request,
-                     "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n", o->path);
+                     "GET %s HTTP/1.1\r\nHost: bench\r\n%s\r\n", o->path,
+                     o->header);
+    if (n >= (int)sizeof request)
+        load_die("a path that long");
     if (write(fd, request, (size_t)n) != n)
         load_die("write");
     while (r.state != REPLY_DONE && r.state != REPLY_BAD) {

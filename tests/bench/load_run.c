@@ -114,18 +114,21 @@ static int write_request(struct run *r, uint64_t item, char *to, size_t room)
     if (strcmp(r->o->mode, "post") == 0) {
         load_cid(r->o->seed, item, cid);
         return snprintf(to, room, "POST /pins/%s HTTP/1.1\r\nHost: bench\r\n"
-                        "Content-Length: 0\r\n\r\n", cid);
+                        "%sContent-Length: 0\r\n\r\n", cid, r->o->header);
     }
-    return snprintf(to, room, "GET %s%s HTTP/1.1\r\nHost: bench\r\n\r\n",
+    return snprintf(to, room, "GET %s%s HTTP/1.1\r\nHost: bench\r\n%s\r\n",
                     r->o->path,
-                    r->cids ? r->cids[item * 2654435761u % r->cids_n] : "");
+                    r->cids ? r->cids[item * 2654435761u % r->cids_n] : "",
+                    r->o->header);
 }
 
 static void send_item(struct run *r, struct conn *c, uint64_t item,
                       uint64_t now)
 {
-    char request[512];
+    char request[LOAD_REQUEST];
     int n = write_request(r, item, request, sizeof request);
+    if (n >= (int)sizeof request)
+        load_die("a path that long");
     c->state = CONN_BUSY;
     c->item = item;
     c->sent_ns = now;

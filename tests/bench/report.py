@@ -164,9 +164,10 @@ def bound_text(bound):
     return f"{bound[0]} {number(bound[1])}" if bound else ""
 
 
-def table(results, pins):
+def table(figures):
+    """Of rows()."""
     lines = [("figure", "value", "unit", "goal", "minimum", "")]
-    for name, value, unit, goal, least in rows(results, pins):
+    for name, value, unit, goal, least in figures:
         lines.append((name, number(value), unit, bound_text(goal),
                       bound_text(least), mark(value, goal, least)))
     width = [max(len(line[i]) for line in lines) for i in range(6)]
@@ -176,7 +177,7 @@ def table(results, pins):
         for a, b, c, d, e, f in lines)
 
 
-def fails(results, pins):
+def fails(figures):
     """Below the minimum, or wrong."""
-    return [name.strip() for name, value, _, _, least in rows(results, pins)
+    return [name.strip() for name, value, _, _, least in figures
             if least is not None and not holds(least, value)]

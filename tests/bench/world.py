@@ -1,6 +1,6 @@
-"""Three coordinators, three agents and three fake IPFS daemons as processes,
-and what the system says about them. Only processes started here are ended,
-each by its own id."""
+"""Three coordinators, three agents and three IPFS daemons as processes, and
+what the system says about them. The daemons are fake, or test nodes. Only
+processes started here are ended, each by its own id."""
 
 import ctypes
 import http.client
@@ -37,21 +37,21 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def ask(address, path, method="GET", timeout=30):
+def ask(address, path, method="GET", timeout=30, headers=None):
     host, port = address.split(":")
     link = http.client.HTTPConnection(host, int(port), timeout=timeout)
     try:
-        link.request(method, path)
+        link.request(method, path, headers=headers or {})
         answer = link.getresponse()
         return answer.status, answer.read()
     finally:
         link.close()
 
 
-def try_ask(address, path, method="GET", timeout=30):
+def try_ask(address, path, method="GET", timeout=30, headers=None):
     """Status 0 when nobody answers."""
     try:
-        return ask(address, path, method, timeout)
+        return ask(address, path, method, timeout, headers)
     except (OSError, http.client.HTTPException):
         return 0, b""
 
@@ -107,8 +107,13 @@ class Process:
 
 
 class World:
-    def __init__(self, build, folder):
+    """auth: requests need a token, which every load sends. node: the binary
+    of an IPFS daemon that is started as tests/ipfsnode is, instead of the
+    fake one."""
+
+    def __init__(self, build, folder, auth=False, node=None):
         self.build, self.folder = build, folder
+        self.auth, self.headers = auth, {}
         self.loader = os.path.join(build, "tests", "bench", "bench-load")
         self.acks = os.path.join(folder, "acks")
         self.posted = 0  # CIDs that were acknowledged in this world
@@ -120,14 +125,18 @@ class World:
         self.coordinators = [self._process(
             f"coordinator{i + 1}", "coordinator/pinfold-coordinator",
             "--data-dir", f"{folder}/coordinator{i + 1}",
-            "--name", f"c{i + 1}", "--listen-http", self.http[i],
+            "--name", f"c{i + 1}", "--auth", "on" if auth else "off",
+            "--listen-http", self.http[i] + self._socket(i),
             "--listen-peers", peers[i], "--listen-agents", doors[i],
             "--members", ",".join(peers), "--replication-min", "2",
             "--replication-max", "2", "--log-level", "warn")
             for i in range(N)]
-        self.fakes = [self._process(
-            f"daemon{i + 1}", "tests/lib/fakekubo", "--listen",
-            self.fakes_at[i], "--seed", str(i + 1)) for i in range(N)]
+        self.fakes = [Process(f"daemon{i + 1}", [
+            node, "--repo", f"{folder}/daemon{i + 1}", "--api",
+            self.fakes_at[i], "--swarm", "127.0.0.1:0"], folder) if node
+            else self._process(f"daemon{i + 1}", "tests/lib/fakekubo",
+                               "--listen", self.fakes_at[i], "--seed",
+                               str(i + 1)) for i in range(N)]
         self.agents = [self._process(
             f"agent{i + 1}", "agent/pinfold-agent",
             "--data-dir", f"{folder}/agent{i + 1}", "--name", f"n{i + 1}",
@@ -135,6 +144,10 @@ class World:
             "--listen-http", "none",
             "--log-level", "warn") for i in range(N)]
         self.ours = self.coordinators + self.agents
+
+    def _socket(self, i):
+        """For whom needs no token, where others do."""
+        return f",unix:{self.folder}/c{i + 1}.sock" if self.auth else ""
 
     def _process(self, name, binary, *options):
         return Process(name, [os.path.join(self.build, binary), *options],
@@ -145,7 +158,22 @@ class World:
             if "--data-dir" in p.command:
                 os.makedirs(os.path.join(self.folder, p.name), mode=0o700)
             p.start()
+        if self.auth:
+            self._make_token()
         self.wait_ready()
+
+    def _make_token(self):
+        """Whoever may open the unix socket may do all."""
+        self.until(lambda: all(try_ask(at, "/readyz")[0] == 200
+                               for at in self.http), "ready coordinators")
+        done = subprocess.run(
+            [os.path.join(self.build, "ctl", "pinfold"), "--host",
+             f"unix:{self.folder}/c1.sock", "token", "create", "--name",
+             "bench", "--verbs", "read,pin,operator,admin"], text=True,
+            capture_output=True, env=ENVIRONMENT, check=False)
+        if done.returncode != 0:
+            raise Trouble("no token: " + done.stderr)
+        self.headers = {"Authorization": "Bearer " + done.stdout.strip()}
 
     def stop(self):
         for p in self.ours + self.fakes:
@@ -168,7 +196,8 @@ class World:
             time.sleep(pause_s)
 
     def status(self, i):
-        code, body = try_ask(self.http[i], "/api/v1/status")
+        code, body = try_ask(self.http[i], "/api/v1/status",
+                             headers=self.headers)
         return json.loads(body) if code == 200 else None
 
     def _nodes_ready(self):
@@ -204,6 +233,8 @@ class World:
         command = [self.loader, mode]
         for host in hosts or ([] if mode == "disk" else self.http):
             command += ["--host", host]
+        for name, value in self.headers.items():
+            command += ["--header", f"{name}: {value}"]
         return subprocess.Popen(command + [str(o) for o in options],
                                 stdout=subprocess.PIPE, text=True,
                                 preexec_fn=die_with_parent)
@@ -238,7 +269,8 @@ class World:
         at = self.http[self.leader()]
 
         def look():
-            code, body = try_ask(at, "/pins?filter=queued,pinning")
+            code, body = try_ask(at, "/pins?filter=queued,pinning",
+                                 headers=self.headers)
             return code == 200 and not body.strip()
         self.until(look, "every copy reported", limit_s, 0.05)
 
