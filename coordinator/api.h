@@ -49,6 +49,7 @@ struct api {
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */
+    struct certificate *certificate; /* NULL: no TLS */
     struct auth_cache *cache;
     struct verifier *verifier;
     uint64_t auth_failures;    /* 401 */
@@ -91,7 +92,11 @@ struct api_route {
 };
 
 /* What a listener serves; http_door(). */
-enum api_door { API_CLUSTER, API_DOORS };
+enum api_door {
+    API_CLUSTER,
+    API_PROBES, /* in clear and open to all, so reads only */
+    API_DOORS
+};
 
 /* Of a door (api_doors.c). */
 struct api_doorway {
@@ -99,6 +104,7 @@ struct api_doorway {
     size_t n_routes;
     /* The body of an error, as this door's clients know it. */
     void (*error)(struct buf *out, int status, const char *text);
+    bool open;     /* asks nobody who it is */
     bool redirect; /* from a path with a slash at its end; else 404 */
 };
 

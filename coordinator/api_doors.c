@@ -73,6 +73,14 @@ static const struct api_route cluster[] = {
     {"POST", "/token", api_session, API_READY | API_ANY},
 };
 
+static const struct api_route probes[] = {
+    {"GET", "/health", api_health, 0},
+    {"GET", "/healthz", api_livez, 0},
+    {"GET", "/livez", api_livez, 0},
+    {"GET", "/readyz", api_readyz, 0},
+    {"GET", "/metrics", api_metrics, API_DEFAULT},
+};
+
 void api_error_json(struct buf *out, int status, const char *text)
 {
     struct json_writer w;
@@ -89,7 +97,9 @@ const struct api_doorway *api_doorway(unsigned door)
 {
     static const struct api_doorway doors[API_DOORS] = {
         [API_CLUSTER] = {cluster, sizeof cluster / sizeof cluster[0],
-                         api_error_json, true}};
+                         api_error_json, .redirect = true},
+        [API_PROBES] = {probes, sizeof probes / sizeof probes[0],
+                        api_error_json, .open = true}};
 
     assert(door < API_DOORS);
     return &doors[door];

@@ -6,6 +6,8 @@
 #include "coordinator/api.h"
 
 #include "coordinator/api_metrics.h"
+#include "coordinator/certificate.h"
+#include "coordinator/now.h"
 #include "coordinator/verifier.h"
 #include "proto/metrics.h"
 
@@ -166,6 +168,31 @@ static void own_families(struct buf *b, const struct api_call *c)
     metrics_process(b);
 }
 
+/* Without TLS there is no family. */
+static void tls_families(struct buf *b, const struct api *api)
+{
+    struct certificate_counts n;
+    uint64_t now_s = now_wall_ms() / 1000, end_s;
+
+    if (api->certificate == NULL)
+        return;
+    n = certificate_counts(api->certificate);
+    end_s = (uint64_t)http_pair_expires_s(http_pair_used(api->server));
+    metrics_gauge(b, "pinfold_tls_certificate_remaining_seconds",
+                  "until the certificate chain in use expires; 0: it has",
+                  end_s > now_s ? end_s - now_s : 0);
+    metrics_family(b, "pinfold_tls_certificate_loads_total", METRICS_COUNTER,
+                   "changed certificates, by what came of it");
+    metrics_sample(b, "pinfold_tls_certificate_loads_total",
+                   &(struct metrics_label){"result", "used"}, 1, n.loaded);
+    metrics_sample(b, "pinfold_tls_certificate_loads_total",
+                   &(struct metrics_label){"result", "refused"}, 1,
+                   n.refused);
+    metrics_counter(b, "pinfold_tls_handshakes_failed_total",
+                    "connections that did not come to speak TLS",
+                    http_handshakes_failed(api->server));
+}
+
 void api_metrics_print(const struct api_call *c, struct buf *b)
 {
     metrics_family(b, "pinfold_build_info", METRICS_GAUGE,
@@ -183,6 +210,7 @@ void api_metrics_print(const struct api_call *c, struct buf *b)
     api_metrics_nodes(b, c->view);
     api_metrics_orgs(b, c->view);
     own_families(b, c);
+    tls_families(b, c->api);
 }
 
 void api_metrics(struct api_call *c, const struct http_head *h)

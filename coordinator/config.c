@@ -21,6 +21,16 @@ static const struct conf_option options[] = {
     {"auth", CONF_CHOICE, AT(auth), "off", 0, 0, "off|on", false,
      "whether TCP addresses of listen-http ask who it is (tokens, passwords); "
      "unix sockets never do"},
+    {"tls-cert", CONF_TEXT, AT(tls_cert), NULL, 1, 3800, NULL, false,
+     "PEM file with the certificate chain for TLS on the TCP addresses of the "
+     "APIs, the server's own certificate first"},
+    {"tls-key", CONF_TEXT, AT(tls_key), NULL, 1, 3800, NULL, false,
+     "PEM file with its key, which others than owner and group cannot read"},
+    {"tls-reload", CONF_MS, AT(tls_reload_ms), "1m", 0, 86400000, NULL,
+     false, "how often both files are looked at for a change; 0: only at "
+     "SIGHUP"},
+    {"probe-listen", CONF_LIST, AT(probe_listen), NULL, 1, 4, NULL, false,
+     "addresses that serve probes and metrics only, in clear, to everybody"},
     {"listen-peers", CONF_ADDR, AT(listen_peers), "127.0.0.1:9096", 0, 0,
      NULL, false, "address for the other coordinators"},
     {"listen-agents", CONF_ADDR, AT(listen_agents), "127.0.0.1:9098", 0, 0,
@@ -98,28 +108,44 @@ static enum err check_loopback(const char *option, const char *text,
     }
     if (!addr_is_loopback(&a))
         return err_set(why, ERR_DENIED,
-                       "%s: %s is beyond loopback; without encrypted links "
-                       "and authentication, which this version does not "
-                       "have, only loopback addresses and unix sockets are "
-                       "accepted", option, text);
+                       "%s: %s is beyond loopback; without encrypted links, "
+                       "which this version does not have, only loopback "
+                       "addresses are accepted", option, text);
     return ERR_OK;
 }
 
-static enum err check_http(const char *option, const char *list,
-                           struct err_text *why)
+/* Whoever reaches an API from elsewhere says who it is, and nobody between
+ * reads what is said. */
+static enum err check_http(const struct config *c, const char *option,
+                           const char *list, struct err_text *why)
 {
+    bool auth = strcmp(c->auth, "on") == 0, tls = c->tls_cert != NULL;
+    bool open = list == c->probe_listen; /* probes tell nothing */
     char text[ADDR_TEXT_MAX];
+    struct addr a;
 
     for (size_t i = 0; i < conf_list_count(list); i++) {
-        enum err e;
-
         if (!conf_list_entry(list, i, text, sizeof text))
-            return err_set(why, ERR_INVALID, "%s: entry too long",
-                           option);
-        e = check_loopback(option, text, why);
-        if (e != ERR_OK)
-            return e;
+            return err_set(why, ERR_INVALID, "%s: entry too long", option);
+        if (addr_parse(text, 0, &a, why) != ERR_OK) {
+            err_prefix(why, "%s", option);
+            return ERR_INVALID;
+        }
+        if (!open && !addr_is_loopback(&a) && !(auth && tls))
+            return err_set(why, ERR_DENIED, "%s: %s is beyond loopback, which "
+                           "needs%s%s%s", option, text,
+                           auth ? "" : " auth = on", auth || tls ? "" : " and",
+                           tls ? "" : " TLS (tls-cert and tls-key)");
     }
+    return ERR_OK;
+}
+
+static enum err check_tls(const struct config *c, struct err_text *why)
+{
+    if ((c->tls_cert == NULL) != (c->tls_key == NULL))
+        return err_set(why, ERR_INVALID, "%s is given without %s",
+                       c->tls_cert != NULL ? "tls-cert" : "tls-key",
+                       c->tls_cert != NULL ? "tls-key" : "tls-cert");
     return ERR_OK;
 }
 
@@ -127,8 +153,8 @@ static enum err check_http(const char *option, const char *list,
 static enum err check_distinct(const struct config *c, struct err_text *why)
 {
     const char *lists[] = {c->listen_http, c->listen_peers,
-                           c->listen_agents};
-    struct addr seen[16], a;
+                           c->listen_agents, c->probe_listen};
+    struct addr seen[32], a;
     char text[ADDR_TEXT_MAX];
     size_t n = 0;
 
@@ -160,7 +186,11 @@ enum err config_check(struct config *c, struct err_text *why)
     if (c->heartbeat_ms * 3 > c->election_ms)
         return err_set(why, ERR_INVALID, "election-timeout must be at least "
                        "three times heartbeat");
-    e = check_http("listen-http", c->listen_http, why);
+    e = check_tls(c, why);
+    if (e == ERR_OK)
+        e = check_http(c, "listen-http", c->listen_http, why);
+    if (e == ERR_OK)
+        e = check_http(c, "probe-listen", c->probe_listen, why);
     if (e == ERR_OK)
         e = check_loopback("listen-peers", c->listen_peers, why);
     if (e == ERR_OK)

@@ -13,11 +13,12 @@ struct config {
     char *log_level, *log_format;
     char *rebalance;
     char *auth;
+    char *tls_cert, *tls_key, *probe_listen;
     uint64_t replication_min, replication_max;
     uint64_t gc_interval_ms, gc_percent, gc_limit_ms;
     uint64_t suspect_ms, down_ms, out_ms, rebalance_rate, verify_rate;
     uint64_t election_ms, heartbeat_ms, log_budget;
-    uint64_t drain_ms, min_free;
+    uint64_t drain_ms, min_free, tls_reload_ms;
 };
 
 const struct conf_table *config_table(void);

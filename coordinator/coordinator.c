@@ -39,7 +39,7 @@ enum { TICK_MS = 100, SLOW_TICKS = 10, PATH_SIZE = 4096 };
 struct coordinator {
     const struct config *config;
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     uv_timer_t tick;
     struct mailbox mailbox;
     struct identity identity;
@@ -342,6 +342,11 @@ static void on_signal(uv_signal_t *s, int signum)
 {
     struct coordinator *c = s->data;
 
+    if (signum == SIGHUP) {
+        if (c->front != NULL)
+            front_reload(c->front);
+        return;
+    }
     if (c->signalled) {
         log_warn("stop_now", "signal=%d", signum);
         _exit(128 + signum);
@@ -453,7 +458,10 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
         .store_path = c->store_path, .core = &c->mailbox,
         .replica = &c->replica, .agents = &c->agents, .step = c->step,
         .fill_clock = fill_clock, .arg = c,
-        .listen = {[API_CLUSTER] = c->config->listen_http},
+        .listen = {[API_CLUSTER] = c->config->listen_http,
+                   [API_PROBES] = c->config->probe_listen},
+        .tls_cert = c->config->tls_cert, .tls_key = c->config->tls_key,
+        .tls_reload_ms = c->config->tls_reload_ms,
         .default_min = (int32_t)c->config->replication_min,
         .default_max = (int32_t)c->config->replication_max,
         .drain_ms = c->config->drain_ms,
@@ -506,13 +514,13 @@ static enum err start(struct coordinator *c, struct err_text *why)
 
 static void start_loop(struct coordinator *c)
 {
-    static const int signums[2] = {SIGTERM, SIGINT};
+    static const int signums[3] = {SIGTERM, SIGINT, SIGHUP};
 
     compare_clocks(c);
     uv_timer_init(&c->loop, &c->tick);
     c->tick.data = c;
     uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         uv_signal_init(&c->loop, &c->signals[i]);
         c->signals[i].data = c;
         uv_signal_start(&c->signals[i], on_signal, signums[i]);

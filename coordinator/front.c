@@ -2,6 +2,7 @@
 #include "coordinator/front.h"
 
 #include "coordinator/auth.h"
+#include "coordinator/certificate.h"
 #include "coordinator/verifier.h"
 #include "proto/addr.h"
 #include "proto/conf.h"
@@ -20,7 +21,8 @@
 enum { SETTLE_MS = 5 };
 
 /* By which the doors are named to people. */
-static const char *const options[API_DOORS] = {"listen-http"};
+static const char *const options[API_DOORS] = {
+    [API_CLUSTER] = "listen-http", [API_PROBES] = "probe-listen"};
 
 struct front {
     struct front_settings st;
@@ -41,12 +43,17 @@ static enum err listen_one(struct front *f, const struct addr *a,
     char text[ADDR_TEXT_MAX];
     const char *host = strcmp(a->host, "localhost") == 0 ? "127.0.0.1"
                                                          : a->host;
+    bool tls = f->st.tls_cert != NULL && door != API_PROBES;
     int rv = a->is_unix ? http_listen_unix(f->api.server, a->host, door)
+             : tls      ? http_listen_tls(f->api.server, host, a->port, door)
                         : http_listen(f->api.server, host, a->port, door);
 
     if (rv == 0)
         return ERR_OK;
     addr_print(a, text);
+    if (rv == -EINVAL)
+        return err_set(why, ERR_INVALID, "%s %s: not an IP address, which is "
+                       "what can be listened on", options[door], text);
     return err_set(why, rv == -EADDRINUSE ? ERR_IN_USE : ERR_IO,
                    "%s %s: %s", options[door], text, strerror(-rv));
 }
@@ -129,6 +136,9 @@ static void on_stop(struct task *t)
     struct front *f = (struct front *)((char *)t -
                                        offsetof(struct front, stop));
 
+    if (f->api.certificate != NULL)
+        certificate_close(f->api.certificate);
+    f->api.certificate = NULL;
     http_drain(f->api.server, (unsigned)f->st.drain_ms, on_drained);
 }
 
@@ -192,6 +202,10 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.hub_loop = &f->loop;
     f->api.server = http_new(&f->loop, api_http_ops(), &limits,
                              &f->api);
+    if (st->tls_cert != NULL)
+        e = certificate_start(&f->loop, f->api.server, st->tls_cert,
+                              st->tls_key, st->tls_reload_ms,
+                              &f->api.certificate, why);
     for (unsigned door = 0; door < API_DOORS && e == ERR_OK; door++)
         e = listen_all(f, door, why);
     if (e == ERR_OK)
@@ -202,6 +216,29 @@ enum err front_start(const struct front_settings *st, struct front **out,
     assert(rv == 0);
     *out = f;
     return ERR_OK;
+}
+
+struct reload {
+    struct task task;
+    struct front *front;
+};
+
+static void on_reload(struct task *t)
+{
+    struct reload *r = (struct reload *)t;
+
+    if (r->front->api.certificate != NULL)
+        certificate_reload(r->front->api.certificate);
+    free(r);
+}
+
+void front_reload(struct front *f)
+{
+    struct reload *r = mem_alloc(sizeof *r);
+
+    r->task.run = on_reload;
+    r->front = f;
+    mailbox_post(&f->back, &r->task);
 }
 
 void front_stop(struct front *f, void (*done)(void *arg), void *arg)

@@ -24,12 +24,16 @@ struct front_settings {
     void *arg;
     int32_t default_min, default_max; /* replication */
     bool auth;                  /* TCP listeners ask who it is */
+    const char *tls_cert, *tls_key; /* files; NULL: no TLS */
+    uint64_t tls_reload_ms;
     uint64_t drain_ms;
 };
 
 /* Returns when the sockets listen, or with the reason. */
 enum err front_start(const struct front_settings *st, struct front **out,
                      struct err_text *why) ERR_CHECKED;
+/* Core loop: reads the certificate and its key anew. */
+void front_reload(struct front *f);
 /* Drains and joins the thread; done runs on the core loop. */
 void front_stop(struct front *f, void (*done)(void *arg), void *arg);
 

@@ -78,7 +78,8 @@ void cli_help(const struct cli *c, FILE *out)
     fprintf(out,
             "\nPINFOLD_HOST names the hosts where --host does not, PINFOLD_ORG "
             "the organisation\nwhere --org does not, PINFOLD_TOKEN_FILE the "
-            "file where --token-file does not;\nPINFOLD_TOKEN is a token. "
+            "file where --token-file does not,\nPINFOLD_CACERT the file "
+            "where --cacert does not; PINFOLD_TOKEN is a token.\n"
             "Several hosts are tried in turn.\n'pinfold COMMAND --help' "
             "shows a command's options.\n");
 }

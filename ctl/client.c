@@ -108,7 +108,7 @@ static void set_address(CURL *easy, const struct host *h, const char *target)
 {
     struct buf url = BUF_INIT;
 
-    buf_printf(&url, "http://%s%s",
+    buf_printf(&url, "http%s://%s%s", h->tls ? "s" : "",
                h->addr.is_unix ? "localhost" : h->text, target);
     SET(CURLOPT_URL, buf_cstr(&url)); /* copied */
     SET(CURLOPT_UNIX_SOCKET_PATH, h->addr.is_unix ? h->addr.host : NULL);
@@ -167,7 +167,10 @@ static struct curl_slist *set_all(CURL *easy, struct transfer *t,
 
     curl_easy_reset(easy);
     set_address(easy, h, q->target);
-    SET(CURLOPT_PROTOCOLS_STR, "http");
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (c->cacert != NULL)
+        SET(CURLOPT_CAINFO, c->cacert);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);
@@ -253,13 +256,14 @@ static enum err conclude(struct transfer *t, CURLcode code,
 }
 
 /* Could the coordinator have got the request? */
-static bool may_be_sent(CURL *easy, CURLcode code)
+static bool may_be_sent(CURL *easy, CURLcode code, bool tls)
 {
+    CURLINFO when = tls ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T;
     curl_off_t connected = 0;
 
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
         return false;
-    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(easy, when, &connected);
     return code == CURLE_OK || connected > 0;
 }
 
@@ -296,7 +300,7 @@ static enum err client_try(void *arg, struct client_call *q,
     e = turn(c, &t, l, &code, why);
     if (e == ERR_OK)
         e = conclude(&t, code, describe(c->easy, code, detail), why);
-    trace->sent = may_be_sent(c->easy, code);
+    trace->sent = may_be_sent(c->easy, code, h->tls);
     trace->uploaded = t.uploaded;
     trace->items = t.items.seen;
     curl_multi_remove_handle(c->multi, c->easy);

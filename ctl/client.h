@@ -24,6 +24,8 @@ struct client {
     const char *org;     /* whose claims requests are about; NULL: the
                           * default organisation's */
     const char *token;   /* who asks; NULL: nobody said */
+    const char *cacert;  /* file of who signs coordinators' certificates;
+                          * NULL: the system's */
     void *multi, *easy;
 };
 

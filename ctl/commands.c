@@ -210,6 +210,8 @@ const struct cli_option commands_global[] = {
           "the organisation whose pins it is about (default 'default')"),
     VALUE("token-file", 0, CLI_TEXT, "FILE",
           "who asks: the token in its first line; -: standard input"),
+    VALUE("cacert", 0, CLI_TEXT, "FILE",
+          "who signs certificates of https hosts (default: the system's)"),
     VALUE("output", 'o', CLI_CHOICE, "table|json",
           "for people or for programs"),
     VALUE("timeout", 0, CLI_DURATION, "D",

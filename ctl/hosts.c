@@ -7,15 +7,17 @@
 enum { ONE_MAX = 512 };
 
 /* "/ip4/127.0.0.1/tcp/9094" to "127.0.0.1:9094". */
-static bool from_multiaddr(const char *text, char out[ONE_MAX])
+static bool from_multiaddr(const char *text, char out[ONE_MAX], bool *tls)
 {
     char kind[8], host[ADDR_HOST_MAX + 1], port[8];
     int end = 0;
 
     if (sscanf(text, "/%7[a-z0-9]/%255[^/]/tcp/%7[0-9]%n", kind, host, port,
                &end) != 3 ||
-        (text[end] != 0 && strcmp(text + end, "/http") != 0))
+        (text[end] != 0 && strcmp(text + end, "/http") != 0 &&
+         strcmp(text + end, "/https") != 0))
         return false;
+    *tls = strcmp(text + end, "/https") == 0;
     if (strcmp(kind, "ip6") == 0)
         snprintf(out, ONE_MAX, "[%s]:%s", host, port);
     else if (strcmp(kind, "ip4") == 0 || strcmp(kind, "dns") == 0 ||
@@ -26,26 +28,29 @@ static bool from_multiaddr(const char *text, char out[ONE_MAX])
     return true;
 }
 
-static enum err normalise(const char *text, char out[ONE_MAX],
+static enum err normalise(const char *text, char out[ONE_MAX], bool *tls,
                           struct err_text *why)
 {
     size_t n;
 
-    if (strncmp(text, "https://", 8) == 0)
-        return err_set(why, ERR_USAGE, "https is not supported");
+    *tls = false;
     if (strncmp(text, "/unix/", 6) == 0) {
         snprintf(out, ONE_MAX, "unix:%s", text + 5);
         return ERR_OK;
     }
     if (text[0] == '/') {
-        if (!from_multiaddr(text, out))
+        if (!from_multiaddr(text, out, tls))
             return err_set(why, ERR_USAGE,
                            "not a multiaddr such as "
                            "/ip4/127.0.0.1/tcp/9094");
         return ERR_OK;
     }
-    if (strncmp(text, "http://", 7) == 0)
+    if (strncmp(text, "http://", 7) == 0) {
         text += 7;
+    } else if (strncmp(text, "https://", 8) == 0) {
+        text += 8;
+        *tls = true;
+    }
     n = strlen(text);
     snprintf(out, ONE_MAX, "%s", text);
     if (strncmp(out, "unix:", 5) != 0 && n > 0 && out[n - 1] == '/')
@@ -57,7 +62,7 @@ static enum err parse_one(const char *text, struct host *h,
                           struct err_text *why)
 {
     char one[ONE_MAX];
-    enum err e = normalise(text, one, why);
+    enum err e = normalise(text, one, &h->tls, why);
 
     if (e != ERR_OK)
         return e;
@@ -65,6 +70,8 @@ static enum err parse_one(const char *text, struct host *h,
         return ERR_USAGE;
     if (!h->addr.is_unix && h->addr.port == 0)
         return err_set(why, ERR_USAGE, "port 0");
+    if (h->addr.is_unix && h->tls)
+        return err_set(why, ERR_USAGE, "a unix socket speaks no https");
     addr_print(&h->addr, h->text);
     return ERR_OK;
 }

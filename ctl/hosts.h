@@ -8,6 +8,7 @@ enum { HOSTS_MAX = 16, HOSTS_PORT = 9094 };
 
 struct host {
     struct addr addr;
+    bool tls;                 /* https */
     char text[ADDR_TEXT_MAX]; /* for people: host:port or unix:/path */
 };
 
@@ -17,7 +18,8 @@ struct hosts {
 };
 
 /* A comma list of host[:port], http://host[:port], unix:/path,
- * /unix/path, /ip4/A/tcp/N, /ip6/A/tcp/N, /dns{,4,6}/NAME/tcp/N. */
+ * /unix/path, /ip4/A/tcp/N, /ip6/A/tcp/N, /dns{,4,6}/NAME/tcp/N; with
+ * https:// in front, or /https behind, TLS is spoken. */
 enum err hosts_parse(const char *text, struct hosts *out,
                      struct err_text *why) ERR_CHECKED;
 

@@ -7,8 +7,10 @@
 #include "ctl/progress.h"
 #include "proto/types.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* As shells report a process that a signal ended. */
 enum { EXIT_SIGNAL = 128 };
@@ -28,9 +30,24 @@ static enum err find_org(struct ctl *c, const char **out,
     return ERR_OK;
 }
 
+/* Who signs the coordinators' certificates; NULL: whom the system trusts. */
+static enum err find_cacert(struct ctl *c, const char **out,
+                            struct err_text *why)
+{
+    const char *file = cli_text(&c->cli, "cacert");
+
+    if (file == NULL)
+        file = getenv("PINFOLD_CACERT");
+    *out = file != NULL && file[0] != 0 ? file : NULL;
+    if (*out != NULL && access(*out, R_OK) != 0)
+        return err_set(why, ERR_USAGE, "--cacert: %.200s: %s", *out,
+                       strerror(errno));
+    return ERR_OK;
+}
+
 static enum err set_up(struct ctl *c, struct err_text *why)
 {
-    const char *hosts = cli_text(&c->cli, "host"), *output, *org;
+    const char *hosts = cli_text(&c->cli, "host"), *output, *org, *ca;
     enum err e;
 
     if (hosts == NULL)
@@ -44,6 +61,8 @@ static enum err set_up(struct ctl *c, struct err_text *why)
     c->json = output != NULL && strcmp(output, "json") == 0;
     e = find_org(c, &org, why);
     if (e == ERR_OK)
+        e = find_cacert(c, &ca, why);
+    if (e == ERR_OK)
         e = secret_token(cli_text(&c->cli, "token-file"), c->token, why);
     if (e == ERR_OK)
         e = client_init(&c->client, &c->hosts,
@@ -51,6 +70,7 @@ static enum err set_up(struct ctl *c, struct err_text *why)
     if (e != ERR_OK)
         return e;
     c->client.org = org;
+    c->client.cacert = ca;
     c->client.token = c->token[0] != '\0' ? c->token : NULL;
     return ERR_OK;
 }

@@ -320,7 +320,7 @@ main() {
     has gcc || update
     install build-essential ca-certificates cmake curl ninja-build pkg-config \
         libuv1-dev libsqlite3-dev libsodium-dev libcurl4-openssl-dev \
-        libnng-dev "$(either libmsgpack-c-dev libmsgpack-dev)"
+        libgnutls28-dev libnng-dev "$(either libmsgpack-c-dev libmsgpack-dev)"
     install_raft
     if [ "$tests" = yes ]; then
         install_for_tests

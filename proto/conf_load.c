@@ -23,6 +23,7 @@ static const char *const conf_foreign[] = {
     "PINFOLD_IPFS",  /* the daemon that scripts and system tests use */
     "PINFOLD_HOST",  /* the coordinator that the command line talks to */
     "PINFOLD_ORG", "PINFOLD_TOKEN", "PINFOLD_TOKEN_FILE", /* its, too */
+    "PINFOLD_CACERT",
     "PINFOLD_STATE", /* the quick start's folder */
     "PINFOLD_CLUSTER_CTL" /* a peer that system tests use */
 };

@@ -3,7 +3,7 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include "coordinator/http/http_conn.h"
+#include "coordinator/http/http_tls.h"
 
 struct http_posted {
     struct http_posted *next;
@@ -82,6 +82,11 @@ void http_post(struct http_server *server, struct http_ticket ticket,
 unsigned http_door(const struct http_request *request)
 {
     return request->conn->door;
+}
+
+bool http_from_tls(const struct http_request *request)
+{
+    return request->conn->session != NULL;
 }
 
 bool http_from_unix(const struct http_request *request)
@@ -165,6 +170,7 @@ void http_handle_gone(struct http_server *server)
     void *app = server->app;
     assert(server->closing && server->n == 0 && !server->posts);
     uv_mutex_destroy(&server->mutex);
+    http_pair_drop(server->pair);
     free(server->slots);
     free(server->generations);
     free(server->free_slots);
@@ -191,6 +197,24 @@ void http_close(struct http_server *server, http_server_cb closed)
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
     uv_close((uv_handle_t *)&server->accept_pause, on_handle_closed);
     uv_close((uv_handle_t *)&server->async, on_handle_closed);
+}
+
+void http_use_pair(struct http_server *server, struct http_pair **pair)
+{
+    assert(*pair);
+    http_pair_drop(server->pair);
+    server->pair = *pair;
+    *pair = NULL;
+}
+
+const struct http_pair *http_pair_used(const struct http_server *server)
+{
+    return server->pair;
+}
+
+uint64_t http_handshakes_failed(const struct http_server *server)
+{
+    return server->handshakes_failed;
 }
 
 unsigned http_count(const struct http_server *server)

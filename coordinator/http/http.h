@@ -16,6 +16,7 @@
 
 struct http_server;
 struct http_conn;
+struct http_pair;
 
 struct http_ticket {
     uint32_t slot;
@@ -80,6 +81,28 @@ struct http_server *http_new(uv_loop_t *, const struct http_ops *,
 int http_listen(struct http_server *, const char *ip, uint16_t port,
                 unsigned door);
 
+/* The same, speaking TLS only; http_use_pair() comes first. */
+int http_listen_tls(struct http_server *, const char *ip, uint16_t port,
+                    unsigned door);
+
+/* A certificate with its key, for TLS. chain and key are PEM text, the
+ * server's own certificate first. Any thread. NULL: why says what is wrong
+ * (times of validity are the caller's to judge). */
+struct http_pair *http_pair_new(const void *chain, size_t chain_n,
+                                const void *key, size_t key_n, char *why,
+                                size_t why_size);
+void http_pair_drop(struct http_pair *); /* may be NULL */
+/* Of the whole chain: latest beginning, earliest end; Unix seconds. */
+int64_t http_pair_begins_s(const struct http_pair *);
+int64_t http_pair_expires_s(const struct http_pair *);
+/* Handshakes that begin from now on get this one; connections that there are
+ * keep theirs. Takes it and sets it to NULL. */
+void http_use_pair(struct http_server *, struct http_pair **);
+/* The one in use, NULL if none; borrowed. */
+const struct http_pair *http_pair_used(const struct http_server *);
+/* TLS handshakes that failed. */
+uint64_t http_handshakes_failed(const struct http_server *);
+
 /* A unix socket of mode 0600. A dead socket file in the way is replaced, one
  * that answers gives -EADDRINUSE, another kind of file -EEXIST. The file is
  * removed when the listener closes. */
@@ -138,6 +161,8 @@ void http_body_max(struct http_request *, uint64_t bytes);
  * is cut when it closes its side or sends too much. */
 void http_no_timeout(struct http_request *);
 
+/* Whether it came by TLS. */
+bool http_from_tls(const struct http_request *);
 /* What its listener was opened with. */
 unsigned http_door(const struct http_request *);
 /* Whether it came by a unix socket, whose file only this process's user may

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "coordinator/http/http_conn.h"
+#include "coordinator/http/http_tls.h"
 
 static void want_read(struct http_conn *c);
 
@@ -21,89 +21,17 @@ static bool in_body(const struct http_conn *c)
 
 /* ---- opening and closing ---- */
 
-static uint32_t take_slot(struct http_server *s, struct http_conn *c)
+void http_conn_open(const struct http_listener *l, int fd,
+                    const struct sockaddr *from)
 {
-    if (s->free_n == 0) {
-        uint32_t n = s->slots_n ? s->slots_n * 2 : 64;
-        s->slots = http_realloc(s->slots, n * sizeof *s->slots);
-        s->generations =
-            http_realloc(s->generations, n * sizeof *s->generations);
-        s->free_slots = http_realloc(s->free_slots, n * sizeof *s->free_slots);
-        for (uint32_t i = n; i-- > s->slots_n;) {
-            s->slots[i] = NULL;
-            s->generations[i] = 1;
-            s->free_slots[s->free_n++] = i;
-        }
-        s->slots_n = n;
-    }
-    uint32_t slot = s->free_slots[--s->free_n];
-    assert(s->slots[slot] == NULL);
-    s->slots[slot] = c;
-    return slot;
-}
-
-static void link_conn(struct http_server *s, struct http_conn *c)
-{
-    c->next = s->conns;
-    if (s->conns)
-        s->conns->prev = c;
-    else
-        s->oldest = c;
-    s->conns = c;
-    s->n++;
-    s->handles++;
-}
-
-static void unlink_conn(struct http_server *s, struct http_conn *c)
-{
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        s->conns = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
-    else
-        s->oldest = c->prev;
-    s->n--;
-}
-
-static bool rests(const struct http_conn *c)
-{
-    return !c->live && c->in_state == HTTP_IN_HEAD &&
-           http_out_pending(c) == 0;
-}
-
-/* Who waits for nothing yields to who may: the oldest connection that never
- * made a request, else the oldest that has none now. */
-static bool make_room(struct http_server *s)
-{
-    struct http_conn *idle = NULL;
-
-    for (struct http_conn *c = s->oldest; c; c = c->prev) {
-        if (!rests(c))
-            continue;
-        if (!c->known) {
-            http_conn_close(c);
-            return true;
-        }
-        if (!idle)
-            idle = c;
-    }
-    if (idle)
-        http_conn_close(idle);
-    return idle != NULL;
-}
-
-void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from,
-                    unsigned door)
-{
+    struct http_server *s = l->server;
     struct http_peer *peer = from ? http_peers_add(&s->peers, from) : NULL;
     unsigned most = s->limits.conns_per_ip;
     /* Descriptors beyond the limit are kept for others: there no room is made,
      * since the new connection would hold one of them. */
     if ((unsigned)fd >= s->limits.descriptors ||
         (peer && most && peer->n > most) ||
-        (s->n >= s->limits.conns && !make_room(s))) {
+        (s->n >= s->limits.conns && !http_room_make(s))) {
         if (peer)
             http_peers_drop(&s->peers, peer);
         close(fd);
@@ -112,11 +40,11 @@ void http_conn_open(struct http_server *s, int fd, const struct sockaddr *from,
     struct http_conn *c = http_alloc(sizeof *c);
     c->server = s;
     c->peer = peer;
-    c->door = door;
-    c->slot = take_slot(s, c);
+    c->door = l->door;
+    c->tls = l->tls;
     c->request.conn = c;
     c->request.app = s->app;
-    link_conn(s, c);
+    http_room_take(c);
     int rc;
     if (peer) {
         uv_tcp_init(s->loop, &c->u.tcp);
@@ -156,8 +84,8 @@ static void on_closed(uv_handle_t *handle)
     http_buf_free(&c->in);
     http_buf_free(&c->out);
     http_buf_free(&c->flight);
-    server->slots[c->slot] = NULL;
-    server->free_slots[server->free_n++] = c->slot;
+    http_tls_free(c);
+    http_room_free(c);
     free(c);
     http_maybe_idle(server);
     http_handle_gone(server);
@@ -168,7 +96,7 @@ static void close_conn(struct http_conn *c, bool reset)
     if (c->closed)
         return;
     c->closed = true;
-    unlink_conn(c->server, c);
+    http_room_leave(c);
     request_over(c, false);
     bool tcp = c->peer != NULL;
     if (tcp)
@@ -179,6 +107,12 @@ static void close_conn(struct http_conn *c, bool reset)
 
 void http_conn_close(struct http_conn *c)
 {
+    close_conn(c, false);
+}
+
+void http_conn_leave(struct http_conn *c)
+{
+    http_tls_bye(c);
     close_conn(c, false);
 }
 
@@ -387,7 +321,7 @@ static void settle(struct http_conn *c)
         http_conn_finish(c);
 }
 
-static void feed(struct http_conn *c, const char *p, size_t n)
+void http_conn_feed(struct http_conn *c, const char *p, size_t n)
 {
     size_t done = 0;
     bool owned = c->in.n != 0;
@@ -429,15 +363,20 @@ void http_conn_kick(struct http_conn *c)
         return;
     http_out_flush(c);
     if (!c->closed && c->in.n)
-        feed(c, "", 0);
+        http_conn_feed(c, "", 0);
+    if (!c->closed)
+        http_tls_go_on(c);
     if (!c->closed)
         want_read(c);
 }
 
 /* FIN of a client that waits for its answer is legal; nothing more will tell
  * us that it went away, so it gets a deadline. */
-static void on_eof(struct http_conn *c)
+void http_conn_eof(struct http_conn *c)
 {
+    c->eof = true;
+    c->reading = false;
+    uv_read_stop(&c->u.stream);
     if (c->closing) {
         if (c->shut_done)
             http_conn_close(c);
@@ -465,31 +404,38 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
     if (n == 0)
         return;
     if (n < 0) {
-        c->eof = true;
-        c->reading = false;
-        uv_read_stop(stream);
         if (n == UV_EOF)
-            on_eof(c);
+            http_conn_eof(c);
         else
             http_conn_close(c);
         return;
     }
-    if (c->in_state != HTTP_IN_DISCARD)
-        feed(c, b->base, (size_t)n);
+    if (c->in_state == HTTP_IN_DISCARD)
+        return;
+    if (c->tls)
+        http_tls_take(c, b->base, (size_t)n);
+    else
+        http_conn_feed(c, b->base, (size_t)n);
     if (!c->closed)
         want_read(c);
 }
 
 /* While an answer is awaited reading goes on, so that a vanished client is
  * noticed, but only so much of what comes next is kept. */
+bool http_conn_wants(const struct http_conn *c)
+{
+    if (c->closed || c->eof)
+        return false;
+    return c->in_state == HTTP_IN_DISCARD ||
+           (c->in.n < HTTP_PIPELINE_BYTES &&
+            (!c->paused || c->in_state == HTTP_IN_DONE));
+}
+
 static void want_read(struct http_conn *c)
 {
     if (c->closed || c->eof)
         return;
-    bool want = c->in.n < HTTP_PIPELINE_BYTES &&
-                (!c->paused || c->in_state == HTTP_IN_DONE);
-    if (c->in_state == HTTP_IN_DISCARD)
-        want = true;
+    bool want = http_conn_wants(c);
     if (want == c->reading)
         return;
     c->reading = want;
@@ -526,12 +472,14 @@ void http_conn_tick(struct http_conn *c, uint64_t now_ms)
         http_conn_close(c);
     } else if ((c->deadline_ms && now_ms > c->deadline_ms) ||
                too_slow(c, now_ms)) {
-        if (c->closing || c->eof || between || c->out_state != HTTP_OUT_NONE)
+        if (between && !c->closing && !c->eof)
+            http_conn_leave(c);
+        else if (c->closing || c->eof || c->out_state != HTTP_OUT_NONE)
             http_conn_close(c);
         else
             refuse(c, 408);
     } else if (server->draining && between && http_out_pending(c) == 0) {
-        http_conn_close(c);
+        http_conn_leave(c);
     }
 }
 

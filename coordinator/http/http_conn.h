@@ -1,6 +1,7 @@
 /* Private to the server: its structs, and what its files need of each other.
- * http.c owns the server, http_listen.c what accepts, http_conn.c a
- * connection's life and input, http_out.c its output and answers.
+ * http.c owns the server, http_listen.c what accepts, http_room.c the table of
+ * connections, http_conn.c a connection's life and input, http_out.c its
+ * output and answers, http_tls.c what lies between them and the socket.
  */
 #ifndef PINFOLD_HTTP_CONN_H
 #define PINFOLD_HTTP_CONN_H
@@ -33,7 +34,9 @@ struct http_conn {
     struct http_peer *peer; /* NULL for unix sockets */
     struct http_request request;
     uint32_t slot;
-    unsigned door; /* of its listener */
+    unsigned door;                /* of its listener */
+    bool tls;                     /* likewise */
+    struct http_session *session; /* NULL: no TLS, or not begun */
 
     enum http_in in_state;
     struct http_buf in; /* received, not yet parsed */
@@ -72,6 +75,7 @@ struct http_listener {
     char *unix_path; /* NULL for TCP */
     int fd;
     unsigned door;
+    bool tls;
 };
 
 struct http_posted;
@@ -105,7 +109,11 @@ struct http_server {
 
     char date[40];
     time_t date_at;
-    char read_buf[HTTP_READ_BYTES]; /* one for all connections */
+    struct http_pair *pair; /* NULL without TLS */
+    uint64_t handshakes_failed;
+    /* One of each for all connections. */
+    char read_buf[HTTP_READ_BYTES];
+    char plain_buf[HTTP_RECORD_BYTES];
 };
 
 /* http.c */
@@ -115,9 +123,24 @@ void http_maybe_idle(struct http_server *);
 /* http_listen.c */
 void http_listeners_close(struct http_server *);
 
+/* http_room.c: into the table and out of it; who waits for nothing leaves
+ * for a new one, true if somebody did. */
+void http_room_take(struct http_conn *);
+void http_room_leave(struct http_conn *);
+void http_room_free(struct http_conn *); /* its slot, at the very end */
+bool http_room_make(struct http_server *);
+
 /* http_conn.c: takes fd; peer NULL for a unix socket. */
-void http_conn_open(struct http_server *, int fd, const struct sockaddr *peer,
-                    unsigned door);
+void http_conn_open(const struct http_listener *, int fd,
+                    const struct sockaddr *peer);
+/* Bytes as the client means them. */
+void http_conn_feed(struct http_conn *, const char *p, size_t n);
+/* It will send no more. */
+void http_conn_eof(struct http_conn *);
+/* Whether input is wanted now. */
+bool http_conn_wants(const struct http_conn *);
+/* Like http_conn_close(), for one that waits for nothing. */
+void http_conn_leave(struct http_conn *);
 void http_conn_close(struct http_conn *);
 void http_conn_tick(struct http_conn *, uint64_t now_ms);
 /* After a call of the application from outside the parse loop: sends,
@@ -136,4 +159,6 @@ size_t http_out_pending(const struct http_conn *);
 void http_out_continue(struct http_conn *);
 /* The server's own answer, for which the application is not asked. */
 void http_out_refuse(struct http_conn *, int status);
+/* In clear, to one that does not speak TLS where it is spoken. */
+void http_out_refuse_plain(struct http_conn *);
 #endif

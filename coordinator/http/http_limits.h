@@ -20,6 +20,12 @@ enum {
     HTTP_TRAILER_BYTES = 4 * 1024,
     /* One read; on_body gets at most this much at a time. */
     HTTP_READ_BYTES = 64 * 1024,
+    /* One TLS record's; and what is sealed before it is written. */
+    HTTP_RECORD_BYTES = 16 * 1024,
+    HTTP_SEAL_BYTES = 8 * HTTP_RECORD_BYTES,
+    /* Handshake message of a client: a hello with room for the key shares of
+     * algorithms to come. */
+    HTTP_HELLO_BYTES = 16 * 1024,
     /* Bytes kept of what a client sends behind an unanswered request. */
     HTTP_PIPELINE_BYTES = 64 * 1024,
     /* Body of an answer that the server makes itself. */

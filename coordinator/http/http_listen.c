@@ -77,9 +77,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (fd >= 0 && l->unix_path && !is_ours(fd)) {
             close(fd);
         } else if (fd >= 0) {
-            http_conn_open(l->server, fd,
-                           l->unix_path ? NULL : (struct sockaddr *)&peer,
-                           l->door);
+            http_conn_open(l, fd,
+                           l->unix_path ? NULL : (struct sockaddr *)&peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM) {
             pause_accepting(l->server);
@@ -140,8 +139,8 @@ static uint16_t port_of(int fd)
     return ntohs(((struct sockaddr_in *)&a)->sin_port);
 }
 
-int http_listen(struct http_server *server, const char *ip, uint16_t port,
-                unsigned door)
+static int listen_ip(struct http_server *server, const char *ip, uint16_t port,
+                     unsigned door, bool tls)
 {
     union {
         struct sockaddr any;
@@ -167,9 +166,24 @@ int http_listen(struct http_server *server, const char *ip, uint16_t port,
     int rc = start(server, fd, &a.any,
                    family == AF_INET6 ? sizeof a.in6 : sizeof a.in, NULL,
                    door);
-    if (rc == 0)
+    if (rc == 0) {
         server->port = port_of(fd);
+        server->listeners->tls = tls;
+    }
     return rc;
+}
+
+int http_listen(struct http_server *server, const char *ip, uint16_t port,
+                unsigned door)
+{
+    return listen_ip(server, ip, port, door, false);
+}
+
+int http_listen_tls(struct http_server *server, const char *ip, uint16_t port,
+                    unsigned door)
+{
+    assert(server->pair);
+    return listen_ip(server, ip, port, door, true);
 }
 
 /* Removes the socket that a dead process left behind. */

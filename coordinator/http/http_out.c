@@ -7,7 +7,7 @@
 #include <string.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include "coordinator/http/http_conn.h"
+#include "coordinator/http/http_tls.h"
 
 static const struct {
     int status;
@@ -64,7 +64,7 @@ static const char *reason(int status)
 
 size_t http_out_pending(const struct http_conn *c)
 {
-    return c->out.n + c->flight.n;
+    return c->out.n - http_tls_sealed(c) + http_tls_pending(c) + c->flight.n;
 }
 
 /* The peer gets our FIN; what it still sends is discarded for a while, since
@@ -106,10 +106,10 @@ static void on_written(uv_write_t *request, int status)
         http_conn_kick(c);
 }
 
-static void write_rest(struct http_conn *c, size_t done)
+static void write_rest(struct http_conn *c, struct http_buf *rest, size_t done)
 {
-    c->flight = c->out;
-    c->out = (struct http_buf){NULL, 0, 0};
+    c->flight = *rest;
+    *rest = (struct http_buf){NULL, 0, 0};
     c->flight_left = SIZE_MAX; /* the loop's time may be old: the next tick's */
     c->writing = true;
     c->write.data = c;
@@ -126,18 +126,23 @@ void http_out_flush(struct http_conn *c)
 {
     if (c->closed || c->writing)
         return;
-    if (c->out.n) {
-        uv_buf_t b = uv_buf_init(c->out.p, (unsigned)c->out.n);
+    for (;;) {
+        struct http_buf *next = c->session ? http_tls_seal(c) : &c->out;
+        if (c->closed)
+            return;
+        if (next->n == 0)
+            break;
+        uv_buf_t b = uv_buf_init(next->p, (unsigned)next->n);
         int k = uv_try_write(&c->u.stream, &b, 1);
         if (k < 0 && k != UV_EAGAIN) {
             http_conn_close(c);
             return;
         }
-        if (k < 0 || (size_t)k < c->out.n) {
-            write_rest(c, k > 0 ? (size_t)k : 0);
+        if (k < 0 || (size_t)k < next->n) {
+            write_rest(c, next, k > 0 ? (size_t)k : 0);
             return;
         }
-        http_buf_free(&c->out);
+        http_buf_free(next);
     }
     if (c->closing && !c->shut) {
         c->shut = true;
@@ -343,5 +348,17 @@ void http_out_refuse(struct http_conn *c, int status)
     put_head(c, &answer, (int64_t)n);
     if (!c->head_only)
         put(c, body, n);
+    http_conn_finish(c);
+}
+
+void http_out_refuse_plain(struct http_conn *c)
+{
+    static const char body[] = "this port speaks TLS: use https://\n";
+    struct http_answer answer = {
+        .status = 400, .type = "text/plain", .close = true};
+    assert(!c->live && !c->session);
+    c->server->handshakes_failed++;
+    put_head(c, &answer, sizeof body - 1);
+    put_text(c, body);
     http_conn_finish(c);
 }

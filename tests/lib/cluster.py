@@ -53,6 +53,7 @@ class Coordinator(Process):
         self.data = os.path.join(cluster.folder, f"coordinator-{number}")
         self.options = {}
         self.headers = {}  # of each request; a test's own ones come instead
+        self.context = None  # for TLS
         super().__init__(f"coordinator-{number}", [], cluster.folder)
 
     def set_options(self, members, options):
@@ -68,7 +69,8 @@ class Coordinator(Process):
 
     def call(self, method, path, body=None, headers=None, timeout=20):
         return request(self.http, method, path, body,
-                       self.headers if headers is None else headers, timeout)
+                       self.headers if headers is None else headers, timeout,
+                       self.context)
 
     def get(self, path, **more):
         return self.call("GET", path, **more)

@@ -71,11 +71,18 @@ class Answer:
         return f"<{self.status} {self.body[:300]!r}>"
 
 
-def raw_request(port, data, timeout=20):
+def dial(port, timeout, context):
+    """A connection; by TLS if there is a context."""
+    s = socket.create_connection(("127.0.0.1", port), timeout)
+    return context.wrap_socket(s, server_hostname="localhost") \
+        if context else s
+
+
+def raw_request(port, data, timeout=20, context=None):
     """Sends bytes (or each of an iterable), reads until the close."""
     parts = [data] if isinstance(data, bytes) else data
     received = []
-    with socket.create_connection(("127.0.0.1", port), timeout) as s:
+    with dial(port, timeout, context) as s:
         try:
             for part in parts:
                 s.sendall(part)
@@ -94,7 +101,8 @@ def raw_request(port, data, timeout=20):
     return b"".join(received)
 
 
-def request(port, method, path, body=None, headers=None, timeout=20):
+def request(port, method, path, body=None, headers=None, timeout=20,
+            context=None):
     """body: bytes, or an iterable of bytes that is sent in chunks."""
     fields = {"Host": f"127.0.0.1:{port}", "Connection": "close",
               **(headers or {})}
@@ -117,7 +125,7 @@ def request(port, method, path, body=None, headers=None, timeout=20):
         elif body:
             yield body
 
-    return Answer(raw_request(port, parts(), timeout))
+    return Answer(raw_request(port, parts(), timeout, context))
 
 
 def multipart(files, boundary="pinfoldtestboundary"):

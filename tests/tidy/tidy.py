@@ -31,6 +31,8 @@ OWNERS = {  # header: files that may include it
     r"curl/.*": r"agent/kubo\w*\.[ch]|ctl/client\w*\.[ch]|tests/bench/.*",
     r"sodium(/.*|\.h)": r"proto/(hash|identity)\.c|coordinator/auth\.c"
                         r"|tests/lib/fakekubo_add\.c",
+    r"gnutls/.*": r"coordinator/http/http_(pair|tls)\.c"
+                 r"|tests/unit/\w*http_tls\w*\.[ch]",
     r"raft(/.*|\.h)": r"coordinator/raft_library\.h|tests/raft/.*",
 }
 

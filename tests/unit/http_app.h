@@ -23,6 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "coordinator/http/http.h"
+#ifdef HTTP_APP_TLS
+#include "tests/unit/http_tls_client.h"
+#endif
 
 enum { LINE = 1024, LATER_MAX = 4096, PATIENCE_MS = 10000 };
 
@@ -337,12 +340,28 @@ static inline void app_run(struct app *app)
     assert_int_equal(pthread_create(&app->thread, NULL, run, app), 0);
 }
 
+/* With HTTP_APP_TLS all of a test goes through TLS. */
+static inline void app_listen(struct app *app)
+{
+#ifdef HTTP_APP_TLS
+    static struct tls_cert cert;
+    struct http_pair *pair;
+    if (!cert.crt)
+        tls_cert_make(&cert, "localhost", -60, 3600, NULL);
+    pair = tls_pair(&cert);
+    http_use_pair(app->server, &pair);
+    assert_int_equal(http_listen_tls(app->server, "127.0.0.1", 0, 0), 0);
+#else
+    assert_int_equal(http_listen(app->server, "127.0.0.1", 0, 0), 0);
+#endif
+    app->port = http_bound_port(app->server);
+    assert_true(app->port > 0);
+}
+
 static inline struct app *app_start(const struct http_limits *limits)
 {
     struct app *app = app_init(limits);
-    assert_int_equal(http_listen(app->server, "127.0.0.1", 0, 0), 0);
-    app->port = http_bound_port(app->server);
-    assert_true(app->port > 0);
+    app_listen(app);
     app_run(app);
     return app;
 }
@@ -429,7 +448,7 @@ static inline void wait_connections(struct app *app, long n)
 
 /* ---- client ---- */
 
-static inline int dial(const struct app *app)
+static inline int dial_wire(const struct app *app)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons(app->port),
@@ -440,6 +459,22 @@ static inline int dial(const struct app *app)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
+}
+
+/* What a test says and hears over a connected socket. */
+static inline int speak(int fd)
+{
+#ifdef HTTP_APP_TLS
+    struct timeval patience = {PATIENCE_MS / 1000, 0};
+    fd = tunnel_open(fd);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+#endif
+    return fd;
+}
+
+static inline int dial(const struct app *app)
+{
+    return speak(dial_wire(app));
 }
 
 static inline void send_all(int fd, const void *p, size_t n)

@@ -77,8 +77,10 @@ static void check_host(const char *text, const char *shown)
 static void test_hosts(void **state)
 {
     static const char *const bad[] = {
-        "", ",", "a,", ",a", "https://a", "127.0.0.1:0", "127.0.0.1:99999",
+        "", ",", "a,", ",a", "https://", "https://unix:/a", "127.0.0.1:0",
+        "127.0.0.1:99999",
         "/ip4/127.0.0.1/udp/9094", "/ip4/127.0.0.1/tcp/", "/ip4/x y/tcp/1",
+        "/ip4/127.0.0.1/tcp/1/wss",
         "/ip5/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/9094/p2p/x", "::1:9094",
         "unix:relative", "http://", "host:port", "a b:1"};
     struct err_text why;
@@ -95,6 +97,13 @@ static void test_hosts(void **state)
     check_host("/ip4/10.0.0.1/tcp/9094", "10.0.0.1:9094");
     check_host("/ip6/::1/tcp/9094/http", "[::1]:9094");
     check_host("/dns4/example.org/tcp/80", "example.org:80");
+    check_host("https://example.org/", "example.org:9094");
+    check_host("https://[::1]:7", "[::1]:7");
+    assert_int_equal(hosts_parse("http://a,https://b,/ip4/1.2.3.4/tcp/5/https,"
+                                 "/ip4/1.2.3.4/tcp/5/http,/unix/c", &h, NULL),
+                     ERR_OK);
+    for (unsigned i = 0; i < h.n; i++)
+        assert_int_equal(h.list[i].tls, i == 1 || i == 2);
     assert_int_equal(hosts_parse("a:1,b:2,c:3", &h, NULL), ERR_OK);
     assert_int_equal(h.n, 3);
     assert_string_equal(h.list[2].text, "c:3");

@@ -445,6 +445,7 @@ static void test_no_descriptors(void **state)
                   (b.ru_stime.tv_sec - a.ru_stime.tv_sec) * 1000000 +
                   b.ru_stime.tv_usec - a.ru_stime.tv_usec;
     assert_in_range(cpu_us, 0, SHORT_MS * 1000);
+    fd = speak(fd);
     send_get(fd, "GET /e");
     struct reply reply = receive(fd, "}\n");
     expect_reply(&reply, "200", "{\"body\":0}\n");

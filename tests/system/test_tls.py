@@ -1,0 +1,282 @@
+"""TLS on the HTTP ports, on real processes and with clients of others."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+from certs import Authority, put
+from cluster import Cluster, make_cid
+from process import clean_env, free_port, program, until
+from wire import request
+
+
+class World:
+    """A coordinator that speaks TLS, and who signs for it."""
+
+    def __init__(self, folder, make_cluster):
+        self.ca = Authority(os.path.join(folder, "ca"))
+        self.cert = os.path.join(folder, "tls.crt")
+        self.key = os.path.join(folder, "tls.key")
+        self.probes = free_port()
+        self.give(*self.ca.sign())
+        self.cluster = make_cluster(start=False, coordinators=1, nodes=1,
+                                    daemon="fake", options={
+                                        "tls-cert": self.cert,
+                                        "tls-key": self.key,
+                                        "tls-reload": "0",
+                                        "probe-listen":
+                                            f"127.0.0.1:{self.probes}",
+                                        "replication-min": 1,
+                                        "replication-max": 1})
+        self.c = self.cluster.coordinators[0]
+        self.c.context = ssl.create_default_context(cafile=self.ca.cert)
+        self.cluster.start()
+
+    def give(self, cert, key, *more):
+        put(self.key, key)
+        put(self.cert, cert, *more)
+
+    def serial(self):
+        """Of the certificate that a new connection is shown."""
+        with socket.create_connection(("127.0.0.1", self.c.http)) as s:
+            context = ssl.create_default_context(cafile=self.ca.cert)
+            with context.wrap_socket(s, server_hostname="localhost") as t:
+                return t.getpeercert()["serialNumber"]
+
+    def hangup(self):
+        os.kill(self.c.pid, signal.SIGHUP)
+
+    def curl(self, *words, cacert=True):
+        ca = ["--cacert", self.ca.cert] if cacert else []
+        return subprocess.run(
+            ["curl", "-sS", "--max-time", "20", *ca, *words], text=True,
+            capture_output=True, timeout=60, check=False)
+
+    def ctl(self, *words, host=None, **env):
+        return subprocess.run(
+            [program("ctl", "pinfold"), "--host",
+             host or f"https://localhost:{self.c.http}", *words],
+            env={**clean_env(), **env}, text=True, capture_output=True,
+            timeout=60, check=False)
+
+
+@pytest.fixture
+def world(tmp_path, make_cluster):
+    return World(str(tmp_path), make_cluster)
+
+
+def probe(world, path):
+    return request(world.probes, "GET", path)
+
+
+def metric(world, name):
+    text = probe(world, "/metrics").text()
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+
+
+def test_clients(world):
+    url = f"https://localhost:{world.c.http}"
+    done = world.curl("--tlsv1.3", url + "/version")
+    assert "version" in done.stdout, done
+    assert world.curl("--tls-max", "1.2", url + "/version").returncode == 0
+    done = world.curl(url + "/version", cacert=False)
+    assert done.returncode == 60, done  # not verified
+
+    # The command line: a file, the environment, nothing.
+    cid = make_cid()
+    done = world.ctl("pin", "add", cid, "--cacert", world.ca.cert)
+    assert done.returncode == 0, done
+    done = world.ctl("pin", "ls", PINFOLD_CACERT=world.ca.cert)
+    assert done.returncode == 0 and cid in done.stdout, done
+    done = world.ctl("pin", "ls",
+                     host=f"/ip4/127.0.0.1/tcp/{world.c.http}/https",
+                     PINFOLD_CACERT=world.ca.cert)
+    assert done.returncode == 0 and cid in done.stdout, done
+    done = world.ctl("pin", "ls")
+    assert done.returncode == 7 and "certificate" in done.stderr, done
+    done = world.ctl("pin", "ls", "--cacert", "/nonexistent")
+    assert done.returncode == 2 and "--cacert" in done.stderr, done
+    # Who asks in clear is told, and does not hang.
+    done = world.ctl("pin", "ls", host=f"127.0.0.1:{world.c.http}")
+    assert done.returncode != 0 and "speaks TLS" in done.stderr, done
+    done = world.curl(f"http://localhost:{world.c.http}/version")
+    assert "use https" in done.stdout, done
+    # An upload and a stream with a trailer.
+    path = os.path.join(world.cluster.folder, "file")
+    with open(path, "wb") as f:
+        f.write(os.urandom(3 << 20))
+    done = world.ctl("add", path, "--cacert", world.ca.cert)
+    assert done.returncode == 0 and "added" in done.stdout, done
+    assert world.c.get("/pins").status == 200
+
+
+def test_probes(world):
+    """In clear, for everybody, and nothing else."""
+    for path in ("/livez", "/healthz", "/readyz", "/health"):
+        assert probe(world, path).status in (200, 204), path
+    for path in ("/pins", "/id", "/api/v1/status", "/api/v1/tokens"):
+        assert probe(world, path).status == 404, path
+    assert request(world.probes, "POST", f"/pins/{make_cid()}").status == 404
+    left = metric(world, "pinfold_tls_certificate_remaining_seconds")
+    assert 9.9 * 86400 < left <= 10 * 86400
+    failed = metric(world, "pinfold_tls_handshakes_failed_total")
+    with socket.create_connection(("127.0.0.1", world.c.http)) as s:
+        s.sendall(b"\x17\x03\x03\x00\x01x")
+        s.settimeout(20)
+        while s.recv(4096):
+            pass
+    until(lambda: metric(world, "pinfold_tls_handshakes_failed_total")
+          == failed + 1, 20, "the failure")
+
+
+class Load(threading.Thread):
+    """One connection that asks without a pause, and a new one each time."""
+
+    def __init__(self, world, stop):
+        super().__init__()
+        self.world, self.stop = world, stop
+        self.error, self.kept, self.fresh, self.serials = None, 0, 0, set()
+
+    def run(self):
+        try:
+            self._ask()
+        except Exception as e:  # for the test's thread
+            self.error = e
+
+    def _ask(self):
+        port = self.world.c.http
+        context = self.world.c.context
+        s = socket.create_connection(("127.0.0.1", port), 20)
+        with context.wrap_socket(s, server_hostname="localhost") as t:
+            while not self.stop.is_set():
+                t.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                got = b""
+                while not got.endswith(b"}\n"):
+                    more = t.recv(65536)
+                    assert more, "the connection was dropped"
+                    got += more
+                assert got.startswith(b"HTTP/1.1 200")
+                self.kept += 1
+                assert self.world.c.get("/version").status == 200
+                self.fresh += 1
+
+
+def test_reload_under_load(world):
+    stop = threading.Event()
+    threads = [Load(world, stop) for _ in range(4)]
+    for t in threads:
+        t.start()
+    seen = {world.serial()}
+    for i in range(6):
+        before = world.serial()
+        world.give(*world.ca.sign())
+        assert world.serial() == before  # nobody has asked for it
+        world.hangup()
+        until(lambda before=before: world.serial() != before, 20,
+              f"certificate {i}")
+        seen.add(world.serial())
+    assert len(seen) == 7
+    at = [t.kept for t in threads]
+    until(lambda: all(t.error or t.kept > n + 5
+                      for t, n in zip(threads, at)), 30, "load goes on")
+    stop.set()
+    for t in threads:
+        t.join(30)
+        assert t.error is None, t.error
+    assert metric(world,
+                  'pinfold_tls_certificate_loads_total{result="used"}') == 6
+
+
+def refused(world, text):
+    """Asks for a reload; the line that says why it was none."""
+    n = metric(world, 'pinfold_tls_certificate_loads_total{result="refused"}')
+    before = world.serial()
+    world.hangup()
+    until(lambda: metric(world, "pinfold_tls_certificate_loads_total"
+                         '{result="refused"}') > n, 20, "a refusal")
+    line = [x for x in world.c.log_text().splitlines()
+            if "certificate_refused" in x][-1]
+    assert text in line, line
+    assert world.serial() == before
+
+
+def test_bad_pairs(world):
+    good = world.ca.sign()
+    world.give(good[0], world.ca.sign()[1])
+    refused(world, "not that of the first certificate")
+    world.give(*world.ca.sign(days=-1))
+    refused(world, "expired")
+    world.give(good[1], good[1])
+    refused(world, "no PEM certificate")
+    world.give(good[0], good[0])
+    refused(world, "no PEM key")
+    world.give(*good)
+    os.chmod(world.key, 0o644)
+    refused(world, "chmod 600")
+    os.remove(world.key)
+    refused(world, "No such file")
+    # A chain, of which the client knows the root only; in the wrong order.
+    middle = world.ca.below()
+    cert, key = middle.sign(key="rsa:2048")
+    world.give(middle.cert, key, cert)
+    refused(world, "out of order")
+    world.give(cert, key, middle.cert)
+    before = world.serial()
+    world.hangup()
+    until(lambda: world.serial() != before, 20, "the chain")
+
+
+def test_watched(tmp_path, make_cluster):
+    """Without a signal, at the next look; a pair in two steps too."""
+    ca = Authority(tmp_path / "ca")
+    cert, key = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    first, second = ca.sign(), ca.sign()
+    put(key, first[1])
+    put(cert, first[0])
+    cluster = make_cluster(start=False, coordinators=1, nodes=0, options={
+        "tls-cert": cert, "tls-key": key, "tls-reload": "100ms"})
+    c = cluster.coordinators[0]
+    c.context = ssl.create_default_context(cafile=ca.cert)
+    c.start()
+    until(lambda: c.get("/version").status == 200, 30, "an answer")
+    put(cert, second[0])
+    until(lambda: "certificate_refused" in c.log_text(), 20, "half a pair")
+    put(key, second[1])
+    until(lambda: c.log_text().count("certificate_loaded") == 2, 20,
+          "the other half")
+    time.sleep(0.5)  # looks that see no change say nothing
+    assert c.log_text().count("certificate_refused") == 1
+
+
+def start_fails(tmp_path, text, **options):
+    cluster = Cluster(tmp_path / f"fail-{time.monotonic_ns()}",
+                      coordinators=1, nodes=0,
+                      options={k.replace("_", "-"): v
+                               for k, v in options.items()})
+    c = cluster.coordinators[0]
+    done = subprocess.run(c.argv, env=clean_env(), text=True,
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode not in (0, -signal.SIGABRT), done
+    assert text in done.stderr, done.stderr
+
+
+def test_start(tmp_path):
+    ca = Authority(tmp_path / "ca")
+    cert, key = ca.sign()
+    other = ca.sign()[1]
+    start_fails(tmp_path, "tls-cert is given without tls-key", tls_cert=cert)
+    start_fails(tmp_path, "tls-key is given without tls-cert", tls_key=key)
+    start_fails(tmp_path, "No such file", tls_cert="/none", tls_key=key)
+    start_fails(tmp_path, "not that of the first certificate",
+                tls_cert=cert, tls_key=other)
+    start_fails(tmp_path, "is not a file", tls_cert=str(tmp_path),
+                tls_key=key)
+    os.chmod(key, 0o604)
+    start_fails(tmp_path, "others may not read the key", tls_cert=cert,
+                tls_key=key)
