@@ -29,6 +29,31 @@ NODE_VALUE(checked, n->verify_checked)
 NODE_VALUE(missing, n->verify_missing)
 NODE_VALUE(unchecked, n->verify_failed)
 
+static uint64_t log_lines(const struct view_node *n)
+{
+    return n->reads.lines;
+}
+
+static uint64_t log_malformed(const struct view_node *n)
+{
+    return n->reads.malformed;
+}
+
+static uint64_t log_other(const struct view_node *n)
+{
+    return n->reads.other;
+}
+
+static uint64_t log_repeated(const struct view_node *n)
+{
+    return n->reads.repeated;
+}
+
+static uint64_t log_capped(const struct view_node *n)
+{
+    return n->reads.capped;
+}
+
 static const struct node_family {
     const char *name;
     enum metrics_type type;
@@ -63,6 +88,17 @@ static const struct node_family {
      missing},
     {"pinfold_verify_failed_total", METRICS_COUNTER,
      "questions without an answer", unchecked},
+    {"pinfold_gateway_lines_total", METRICS_COUNTER, "lines of gateways' logs "
+     "that its agent read, as its last report of reads to the leader said",
+     log_lines},
+    {"pinfold_gateway_malformed_total", METRICS_COUNTER,
+     "of those, of no known form", log_malformed},
+    {"pinfold_gateway_other_total", METRICS_COUNTER,
+     "of those, no reads of content", log_other},
+    {"pinfold_gateway_repeated_total", METRICS_COUNTER,
+     "reads by who had read it just before", log_repeated},
+    {"pinfold_gateway_capped_total", METRICS_COUNTER,
+     "reads by who reads too much", log_capped},
 };
 
 static void states(struct buf *b, const struct view *v)

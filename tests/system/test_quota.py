@@ -56,9 +56,9 @@ def test_limit_of_pins(make_cluster):
             "limit 50"), r
     used_everywhere(cluster, "pins", 50)
     assert cluster.any().metric(
-        'pinfold_org_used{org="default",kind="pins"}') == 50
+        'pinfold_org_pins{org="default"}') == 50
     assert cluster.any().metric(
-        'pinfold_org_limit{org="default",kind="pins",level="hard"}') == 50
+        'pinfold_org_limit_pins{org="default",level="hard"}') == 50
     # The command line says so, too, with the exit code of quotas.
     done = pinfold(cluster, "pin", "add", make_cid())
     assert done.returncode == 4, done
