@@ -66,6 +66,10 @@ static const struct conf_option options[] = {
      "reads counts for the value of content"},
     {"reads-interval", CONF_MS, AT(reads_ms), "10s", 100, HOUR, NULL, false,
      "interval of the reports on what was read"},
+    {"offer-reads", CONF_U64, AT(offer_reads), "0", 0, 1000000, NULL, false,
+     "content that nobody pins and that so many clients read within about an "
+     "hour is offered as an elastic pin of the node's organisation, for a "
+     "week; 0: nothing is"},
     {"backoff", CONF_MS, AT(backoff_ms), "10s", 10, HOUR, NULL, false,
      "wait after a pin's first failure; doubled after each further one"},
     {"backoff-max", CONF_MS, AT(backoff_max_ms), "1h", 10,

@@ -14,11 +14,12 @@ struct agent_config {
     char *kubo, *kubo_authorization_file;
     char *gateway_logs;
     char *listen_http;
+    char offer_text[24];   /* of the label; by agent_config_check */
     char *region, *zone, *rack, *labels;
     char *log_level, *log_format;
     uint64_t max_bytes, concurrent_pins;
     uint64_t call_ms, stall_ms, recheck_ms, gc_wait_ms, beat_ms, backoff_ms,
-        backoff_max_ms, reads_ms;
+        backoff_max_ms, reads_ms, offer_reads;
     /* by agent_config_check */
     uint32_t n_addrs;
     struct addr addrs[LIMIT_COORDINATORS];

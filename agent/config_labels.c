@@ -3,6 +3,7 @@
 
 #include "proto/json.h"
 #include "proto/limits.h"
+#include "proto/reads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,12 +46,15 @@ static int by_key(const void *a, const void *b)
 enum err agent_config_labels(struct agent_config *c, struct err_text *why)
 {
     const char *const fixed[][2] = {
-        {"region", c->region}, {"zone", c->zone}, {"rack", c->rack}};
+        {"region", c->region}, {"zone", c->zone}, {"rack", c->rack},
+        {READS_OFFER_LABEL, c->offer_reads > 0 ? c->offer_text : NULL}};
     char entry[2 * LIMIT_LABEL + 2];
     size_t n = c->labels == NULL ? 0 : conf_list_count(c->labels);
     enum err e = ERR_OK;
 
-    for (unsigned i = 0; i < 3 && e == ERR_OK; i++)
+    snprintf(c->offer_text, sizeof c->offer_text, "%llu",
+             (unsigned long long)c->offer_reads);
+    for (unsigned i = 0; i < 4 && e == ERR_OK; i++)
         if (fixed[i][1] != NULL)
             e = add_label(c, fixed[i][0], fixed[i][0], strlen(fixed[i][0]),
                           fixed[i][1], why);

@@ -465,5 +465,6 @@ void agents_free(struct agents *a)
     message_scratch_free(&a->scratch);
     orders_scratch_free(&a->orders);
     pin_free(&a->pin);
+    popular_free(a->popular);
     free(a);
 }

@@ -22,6 +22,7 @@ struct agents_settings {
     struct step *step;
     struct replica *replica;
     const struct coordinator_row *self;
+    int32_t offer_min, offer_max; /* copies of what nodes offer */
     void (*fill_clock)(void *arg, struct step_clock *c);
     void *arg;
 };
@@ -82,6 +83,7 @@ enum err agents_open(struct agents *a, const struct agents_open *o,
 struct agents_stats {
     uint64_t sessions, hellos, refused, beats, orders, items, reports,
         report_items, calls, streams, pending_streams;
+    uint64_t offers; /* of contents that nodes may offer and nobody claims */
     uint64_t reads, reads_unknown; /* contents whose reads were counted, or
                                       that nobody claims */
 };

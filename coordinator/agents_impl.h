@@ -7,6 +7,7 @@
 
 #include "coordinator/agents.h"
 #include "coordinator/core/orders.h"
+#include "coordinator/core/popular.h"
 #include "coordinator/core/talk.h"
 #include "proto/log_pace.h"
 
@@ -18,6 +19,8 @@ enum {
     AGENTS_PENDING_MAX = 256,   /* connections without a preface; data streams
                                    without a ticket; the oldest makes room */
     AGENTS_SESSIONS_MAX = 2 * LIMIT_NODES,
+    AGENTS_OFFERS = 60,         /* a minute */
+    AGENTS_OFFER_WAIT_MS = 600000, /* after a refusal */
     AGENTS_DIRECTORY_ADDRS = 4, /* of a node, named to the others */
     AGENTS_DIRECTORY_BYTES = 256 << 10 /* beside the orders in a frame */
 };
@@ -92,6 +95,9 @@ struct agents {
     struct buf out;
     struct reads_delta reads[LIMIT_READS]; /* of those that are claimed */
     struct pin pin;           /* scratch */
+    struct popular *popular;  /* what nobody claims; NULL: none may offer */
+    uint64_t offers_ms;       /* the minute that offers_left is of */
+    uint32_t offers_left;
     struct directory_node *directory_nodes;
     struct agents_stats stats;
     struct log_pace refused;

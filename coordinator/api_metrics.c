@@ -131,6 +131,9 @@ static void agents_families(struct buf *b, const struct view *v)
     metrics_counter(b, "pinfold_reads_unknown_total",
                     "contents whose reads were reported and that nobody "
                     "claims", a->reads_unknown);
+    metrics_counter(b, "pinfold_reads_offered_total",
+                    "of those, offered or prolonged since they are read much",
+                    a->offers);
     metrics_counter(b, "pinfold_agents_calls_total", "questions to agents",
                     a->calls);
     metrics_gauge(b, "pinfold_uploads",

@@ -437,6 +437,8 @@ static enum err start_links(struct coordinator *c, struct err_text *why)
         .member = &c->member, .events = &c->peers_events,
         .store = c->store};
     struct agents_settings as = {
+        .offer_min = (int32_t)c->config->replication_min,
+        .offer_max = (int32_t)c->config->replication_max,
         .hub = c->hub, .loop = &c->loop, .store = c->store,
         .step = c->step, .self = &c->self, .fill_clock = fill_clock,
         .arg = c};

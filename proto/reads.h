@@ -17,6 +17,9 @@
 #include "proto/command.h"
 #include "proto/hash.h"
 
+/* A node's label: so many reads at it make content worth an offer. */
+#define READS_OFFER_LABEL "offer-reads"
+
 enum { READS_WINDOW_MS = 10 * 60 * 1000, READS_ONE_Q16 = 1 << 16 };
 
 struct reads_config {

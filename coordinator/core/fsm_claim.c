@@ -479,6 +479,10 @@ void fsm_claim_put(struct fsm *f, const struct command *c,
         || !valid(f, &t, put->size, r) || !fsm_may_name(f, t.name, r))
         return;
     load(f, put);
+    if (fsm_offer_stands(f, c)) {
+        already(f, r);
+        return;
+    }
     if (!fsm_may_change(f, &f->before, c->org, put->salt, r))
         return;
     t.idle = fsm_value_terms(f, c->org, t.flags, t.rmin, &t.rmax);

@@ -274,3 +274,14 @@ void fsm_settle_states(struct fsm *f)
         claims_set_state(p, orgs[k], fsm_state(f->store, p, &wants));
     }
 }
+
+bool fsm_offer_stands(const struct fsm *f, const struct command *c)
+{
+    const struct pin *p = &f->before;
+    struct demand d;
+
+    if (c->actor != 0)
+        return false;
+    claims_demand(p, c->org, &d);
+    return d.claims > 0 && (p->n_claims > 0 || p->who != 0);
+}

@@ -100,6 +100,9 @@ bool fsm_grant(struct fsm *f);
 /* Whether somebody pays, or has paid, one more copy of a pin for everywhere.
  */
 bool fsm_pays_copy(const struct fsm *f);
+/* What a coordinator offers by itself (actor 0), since it is read, changes
+ * nothing of what the organisation claims otherwise: is that so of `before`? */
+bool fsm_offer_stands(const struct fsm *f, const struct command *c);
 /* Of several: the copies for everywhere that each pays, as many as it can. */
 void fsm_settle_paid(struct fsm *f);
 /* Of several: the state of each demand. */

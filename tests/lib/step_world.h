@@ -250,7 +250,7 @@ static inline struct command world_claim(uint32_t number, int32_t rmin,
     c.claim_put.cid = world_cid(number);
     c.claim_put.rmin = rmin;
     c.claim_put.rmax = rmax;
-    c.claim_put.who = PRINCIPAL_LOCAL;
+    c.actor = c.claim_put.who = PRINCIPAL_LOCAL;
     return c;
 }
 

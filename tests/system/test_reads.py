@@ -50,10 +50,14 @@ def write(path, text, mode="a"):
         f.write(text)
 
 
-def start(make_cluster, tmp_path, nodes=3, **more):
+def score(c, cid):
+    return c.get(f"/api/v1/pins/{cid}/score").json()
+
+
+def start(make_cluster, tmp_path, nodes=3, more_agent=None, **more):
     cluster = make_cluster(nodes=nodes, daemon="fake", agent_options={
         "gateway-logs": f"{tmp_path}/access-{{node}}.log",
-        "reads-interval": "200ms"}, **more)
+        "reads-interval": "200ms", **(more_agent or {})}, **more)
     cid = make_cid()
     answer = cluster.any().post(f"/pins/{cid}?elastic=true&replication=1")
     assert answer.status == 200, answer
@@ -201,6 +205,40 @@ def test_leaders_fall(make_cluster, tmp_path):
         leader.start()
         until(lambda: leader.ready(), 20, "it is back")
         counts(cluster, cid, total, f"turn {turn}")
+    cluster.same_everywhere()
+
+
+def test_offers_of_what_is_read(make_cluster, tmp_path):
+    """Where the node's owner wants it, what is read enough is offered."""
+    cluster, cid, logs = start(make_cluster, tmp_path, nodes=2, more_agent={
+        "offer-reads": 10})
+    k = cluster.any()
+    popular, seldom, mine = make_cid(), make_cid(), make_cid()
+    assert k.post(f"/pins/{mine}?replication=1&name=mine").status == 200
+    write(logs[0], "".join(combined(popular) for _ in range(6)) +
+          combined(popular, "192.0.2.1") * 50 +
+          "".join(combined(seldom) for _ in range(9)))
+    counts(cluster, cid, 0, "nothing yet")
+    until(lambda: cluster.leader().metric("pinfold_reads_unknown_total") >= 2,
+          20, "all were looked at")
+    assert k.get(f"/allocations/{popular}").status == 404
+    write(logs[1], "".join(combined(popular) for _ in range(4)) +
+          "".join(combined(mine) for _ in range(40)))
+    cluster.wait_pinned(popular, 2)
+    got = k.get(f"/allocations/{popular}").json()
+    assert got["name"] == "read at node-2", got
+    assert got["expire_at"] > "2000", got
+    assert score(k, popular)["class"] == "held"
+    counts(cluster, mine, 40, "as ever")
+    got = k.get(f"/allocations/{mine}").json()
+    assert got["name"] == "mine" and got["expire_at"] < "2000", got
+    assert k.get(f"/allocations/{seldom}").status == 404
+    # It counts from then on, and is removed as others are.
+    write(logs[0], "".join(combined(popular) for _ in range(3)))
+    counts(cluster, popular, 3, "it is claimed")
+    assert k.delete(f"/pins/{popular}").status == 200
+    until(lambda: not any(d.has(popular) for d in cluster.daemons), 30,
+          "gone")
     cluster.same_everywhere()
 
 

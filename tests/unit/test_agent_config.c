@@ -52,6 +52,17 @@ static void test_logs(void **state)
                      ERR_OK);
     assert_int_equal(conf_list_count(c.gateway_logs), 2);
     assert_int_equal(c.reads_ms, 10000);
+    assert_int_equal(c.n_labels, 0); /* nothing is offered */
+    conf_free(agent_config_table(), &c);
+    refused("coordinators = 127.0.0.1:1\noffer-reads = 9999999\n",
+            "offer-reads");
+    refused("coordinators = 127.0.0.1:1\noffer-reads = 5\n"
+            "labels = offer-reads=6\n", "given twice");
+    assert_int_equal(load(&c, "coordinators = 127.0.0.1:1\n"
+                              "offer-reads = 20\n", &why), ERR_OK);
+    assert_int_equal(c.n_labels, 1);
+    assert_string_equal(c.label[0].key, "offer-reads");
+    assert_string_equal(c.label[0].value, "20");
     conf_free(agent_config_table(), &c);
 }
 

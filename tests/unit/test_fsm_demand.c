@@ -46,6 +46,58 @@ static enum verdict limit_of(struct world *w, uint32_t org,
     return go(w);
 }
 
+/* As a coordinator offers by itself what is read. */
+static enum verdict offered(struct world *w, uint64_t cid, uint64_t expires)
+{
+    struct command_claim_put *p = put(w, cid, 1, 1);
+
+    p->flags = CLAIM_ELASTIC;
+    p->expires_ms = expires;
+    p->who = 0;
+    w->c->actor = 0;
+    w->c->org = ONE;
+    return go(w);
+}
+
+static enum verdict asked(struct world *w, uint64_t cid, uint16_t flags)
+{
+    struct command_claim_put *p = put(w, cid, 1, 1);
+
+    p->flags = flags;
+    p->who = PRINCIPAL_LOCAL;
+    w->c->actor = PRINCIPAL_LOCAL;
+    if (flags == 0)
+        on(w, 1);
+    return go(w);
+}
+
+/* What people claim stays as they claim it. */
+static void offers_change_no_claims(void **state)
+{
+    struct world *w = orgs_with(2);
+    const uint64_t week = w->time_ms + 7 * SCORE_DAY_MS;
+
+    (void)state;
+    assert_int_equal(offered(w, 1, week), VERDICT_ACCEPTED);
+    assert_int_equal(offered(w, 1, week), VERDICT_ALREADY);
+    assert_int_equal(offered(w, 1, week + 5), VERDICT_ACCEPTED);
+    assert_int_equal(world_find(w, 1)->expires_ms, week + 5);
+    assert_int_equal(asked(w, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(offered(w, 1, week + 9), VERDICT_ALREADY);
+    assert_int_equal(world_find(w, 1)->expires_ms, 0);
+    assert_int_equal(world_find(w, 1)->flags & CLAIM_ELASTIC, 0);
+    assert_int_equal(asked(w, 2, CLAIM_ELASTIC), VERDICT_ACCEPTED);
+    assert_int_equal(offered(w, 2, week), VERDICT_ALREADY);
+    assert_int_equal(world_find(w, 2)->expires_ms, 0);
+    /* Another organisation's is none of its own. */
+    assert_int_equal(claim(w, TWO, 3, 1, 1, 1), VERDICT_ACCEPTED);
+    assert_int_equal(offered(w, 3, week), VERDICT_ACCEPTED);
+    assert_int_equal(offered(w, 3, week + 1), VERDICT_ALREADY);
+    assert_int_equal(drop(w, ONE, 1), VERDICT_ACCEPTED);
+    world_check(w);
+    world_close(w);
+}
+
 static void assert_used(struct world *w, uint32_t org, uint64_t logical,
                         uint64_t physical, uint64_t pins)
 {
@@ -688,6 +740,7 @@ static void the_default_one_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offers_change_no_claims),
         cmocka_unit_test(each_pays_its_own),
         cmocka_unit_test(alone_again),
         cmocka_unit_test(what_each_sees),
