@@ -28,7 +28,8 @@ enum {
     LOOK_MS = 200,      /* between two looks at the files */
     NEXT_MS = 10,       /* … where more is to be read: 6 MB/s */
     CONTENTS = 4096,
-    READS_ENOUGH = CONTENTS - CHUNK / 64 /* a line has 64 bytes and more */
+    READS_ENOUGH = CONTENTS - CHUNK / 64, /* a line has 64 bytes and more */
+    TELL = 10           /* intervals after which totals alone are reported */
 };
 
 struct agent_reads {
@@ -48,7 +49,8 @@ struct agent_reads {
     struct reads_totals totals;
     struct log_pace malformed;
     uint64_t now_ms;                /* of the thread's reading */
-    uint64_t report_ms;
+    uint64_t report_ms, tell_ms;
+    uint64_t told;                  /* lines of the last report */
     bool moved;                     /* files were read since the report */
     struct reads_delta items[LIMIT_READS];
 };
@@ -214,7 +216,8 @@ static void put_frame(struct agent_reads *r, uint64_t seq, struct buf *out)
     journal_report(a->journal, seq, span_buf(out));
 }
 
-static void report(struct agent_reads *r)
+/* tell: also if nothing was counted. */
+static void report(struct agent_reads *r, bool tell)
 {
     struct agent *a = r->agent;
     struct buf frames[CONTENTS / LIMIT_READS];
@@ -223,7 +226,7 @@ static void report(struct agent_reads *r)
     bool stored;
 
     journal_begin(a->journal);
-    while (reads_waiting(r->reads) > 0) {
+    while (reads_waiting(r->reads) > 0 || (tell && n == 0)) {
         assert(n < CONTENTS / LIMIT_READS);
         frames[n] = (struct buf)BUF_INIT;
         seqs[n] = agent_next_seq(a);
@@ -241,6 +244,10 @@ static void report(struct agent_reads *r)
     }
     r->moved = false;
     r->report_ms = agent_now_ms(a) + a->config->reads_ms;
+    if (n == 0)
+        return;
+    r->told = r->totals.lines;
+    r->tell_ms = agent_now_ms(a) + TELL * a->config->reads_ms;
 }
 
 /* Not about orders that the full ones have not come to yet: reports that wait
@@ -248,12 +255,15 @@ static void report(struct agent_reads *r)
 static void report_if_due(struct agent_reads *r)
 {
     const struct agent *a = r->agent;
+    uint64_t now = agent_now_ms(a);
     uint32_t waiting = reads_waiting(r->reads);
+    bool tell = r->told != r->totals.lines && now >= r->tell_ms;
 
-    if (agent_now_ms(a) < r->report_ms && waiting < READS_ENOUGH)
+    if (now < r->report_ms && waiting < READS_ENOUGH)
         return;
-    if (waiting > 0 ? link_report_room(a->link) && !a->full_orders : r->moved)
-        report(r);
+    if (waiting > 0 || tell ? link_report_room(a->link) && !a->full_orders
+                            : r->moved)
+        report(r, tell);
 }
 
 static void on_timer(uv_timer_t *t)

@@ -269,28 +269,29 @@ def test_what_else_would_be_kept(make_cluster):
     assert same["fates"]["stays"] == {"pins": 6, "bytes": sum(sizes)}, same
     assert same["goes"] == [] and same["comes"] == []
     assert same["complete"] is True and same["frontier"] is None
-    budget = sum(sizes[3:])
+    order = sorted(range(6), key=lambda i: score(k, cids[i])["key"])
+    budget = sum(sizes[i] for i in order[3:])
     half = simulate("--budget", str(budget))
-    assert named(half, "goes") == cids[:3], half
+    assert named(half, "goes") == [cids[i] for i in order[:3]], half
     assert {item["fate"] for item in half["goes"]} == {"displaced"}
     assert half["fates"]["stays"]["pins"] == 3
     assert half["room"] == budget and half["frontier"] is not None
     shown = pinfold(cluster, "score", "simulate", "--budget", str(budget))
     assert re.search(r"displaced +3 .*no room", shown.stdout), shown
-    assert "item-0" in shown.stdout, shown
+    assert f"item-{order[0]}" in shown.stdout, shown
 
     # What it says of other thresholds is what then happens.
     line = (score(k, cids[1])["priority"] + score(k, cids[2])["priority"]) / 2
     change = ("--in", f"{line + 0.01:.4f}", "--out", f"{line:.4f}")
     told = simulate(*change)
-    assert named(told, "goes") == cids[:2], told
+    assert set(named(told, "goes")) == set(cids[:2]), told
     assert {item["fate"] for item in told["goes"]} == {"fades"}
     assert set(scores(k, "top")) == set(cids), "nothing was done"
     done = pinfold(cluster, "formula", *change, "--residency", "0s")
     assert done.returncode == 0, done
     until(lambda: set(scores(k, "top")) == set(cids[2:]), 30, "as it said")
     back = simulate("--in", "0.125", "--out", "0.075")
-    assert named(back, "comes") == cids[1::-1], back
+    assert set(named(back, "comes")) == set(cids[:2]), back
     done = pinfold(cluster, "formula", "--reset")
     assert done.returncode == 0, done
     until(lambda: set(scores(k, "top")) == set(cids), 30, "as it said")
