@@ -17,16 +17,18 @@ def installed():
 @pytest.fixture(scope="module")
 def results(installed, cluster):
     del installed
-    return nodejs.run_suite(
+    found = nodejs.run_suite(
         "cluster.mjs",
         PINFOLD_HTTP=f"http://127.0.0.1:{cluster.coordinators[1].http}",
         PINFOLD_DAEMON=f"http://127.0.0.1:{cluster.daemons[0].port}")
+    assert set(found) <= set(nodejs.names("cluster.mjs")), "none unseen below"
+    return found
 
 
 @pytest.mark.parametrize("name", nodejs.names("cluster.mjs"))
 def test_call(results, cluster, name):
     del cluster
-    assert results.pop(name, "was not run") is None, name
+    assert results.get(name, "was not run") is None, name
 
 
 def test_token(make_cluster):
