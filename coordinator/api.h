@@ -237,6 +237,8 @@ void api_status(struct api_call *c, const struct http_head *h);
 const struct view_node *api_node_arg(struct api_call *c);
 void api_node_cordon(struct api_call *c, const struct http_head *h);
 void api_node_uncordon(struct api_call *c, const struct http_head *h);
+void api_node_maintain(struct api_call *c, const struct http_head *h);
+void api_node_maintained(struct api_call *c, const struct http_head *h);
 void api_node_drain(struct api_call *c, const struct http_head *h);
 void api_node_remove(struct api_call *c, const struct http_head *h);
 void api_orgs(struct api_call *c, const struct http_head *h);

@@ -43,6 +43,8 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, OPERATOR},
     {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, OPERATOR},
     {"POST", "/api/v1/nodes/{}/drain", api_node_drain, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/maintenance", api_node_maintain, OPERATOR},
+    {"DELETE", "/api/v1/nodes/{}/maintenance", api_node_maintained, OPERATOR},
     {"GET", "/api/v1/nodes/{}/orphans", api_orphans, OPERATOR},
     {"POST", "/api/v1/nodes/{}/verify", api_verify_node, OPERATOR},
     {"GET", "/api/v1/orgs", api_orgs, API_READY},

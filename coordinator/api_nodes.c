@@ -1,7 +1,8 @@
-/* What an operator does to a node: POST /api/v1/nodes/{node}/cordon, uncordon
- * and drain, DELETE /api/v1/nodes/{node}[?force=true]. The node is a name, a
- * peer ID or a number. Each answers once the state has it; what follows from
- * it (copies that move) is the control loop's, and /api/v1/status shows it.
+/* What an operator does to a node: POST /api/v1/nodes/{node}/cordon, uncordon,
+ * drain and maintenance?for=MS, DELETE …/maintenance, and of the node itself
+ * [?force=true]. The node is a name, a peer ID or a number. Each answers once
+ * the state has it; what follows from it (copies that move) is the control
+ * loop's, and /api/v1/status shows it.
  */
 #include "coordinator/api.h"
 
@@ -37,6 +38,8 @@ const struct view_node *api_node_arg(struct api_call *c)
 struct act {
     uint32_t node;
     enum node_admin admin; /* what it is now */
+    bool maintains;
+    uint64_t for_ms;       /* its maintenance, from now on */
 };
 
 static void answer(struct api_call *c, struct replica_result *r)
@@ -60,6 +63,8 @@ static void answer(struct api_call *c, struct replica_result *r)
     json_kv_text(&w, "admin", node_admin_text(a->admin));
     json_kv_bool(&w, "changed", r->verdict == VERDICT_ACCEPTED);
     json_kv_u64(&w, "copies", n->row.copies);
+    if (a->maintains)
+        json_kv_u64(&w, "maintenance_ms", a->for_ms);
     json_object_end(&w);
     buf_byte(&out, '\n');
     api_json(c, 200, &out);
@@ -127,4 +132,45 @@ void api_node_remove(struct api_call *c, const struct http_head *h)
     k->node_remove.node = n->row.id;
     k->node_remove.force = force != NULL && strcmp(force, "true") == 0;
     act(c, k, n->row.id, ADMIN_REMOVED);
+}
+
+static void maintain(struct api_call *c, const struct view_node *n,
+                     uint64_t for_ms)
+{
+    struct command *k = api_command(c, COMMAND_MAINTAIN);
+    struct act *a;
+
+    k->maintain = (struct command_maintain){n->row.id, for_ms};
+    act(c, k, n->row.id, n->row.admin);
+    a = c->state;
+    a->maintains = true;
+    a->for_ms = for_ms;
+}
+
+void api_node_maintain(struct api_call *c, const struct http_head *h)
+{
+    const struct view_node *n = api_node_arg(c);
+    const char *text = api_param(c, "for");
+    struct json_value v = {JSON_NUMBER, text, text == NULL ? 0 : strlen(text)};
+    uint64_t for_ms = 0;
+
+    (void)h;
+    if (n == NULL)
+        return;
+    if (text == NULL || !json_as_u64(&v, &for_ms) || for_ms == 0 ||
+        for_ms > NODE_MAINTENANCE_MS) {
+        api_error(c, 400, "for: a number of milliseconds from 1 to %llu",
+                  (unsigned long long)NODE_MAINTENANCE_MS);
+        return;
+    }
+    maintain(c, n, for_ms);
+}
+
+void api_node_maintained(struct api_call *c, const struct http_head *h)
+{
+    const struct view_node *n = api_node_arg(c);
+
+    (void)h;
+    if (n != NULL)
+        maintain(c, n, 0);
 }

@@ -181,6 +181,9 @@ static void status_node(struct json_writer *w, const struct view *v,
         json_kv_u64(w, "stuck", n->stuck);
     }
     json_kv_u64(w, "quarantined_ms", n->quarantined_ms);
+    json_kv_u64(w, "maintenance_ms", node_maintained(&n->row, v->log_ms)
+                                         ? n->row.maintained_ms - v->log_ms
+                                         : 0);
     status_verify(w, v, n);
     json_kv_u64(w, "queue", n->queue);
     json_kv_u64(w, "orphans", n->orphans);

@@ -1,5 +1,6 @@
-/* node cordon, uncordon, drain, remove. What is asked for is in the state
- * when they return; with --wait a drain is followed until the node is empty.
+/* node cordon, uncordon, drain, maintenance, remove. What is asked for is in
+ * the state when they return; with --wait a drain is followed until the node
+ * is empty.
  */
 #include "ctl/commands.h"
 
@@ -124,6 +125,36 @@ enum err cmd_node_cordon(struct ctl *c, struct err_text *why)
 enum err cmd_node_uncordon(struct ctl *c, struct err_text *why)
 {
     return each(c, uncordon, why);
+}
+
+static enum err maintain(struct ctl *c, const char *node,
+                         struct print_list *list, struct err_text *why)
+{
+    bool end = cli_is(&c->cli, "end");
+    uint64_t for_ms = (uint64_t)cli_number(&c->cli, "for", 0);
+    char span[PRINT_TIME];
+    struct target t;
+    struct answer a;
+    enum err e;
+
+    target_of(&t, node, "maintenance");
+    if (!end)
+        target_number(&t, "for", (int64_t)for_ms);
+    e = send(c, end ? "DELETE" : "POST", &t, list, &a, why);
+    if (e == ERR_OK && !c->json && end)
+        puts(a.changed ? ", maintenance ended" : ", not in maintenance");
+    else if (e == ERR_OK && !c->json)
+        printf(", in maintenance for %s\n", print_span(for_ms, span));
+    return e;
+}
+
+enum err cmd_node_maintenance(struct ctl *c, struct err_text *why)
+{
+    bool end = cli_is(&c->cli, "end");
+
+    if (end == (cli_text(&c->cli, "for") != NULL))
+        return err_set(why, ERR_USAGE, "say either --for D or --end");
+    return each(c, maintain, why);
 }
 
 static enum err drain(struct ctl *c, const char *node,

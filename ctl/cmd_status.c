@@ -144,6 +144,7 @@ static void cell_remark(struct table *t, const struct json_value *v)
 {
     uint64_t orphans = get_number(v, "orphans");
     uint64_t quarantined = get_number(v, "quarantined_ms");
+    uint64_t maintained = get_number(v, "maintenance_ms");
     struct buf remark = BUF_INIT;
     char text[TEXT], span[PRINT_TIME];
 
@@ -151,6 +152,9 @@ static void cell_remark(struct table *t, const struct json_value *v)
     if (quarantined > 0)
         buf_printf(&remark, "%squarantined for %s", remark.n > 0 ? "; " : "",
                    print_span(quarantined, span));
+    if (maintained > 0)
+        buf_printf(&remark, "%sin maintenance for %s",
+                   remark.n > 0 ? "; " : "", print_span(maintained, span));
     if (orphans > 0 && text[0] == 0)
         buf_printf(&remark, "%s%llu orphans", remark.n > 0 ? "; " : "",
                    (unsigned long long)orphans);
@@ -339,8 +343,9 @@ static void show_node_long(struct table *t, const struct json_value *v)
     char state[TEXT];
 
     cell_text(t, v, "name");
-    table_cellf(t, "%s%s", get_text(v, "state", state),
-                get_number(v, "quarantined_ms") > 0 ? ", quarantined" : "");
+    table_cellf(t, "%s%s%s", get_text(v, "state", state),
+                get_number(v, "quarantined_ms") > 0 ? ", quarantined" : "",
+                get_number(v, "maintenance_ms") > 0 ? ", maintenance" : "");
     cell_text(t, v, "peer");
     cell_labels(t, v);
     cell_number(t, v, "copies");

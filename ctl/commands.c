@@ -88,6 +88,12 @@ static const struct cli_option drain_options[] = {
     END,
 };
 
+static const struct cli_option maintenance_options[] = {
+    VALUE("for", 0, CLI_DURATION, "D", "how long, from now on (at most 30d)"),
+    FLAG("end", 0, "it is over"),
+    END,
+};
+
 static const struct cli_option remove_options[] = {
     FLAG("force", 0, "also if it holds copies: they are given up, and made "
                      "again elsewhere from what is left"),
@@ -266,6 +272,9 @@ const struct cli_command commands_table[] = {
      no_options, 1, ANY, cmd_node_uncordon},
     {"node drain", "NODE…", "move all copies off nodes; each goes only when "
      "others are pinned", drain_options, 1, ANY, cmd_node_drain},
+    {"node maintenance", "NODE…", "announce that nodes are away for a while: "
+     "nothing is made elsewhere for them that two others hold",
+     maintenance_options, 1, ANY, cmd_node_maintenance},
     {"node remove", "NODE…", "take drained nodes out of the cluster for good",
      remove_options, 1, ANY, cmd_node_remove},
     {"node orphans", "[NODE]", "pins under a cluster's name that no order "

@@ -32,6 +32,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_SCORE] = {"SCORE", 1, 7 + 1},
     [COMMAND_RATE] = {"RATE", 1, 7 + 4},
     [COMMAND_FORMULA] = {"FORMULA", 1, 7 + 3},
+    [COMMAND_MAINTAIN] = {"MAINTAIN", 1, 7 + 2},
     [COMMAND_READS] = {"READS", 1, 7 + 4},
     [COMMAND_READS_PUT] = {"READS_PUT", 1, 7 + 4},
 };

@@ -38,6 +38,7 @@ enum command_kind {
     COMMAND_SCORE = 19,
     COMMAND_RATE = 20,
     COMMAND_FORMULA = 21,
+    COMMAND_MAINTAIN = 26,
     COMMAND_READS = 30,
     COMMAND_READS_PUT = 31
 };
@@ -132,6 +133,13 @@ struct command_node_state {
 struct command_node_remove {
     uint32_t node;
     bool force;
+};
+
+/* Planned maintenance of a node from that log time on, for so long; 0 ends it.
+ */
+struct command_maintain {
+    uint32_t node;
+    uint64_t for_ms; /* at most NODE_MAINTENANCE_MS */
 };
 
 /* A new organisation (0), or what is changed of one: that whose bit is in
@@ -264,6 +272,7 @@ struct command {
         struct command_node_put node_put;
         struct command_node_state node_state;
         struct command_node_remove node_remove;
+        struct command_maintain maintain;
         struct command_org_put org_put;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;

@@ -223,6 +223,11 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_NODE_REMOVE:
         get_node_remove(d, &c->node_remove);
         break;
+    case COMMAND_MAINTAIN:
+        c->maintain.node =
+            (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
+        c->maintain.for_ms = decode_u64(d, "for", UINT64_MAX);
+        break;
     case COMMAND_ORG_PUT:
         get_org_put(d, &c->org_put);
         break;

@@ -201,6 +201,11 @@ static void put_body(struct buf *b, const struct command *c)
         encode_u64(b, c->node_remove.node);
         encode_bool(b, c->node_remove.force);
         break;
+    case COMMAND_MAINTAIN:
+        assert(c->maintain.node > 0);
+        encode_u64(b, c->maintain.node);
+        encode_u64(b, c->maintain.for_ms);
+        break;
     case COMMAND_ORG_PUT:
         put_org_put(b, &c->org_put);
         break;

@@ -390,6 +390,11 @@ uint64_t order_mix(uint64_t pin, enum copy_want want)
     return z ^ z >> 31;
 }
 
+bool node_maintained(const struct node *n, uint64_t now_ms)
+{
+    return n->maintained_ms > now_ms;
+}
+
 const char *node_label(const struct node *n, const char *key)
 {
     assert(n->n_labels <= LIMIT_LABELS);

@@ -171,6 +171,8 @@ struct node {
     enum node_health health;
     bool full;
     uint64_t joined_ms, changed_ms; /* log time; changed: of health */
+    uint64_t maintained_ms; /* planned maintenance ends at that log time; 0:
+                               there is none */
     uint64_t boot, seq;     /* of the agent's journal; last report taken */
     /* derived, kept up to date by the store, no part of the state hash */
     uint64_t copies;        /* assignments, released ones included */
@@ -307,6 +309,9 @@ uint32_t pin_paid_copies(const struct pin *p);
  * compute it (BEAT). splitmix64's finaliser. */
 uint64_t order_mix(uint64_t pin, enum copy_want want);
 
+#define NODE_MAINTENANCE_MS ((uint64_t)30 * 24 * 3600 * 1000) /* at most */
+/* Whether it is in planned maintenance at that log time. */
+bool node_maintained(const struct node *n, uint64_t now_ms);
 const char *node_label(const struct node *n, const char *key); /* or NULL */
 
 /* A failed copy (side table). */

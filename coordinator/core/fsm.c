@@ -323,6 +323,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_NODE_REMOVE:
         fsm_node_remove(f, c, r);
         break;
+    case COMMAND_MAINTAIN:
+        fsm_maintain(f, c, r);
+        break;
     case COMMAND_ORG_PUT:
         fsm_org_put(f, c, r);
         break;

@@ -40,6 +40,7 @@ static unsigned verb_of(enum command_kind kind)
         return VERB_PIN;
     case COMMAND_NODE_STATE:
     case COMMAND_NODE_REMOVE:
+    case COMMAND_MAINTAIN:
     case COMMAND_ORG_PUT:
     case COMMAND_FORMULA:
         return VERB_OPERATOR;

@@ -199,6 +199,10 @@ void fsm_node_state(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_INVALID, "no such state of a node");
         return;
     }
+    if (put->health == HEALTH_OUT && node_maintained(old, f->now_ms)) {
+        fsm_refuse(r, VERDICT_STALE, "the node is in maintenance");
+        return;
+    }
     now = *old;
     if (put->admin != NODE_STATE_KEEP)
         now.admin = (enum node_admin)put->admin;
@@ -208,8 +212,35 @@ void fsm_node_state(struct fsm *f, const struct command *c,
         now.full = put->full == 1;
     if (now.health != old->health)
         now.changed_ms = f->now_ms;
+    if (!node_maintained(old, f->now_ms))
+        now.maintained_ms = 0; /* it is over */
     if (now.admin == old->admin && now.health == old->health
         && now.full == old->full)
+        r->verdict = VERDICT_ALREADY;
+    else
+        store_node_put(f->store, &now);
+}
+
+void fsm_maintain(struct fsm *f, const struct command *c,
+                  struct fsm_result *r)
+{
+    const struct command_maintain *put = &c->maintain;
+    const struct node *old = store_node(f->store, put->node);
+    struct node now;
+
+    r->node = put->node;
+    if (old == NULL || old->admin == ADMIN_REMOVED) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", put->node);
+        return;
+    }
+    if (put->for_ms > NODE_MAINTENANCE_MS) {
+        fsm_refuse(r, VERDICT_INVALID, "maintenance lasts %llu days at most",
+                   (unsigned long long)(NODE_MAINTENANCE_MS / 86400000));
+        return;
+    }
+    now = *old;
+    now.maintained_ms = put->for_ms == 0 ? 0 : f->now_ms + put->for_ms;
+    if (put->for_ms == 0 && !node_maintained(old, f->now_ms))
         r->verdict = VERDICT_ALREADY;
     else
         store_node_put(f->store, &now);

@@ -155,6 +155,8 @@ void fsm_recover(struct fsm *f, const struct command *c,
 /* fsm_node.c */
 void fsm_node_put(struct fsm *f, const struct command *c,
                   struct fsm_result *r);
+void fsm_maintain(struct fsm *f, const struct command *c,
+                  struct fsm_result *r);
 void fsm_node_state(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_node_remove(struct fsm *f, const struct command *c,

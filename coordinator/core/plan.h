@@ -131,8 +131,8 @@ uint32_t plan_table_find(const struct plan_table *t, uint32_t id);
     X(JOINING, "joining", "has not joined yet")                              \
     X(CORDONED, "cordoned", "is cordoned: no new copies")                    \
     X(DRAINING, "draining", "is drained: no new copies")                     \
-    X(QUARANTINED, "quarantined",                                            \
-      "comes and goes: taken only for want of others")                       \
+    X(QUARANTINED, "quarantined", "comes and goes, or is in maintenance: "   \
+      "taken only for want of others")                                       \
     X(RELEASED, "released",                                                  \
       "lets an old copy go, and would keep it: taken last")                  \
     X(FULL, "full", "its disk is full")                                      \

@@ -77,7 +77,8 @@ static bool is_quiet(const struct step *s, const struct step_node *e,
 {
     const struct node *n = step_node_row(s, e->soft.node);
 
-    return n->health == HEALTH_UP && e->soft.connected &&
+    return n->health == HEALTH_UP && !step_node_maintained(s, n) &&
+           e->soft.connected &&
            e->soft.daemon == DAEMON_UP && e->soft.queue == 0 &&
            e->soft.running == 0 && !step_node_suspect(s, e, now_ms);
 }

@@ -26,8 +26,13 @@ void step_guard_turn(struct step *s, struct step_node *e, bool up,
                      uint64_t now_ms)
 {
     const struct step_limits *l = &s->limits;
+    const struct node *n = step_node_row(s, e->soft.node);
     uint64_t first;
 
+    if (n && step_node_maintained(s, n)) { /* it was announced */
+        step_node_forget(s);
+        return;
+    }
     memmove(e->turns + 1, e->turns, sizeof e->turns - sizeof e->turns[0]);
     e->turns[0] = now_ms;
     if (!up)
@@ -68,7 +73,8 @@ static bool fell(const struct step *s, const struct node *n, uint64_t at_ms)
     const struct step_node *e = step_node_find(s, n->id);
 
     return in_service(n) && n->health != HEALTH_UP && e &&
-           e->fell_ms != 0 && e->fell_ms + s->limits.storm_window_ms >= at_ms;
+           !step_node_maintained(s, n) && e->fell_ms != 0 &&
+           e->fell_ms + s->limits.storm_window_ms >= at_ms;
 }
 
 /* All of the region's nodes are down, and two or more of them fell. */

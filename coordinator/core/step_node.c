@@ -145,6 +145,11 @@ enum node_word step_word(const struct step *s, const struct node *n,
 
 enum { SLOTS_AT_ONCE = 8, CHECKED_NODES = 8 };
 
+bool step_node_maintained(const struct step *s, const struct node *n)
+{
+    return node_maintained(n, store_time_ms(s->store));
+}
+
 static struct plan_node look_at(const struct step *s,
                                 const struct step_node *e,
                                 const struct node *row, uint64_t now_ms)
@@ -152,7 +157,8 @@ static struct plan_node look_at(const struct step *s,
     return (struct plan_node){
         .node = row,
         .suspect = step_node_suspect(s, e, now_ms),
-        .quarantined = step_guard_quarantined(e, now_ms),
+        .quarantined = step_guard_quarantined(e, now_ms) ||
+                       step_node_maintained(s, row),
         .daemon_up = daemon_up(e),
         .free_bytes = e->soft.free_bytes,
         .placed_bytes = e->soft.placed_bytes,
@@ -179,7 +185,7 @@ static void look_at_all(struct step *s, uint64_t now_ms)
     const struct node *const *rows = store_nodes(s->store, &n);
 
     assert(n <= LIMIT_NODES);
-    s->plan_until_ms = UINT64_MAX;
+    s->plan_until_ms = s->plan_until_log_ms = UINT64_MAX;
     for (uint32_t i = 0; i < n; i++) {
         const struct step_node *e = step_node_find(s, rows[i]->id);
         uint64_t until_ms;
@@ -189,6 +195,9 @@ static void look_at_all(struct step *s, uint64_t now_ms)
         until_ms = changes_ms(s, e, now_ms);
         if (until_ms < s->plan_until_ms)
             s->plan_until_ms = until_ms;
+        if (step_node_maintained(s, rows[i]) &&
+            rows[i]->maintained_ms < s->plan_until_log_ms)
+            s->plan_until_log_ms = rows[i]->maintained_ms;
     }
     s->n_plan_nodes = filled;
 }
@@ -217,7 +226,8 @@ uint32_t step_node_plan(struct step *s, uint64_t now_ms)
     uint64_t version = store_nodes_version(s->store);
 
     if (s->plan_known && s->plan_version == version &&
-        now_ms < s->plan_until_ms) {
+        now_ms < s->plan_until_ms &&
+        store_time_ms(s->store) < s->plan_until_log_ms) {
         if (s->n_plan_nodes <= CHECKED_NODES)
             check_kept(s, now_ms);
         return s->n_plan_nodes;
@@ -344,6 +354,8 @@ static enum node_health judge_health(const struct step *s,
     case HEALTH_DOWN:
         if (is_fresh(s, e, c->now_ms))
             return HEALTH_UP;
+        if (step_node_maintained(s, n))
+            return HEALTH_DOWN; /* it is expected back */
         if (silent >= s->limits.down_ms + s->limits.out_ms)
             return HEALTH_OUT;
         /* A new leader gives it time to be heard first, and believes no
@@ -433,8 +445,10 @@ static void notice_able(struct step *s, struct step_node *e,
     enum step_able able = STEP_UNABLE;
 
     if (fsm_node_admissible(n, 0) && !step_node_suspect(s, e, c->now_ms))
-        able = step_guard_quarantined(e, c->now_ms) ? STEP_AT_NEED
-                                                    : STEP_ABLE;
+        able = step_guard_quarantined(e, c->now_ms) ||
+                       step_node_maintained(s, n)
+                   ? STEP_AT_NEED
+                   : STEP_ABLE;
     if (able > e->able)
         step_sweep_able(s, c);
     e->able = able;

@@ -261,6 +261,7 @@ struct step {
     uint32_t n_plan_nodes;
     bool plan_known;          /* the table is of these nodes … */
     uint64_t plan_version;    /* … for these rows … */
+    uint64_t plan_until_log_ms; /* … before a maintenance ends, by log time */
     uint64_t plan_until_ms;   /* … before then: nodes fall silent … */
 };
 
@@ -289,6 +290,8 @@ void step_wished(struct step *s, uint64_t pin, uint64_t rev,
 struct step_node *step_node_find(const struct step *s, uint32_t id);
 /* NULL: unknown or removed. */
 const struct node *step_node_row(const struct step *s, uint32_t id);
+/* In planned maintenance, by log time. */
+bool step_node_maintained(const struct step *s, const struct node *n);
 void step_node_sync(struct step *s, uint64_t now_ms);
 void step_node_tick(struct step *s, const struct step_clock *c);
 bool step_node_suspect(const struct step *s, const struct step_node *e,

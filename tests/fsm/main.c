@@ -172,7 +172,9 @@ static void check_met(struct sum *sum)
     uint64_t all[RUN_VERDICTS] = {0};
 
     for (unsigned k = COMMAND_TICK; k < RUN_KINDS; k++) {
-        if (sum->verdicts[k][VERDICT_ACCEPTED] == 0) {
+        bool made = k <= COMMAND_COORDINATOR_PUT || k == COMMAND_MAINTAIN;
+
+        if (made && sum->verdicts[k][VERDICT_ACCEPTED] == 0) {
             printf("FAILED no %s was accepted\n", command_kind_text(k));
             sum->failed++;
         }

@@ -416,9 +416,16 @@ static void coordinator_put(struct run *r)
     snprintf(row->name, sizeof(row->name), "c%u", (unsigned)row->raft_id);
 }
 
+static void maintain(struct run *r)
+{
+    make_head(r, COMMAND_MAINTAIN);
+    r->c->maintain.node = pick_node(r);
+    r->c->maintain.for_ms = one_in(r, 3) ? 0 : below(r, 30000);
+}
+
 static void rare(struct run *r)
 {
-    switch (below(r, 4)) {
+    switch (below(r, 6)) {
     case 0:
         make_head(r, COMMAND_TICK);
         break;
@@ -427,6 +434,10 @@ static void rare(struct run *r)
         break;
     case 2:
         coordinator_put(r);
+        break;
+    case 3:
+    case 4:
+        maintain(r);
         break;
     default:
         make_node(r);

@@ -26,7 +26,7 @@ enum {
     RUN_POLICIES = 6, /* that claims have; 0: none */
     RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
     /* Tokens and values are not made here: the simulator has values. */
-    RUN_KINDS = COMMAND_COORDINATOR_PUT + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_MAINTAIN + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */

@@ -665,9 +665,7 @@ static void judge(struct check *k, struct store *store,
             look_at_pin(k, store, c->recover.pins[i], c);
         break;
     case COMMAND_NODE_STATE:
-        k->sim->counts[COUNT_DRAINED] +=
-            r->verdict == VERDICT_ACCEPTED &&
-            c->node_state.admin == ADMIN_DRAINING;
+        check_node_state(k, c, r);
         break;
     case COMMAND_NODE_REMOVE:
         node_remove(k, store, c, r);
@@ -687,6 +685,9 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_SCORE:
         for (uint32_t i = 0; i < c->score.n; i++)
             look_at_pin(k, store, c->score.items[i].pin, c);
+        break;
+    case COMMAND_MAINTAIN:
+        check_maintain(k, c, r);
         break;
     case COMMAND_READS:
     case COMMAND_READS_PUT:

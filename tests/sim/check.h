@@ -15,6 +15,7 @@
  *               what it uses is the sum over its pins
  *   moved       for a copy that leaves an over-full node another one is
  *               pinned, in as many zones
+ *   maintained  nobody calls a node out in the middle of its maintenance
  *   report      only of the known journal, in order
  *   taken       TAKEN only after the commit
  *   unpin       only what the committed state let go and nobody wants again

@@ -54,6 +54,7 @@ struct check {
     uint64_t boots[SIM_COORDS + 1];   /* of origins */
     uint64_t node_boot[SIM_NODES + 1], node_seq[SIM_NODES + 1];
     bool removed[SIM_NODES + 1];
+    uint64_t maintained_ms[SIM_NODES + 1]; /* log time it ends */
     /* Repair is paused there, and fewer than two nodes are down, since. */
     uint64_t calm_ms[SIM_COORDS];
     struct seen *taken;               /* origin: node */
@@ -73,6 +74,11 @@ struct check {
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
                  const struct command *c);
+/* check_node.c */
+void check_node_state(struct check *k, const struct command *c,
+                      const struct fsm_result *r);
+void check_maintain(struct check *k, const struct command *c,
+                    const struct fsm_result *r);
 /* check_policy.c: whether anyone who claims it has a policy. */
 bool check_is_bound(const struct check *k, uint32_t cid);
 /* k->row got a copy there. */

@@ -19,6 +19,7 @@ struct operator {
     struct prng random;
     uint32_t removed; /* node that is, or shall be */
     bool force;
+    bool stopped;     /* maintenance ends, which may last longer by log time */
     enum node_admin wanted[SIM_FIRST_NODES + 1];
     struct org_limit limits[SIM_ORGS][ORG_KINDS];
 };
@@ -141,6 +142,15 @@ static bool next_step(struct operator *o, const struct node *n,
     return n->admin != to;
 }
 
+static void maintain(struct coord *leader, uint32_t node, uint64_t for_ms)
+{
+    struct command c = {.kind = COMMAND_MAINTAIN, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+
+    c.maintain = (struct command_maintain){node, for_ms};
+    (void)coord_wish(leader, &c);
+}
+
 /* What the newest state has not, through its leader. */
 static void wish(struct sim *s, struct operator *o)
 {
@@ -154,7 +164,11 @@ static void wish(struct sim *s, struct operator *o)
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         const struct node *n = store_node(store, id);
 
-        if (n == NULL || n->admin == ADMIN_REMOVED || !next_step(o, n, &c))
+        if (n == NULL || n->admin == ADMIN_REMOVED)
+            continue;
+        if (o->stopped && node_maintained(n, store_time_ms(store)))
+            maintain(s->coords[at], id, 0);
+        if (!next_step(o, n, &c))
             continue;
         s->counts[COUNT_OPERATED]++;
         (void)coord_wish(s->coords[at], &c);
@@ -168,6 +182,18 @@ static void looks(struct sim *s, struct task *t)
     (void)sim_task(s, AGAIN_MS, looks, 0, 0);
 }
 
+/* Some end before their time. */
+static void maintains(struct sim *s, struct operator *o)
+{
+    uint32_t at = log_leader(s);
+    uint32_t id = (uint32_t)sim_pick(&o->random, 1, SIM_FIRST_NODES);
+    uint64_t for_ms = sim_pick(&o->random, 0, 3) == 0
+                          ? 0 : sim_pick(&o->random, 30000, 600000);
+
+    if (at < SIM_COORDS && coord_ready(s->coords[at]))
+        maintain(s->coords[at], id, for_ms);
+}
+
 static void decides(struct sim *s, struct task *t)
 {
     (void)t;
@@ -175,6 +201,9 @@ static void decides(struct sim *s, struct task *t)
         return;
     if (sim_has(s, FAULT_DRAIN))
         decide(s, s->operator);
+    if (sim_has(s, FAULT_DRAIN) &&
+        sim_pick(&s->operator->random, 0, 2) == 0)
+        maintains(s, s->operator);
     if (sim_has(s, FAULT_QUOTA))
         for (uint32_t id = 1; id <= SIM_ORGS; id++)
             limit(s, s->operator, id);
@@ -208,4 +237,5 @@ void operator_stop(struct sim *s)
         if (o->wanted[id] == ADMIN_CORDONED)
             o->wanted[id] = ADMIN_ACTIVE;
     no_limits(o);
+    o->stopped = true;
 }

@@ -85,6 +85,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
+    X(MAINTAINED, "maintained")                                              \
     X(BOUND, "bound") X(RELABELLED, "relabelled")                            \
     X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \

@@ -268,7 +268,46 @@ def test_upload_to_a_node_that_leaves(quick):
     assert not c.pins()
 
 
+def test_maintenance(make_cluster):
+    """A node that was announced to be away is not out, and what two others
+    hold is not made again; when that is over, it is."""
+    cluster = make_cluster(daemon="fake", nodes=4, options={
+        "suspect-after": "1s", "down-after": "2s", "out-after": "1s"})
+    c = cluster.any()
+    cid = make_cid("away")
+    assert c.post(f"/pins/{cid}?replication=3").status == 200
+    name = cluster.wait_pinned(cid, 3)[0]
+    done = pinfold(cluster, "node", "maintenance", name, "--for", "1h")
+    assert (done.returncode, done.stdout) == (
+        0, f"{name}: active, in maintenance for 60m\n"), done
+    assert pinfold(cluster, "node", "maintenance", name).returncode == 2
+    assert ", maintenance" in pinfold(cluster, "node", "ls").stdout
+    cluster.agent_of(name).kill9()
+    until(lambda: row(cluster.leader(), name)["state"] == "down", 30,
+          "it is down")
+    left = row(cluster.leader(), name)["maintenance_ms"]
+    assert 3_500_000 < left <= 3_600_000
+    assert "in maintenance for" in pinfold(cluster, "status").stdout
+    other = make_cid("meanwhile")  # placed, so the leader was at work
+    assert c.post(f"/pins/{other}?replication=2").status == 200
+    cluster.wait_pinned(other, 2)
+    assert row(cluster.leader(), name)["state"] == "down"
+    assert list(c.pin_states(cid).values()).count("pinned") == 2
+    done = pinfold(cluster, "node", "maintenance", name, "--end")
+    assert done.stdout == f"{name}: active, maintenance ended\n", done
+    until(lambda: row(cluster.leader(), name)["state"] == "out", 30,
+          "it is out")
+    until(lambda: list(c.pin_states(cid).values()).count("pinned") == 3, 30,
+          "the copy is made elsewhere")
+    done = pinfold(cluster, "node", "maintenance", name, "--end")
+    assert "not in maintenance" in done.stdout, done
+
+
 @pytest.mark.parametrize("method,path,status,text", [
+    ("POST", "/api/v1/nodes/node-1/maintenance", 400, "for: a number of"),
+    ("POST", "/api/v1/nodes/node-1/maintenance?for=0", 400, "for: a number"),
+    ("POST", "/api/v1/nodes/node-1/maintenance?for=2592000001", 400, "for:"),
+    ("POST", "/api/v1/nodes/nobody/maintenance?for=1", 404, "no node has"),
     ("POST", "/api/v1/nodes/nobody/drain", 404, "no node has this name"),
     ("POST", "/api/v1/nodes/4711/cordon", 404, "no node has this name"),
     ("POST", "/api/v1/nodes/99999999999999999999/cordon", 404, "no node"),

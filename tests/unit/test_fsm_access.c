@@ -28,6 +28,7 @@ static const struct {
     {COMMAND_SCORE, VERB_PIN},
     {COMMAND_RATE, VERB_PIN},
     {COMMAND_FORMULA, OPERATOR_OF_DEFAULT},
+    {COMMAND_MAINTAIN, OPERATOR_OF_DEFAULT},
     {COMMAND_READS, NOBODY},
     {COMMAND_READS_PUT, VERB_PIN},
 };
@@ -62,6 +63,8 @@ static void fill(struct world *w, enum command_kind kind)
         c->claim_remove.cid = cid_of(901);
     } else if (kind == COMMAND_NODE_STATE) {
         node_state(w, 1, -1, -1, -1);
+    } else if (kind == COMMAND_MAINTAIN) {
+        c->maintain.node = 999;
     } else if (kind == COMMAND_NODE_REMOVE) {
         c->node_remove.node = 999;
     } else if (kind == COMMAND_ORG_PUT) {

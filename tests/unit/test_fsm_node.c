@@ -156,6 +156,57 @@ static void numbers_run_out(void **state)
     world_close(w);
 }
 
+static enum verdict maintain(struct world *w, uint32_t node, uint64_t for_ms)
+{
+    op(w, COMMAND_MAINTAIN)->maintain =
+        (struct command_maintain){node, for_ms};
+    return go(w);
+}
+
+/* Until a log time; nobody gives the node up before. */
+static void maintenance(void **state)
+{
+    struct world *w = world_with(2);
+    const struct node *n = store_node(w->store, 1);
+    struct buf row = BUF_INIT, before = BUF_INIT;
+    struct err_text why;
+    struct node read;
+
+    (void)state;
+    store_row_node(store_node(w->store, 2), &before);
+    assert_int_equal(maintain(w, 9, 1), VERDICT_NOT_FOUND);
+    assert_int_equal(maintain(w, 1, NODE_MAINTENANCE_MS + 1),
+                     VERDICT_INVALID);
+    assert_int_equal(maintain(w, 1, 0), VERDICT_ALREADY);
+    assert_int_equal(maintain(w, 1, 5000), VERDICT_ACCEPTED);
+    assert_int_equal(n->maintained_ms, w->time_ms + 5000);
+    memset(&read, 0, sizeof(read));
+    store_row_node(n, &row);
+    assert_int_equal(store_row_node_read(span_buf(&row), &read, &why),
+                     ERR_OK);
+    assert_int_equal(read.maintained_ms, n->maintained_ms);
+    assert_int_equal(read.changed_ms, n->changed_ms);
+    down(w, 1);
+    node_state(w, 1, -1, HEALTH_OUT, -1);
+    assert_int_equal(go(w), VERDICT_STALE);
+    assert_int_equal(n->health, HEALTH_DOWN);
+    w->time_ms += 5000;
+    node_state(w, 1, -1, HEALTH_OUT, -1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(n->maintained_ms, 0);
+    assert_int_equal(maintain(w, 2, 5000), VERDICT_ACCEPTED);
+    assert_int_equal(maintain(w, 2, 9000), VERDICT_ACCEPTED); /* longer */
+    assert_int_equal(maintain(w, 2, 0), VERDICT_ACCEPTED);
+    assert_int_equal(maintain(w, 2, 0), VERDICT_ALREADY);
+    store_row_node(store_node(w->store, 2), &row); /* as if there was none */
+    assert_true(span_equal(span_buf(&row), span_buf(&before)));
+    buf_free(&row);
+    buf_free(&before);
+    assert_int_equal(remove_node(w, 2, false), VERDICT_ACCEPTED);
+    assert_int_equal(maintain(w, 2, 1), VERDICT_NOT_FOUND);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +216,7 @@ int main(void)
         cmocka_unit_test(many_copies),
         cmocka_unit_test(not_counted),
         cmocka_unit_test(numbers_run_out),
+        cmocka_unit_test(maintenance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ static const enum command_kind wire_commands[] = {
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
     COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_TOKEN_PUT,
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
-    COMMAND_RATE, COMMAND_FORMULA, COMMAND_READS,
+    COMMAND_RATE, COMMAND_FORMULA, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
@@ -238,6 +238,8 @@ static inline void wire_body(struct wire_command *w)
         c->node_state.full = 1;
     } else if (c->kind == COMMAND_NODE_REMOVE) {
         c->node_remove.force = true;
+    } else if (c->kind == COMMAND_MAINTAIN) {
+        c->maintain.for_ms = 7200000;
     } else if (c->kind == COMMAND_ORG_PUT) {
         c->org_put.set = 0x16d;
         memcpy(c->org_put.name, "lab-2", 6);
@@ -344,6 +346,8 @@ static inline void wire_command(struct wire_command *w,
             2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
     if (kind == COMMAND_NODE_REMOVE)
         c->node_remove.node = 70000;
+    if (kind == COMMAND_MAINTAIN)
+        c->maintain.node = 3;
     if (kind == COMMAND_ORG_PUT)
         c->org_put.org = 300;
     if (kind == COMMAND_CONFIG_PUT) {
@@ -535,6 +539,10 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_NODE_REMOVE:
         SAME(node_remove.node);
         SAME(node_remove.force);
+        break;
+    case COMMAND_MAINTAIN:
+        SAME(maintain.node);
+        SAME(maintain.for_ms);
         break;
     case COMMAND_ORG_PUT:
         SAME(org_put.org);
