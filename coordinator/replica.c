@@ -93,7 +93,7 @@ enum err replica_propose(struct replica *r, struct command *c, replica_cb cb,
 
     if (r->closing || !r->raft_ready)
         return ERR_NOT_READY;
-    if (c->kind == COMMAND_CLAIM_PUT && r->refuse_claims)
+    if (command_is_claim(c->kind) && r->refuse_claims)
         return ERR_NO_SPACE;
     if (r->n_pending == LIMIT_OPERATIONS_WAITING || !number(r, &seq))
         return ERR_BUSY;
@@ -334,12 +334,16 @@ void replica_result_apply(void *arg, const struct command *c,
     p->result.actor = f->actor;
     p->result.needed = f->needed;
     p->result.available = f->available;
-    if (f->pin != NULL) {
+    p->result.claim = f->claim;
+    if (f->pin != NULL && c->kind != COMMAND_REQUEST_REMOVE) {
         p->result.pin = mem_alloc(sizeof *p->result.pin);
         pin_init(p->result.pin);
         pin_assign(p->result.pin, f->pin);
         claims_hide(p->result.pin, c->org, row_of, r->st.store);
-        (void)claims_view(p->result.pin, c->org);
+        if (c->kind == COMMAND_REQUEST_PUT)
+            (void)claims_request(p->result.pin, f->claim);
+        else
+            (void)claims_view(p->result.pin, c->org);
     }
     answer(r, p);
 }

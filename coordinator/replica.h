@@ -56,7 +56,7 @@ struct replica_result {
     char text[192];
     uint64_t index, time_ms;
     uint32_t node, needed, available;
-    uint64_t actor;        /* fsm_result's */
+    uint64_t actor, claim; /* fsm_result's */
     struct pin *pin;       /* deep copy or NULL; the callee may take it by
                               setting it to NULL, then pin_free and free */
 };

@@ -69,7 +69,7 @@ static void add_operation(struct replica *r, const struct lead_operation *o)
     struct command c;
     struct err_text why;
 
-    if (kind_of(o) != COMMAND_CLAIM_PUT) {
+    if (!command_is_claim(kind_of(o))) {
         entry_add(&r->entry, span_of(o->bytes, o->n));
         return;
     }
@@ -97,7 +97,7 @@ static uint32_t gather(const struct replica *r)
 
     for (const struct lead_operation *o = r->queue; o != NULL && n < max;
          o = o->next, n++) {
-        size_t places = kind_of(o) == COMMAND_CLAIM_PUT ? 256 : 0;
+        size_t places = command_is_claim(kind_of(o)) ? 256 : 0;
 
         if (n > 0 && (bytes + o->n + places > LIMIT_ENTRY ||
                       kind_of(o) == COMMAND_RECOVER))

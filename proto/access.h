@@ -42,6 +42,7 @@ struct principal {
     uint8_t verbs;
     char prefix[LIMIT_PREFIX + 1];
     char password[LIMIT_PASSWORD_HASH + 1]; /* Argon2id, in PHC form */
+    uint64_t last_ms; /* of its newest request, which has this time alone */
 };
 
 /* Row of the state, kept in memory. */

@@ -7,7 +7,6 @@
 
 enum {
     PRIORITY_MASK = 3 << CLAIM_PRIORITY_SHIFT,
-    STATE_MASK = 3 << CLAIM_STATE_SHIFT,
     CLAIM_MASK = 0xffff
 };
 
@@ -180,14 +179,17 @@ void claims_set_paid(struct pin *p, uint32_t org, uint32_t paid)
             p->claims[i].paid = p->claims[i].rmax == -1 ? paid : 0;
 }
 
-void claims_set_state(struct pin *p, uint32_t org, enum pin_state state)
+void claims_set_state(struct pin *p, uint32_t org, enum pin_state state,
+                      bool waiting)
 {
     for (uint32_t i = 0; i < p->n_claims; i++) {
         struct claim *c = &p->claims[i];
         if (c->org != org)
             continue;
-        c->flags &= ~(uint32_t)STATE_MASK;
+        c->flags &= ~CLAIM_DERIVED;
         c->flags |= (uint32_t)state << CLAIM_STATE_SHIFT;
+        if (c->salt != 0 && state == PIN_PENDING && waiting)
+            c->flags |= CLAIM_WAITING;
     }
 }
 
@@ -317,7 +319,7 @@ void claims_merge(struct pin *p)
         (void)strongest(p, true, &d);
     take(p, &p->claims[0]);
     p->flags = (p->flags & ~(uint32_t)CLAIM_MASK) |
-               (d.flags & ~(uint32_t)(CLAIM_REFUSED | STATE_MASK));
+               (d.flags & ~(CLAIM_REFUSED | CLAIM_DERIVED));
     set_over_quota(p, over);
     p->rmin = d.rmin;
     p->rmax = d.rmax;
@@ -421,4 +423,42 @@ bool claims_view(struct pin *p, uint32_t org)
     else if (!pin_everywhere(p))
         show_copies(p, (uint32_t)p->rmax);
     return true;
+}
+
+bool claims_request(struct pin *p, uint64_t id)
+{
+    struct demand d;
+    uint32_t at = 0;
+
+    if (p->n_claims == 0) {
+        if (p->org == 0 || p->id != id || p->salt == 0)
+            return false;
+        if (!pin_everywhere(p))
+            show_copies(p, (uint32_t)p->rmax);
+        return true;
+    }
+    while (at < p->n_claims && p->claims[at].id != id)
+        at++;
+    if (at == p->n_claims || p->claims[at].salt == 0)
+        return false;
+    claims_demand(p, p->claims[at].org, &d);
+    take(p, &p->claims[at]);
+    p->flags &= ~(uint32_t)PIN_SHARED;
+    set_over_quota(p, (d.flags & CLAIM_REFUSED) != 0);
+    p->rmin = d.rmin;
+    p->rmax = d.rmax;
+    p->n_claims = 0;
+    if (!pin_everywhere(p))
+        show_copies(p, (uint32_t)p->rmax);
+    return true;
+}
+
+uint64_t claims_request_id(const struct pin *p, uint32_t org, uint64_t salt)
+{
+    if (p->n_claims == 0)
+        return p->org == org && p->salt == salt ? p->id : 0;
+    for (uint32_t i = 0; i < p->n_claims; i++)
+        if (p->claims[i].org == org && p->claims[i].salt == salt)
+            return p->claims[i].id;
+    return 0;
 }

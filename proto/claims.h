@@ -44,8 +44,10 @@ bool claims_any_refused(const struct pin *p);
 void claims_refuse(struct pin *p, uint32_t org, bool refused);
 /* Copies for everywhere that it pays. */
 void claims_set_paid(struct pin *p, uint32_t org, uint32_t paid);
-/* The state of its demand, in each claim of the organisation. */
-void claims_set_state(struct pin *p, uint32_t org, enum pin_state state);
+/* The state of its demand, in each claim of the organisation; waiting: no node
+ * is chosen. */
+void claims_set_state(struct pin *p, uint32_t org, enum pin_state state,
+                      bool waiting);
 
 /* The organisation's claim with that salt; NULL: none, or the pin's only one
  * is not among `claims`. */
@@ -70,5 +72,12 @@ void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
  * pinned and older ones first. false: it has no claim; the pin is then as if
  * nobody claimed it. */
 bool claims_view(struct pin *p, uint32_t org);
+
+/* Makes of a pin what the request with that id shows of it: its name, times
+ * and state, and no more copies than its organisation asked for. false: it is
+ * none of the pin's, and nothing changed. */
+bool claims_request(struct pin *p, uint64_t id);
+/* 0: there is none with that salt. */
+uint64_t claims_request_id(const struct pin *p, uint32_t org, uint64_t salt);
 
 #endif

@@ -32,6 +32,8 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_SCORE] = {"SCORE", 1, 7 + 1},
     [COMMAND_RATE] = {"RATE", 1, 7 + 4},
     [COMMAND_FORMULA] = {"FORMULA", 1, 7 + 3},
+    [COMMAND_REQUEST_PUT] = {"REQUEST_PUT", 1, 7 + 11},
+    [COMMAND_REQUEST_REMOVE] = {"REQUEST_REMOVE", 1, 7 + 3},
     [COMMAND_MAINTAIN] = {"MAINTAIN", 1, 7 + 2},
     [COMMAND_READS] = {"READS", 1, 7 + 4},
     [COMMAND_READS_PUT] = {"READS_PUT", 1, 7 + 4},
@@ -42,6 +44,11 @@ const char *command_kind_text(unsigned kind)
     if (kind >= COMMAND_KINDS || !command_kinds[kind].text)
         return "?";
     return command_kinds[kind].text;
+}
+
+bool command_is_claim(enum command_kind kind)
+{
+    return kind == COMMAND_CLAIM_PUT || kind == COMMAND_REQUEST_PUT;
 }
 
 void command_scratch_free(struct command_scratch *s)

@@ -38,6 +38,8 @@ enum command_kind {
     COMMAND_SCORE = 19,
     COMMAND_RATE = 20,
     COMMAND_FORMULA = 21,
+    COMMAND_REQUEST_PUT = 22,
+    COMMAND_REQUEST_REMOVE = 23,
     COMMAND_MAINTAIN = 26,
     COMMAND_READS = 30,
     COMMAND_READS_PUT = 31
@@ -50,7 +52,9 @@ struct command_place {
     uint16_t reason; /* enum copy_reason */
 };
 
-/* Create or change the organisation's one claim on a CID. */
+/* Create or change the organisation's one claim on a CID; or, as REQUEST_PUT,
+ * a principal's request for it, a claim of its own: it has a salt and neither
+ * from, expiry nor size. */
 struct command_claim_put {
     struct cid cid;
     struct cid from;      /* pin update: options and nodes come from this
@@ -61,6 +65,8 @@ struct command_claim_put {
     bool set_name, set_expires; /* with from: override the old pin's */
     uint64_t size;        /* known size, 0 = unknown */
     uint64_t salt, who;
+    /* REQUEST_PUT: the request that it takes the place of; 0: none. */
+    uint64_t old_id, old_salt;
     struct span name, meta;
     uint32_t n_places;    /* filled by the leader */
     struct command_place places[LIMIT_COPIES];
@@ -68,6 +74,11 @@ struct command_claim_put {
 
 struct command_claim_remove {
     struct cid cid;
+};
+
+/* A principal's request: the id and the salt of its claim. */
+struct command_request_remove {
+    uint64_t id, salt, who;
 };
 
 /* Planner's decision on one pin, valid only at its revision. */
@@ -263,8 +274,9 @@ struct command {
     uint64_t actor;
     uint32_t org;
     union {
-        struct command_claim_put claim_put;
+        struct command_claim_put claim_put; /* REQUEST_PUT, too */
         struct command_claim_remove claim_remove;
+        struct command_request_remove request_remove;
         struct command_assign assign;
         struct command_report report;
         struct command_expire expire;
@@ -287,6 +299,9 @@ struct command {
         struct command_token_remove token_remove;
     };
 };
+
+/* Whether it makes or changes a claim: it gets its places from the leader. */
+bool command_is_claim(enum command_kind kind);
 
 /* Memory that decoded commands point into beside the input; reused. */
 struct command_scratch {

@@ -61,9 +61,36 @@ static void get_claim_put(struct decode *d, struct command_claim_put *c)
     c->size = decode_u64(d, "size", UINT64_MAX);
     c->salt = decode_u64(d, "salt", UINT64_MAX);
     c->who = decode_u64(d, "who", UINT64_MAX);
+    c->old_id = c->old_salt = 0;
     c->name = decode_str(d, "name", LIMIT_NAME);
     c->meta = decode_bin(d, "meta", 0, LIMIT_METADATA);
     c->n_places = command_decode_places(d, "places", c->places, LIMIT_COPIES);
+}
+
+static void get_request_put(struct decode *d, struct command_claim_put *c)
+{
+    field_decode_cid(d, "cid", false, &c->cid);
+    c->from.n = 0;
+    c->flags = get_flags(d);
+    c->rmin = (int32_t)decode_i64(d, "rmin", -1, LIMIT_REPLICAS);
+    c->rmax = (int32_t)decode_i64(d, "rmax", -1, LIMIT_REPLICAS);
+    c->expires_ms = c->size = 0;
+    c->set_name = c->set_expires = false;
+    c->salt = field_decode_range(d, "salt", 1, UINT64_MAX);
+    c->who = field_decode_range(d, "who", 1, UINT64_MAX);
+    c->old_id = decode_u64(d, "old id", UINT64_MAX);
+    c->old_salt = decode_u64(d, "old salt", UINT64_MAX);
+    c->name = decode_str(d, "name", LIMIT_NAME);
+    c->meta = decode_bin(d, "meta", 0, LIMIT_METADATA);
+    c->n_places = command_decode_places(d, "places", c->places, LIMIT_COPIES);
+}
+
+static void get_request_remove(struct decode *d,
+                               struct command_request_remove *c)
+{
+    c->id = field_decode_range(d, "id", 1, UINT64_MAX);
+    c->salt = field_decode_range(d, "salt", 1, UINT64_MAX);
+    c->who = field_decode_range(d, "who", 1, UINT64_MAX);
 }
 
 static void get_assign(struct decode *d, struct command_assign *c)
@@ -255,19 +282,25 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_READS:
         get_reads(d, &c->reads, s);
         break;
+    case COMMAND_REQUEST_PUT:
+        get_request_put(d, &c->claim_put);
+        break;
+    case COMMAND_REQUEST_REMOVE:
+        get_request_remove(d, &c->request_remove);
+        break;
     }
 }
 
 /* What the state keeps must be readable when it is read again. On its own,
  * for struct meta is large and most claims have none. */
 static enum err __attribute__((noinline))
-check_meta(struct span bytes, struct err_text *why)
+check_meta(struct span bytes, const char *kind, struct err_text *why)
 {
     struct meta m;
     enum err e = meta_decode(bytes, &m, why);
 
     if (e != ERR_OK)
-        err_prefix(why, "CLAIM_PUT");
+        err_prefix(why, "%s", kind);
     return e == ERR_OK || e == ERR_VERSION ? e : ERR_PROTOCOL;
 }
 
@@ -295,7 +328,8 @@ enum err command_decode(const void *p, size_t n, struct command *out,
     out->org = field_decode_u32(&d, "org");
     get_body(&d, out, s);
     e = field_decode_end(&d, command_kinds[kind].text, why);
-    if (e == ERR_OK && kind == COMMAND_CLAIM_PUT && out->claim_put.meta.n > 0)
-        return check_meta(out->claim_put.meta, why);
+    if (e == ERR_OK && command_is_claim(out->kind) &&
+        out->claim_put.meta.n > 0)
+        return check_meta(out->claim_put.meta, command_kinds[kind].text, why);
     return e;
 }

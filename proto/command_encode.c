@@ -51,6 +51,35 @@ static void put_claim_put(struct buf *b, const struct command_claim_put *c)
     command_encode_places(b, c->places, c->n_places, LIMIT_COPIES);
 }
 
+static void put_request_put(struct buf *b, const struct command_claim_put *c)
+{
+    assert(c->cid.n > 0 && (c->flags & ~(unsigned)CLAIM_STORABLE) == 0);
+    assert(c->rmin >= -1 && c->rmin <= LIMIT_REPLICAS);
+    assert(c->rmax >= -1 && c->rmax <= LIMIT_REPLICAS);
+    assert(c->from.n == 0 && c->expires_ms == 0 && c->size == 0);
+    assert(c->salt != 0 && c->who != 0);
+    field_encode_cid(b, &c->cid);
+    encode_u64(b, c->flags);
+    encode_i64(b, c->rmin);
+    encode_i64(b, c->rmax);
+    encode_u64(b, c->salt);
+    encode_u64(b, c->who);
+    encode_u64(b, c->old_id);
+    encode_u64(b, c->old_salt);
+    field_encode_str(b, c->name, LIMIT_NAME);
+    field_encode_bin(b, c->meta, LIMIT_METADATA);
+    command_encode_places(b, c->places, c->n_places, LIMIT_COPIES);
+}
+
+static void put_request_remove(struct buf *b,
+                               const struct command_request_remove *c)
+{
+    assert(c->id != 0 && c->salt != 0 && c->who != 0);
+    encode_u64(b, c->id);
+    encode_u64(b, c->salt);
+    encode_u64(b, c->who);
+}
+
 static void put_claim_remove(struct buf *b,
                              const struct command_claim_remove *c)
 {
@@ -232,6 +261,12 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_READS:
         put_reads(b, &c->reads);
+        break;
+    case COMMAND_REQUEST_PUT:
+        put_request_put(b, &c->claim_put);
+        break;
+    case COMMAND_REQUEST_REMOVE:
+        put_request_remove(b, &c->request_remove);
         break;
     }
 }

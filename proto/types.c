@@ -403,3 +403,22 @@ const char *node_label(const struct node *n, const char *key)
             return n->labels[i].value;
     return NULL;
 }
+
+enum request_status request_status_of(uint32_t flags)
+{
+    unsigned state = flags >> CLAIM_STATE_SHIFT & 3;
+
+    assert(state <= PIN_FAILED);
+    return (flags & CLAIM_WAITING) != 0 ? REQUEST_QUEUED
+                                        : (enum request_status)state;
+}
+
+const char *request_status_text(enum request_status s)
+{
+    static const char *const words[REQUEST_STATES] = {
+        [REQUEST_QUEUED] = "queued", [REQUEST_PINNING] = "pinning",
+        [REQUEST_PINNED] = "pinned", [REQUEST_FAILED] = "failed"};
+
+    assert(s < REQUEST_STATES);
+    return words[s];
+}

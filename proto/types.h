@@ -69,7 +69,8 @@ bool org_same_score(const struct org *a, const struct org *b);
     X(6, OVER_QUOTA, "over_quota")                                           \
     X(7, NO_CANDIDATES, "no_candidates")                                     \
     X(8, STALE, "stale")     /* plan is out of date; nothing changed */      \
-    X(9, REPEATED, "repeated") /* seen before; nothing changed */
+    X(9, REPEATED, "repeated") /* seen before; nothing changed */            \
+    X(10, RATE_LIMIT, "rate_limit")
 
 enum verdict {
 #define X(number, name, text) VERDICT_##name = number,
@@ -189,11 +190,25 @@ enum {
     CLAIM_PRIORITY_SHIFT = 3, /* 2 bits: 0 normal, 1 high, 2 low */
     CLAIM_FORM_SHIFT = 5,     /* 4 bits: enum cid_form */
     CLAIM_STATE_SHIFT = 9,    /* 2 bits: enum pin_state of its demand */
-    CLAIM_REFUSED = 1 << 11   /* one of several: the bytes of its demand were
+    CLAIM_REFUSED = 1 << 11,  /* one of several: the bytes of its demand were
                                  refused, as with PIN_OVER_QUOTA */
+    CLAIM_WAITING = 1 << 12   /* of a request that is pending: no node is
+                                 chosen; derived */
 };
+/* Bits that follow from the rest: not in operations, not in the state hash. */
+#define CLAIM_DERIVED (3U << CLAIM_STATE_SHIFT | (uint32_t)CLAIM_WAITING)
 
 enum pin_state { PIN_PENDING = 0, PIN_PINNED = 1, PIN_FAILED = 2 };
+
+/* A claim with a salt is a request (REQUEST_PUT): one of several that a
+ * principal may have on a CID. What has come of it, by its flags; stored as
+ * part of an index (STORE_INDEX_REQUEST). */
+enum request_status {
+    REQUEST_PINNING = PIN_PENDING, REQUEST_PINNED = PIN_PINNED,
+    REQUEST_FAILED = PIN_FAILED, REQUEST_QUEUED = 3, REQUEST_STATES = 4
+};
+enum request_status request_status_of(uint32_t flags);
+const char *request_status_text(enum request_status s); /* "pinning" */
 
 /* flags of a pin above the claim's 16 bits, stored */
 enum {

@@ -60,8 +60,10 @@ void work_load(struct work *w, const struct work_item *from)
         work_item_held(w, i, true, from->size);
     /* What was settled stays so: the listing at start compares it. */
     if (from->want == COPY_RELEASED ? from->seen != REPORT_GONE
-                                    : from->seen != REPORT_PINNED)
+                                    : from->seen != REPORT_PINNED) {
+        work_update_begin(w, i);
         work_ready(w, i);
+    }
 }
 
 void work_current(struct work *w)
@@ -152,6 +154,7 @@ static void take_order(struct work *w, const struct order_item *o)
     if (changed || (newer && (i->pending == REPORT_FAILED ||
                               i->pending == REPORT_PINNED)))
         work_report_drop(w, i);
+    work_update_over(w, i);
     if (o->want != COPY_RELEASED)
         work_item_hints(i, o->holders, o->n_holders, &o->from);
     /* That was of the order before, or is said once more: a restart before
@@ -161,6 +164,7 @@ static void take_order(struct work *w, const struct order_item *o)
     if (newer || changed) {
         i->attempts = 0;
         i->cuts = 0;
+        work_update_begin(w, i);
     }
     if (work_is_busy(i))
         busy_ordered(w, i);

@@ -48,6 +48,7 @@ struct job {
 struct item {
     struct item *pin_next, *cid_next; /* in their buckets */
     struct item *report_next, *report_prev;
+    struct item *update_next;
     struct job *job;
     char *text;              /* of the failure to be reported */
     uint8_t *hints;          /* holders and update source, packed */
@@ -61,6 +62,7 @@ struct item {
     bool dropped : 1;        /* forgotten once its call has ended */
     bool expected : 1;       /* by the listing that is coming in */
     bool queued_report : 1;
+    bool updating : 1;       /* in work.updates */
     uint8_t n_cid;
     uint8_t cid[];
 };
@@ -81,6 +83,7 @@ struct work {
     uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
     struct item *report_first, *report_last;
     uint64_t n_reports;
+    struct item *updates;        /* that wait for their first attempt */
     struct buf texts;            /* of the reports moved out last */
     uint64_t wanted, wanted_xor, held_bytes, charged;
     uint64_t blocked, orphans, listed_orphans, now_ms;
@@ -100,6 +103,8 @@ bool work_cid_is(const struct item *i, const uint8_t *cid, size_t n);
 void work_item_hints(struct item *i, const uint32_t *holders, uint32_t n,
                      const struct cid *from);
 void work_item_fill(const struct item *i, struct work_item *out);
+/* The CID that it is to be updated from, or nothing. */
+struct span work_item_from(const struct item *i);
 void work_item_want(struct work *w, struct item *i, enum copy_want want);
 void work_item_held(struct work *w, struct item *i, bool held,
                     uint64_t size);
@@ -112,6 +117,15 @@ void work_ready(struct work *w, struct item *i); /* from any resting state */
 void work_stop(struct work *w, struct item *i);  /* asks a pin call to end */
 bool work_is_busy(const struct item *i);
 void work_end_call(struct work *w, struct item *i); /* to READY, unqueued */
+/* work_update.c */
+/* Those of that CID that wait for another's call. */
+void work_wake(struct work *w, const uint8_t *cid, size_t n);
+/* Whether a pin that was not tried yet comes of it. */
+bool work_is_source(const struct work *w, const struct item *i);
+/* From an order with a source until its first attempt has ended: what it comes
+ * from is not let go. Before its hints change: over. */
+void work_update_begin(struct work *w, struct item *i);
+void work_update_over(struct work *w, struct item *i);
 
 /* work_report.c */
 void work_report_set(struct work *w, struct item *i, enum report_state s);

@@ -123,6 +123,7 @@ void work_item_remove(struct work *w, struct item *i)
     struct item **at = &w->by_pin[pin_bucket(w, i->pin)];
 
     assert(i->job == NULL);
+    work_update_over(w, i);
     while (*at != i)
         at = &(*at)->pin_next;
     *at = i->pin_next;
@@ -186,6 +187,14 @@ void work_item_fill(const struct item *i, struct work_item *out)
     memcpy(out->from.bytes,
            i->hints + 2 + out->n_holders * sizeof(*out->holders),
            out->from.n);
+}
+
+struct span work_item_from(const struct item *i)
+{
+    if (i->hints == NULL)
+        return span_of(NULL, 0);
+    return span_of(i->hints + 2 + i->hints[0] * sizeof(uint32_t),
+                   i->hints[1]);
 }
 
 static void count_wanted(struct work *w, const struct item *i, bool add)

@@ -49,6 +49,7 @@ static void wait_for(struct work *w, struct item *i, uint64_t ms)
 static void fail(struct work *w, struct item *i, enum fail_code code,
                  const char *text)
 {
+    work_update_over(w, i);
     i->attempts++;
     i->cuts = 0;
     i->code = (uint8_t)(code == FAIL_NONE ? FAIL_OTHER : code);
@@ -61,6 +62,7 @@ static void fail(struct work *w, struct item *i, enum fail_code code,
 
 static void settle(struct work *w, struct item *i, enum report_state s)
 {
+    work_update_over(w, i);
     work_heap_remove(w, i);
     i->state = ITEM_SETTLED;
     i->attempts = 0;
@@ -105,15 +107,6 @@ static void begin_call(struct work *w, struct item *i)
     i->state = ITEM_LOOKING;
 }
 
-static void wake_others(struct work *w, struct item *i)
-{
-    struct item *o = work_cid_first(w, i->cid, i->n_cid);
-
-    for (; o != NULL; o = work_cid_next(o))
-        if (o->state == ITEM_BLOCKED)
-            work_ready(w, o);
-}
-
 void work_end_call(struct work *w, struct item *i)
 {
     struct job *j = i->job;
@@ -131,7 +124,7 @@ void work_end_call(struct work *w, struct item *i)
     i->job = NULL;
     free(j);
     i->state = ITEM_READY;
-    wake_others(w, i);
+    work_wake(w, i->cid, i->n_cid);
 }
 
 void work_stop(struct work *w, struct item *i)
@@ -162,6 +155,7 @@ static bool end_call(struct work *w, struct item *i)
  * gone, or denies everything, is found out by its checks meanwhile. */
 static void cut(struct work *w, struct item *i, const char *text)
 {
+    work_update_over(w, i);
     if (++i->cuts >= WORK_CUTS_MAX)
         fail(w, i, FAIL_DAEMON, text);
     else
@@ -210,7 +204,8 @@ static void start_item(struct work *w, struct item *i)
     struct work_item copy;
 
     assert(i->state == ITEM_READY && w->daemon_up);
-    if (other_busy(w, i)) {
+    if (other_busy(w, i) ||
+        (i->want == COPY_RELEASED && work_is_source(w, i))) {
         work_heap_remove(w, i);
         i->state = ITEM_BLOCKED;
         w->blocked++;
@@ -395,8 +390,8 @@ static bool may_update(const struct work *w, const struct item *i,
         return false;
     for (o = work_cid_first(w, from->bytes, from->n); o != NULL;
          o = work_cid_next(o))
-        if (o->held && !o->adopted && o->want == COPY_RECURSIVE &&
-            !work_is_busy(o))
+        if (o->held && !o->adopted && o->want != COPY_DIRECT &&
+            !work_is_busy(o)) /* what is to be let go waits for this */
             return true;
     return false;
 }

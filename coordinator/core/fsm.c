@@ -222,11 +222,13 @@ void fsm_save(struct fsm *f)
         claims_merge(p);
     fsm_value_settle(f);
     fsm_settle_states(f);
-    p->flags &= ~(3U << CLAIM_STATE_SHIFT | (uint32_t)PIN_BOUND);
+    p->flags &= ~(CLAIM_DERIVED | (uint32_t)PIN_BOUND);
     if (claims_bound(p))
         p->flags |= PIN_BOUND;
     if (p->org != 0)
         p->flags |= (uint32_t)fsm_state(f->store, p, p) << CLAIM_STATE_SHIFT;
+    if (p->salt != 0 && pin_state_of(p) == PIN_PENDING && fsm_wanted(p) == 0)
+        p->flags |= CLAIM_WAITING;
     assert((p->org == 0) == ((p->flags & PIN_RELEASING) != 0));
     p->todo = fsm_todo(f->store, p);
     store_pin_put(f->store, f->before.id == p->id ? &f->before : NULL, p);
@@ -362,6 +364,12 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_READS_PUT:
         fsm_reads_put(f, c, r);
         break;
+    case COMMAND_REQUEST_PUT:
+        fsm_request_put(f, c, r);
+        break;
+    case COMMAND_REQUEST_REMOVE:
+        fsm_request_remove(f, c, r);
+        break;
     }
 }
 
@@ -381,6 +389,8 @@ static void apply_one(struct fsm *f, const struct command *c,
     else if (fsm_may(f, c, r)) {
         f->most = 0;
         f->n_victims = 0;
+        f->made_ms = f->now_ms;
+        memset(f->credit, 0, sizeof(f->credit));
         dispatch(f, c, r);
     }
     fsm_org_settle(f);

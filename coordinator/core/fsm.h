@@ -18,12 +18,14 @@ struct fsm_result {
     char text[192];       /* for people; "" when accepted */
     uint64_t index;       /* of the entry */
     uint64_t time_ms;     /* log time of the entry */
-    /* CLAIM_PUT, CLAIM_REMOVE: the pin after (before) the operation; NODE_PUT:
+    /* CLAIM_PUT, CLAIM_REMOVE: the pin after (before) the operation, as with
+     * requests; NODE_PUT:
      * node; TOKEN_PUT: the token's id, or the principal's of a user. Valid
      * during the call. */
     const struct pin *pin;
     uint32_t node;
     uint64_t actor;
+    uint64_t claim;       /* REQUEST_PUT: its id */
     uint32_t needed, available; /* NO_CANDIDATES */
 };
 

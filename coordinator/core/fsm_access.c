@@ -37,6 +37,8 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_SCORE:
     case COMMAND_READS_PUT:
     case COMMAND_RATE:
+    case COMMAND_REQUEST_PUT:
+    case COMMAND_REQUEST_REMOVE:
         return VERB_PIN;
     case COMMAND_NODE_STATE:
     case COMMAND_NODE_REMOVE:
@@ -163,8 +165,10 @@ bool fsm_may(struct fsm *f, const struct command *c, struct fsm_result *r)
         return true;
     if (!find(f, c->actor, &f->actor, r))
         return false;
-    if (c->kind == COMMAND_CLAIM_PUT
-        && c->claim_put.who != f->actor.principal)
+    if ((command_is_claim(c->kind)
+         && c->claim_put.who != f->actor.principal)
+        || (c->kind == COMMAND_REQUEST_REMOVE
+            && c->request_remove.who != f->actor.principal))
         return deny(r, "another principal's claim");
     return may(f, c, r);
 }

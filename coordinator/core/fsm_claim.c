@@ -354,7 +354,7 @@ static bool set_own(struct fsm *f, struct claim *own, const struct terms *t,
     set_bytes(&own->meta, t->meta);
     if (own->id != 0 && old != NULL && same_own(old, own))
         return false;
-    own->created_ms = f->now_ms;
+    own->created_ms = f->made_ms;
     return true;
 }
 
@@ -454,7 +454,7 @@ static void put_plain(struct fsm *f, const struct command *c,
         return;
     }
     if (changed)
-        f->after.created_ms = f->now_ms;
+        f->after.created_ms = f->made_ms;
     if (f->after.id == 0)
         f->after.id = store_next_pin(f->store);
     accept(f, r);
@@ -520,8 +520,7 @@ static void release(struct fsm *f, enum copy_reason reason)
     fsm_save(f);
 }
 
-/* After claims of several went. */
-static void left(struct fsm *f, enum copy_reason reason)
+void fsm_claim_left(struct fsm *f, enum copy_reason reason)
 {
     struct pin *p = &f->after;
 
@@ -558,7 +557,7 @@ void fsm_claim_remove(struct fsm *f, const struct command *c,
         return;
     if (own != NULL)
         claims_drop(&f->after, own);
-    left(f, REASON_UNCLAIMED);
+    fsm_claim_left(f, REASON_UNCLAIMED);
     r->pin = &f->before;
 }
 
@@ -591,7 +590,7 @@ void fsm_expire(struct fsm *f, const struct command *c, struct fsm_result *r)
             continue;
         store_counts_change(f->store)->expired++;
         drop_expired(f);
-        left(f, REASON_EXPIRED);
+        fsm_claim_left(f, REASON_EXPIRED);
         r->verdict = VERDICT_ACCEPTED;
     }
 }

@@ -271,7 +271,8 @@ void fsm_settle_states(struct fsm *f)
             wants.flags |= PIN_OVER_QUOTA;
         wants.rmin = d.rmin;
         wants.rmax = d.rmax;
-        claims_set_state(p, orgs[k], fsm_state(f->store, p, &wants));
+        claims_set_state(p, orgs[k], fsm_state(f->store, p, &wants),
+                         fsm_wanted(p) == 0);
     }
 }
 

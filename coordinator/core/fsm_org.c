@@ -34,6 +34,18 @@ static uint64_t room(const struct org *o, struct bound b, int kind)
     return o->used[kind] < b.limit ? b.limit - o->used[kind] : 0;
 }
 
+/* … of who makes the claim, with what it gives up for it. */
+static uint64_t room_for(const struct fsm *f, const struct org *o,
+                         struct bound b, int kind)
+{
+    uint64_t back = o->id == f->command.org ? f->credit[kind] : 0;
+    struct org less = *o;
+
+    assert(back <= o->used[kind]);
+    less.used[kind] -= back;
+    return room(&less, b, kind);
+}
+
 static void refuse(struct fsm_result *r, const struct org *o, int kind,
                    uint64_t more, struct bound b)
 {
@@ -59,7 +71,7 @@ bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
     for (int k = 0; k < ORG_KINDS; k++) {
         struct bound bound = bound_of(o, k, f->now_ms);
 
-        if (b[k] <= a[k] || b[k] - a[k] <= room(o, bound, k))
+        if (b[k] <= a[k] || b[k] - a[k] <= room_for(f, o, bound, k))
             continue;
         if (r != NULL)
             refuse(r, o, k, b[k] - a[k], bound);
@@ -78,7 +90,7 @@ uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
     claims_charge(&f->before, org, a);
     claims_charge(&f->after, org, b);
     b[ORG_PHYSICAL] += physical;
-    left = room(o, bound_of(o, (int)k, f->now_ms), (int)k);
+    left = room_for(f, o, bound_of(o, (int)k, f->now_ms), (int)k);
     return b[k] > a[k] && b[k] - a[k] > left ? b[k] - a[k] - left : 0;
 }
 

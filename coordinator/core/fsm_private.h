@@ -39,6 +39,8 @@ struct fsm {
         bool all; /* or only the copies beyond its minimum */
     } victims[LIMIT_VICTIMS];
     struct buf meta;
+    uint64_t made_ms;         /* of a claim that the operation makes */
+    uint64_t credit[ORG_KINDS]; /* that its organisation gets back in it */
     uint64_t index, now_ms;   /* of the entry: its log time, never back */
     uint64_t stamp_ms;        /* the leader's clock: back when it was set */
     /* Order rows of one node that operations on many pins may still write in
@@ -77,6 +79,13 @@ void fsm_claim_remove(struct fsm *f, const struct command *c,
                       struct fsm_result *r);
 void fsm_expire(struct fsm *f, const struct command *c,
                 struct fsm_result *r);
+/* After claims went from `after`: it is written, or let go. */
+void fsm_claim_left(struct fsm *f, enum copy_reason reason);
+/* fsm_request.c */
+void fsm_request_put(struct fsm *f, const struct command *c,
+                     struct fsm_result *r);
+void fsm_request_remove(struct fsm *f, const struct command *c,
+                        struct fsm_result *r);
 /* fsm_demand.c: `after` and who claims it, one or several */
 /* Whether each can pay what `after` costs it more than `before`. */
 bool fsm_all_afford(const struct fsm *f);

@@ -261,6 +261,32 @@ void fsm_token_put(struct fsm *f, const struct command *c,
     }
 }
 
+/* Its requests are nobody else's to remove: while there are any, the row
+ * stays, without a way to come in by. */
+static void remove_principal(struct fsm *f, const struct principal *p)
+{
+    struct store_requests has = store_requests_of(f->store, p->id);
+    struct principal now = *p;
+    uint64_t n_requests = 0;
+    uint32_t n;
+    const struct token *all = store_tokens(f->store, &n);
+
+    for (int k = 0; k < REQUEST_STATES; k++)
+        n_requests += has.n[k];
+    if (n_requests == 0) {
+        store_principal_remove(f->store, p->id);
+        return;
+    }
+    for (uint32_t k = n; k-- > 0;) {
+        if (all[k].principal == now.id)
+            store_token_remove(f->store, all[k].id);
+    }
+    now.verbs = 0;
+    set_text(now.prefix, sizeof(now.prefix), "");
+    set_text(now.password, sizeof(now.password), "");
+    store_principal_put(f->store, &now);
+}
+
 void fsm_token_remove(struct fsm *f, const struct command *c,
                       struct fsm_result *r)
 {
@@ -275,7 +301,7 @@ void fsm_token_remove(struct fsm *f, const struct command *c,
     else if (t != NULL)
         store_token_remove(f->store, id);
     else
-        store_principal_remove(f->store, id);
+        remove_principal(f, p);
 }
 
 void fsm_token_expire(struct fsm *f)

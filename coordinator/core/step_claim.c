@@ -213,6 +213,17 @@ static uint32_t least(const struct step *s, const struct command_claim_put *x,
     return minimum > have ? minimum - have : 0;
 }
 
+/* What a request takes the place of: its nodes have what both have. */
+static const struct pin *replaced(struct step *s,
+                                  const struct command_claim_put *x)
+{
+    return x->old_id != 0
+                   && store_request_find(s->store, x->old_id, x->old_salt,
+                                         &s->other)
+               ? &s->other
+               : NULL;
+}
+
 void step_plan_claim(struct step *s, struct command *c,
                      const struct step_clock *clock)
 {
@@ -223,7 +234,7 @@ void step_plan_claim(struct step *s, struct command *c,
     struct preferred first;
     int32_t max = x->rmax;
 
-    assert(c->kind == COMMAND_CLAIM_PUT && x->n_places <= LIMIT_COPIES);
+    assert(command_is_claim(c->kind) && x->n_places <= LIMIT_COPIES);
     if (!store_pin_find(s->store, &x->cid, p)) {
         pin_reset(p);
         p->cid = x->cid;
@@ -235,7 +246,7 @@ void step_plan_claim(struct step *s, struct command *c,
             max = from->rmax;
         }
     }
-    find_preferred(s, x, from, &first);
+    find_preferred(s, x, from != NULL ? from : replaced(s, x), &first);
     struct plan_input in = {
         .nodes = s->plan_nodes,
         .n_nodes = step_node_plan(s, clock->now_ms),

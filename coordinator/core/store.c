@@ -37,9 +37,20 @@ static const char *const pragmas[] = {
     "flags INT NOT NULL, rmin INT NOT NULL, rmax INT NOT NULL,"              \
     "created INT NOT NULL, expires INT NOT NULL, paid INT NOT NULL,"         \
     "name TEXT, meta BLOB) STRICT"
+#define STORE_REQUEST_COLUMNS                                                \
+    "pinning INT NOT NULL DEFAULT 0, pinned INT NOT NULL DEFAULT 0,"         \
+    "failed INT NOT NULL DEFAULT 0, queued INT NOT NULL DEFAULT 0"
+#define STORE_ADD_COLUMN(name)                                               \
+    "ALTER TABLE principal ADD COLUMN " name " INT NOT NULL DEFAULT 0;"
+#define STORE_INDEX_REQUEST                                                  \
+    "CREATE INDEX pin_request ON pin(who," STORE_REQUEST ",created) "        \
+    "WHERE salt<>0;"                                                         \
+    "CREATE INDEX claim_request ON claim(who," STORE_REQUEST ",created) "    \
+    "WHERE salt<>0"
 #define STORE_TABLES_ACCESS                                                  \
     "CREATE TABLE principal(id INTEGER PRIMARY KEY, org INT NOT NULL,"       \
-    "doc BLOB NOT NULL) STRICT;"                                             \
+    "doc BLOB NOT NULL, last INT NOT NULL DEFAULT 0,"                        \
+    STORE_REQUEST_COLUMNS ") STRICT;"                                        \
     "CREATE TABLE token(id INTEGER PRIMARY KEY, principal INT NOT NULL,"     \
     "expires INT NOT NULL, doc BLOB NOT NULL) STRICT"
 #define STORE_INDEX_EVERYWHERE                                               \
@@ -96,7 +107,8 @@ static const char *const schema[] = {
     STORE_TABLE_VALUE,
     STORE_INDEX_VALUE,
     STORE_TABLE_SOURCE,
-    "INSERT INTO fsm(k,v) VALUES(8,5)", /* STORE_HEAD_SCHEMA */
+    STORE_INDEX_REQUEST,
+    "INSERT INTO fsm(k,v) VALUES(8,6)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -141,7 +153,8 @@ static_assert(PIN_BOUND == 2097152, "as the index has it");
 
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
- * third neither values, tokens nor policies, the fourth no sources of reads. */
+ * third neither values, tokens nor policies, the fourth no sources of reads,
+ * the fifth no requests. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -158,9 +171,17 @@ static enum err raise_schema(struct store *s, uint64_t from,
         e = store_db_exec(&s->d, STORE_INDEX_BOUND ";"
                           STORE_TABLE_VALUE ";" STORE_INDEX_VALUE ";"
                           STORE_TABLES_ACCESS, why);
+    if (e == ERR_OK && from <= 4)
+        e = store_db_exec(&s->d, STORE_TABLE_SOURCE, why);
+    if (e == ERR_OK && (from == 4 || from == 5))
+        e = store_db_exec(&s->d, STORE_ADD_COLUMN("last")
+                          STORE_ADD_COLUMN("pinning")
+                          STORE_ADD_COLUMN("pinned")
+                          STORE_ADD_COLUMN("failed")
+                          STORE_ADD_COLUMN("queued"), why);
     if (e == ERR_OK)
-        e = store_db_exec(&s->d, STORE_TABLE_SOURCE ";"
-                          "UPDATE fsm SET v=5 WHERE k=8;COMMIT", why);
+        e = store_db_exec(&s->d, STORE_INDEX_REQUEST ";"
+                          "UPDATE fsm SET v=6 WHERE k=8;COMMIT", why);
     return e;
 }
 

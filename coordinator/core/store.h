@@ -22,7 +22,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 5 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 6 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -127,6 +127,14 @@ void store_principal_put(struct store *s, const struct principal *p);
 void store_principal_remove(struct store *s, uint64_t id); /* tokens too */
 void store_token_put(struct store *s, const struct token *t); /* a new one */
 void store_token_remove(struct store *s, uint64_t id);
+/* Time of its newest request. */
+void store_principal_stamp(struct store *s, uint64_t id, uint64_t last_ms);
+/* How many requests a principal has, by what has come of them: derived, kept
+ * up to date by the store. Zeros for one without a row. */
+struct store_requests {
+    uint64_t n[REQUEST_STATES];
+};
+struct store_requests store_requests_of(const struct store *s, uint64_t id);
 
 const struct coordinator_row *store_coordinators(const struct store *s,
                                                  uint32_t *n);
@@ -149,6 +157,9 @@ bool store_pin_find(struct store *s, const struct cid *cid, struct pin *out);
 bool store_fail_get(struct store *s, uint64_t pin, uint32_t node,
                     struct fail *out);
 uint64_t store_next_pin(struct store *s); /* takes an id */
+/* The pin on which a claim with that id and salt, not 0, is. */
+bool store_request_find(struct store *s, uint64_t id, uint64_t salt,
+                        struct pin *out);
 /* Insert, or update of the row as a whole; todo is computed by the caller.
  * `before` is the row as it was read (NULL: insert): copies are compared
  * with it, so that the log of orders (node_log), the counters of nodes and
@@ -262,6 +273,28 @@ bool store_reader_fail(struct store_reader *r, uint64_t pin, uint32_t node,
                        struct fail *out);
 bool store_reader_value(struct store_reader *r, uint64_t pin, uint32_t org,
                         struct value *out);
+/* The id that the next pin or claim gets: none at or above it is there yet. */
+uint64_t store_reader_next_claim(struct store_reader *r);
+bool store_reader_request(struct store_reader *r, uint64_t id, uint64_t salt,
+                          struct pin *out);
+/* Whether there is such a principal; else zeros. */
+bool store_reader_requests(struct store_reader *r, uint64_t who,
+                           struct store_requests *out);
+/* Requests of one principal with one status, made after and before those
+ * times, in ms, by an index. */
+uint64_t store_reader_requests_count(struct store_reader *r, uint64_t who,
+                                     enum request_status status,
+                                     uint64_t after_ms, uint64_t before_ms);
+/* Its requests made before that time, newest first, of those statuses (bit by
+ * number): begin, then next until it gives false, then end. */
+struct store_request {
+    uint64_t id, pin, created_ms;
+};
+void store_reader_requests_scan(struct store_reader *r, uint64_t who,
+                                unsigned statuses, uint64_t before_ms);
+bool store_reader_requests_next(struct store_reader *r,
+                                struct store_request *out);
+void store_reader_requests_end(struct store_reader *r);
 enum store_ranks {
     STORE_RANKS_CHEAPEST, STORE_RANKS_DEAREST, /* of what is held */
     STORE_RANKS_CANDIDATES                     /* the most valuable first */

@@ -407,6 +407,7 @@ void store_memory_write(struct store *s)
         write_nodes(s);
     if (s->orgs_dirty)
         store_org_write(s);
+    store_access_write(s);
     for (uint32_t k = 0; k < s->n_origins; k++) {
         struct store_origin *o = s->origins[k];
 

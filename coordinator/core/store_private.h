@@ -24,6 +24,10 @@ struct sqlite3_stmt;
 #define STORE_CLAIMS                                                         \
     "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
 
+/* What has come of a request: an index is over it (REQUEST_STATES of them). */
+#define STORE_REQUEST "flags>>9&11"
+#define STORE_CLAIM_PIN "SELECT pin FROM claim WHERE id=?1"
+
 /* Statements of the writer. A partial index is found only through its own
  * literal WHERE term (specs/storage.md 6.5); a column of an index stands in
  * SET only where it changes (6.4), hence the variants of the update. */
@@ -87,11 +91,14 @@ struct sqlite3_stmt;
                  "created=excluded.created,expires=excluded.expires,"        \
                  "paid=excluded.paid,name=excluded.name,meta=excluded.meta," \
                  "who=excluded.who")                                         \
+    X(CLAIM_PIN, STORE_CLAIM_PIN)                                            \
     X(CLAIM_NEXT, "SELECT id FROM claim WHERE id>?1 ORDER BY id LIMIT 1")    \
     X(CLAIM_DELETE, "DELETE FROM claim WHERE id=?1")                         \
     X(ORG_DELETE, "DELETE FROM org WHERE id=?1")                             \
     X(PRINCIPAL_PUT, "INSERT INTO principal(id,org,doc) VALUES(?1,?2,?3) "   \
                      "ON CONFLICT(id) DO UPDATE SET doc=excluded.doc")       \
+    X(PRINCIPAL_REQUESTS, "UPDATE principal SET last=?2,pinning=?3,"         \
+                          "pinned=?4,failed=?5,queued=?6 WHERE id=?1")       \
     X(PRINCIPAL_DELETE, "DELETE FROM principal WHERE id=?1")                 \
     X(TOKEN_PUT, "INSERT INTO token(id,principal,expires,doc) "              \
                  "VALUES(?1,?2,?3,?4)")                                      \
@@ -144,6 +151,12 @@ enum store_statement {
 /* Statements of a reader. */
 #define STORE_READER_TODO                                                    \
     "SELECT id FROM pin WHERE todo<>0 AND todo=?1 AND id>?2 ORDER BY id"
+#define STORE_READER_PINS                                                    \
+    "SELECT created,id,id FROM pin WHERE salt<>0 AND who=?1 "                \
+    "AND " STORE_REQUEST "=?2 AND created<?3 ORDER BY created DESC"
+#define STORE_READER_CLAIMS                                                  \
+    "SELECT created,id,pin FROM claim WHERE salt<>0 AND who=?1 "             \
+    "AND " STORE_REQUEST "=?2 AND created<?3 ORDER BY created DESC"
 #define STORE_READER_STATEMENTS(X)                                           \
     X(BEGIN, "BEGIN")                                                        \
     X(END, "COMMIT")                                                         \
@@ -153,6 +166,23 @@ enum store_statement {
     X(FAIL_GET, "SELECT attempts,at,code,text FROM fail "                    \
                 "WHERE pin=?1 AND node=?2")                                  \
     X(CLAIMS, STORE_CLAIMS)                                                  \
+    X(CLAIM_PIN, STORE_CLAIM_PIN)                                            \
+    X(REQUESTS, "SELECT pinning,pinned,failed,queued FROM principal "        \
+                "WHERE id=?1")                                               \
+    X(COUNT_PINS, "SELECT count(*) FROM pin WHERE salt<>0 AND who=?1 "       \
+                  "AND " STORE_REQUEST "=?2 AND created>?3 "                 \
+                  "AND created<?4")                                          \
+    X(COUNT_CLAIMS, "SELECT count(*) FROM claim WHERE salt<>0 AND who=?1 "   \
+                    "AND " STORE_REQUEST "=?2 AND created>?3 "               \
+                    "AND created<?4")                                        \
+    X(PINS_0, STORE_READER_PINS)                                             \
+    X(PINS_1, STORE_READER_PINS)                                             \
+    X(PINS_2, STORE_READER_PINS)                                             \
+    X(PINS_3, STORE_READER_PINS)                                             \
+    X(CLAIMS_0, STORE_READER_CLAIMS)                                         \
+    X(CLAIMS_1, STORE_READER_CLAIMS)                                         \
+    X(CLAIMS_2, STORE_READER_CLAIMS)                                         \
+    X(CLAIMS_3, STORE_READER_CLAIMS)                                         \
     X(VALUE_GET, STORE_VALUE)                                                \
     X(VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "                   \
               "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")           \
@@ -332,6 +362,9 @@ struct store_reader {
     bool begun, listing, only_todo;
     bool stepped; /* the list stands on a row */
     uint64_t heads[STORE_CLASSES]; /* next id of each class, 0: none */
+    bool requesting;
+    /* Next of each status, of pins and then of claims; created 0: none. */
+    struct store_request requests[2 * REQUEST_STATES];
 };
 
 /* store_counts.c */
@@ -354,6 +387,15 @@ void store_memory_sum(struct store *s, struct store_sum *sum);
 /* --- store_token.c ------------------------------------------------------- */
 enum err store_access_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_access_free(struct store *s);
+void store_access_write(struct store *s);
+/* store_request.c: the requests of `before` go, those of `after` come. */
+void store_request_change(struct store *s, const struct pin *before,
+                          const struct pin *after);
+/* One more or less of a principal that may be gone. */
+void store_requests_add(struct store *s, uint64_t who,
+                        enum request_status status, bool more);
+/* The number of a status in STORE_REQUEST. */
+unsigned store_request_key(enum request_status s);
 /* --- store_org.c: organisations and what they use ------------------------- */
 enum err store_org_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_org_write(struct store *s);

@@ -101,6 +101,8 @@ void store_reader_end(struct store_reader *r)
     assert(r->begun);
     if (r->listing)
         store_reader_scan_end(r);
+    if (r->requesting)
+        store_reader_requests_end(r);
     STORE_DO(&r->d, STORE_R_END, "");
     r->begun = false;
 }

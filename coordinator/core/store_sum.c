@@ -115,15 +115,13 @@ static void pin_row(struct buf *b, const struct pin *p)
 
 static void claim_numbers(struct buf *b, uint64_t pin, const struct claim *c)
 {
-    const uint32_t derived = 3U << CLAIM_STATE_SHIFT;
-
     buf_byte(b, TABLE_CLAIM);
     add_number(b, c->id);
     add_number(b, pin);
     add_number(b, c->org);
     add_number(b, c->who);
     add_number(b, c->salt);
-    add_number(b, c->flags & 0xffffU & ~derived);
+    add_number(b, c->flags & 0xffffU & ~CLAIM_DERIVED);
     add_number(b, (uint64_t)(int64_t)c->rmin);
     add_number(b, (uint64_t)(int64_t)c->rmax);
     add_number(b, c->created_ms);
@@ -261,6 +259,8 @@ static void principal_row(struct buf *b, const struct principal *p)
     add_number(b, p->verbs);
     add_text(b, p->prefix);
     add_text(b, p->password);
+    if (p->last_ms != 0) /* who never made a request hashes as before */
+        add_number(b, p->last_ms);
 }
 
 void store_sum_principal(struct store_sum *s, struct buf *scratch,

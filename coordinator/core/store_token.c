@@ -17,6 +17,9 @@ struct store_access {
     uint32_t n_principals, size_principals;
     struct token *tokens; /* by id */
     uint32_t n_tokens, size_tokens;
+    struct store_requests *requests; /* beside the principals */
+    uint64_t *dirty; /* ids of principals whose times or numbers changed */
+    uint32_t n_dirty, size_dirty;
     uint64_t version;
     uint64_t next_expiry; /* of all tokens, UINT64_MAX none */
     bool expiry_known;    /* … it is */
@@ -98,7 +101,97 @@ static void expiry_goes(struct store_access *a, uint64_t at)
         a->expiry_known = false;
 }
 
+/* --- requests ------------------------------------------------------------ */
+static struct principal *row_of(const struct store_access *a, uint64_t id)
+{
+    uint32_t at = access_principal_at(a->principals, a->n_principals, id);
+
+    return at < a->n_principals && a->principals[at].id == id
+               ? &a->principals[at] : NULL;
+}
+
+static void set_dirty(struct store_access *a, uint64_t id)
+{
+    if (a->n_dirty > 0 && a->dirty[a->n_dirty - 1] == id)
+        return;
+    if (a->n_dirty == a->size_dirty) {
+        a->size_dirty = 2 * a->size_dirty + 16;
+        a->dirty = mem_grow(a->dirty, a->size_dirty, sizeof(*a->dirty));
+    }
+    a->dirty[a->n_dirty++] = id;
+}
+
+struct store_requests store_requests_of(const struct store *s, uint64_t id)
+{
+    const struct store_access *a = of(s);
+    const struct principal *p = row_of(a, id);
+
+    return p != NULL ? a->requests[p - a->principals]
+                     : (struct store_requests){{0}};
+}
+
+/* Who has been removed counts no more. */
+void store_requests_add(struct store *s, uint64_t who,
+                        enum request_status status, bool more)
+{
+    struct store_access *a = of(s);
+    const struct principal *p = row_of(a, who);
+    uint64_t *n;
+
+    if (p == NULL)
+        return;
+    n = &a->requests[p - a->principals].n[status];
+    assert(more || *n > 0);
+    *n = more ? *n + 1 : *n - 1;
+    set_dirty(a, who);
+}
+
+/* The picture of who may ask (access.h) is as it was: no new version. */
+void store_principal_stamp(struct store *s, uint64_t id, uint64_t last_ms)
+{
+    struct store_access *a = of(s);
+    struct principal *p = row_of(a, id), before;
+
+    assert(p != NULL && last_ms > p->last_ms);
+    store_begin(s);
+    before = *p;
+    p->last_ms = last_ms;
+    store_sum_principal(&s->sum, &s->scratch, &before, p);
+    set_dirty(a, id);
+}
+
+void store_access_write(struct store *s)
+{
+    struct store_access *a = of(s);
+
+    for (uint32_t k = 0; k < a->n_dirty; k++) {
+        const struct principal *p = row_of(a, a->dirty[k]);
+        const uint64_t *n;
+
+        if (p == NULL)
+            continue;
+        n = a->requests[p - a->principals].n;
+        STORE_DO(&s->d, STORE_Q_PRINCIPAL_REQUESTS, "uuuuuu", p->id,
+                 p->last_ms, n[REQUEST_PINNING], n[REQUEST_PINNED],
+                 n[REQUEST_FAILED], n[REQUEST_QUEUED]);
+    }
+    a->n_dirty = 0;
+}
+
 /* --- writing ------------------------------------------------------------- */
+static void grow(struct store_access *a)
+{
+    if (a->n_principals == a->size_principals) {
+        a->size_principals = 2 * a->size_principals + 16;
+        a->principals = mem_grow(a->principals, a->size_principals,
+                                 sizeof(*a->principals));
+        a->requests = mem_grow(a->requests, a->size_principals,
+                               sizeof(*a->requests));
+    }
+    memset(&a->requests[a->n_principals], 0, sizeof(*a->requests));
+    a->n_principals++;
+}
+
 void store_principal_put(struct store *s, const struct principal *p)
 {
     struct store_access *a = of(s);
@@ -110,13 +203,8 @@ void store_principal_put(struct store *s, const struct principal *p)
     store_sum_principal(&s->sum, &s->scratch,
                         old ? &a->principals[at] : NULL, p);
     if (!old) {
-        assert(at == a->n_principals); /* ids only grow */
-        if (a->n_principals == a->size_principals) {
-            a->size_principals = 2 * a->size_principals + 16;
-            a->principals = mem_grow(a->principals, a->size_principals,
-                                     sizeof(*a->principals));
-        }
-        a->n_principals++;
+        assert(at == a->n_principals && p->last_ms == 0); /* ids only grow */
+        grow(a);
     }
     a->principals[at] = *p;
     a->version++;
@@ -178,6 +266,8 @@ void store_principal_remove(struct store *s, uint64_t id)
     store_sum_principal(&s->sum, &s->scratch, p, NULL);
     a->n_principals--;
     memmove(p, p + 1, (a->n_principals - at) * sizeof(*p));
+    memmove(&a->requests[at], &a->requests[at + 1],
+            (a->n_principals - at) * sizeof(*a->requests));
     a->version++;
     STORE_DO(&s->d, STORE_Q_PRINCIPAL_DELETE, "u", id);
 }
@@ -196,15 +286,15 @@ static enum err read_principal(struct store *s, sqlite3_stmt *q,
     struct store_access *a = of(s);
     struct principal *p;
 
-    if (a->n_principals == a->size_principals) {
-        a->size_principals = 2 * a->size_principals + 16;
-        a->principals = mem_grow(a->principals, a->size_principals,
-                                 sizeof(*a->principals));
-    }
-    p = &a->principals[a->n_principals++];
+    grow(a);
+    p = &a->principals[a->n_principals - 1];
     memset(p, 0, sizeof(*p));
     p->id = (uint64_t)sqlite3_column_int64(q, 0);
     p->org = (uint32_t)sqlite3_column_int64(q, 1);
+    p->last_ms = (uint64_t)sqlite3_column_int64(q, 3);
+    for (int k = 0; k < REQUEST_STATES; k++)
+        a->requests[a->n_principals - 1].n[k] =
+            (uint64_t)sqlite3_column_int64(q, 4 + k);
     return store_row_principal_read(doc_of(q, 2), p, why);
 }
 
@@ -255,7 +345,8 @@ enum err store_access_load(struct store *s, struct err_text *why)
 
     s->access = mem_alloc(sizeof(*s->access));
     s->access->version = 1;
-    e = load(s, "SELECT id,org,doc FROM principal ORDER BY id",
+    e = load(s, "SELECT id,org,doc,last,pinning,pinned,failed,queued "
+                "FROM principal ORDER BY id",
              read_principal, why);
     if (e == ERR_OK)
         e = load(s, "SELECT id,principal,expires,doc FROM token ORDER BY id",
@@ -268,6 +359,8 @@ void store_access_free(struct store *s)
     if (s->access == NULL)
         return;
     free(s->access->principals);
+    free(s->access->requests);
+    free(s->access->dirty);
     free(s->access->tokens);
     free(s->access);
 }

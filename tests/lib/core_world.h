@@ -624,6 +624,41 @@ WORLD_UNUSED static void check_org_rows(struct store *s, struct store_sum *sum)
     buf_free(&row);
 }
 
+/* Requests of principals, counted anew. */
+WORLD_UNUSED static void check_owners(struct world *w, struct store_sum *sum)
+{
+    struct store *s = w->store;
+    struct buf scratch = BUF_INIT;
+    uint32_t n, n_tokens;
+    const struct principal *all = store_principals(s, &n);
+    const struct token *tokens = store_tokens(s, &n_tokens);
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct store_requests seen = {{0}}, kept;
+
+        for (uint64_t id = 1; id < s->head[STORE_HEAD_NEXT_PIN]; id++) {
+            const struct pin *p = world_pin(w, id);
+
+            if (p == NULL)
+                continue;
+            if (p->n_claims == 0 && p->org != 0 && p->salt != 0
+                && p->who == all[k].id)
+                seen.n[request_status_of(p->flags)]++;
+            for (uint32_t i = 0; i < p->n_claims; i++) {
+                if (p->claims[i].salt != 0 && p->claims[i].who == all[k].id)
+                    seen.n[request_status_of(p->claims[i].flags)]++;
+            }
+        }
+        kept = store_requests_of(s, all[k].id);
+        for (int i = 0; i < REQUEST_STATES; i++)
+            assert_int_equal(seen.n[i], kept.n[i]);
+        store_sum_principal(sum, &scratch, NULL, &all[k]);
+    }
+    for (uint32_t k = 0; k < n_tokens; k++)
+        store_sum_token(sum, &scratch, NULL, &tokens[k]);
+    buf_free(&scratch);
+}
+
 /* Everything derived, made anew from the rows: state hash, counters, the log
  * of orders, failures, work. */
 WORLD_UNUSED static void world_check(struct world *w)
@@ -674,6 +709,7 @@ WORLD_UNUSED static void world_check(struct world *w)
     assert_int_equal(claims, store_claim_rows(s));
     check_counts(s, &census);
     check_org_rows(s, &sum);
+    check_owners(w, &sum);
     store_memory_sum(s, &sum);
     store_sum_bytes(&sum, made);
     store_hash(s, kept);

@@ -698,6 +698,8 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_COORDINATOR_PUT:
     case COMMAND_TOKEN_PUT:
     case COMMAND_TOKEN_REMOVE:
+    case COMMAND_REQUEST_PUT:
+    case COMMAND_REQUEST_REMOVE:
         break;
     }
 }

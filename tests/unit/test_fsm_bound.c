@@ -399,6 +399,8 @@ static void the_index(void **state)
     join(w, 2);
     store_flush(w->store);
     assert_int_equal(store_db_exec(&w->store->d, "DROP INDEX pin_bound;"
+                                   "DROP INDEX pin_request;"
+                                   "DROP INDEX claim_request;"
                                    "DROP TABLE value;"
                                    "DROP TABLE source;"
                                    "DROP TABLE principal;"

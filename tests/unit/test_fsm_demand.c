@@ -658,6 +658,7 @@ static void from_the_second_schema(void **state)
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE claim;"
                                    "DROP TABLE value;"
                                    "DROP TABLE source;"
+                                   "DROP INDEX pin_request;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "DELETE FROM fsm WHERE k IN (11,12);"

@@ -452,6 +452,7 @@ static void from_the_first_schema(void **state)
                                    "DROP TABLE claim;"
                                    "DROP TABLE value;"
                                    "DROP TABLE source;"
+                                   "DROP INDEX pin_request;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "UPDATE fsm SET v=1 WHERE k=8", NULL),

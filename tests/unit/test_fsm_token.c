@@ -307,6 +307,8 @@ static void from_the_third_schema(void **state)
     assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE principal;"
                                    "DROP TABLE value;"
                                    "DROP TABLE source;"
+                                   "DROP INDEX pin_request;"
+                                   "DROP INDEX claim_request;"
                                    "DROP TABLE token;"
                                    "DELETE FROM fsm WHERE k=12;"
                                    "UPDATE fsm SET v=3 WHERE k=8", NULL),

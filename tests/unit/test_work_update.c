@@ -69,20 +69,59 @@ static void test_no_update_from_what_is_not_ours(void **state)
     world_free(w);
 }
 
-static void test_no_update_from_what_is_let_go(void **state)
+/* What is let go in favour of an update stays until that was tried. */
+static void test_what_is_let_go_waits_for_an_update(void **state)
 {
     struct world *w = world_new();
 
     (void)state;
     world_order(w, 5, 1, COPY_RECURSIVE);
     world_settle(w);
+    world_reports(w);
     work_pause(w->work, true, w->now);
     world_order(w, 5, 1, COPY_RELEASED);
     order_from(w, 6, 2, 1);
     work_pause(w->work, false, w->now);
     work_tick(w->work, w->now);
-    assert_false(updates(w));
+    assert_true(updates(w));
+    assert_int_equal(w->n_wishes, 1);
     world_settle(w);
+    world_reports(w);
+    assert_int_equal(w->n, 2);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
+static void test_what_is_let_go_waits_once(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    w->held[2].pin_error = ERR_TIMEOUT;
+    work_pause(w->work, true, w->now);
+    order_from(w, 6, 2, 1);
+    world_order(w, 5, 1, COPY_RELEASED);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    assert_true(updates(w));
+    world_settle(w);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    /* … nor for what is not wanted any more. */
+    world_order(w, 7, 3, COPY_RECURSIVE);
+    world_settle(w);
+    work_pause(w->work, true, w->now);
+    order_from(w, 8, 4, 3);
+    world_order(w, 7, 3, COPY_RELEASED);
+    work_tick(w->work, w->now);
+    world_order(w, 8, 4, COPY_RELEASED);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    world_settle(w);
+    assert_int_equal(w->held[3].type, WORK_FOUND_NOTHING);
     world_free(w);
 }
 
@@ -256,7 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_update_comes_from_what_we_hold),
         cmocka_unit_test(test_no_update_from_what_is_not_ours),
-        cmocka_unit_test(test_no_update_from_what_is_let_go),
+        cmocka_unit_test(test_what_is_let_go_waits_for_an_update),
+        cmocka_unit_test(test_what_is_let_go_waits_once),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
         cmocka_unit_test(test_releases_after_an_update),
         cmocka_unit_test(test_an_outcome_answers_its_own_order_only),

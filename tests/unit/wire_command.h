@@ -14,7 +14,8 @@ static const enum command_kind wire_commands[] = {
     COMMAND_NODE_STATE, COMMAND_NODE_REMOVE, COMMAND_ORG_PUT,
     COMMAND_CONFIG_PUT, COMMAND_COORDINATOR_PUT, COMMAND_TOKEN_PUT,
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
-    COMMAND_RATE, COMMAND_FORMULA, COMMAND_MAINTAIN, COMMAND_READS,
+    COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
+    COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
@@ -203,6 +204,21 @@ static inline void wire_claim_put(struct wire_command *w, bool full)
     c->places[1] = (struct command_place){2, REASON_PLACED};
 }
 
+static inline void wire_request_put(struct wire_command *w, bool full)
+{
+    struct command_claim_put *c = &w->c.claim_put;
+
+    wire_claim_put(w, full);
+    c->from.n = 0;
+    c->expires_ms = c->size = 0;
+    c->set_name = false;
+    c->flags &= (uint16_t)~CLAIM_ELASTIC;
+    c->salt = full ? 0xfedcba9876543210 : 1;
+    c->who = full ? 0x1122334455 : 2;
+    c->old_id = full ? 77 : 0;
+    c->old_salt = full ? 0x8000000000000001 : 0;
+}
+
 static inline void wire_body(struct wire_command *w)
 {
     struct command *c = &w->c;
@@ -325,6 +341,11 @@ static inline void wire_command(struct wire_command *w,
         wire_claim_put(w, full);
     if (kind == COMMAND_CLAIM_REMOVE)
         c->claim_remove.cid = wire_cid(0x71, 3);
+    if (kind == COMMAND_REQUEST_PUT)
+        wire_request_put(w, full);
+    if (kind == COMMAND_REQUEST_REMOVE)
+        c->request_remove = (struct command_request_remove){
+            300, 0xfedcba9876543210, 2};
     if (kind == COMMAND_REPORT) {
         c->report.node = 3;
         c->report.items = w->items;
@@ -401,6 +422,8 @@ static inline void wire_same_claim(const struct command_claim_put *a,
     SAME(size);
     SAME(salt);
     SAME(who);
+    SAME(old_id);
+    SAME(old_salt);
     SAME_SPAN(name);
     SAME_SPAN(meta);
     SAME(n_places);
@@ -590,6 +613,14 @@ static inline void wire_same_body(const struct command *a,
         SAME(reads.seq);
         SAME(reads.n);
         wire_same_reads(a->reads.items, b->reads.items, a->reads.n);
+        break;
+    case COMMAND_REQUEST_PUT:
+        wire_same_claim(&a->claim_put, &b->claim_put);
+        break;
+    case COMMAND_REQUEST_REMOVE:
+        SAME(request_remove.id);
+        SAME(request_remove.salt);
+        SAME(request_remove.who);
         break;
     }
 }
