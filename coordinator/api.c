@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEGMENT_MAX = HTTP_TARGET_BYTES + 1, ALLOW_MAX = 64 };
+enum { SEGMENT_MAX = HTTP_TARGET_BYTES + 1, ALLOW_MAX = 64,
+       PSA_BYTES = 4 };
 
 /* --- life of a call ----------------------------------------------------- */
 
@@ -116,6 +117,7 @@ void api_refuse(struct api_call *c, const struct replica_result *r)
         {VERDICT_INVALID, 400},    {VERDICT_DENIED, 403},
         {VERDICT_NOT_FOUND, 404},  {VERDICT_CONFLICT, 409},
         {VERDICT_OVER_QUOTA, 403}, {VERDICT_NO_CANDIDATES, 500},
+        {VERDICT_RATE_LIMIT, 429},
     };
 
     if (r->error != ERR_OK) {
@@ -350,12 +352,27 @@ void api_route(struct api_call *c, const struct http_head *h)
         f.route->handle(c, h);
 }
 
+/* The Pinning Service API by the cluster's door: /psa is its root. */
+static bool is_psa(const struct http_head *h)
+{
+    return h->path.n >= PSA_BYTES && memcmp(h->path.p, "/psa", PSA_BYTES) == 0
+           && (h->path.n == PSA_BYTES || h->path.p[PSA_BYTES] == '/');
+}
+
 static void on_request(struct http_request *r, const struct http_head *h)
 {
     struct api_call *c = mem_alloc(sizeof *c);
+    struct http_head under;
 
     c->api = r->app;
     c->door = api_doorway(http_door(r));
+    if (http_door(r) == API_CLUSTER && is_psa(h)) {
+        c->door = api_doorway(API_PINNING);
+        under = *h;
+        under.path.p += PSA_BYTES;
+        under.path.n -= PSA_BYTES;
+        h = &under;
+    }
     c->ticket = http_ticket_of(r);
     c->begun_ns = uv_hrtime();
     c->refs = 1;

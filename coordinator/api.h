@@ -94,6 +94,7 @@ struct api_route {
 /* What a listener serves; http_door(). */
 enum api_door {
     API_CLUSTER,
+    API_PINNING,
     API_PROBES, /* in clear and open to all, so reads only */
     API_DOORS
 };
@@ -106,6 +107,7 @@ struct api_doorway {
     void (*error)(struct buf *out, int status, const char *text);
     bool open;     /* asks nobody who it is */
     bool redirect; /* from a path with a slash at its end; else 404 */
+    bool bearer;   /* always asks for a token */
 };
 
 struct api_param {
@@ -285,5 +287,9 @@ void api_repair_resume(struct api_call *c, const struct http_head *h);
 void api_plan(struct api_call *c, const struct http_head *h);
 void api_verify_pin(struct api_call *c, const struct http_head *h);
 void api_verify_node(struct api_call *c, const struct http_head *h);
+void api_psa_list(struct api_call *c, const struct http_head *h);
+void api_psa_put(struct api_call *c, const struct http_head *h);
+void api_psa_get(struct api_call *c, const struct http_head *h);
+void api_psa_delete(struct api_call *c, const struct http_head *h);
 
 #endif

@@ -50,6 +50,9 @@ static enum api_admit wrong(struct api_call *c, enum scheme s)
     if (s == SCHEME_BEARER)
         refuse(c, "unauthorized: invalid token",
                "Bearer " REALM ", error=\"invalid_token\"", NULL);
+    else if (c->door->bearer)
+        refuse(c, "unauthorized: an access token is missing",
+               "Bearer " REALM, NULL);
     else if (s == SCHEME_BASIC)
         refuse(c, "unauthorized: access denied", "Basic " REALM, NULL);
     else
@@ -316,14 +319,16 @@ enum api_admit api_auth(struct api_call *c, const struct http_head *h)
     enum scheme s;
     enum api_admit admit;
 
-    if (c->door->open || !c->api->auth || http_from_unix(api_request(c)) ||
-        is_public(h)) {
+    if (c->door->bearer ? http_equal(h->method, "OPTIONS")
+                        : c->door->open || !c->api->auth ||
+                              http_from_unix(api_request(c)) ||
+                              is_public(h)) {
         become_local(c);
         return API_ADMITTED;
     }
     s = scheme_of(h, &text);
     a = access_get();
-    if (s == SCHEME_BASIC)
+    if (s == SCHEME_BASIC && !c->door->bearer)
         admit = basic(c, h, a, text);
     else if (s == SCHEME_BEARER && bearer(c, a, text))
         admit = API_ADMITTED;

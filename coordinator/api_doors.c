@@ -1,7 +1,7 @@
 /* What each listener of the HTTP front serves: its routes, and how its clients
  * expect an error to look.
  */
-#include "coordinator/api.h"
+#include "coordinator/api_psa.h"
 
 #include <assert.h>
 
@@ -75,6 +75,15 @@ static const struct api_route cluster[] = {
     {"POST", "/token", api_session, API_READY | API_ANY},
 };
 
+/* The Pinning Service API v1.0.0. */
+static const struct api_route pinning[] = {
+    {"GET", "/pins", api_psa_list, API_READY},
+    {"POST", "/pins", api_psa_put, API_READY},
+    {"GET", "/pins/{}", api_psa_get, API_READY},
+    {"POST", "/pins/{}", api_psa_put, API_READY},
+    {"DELETE", "/pins/{}", api_psa_delete, API_READY},
+};
+
 static const struct api_route probes[] = {
     {"GET", "/health", api_health, 0},
     {"GET", "/healthz", api_livez, 0},
@@ -100,6 +109,8 @@ const struct api_doorway *api_doorway(unsigned door)
     static const struct api_doorway doors[API_DOORS] = {
         [API_CLUSTER] = {cluster, sizeof cluster / sizeof cluster[0],
                          api_error_json, .redirect = true},
+        [API_PINNING] = {pinning, sizeof pinning / sizeof pinning[0],
+                         psa_error_json, .bearer = true},
         [API_PROBES] = {probes, sizeof probes / sizeof probes[0],
                         api_error_json, .open = true}};
 

@@ -6,6 +6,7 @@
 #include "proto/mem.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ static const struct conf_option options[] = {
     {"auth", CONF_CHOICE, AT(auth), "off", 0, 0, "off|on", false,
      "whether TCP addresses of listen-http ask who it is (tokens, passwords); "
      "unix sockets never do"},
+    {"listen-pinning", CONF_LIST, AT(listen_pinning), "127.0.0.1:9097", 1, 4,
+     NULL, false, "addresses of the Pinning Service API, which always asks "
+     "for a token; none: nowhere"},
     {"tls-cert", CONF_TEXT, AT(tls_cert), NULL, 1, 3800, NULL, false,
      "PEM file with the certificate chain for TLS on the TCP addresses of the "
      "APIs, the server's own certificate first"},
@@ -153,13 +157,15 @@ static enum err check_tls(const struct config *c, struct err_text *why)
 static enum err check_distinct(const struct config *c, struct err_text *why)
 {
     const char *lists[] = {c->listen_http, c->listen_peers,
-                           c->listen_agents, c->probe_listen};
+                           c->listen_agents, c->listen_pinning,
+                           c->probe_listen};
     struct addr seen[32], a;
     char text[ADDR_TEXT_MAX];
     size_t n = 0;
 
     for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++)
-        for (size_t i = 0; i < conf_list_count(lists[k]); i++) {
+        for (size_t i = 0; lists[k] != NULL && i < conf_list_count(lists[k]);
+             i++) {
             if (n == sizeof seen / sizeof seen[0] ||
                 !conf_list_entry(lists[k], i, text, sizeof text) ||
                 addr_parse(text, 0, &a, why) != ERR_OK)
@@ -186,9 +192,15 @@ enum err config_check(struct config *c, struct err_text *why)
     if (c->heartbeat_ms * 3 > c->election_ms)
         return err_set(why, ERR_INVALID, "election-timeout must be at least "
                        "three times heartbeat");
+    if (strcmp(c->listen_pinning, "none") == 0) {
+        free(c->listen_pinning);
+        c->listen_pinning = NULL;
+    }
     e = check_tls(c, why);
     if (e == ERR_OK)
         e = check_http(c, "listen-http", c->listen_http, why);
+    if (e == ERR_OK && c->listen_pinning != NULL)
+        e = check_http(c, "listen-pinning", c->listen_pinning, why);
     if (e == ERR_OK)
         e = check_http(c, "probe-listen", c->probe_listen, why);
     if (e == ERR_OK)

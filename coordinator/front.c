@@ -22,7 +22,8 @@ enum { SETTLE_MS = 5 };
 
 /* By which the doors are named to people. */
 static const char *const options[API_DOORS] = {
-    [API_CLUSTER] = "listen-http", [API_PROBES] = "probe-listen"};
+    [API_CLUSTER] = "listen-http", [API_PINNING] = "listen-pinning",
+    [API_PROBES] = "probe-listen"};
 
 struct front {
     struct front_settings st;
@@ -64,6 +65,8 @@ static enum err listen_all(struct front *f, unsigned door,
     const char *list = f->st.listen[door];
     char text[ADDR_TEXT_MAX];
 
+    if (list == NULL)
+        return ERR_OK;
     for (size_t i = 0; i < conf_list_count(list); i++) {
         struct addr a;
         enum err e;

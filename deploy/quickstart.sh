@@ -175,11 +175,11 @@ choose() {
 }
 
 choose_ports() {
-    local i
+    local i k
     for ((i = 1; i <= COORDINATORS; i++)); do
-        choose "coordinator-$i-http" $((9084 + 10 * i)) "coordinator-$i"
-        choose "coordinator-$i-peers" $((9086 + 10 * i)) "coordinator-$i"
-        choose "coordinator-$i-agents" $((9088 + 10 * i)) "coordinator-$i"
+        for k in http:9084 peers:9086 pinning:9087 agents:9088; do choose \
+            "coordinator-$i-${k%:*}" $((${k#*:} + 10 * i)) "coordinator-$i"
+        done
     done
     for ((i = 1; i <= NODES; i++)); do
         choose "ipfs-$i-api" $((5100 + i)) "ipfs-$i"
@@ -388,15 +388,15 @@ build() {
 }
 
 start_coordinators() {
-    local i members
+    local i k members
     step "starting $COORDINATORS coordinator(s)"
     members=$(list peers)
     for ((i = 1; i <= COORDINATORS; i++)); do
         start "coordinator-$i" "$STATE/build/coordinator/pinfold-coordinator" \
             --data-dir "$STATE/coordinator/$i" --name "coordinator-$i" \
-            --listen-http "127.0.0.1:$(port_of "coordinator-$i-http")" \
-            --listen-peers "127.0.0.1:$(port_of "coordinator-$i-peers")" \
-            --listen-agents "127.0.0.1:$(port_of "coordinator-$i-agents")" \
+            $(for k in http pinning peers agents; do
+                echo "--listen-$k 127.0.0.1:$(port_of "coordinator-$i-$k")"
+            done) \
             --members "$members"
     done
     for ((i = 1; i <= COORDINATORS; i++)); do

@@ -49,7 +49,8 @@ def pinfold(cluster, *words, host=None, timeout=60, stdin=None):
 class Coordinator(Process):
     def __init__(self, cluster, number):
         self.number = number
-        self.http, self.peers, self.agents = (free_port() for _ in range(3))
+        self.http, self.peers, self.agents, self.pinning = (
+            free_port() for _ in range(4))
         self.data = os.path.join(cluster.folder, f"coordinator-{number}")
         self.options = {}
         self.headers = {}  # of each request; a test's own ones come instead
@@ -60,6 +61,7 @@ class Coordinator(Process):
         self.options = {
             "data-dir": self.data, "name": f"coordinator-{self.number}",
             "listen-http": f"127.0.0.1:{self.http}",
+            "listen-pinning": f"127.0.0.1:{self.pinning}",
             "listen-peers": f"127.0.0.1:{self.peers}",
             "listen-agents": f"127.0.0.1:{self.agents}",
             "members": members, **options}

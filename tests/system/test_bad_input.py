@@ -315,6 +315,7 @@ BAD_COORDINATOR = [
     (["--listen-http", "0.0.0.0:9094"], "loopback"),
     (["--listen-http", "127.0.0.1:65536"], "listen-http"),
     (["--listen-http", ",".join(["127.0.0.1:1"] * 5)], "listen-http"),
+    (["--listen-pinning", "0.0.0.0:9097"], "loopback"),
     (["--listen-peers", "192.0.2.1:9096"], "loopback"),
     (["--listen-agents", "[::]:9098"], "loopback"),
     (["--members", ",,"], "members"),
@@ -412,6 +413,7 @@ def test_what_cannot_be_had_at_start(cluster, tmp_path):
     assert code == 1 and "in use" in text
     code, text = start("pinfold-coordinator", [
         "--data-dir", str(tmp_path), "--listen-http", f"127.0.0.1:{c.http}",
+        "--listen-pinning", "none",
         "--listen-peers", f"127.0.0.1:{free_port()}",
         "--listen-agents", f"127.0.0.1:{free_port()}"], "")
     assert code == 1 and str(c.http) in text

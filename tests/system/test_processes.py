@@ -25,7 +25,7 @@ def argv(binary, data, **options):
     """A command whose addresses nobody else has."""
     words = {"data-dir": data}
     if binary == COORDINATOR:
-        for name in ("http", "peers", "agents"):
+        for name in ("http", "pinning", "peers", "agents"):
             words["listen-" + name] = f"127.0.0.1:{free_port()}"
     else:
         words["coordinators"] = f"127.0.0.1:{free_port()}"
@@ -237,6 +237,7 @@ def test_busy_ports_and_names(small, tmp_path):
         AGENT, str(tmp_path / "agent"), listen_http=f"127.0.0.1:{port}"), 1,
         f"listen-http 127.0.0.1:{port}"))
     for binary, options in ((COORDINATOR, "listen_http"),
+                            (COORDINATOR, "listen_pinning"),
                             (COORDINATOR, "listen_peers"),
                             (COORDINATOR, "listen_agents"),
                             (AGENT, "coordinators")):
@@ -426,6 +427,7 @@ def test_contradictions(tmp_path):
         ({"listen_peers": at, "members": f"{at},{other},{at}"}, "twice"),
         ({"listen_peers": at, "listen_agents": at}, "two listeners"),
         ({"listen_http": f"{at},{at}"}, "two listeners"),
+        ({"listen_http": at, "listen_pinning": at}, "two listeners"),
         ({"listen_http": f"{other},{at}", "listen_peers": at},
          "two listeners"),
         ({"replication_min": "3", "replication_max": "2"},
