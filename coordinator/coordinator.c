@@ -121,6 +121,15 @@ static void broadcast_status(void *arg)
 
 /* --- replica's events --------------------------------------------------- */
 
+/* Who made an organisation asks for it next. */
+static void on_flushed(void *arg)
+{
+    struct coordinator *c = arg;
+
+    if (c->replica != NULL && store_changes(c->store)->orgs)
+        publish(c);
+}
+
 static void on_committed(void *arg)
 {
     struct coordinator *c = arg;
@@ -481,7 +490,7 @@ static void wire(struct coordinator *c)
                                  asks_collect};
 
     c->replica_events = (struct replica_events){
-        c, on_committed, on_changed, on_plan, stamp};
+        c, on_flushed, on_committed, on_changed, on_plan, stamp};
     c->peers_events = (struct peers_events){
         c, on_agreed, on_status, on_forward, on_refused, broadcast_status};
     c->asks = (struct asks){&c->replica, &c->agents, &c->step, wall, c};

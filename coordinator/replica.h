@@ -22,7 +22,10 @@ struct peers;
 
 struct replica_events {
     void *arg;
-    /* After each flush; store_changes are still there, cleared afterwards. */
+    /* After each flush, before any verdict of it is told: what is read by
+     * others must hold it now. May be NULL. */
+    void (*flushed)(void *arg);
+    /* Then; store_changes are still there, cleared afterwards. */
     void (*committed)(void *arg);
     /* Leadership of this coordinator, the known leader or readiness changed. */
     void (*changed)(void *arg);

@@ -62,6 +62,8 @@ void replica_raft_flush(struct replica *r)
     r->group_start_ns = 0;
     r->group_operations = 0;
     access_publish(r->st.store); /* before anybody is told of it */
+    if (r->events.flushed != NULL)
+        r->events.flushed(r->events.arg);
     replica_results_deliver(r);
     store_read_begin(r->st.store);
     r->events.committed(r->events.arg);

@@ -318,9 +318,9 @@ def test_budgets_and_elastic_pins(cluster):
     c = cluster.leader()
     done = pinfold(cluster, "org", "create", "lab")
     assert done.returncode == 0, done.stderr
-    until(lambda: pinfold(cluster, "quota", "set", "lab", "--physical",
-                          "8MiB", "--pins", "3").returncode == 0, 10,
-          "the organisation is known where the limits are set")
+    done = pinfold(cluster, "quota", "set", "lab", "--physical", "8MiB",
+                   "--pins", "3")
+    assert done.returncode == 0, done.stderr
     becomes(c, 'pinfold_org_limit_bytes{org="lab",level="hard",'
             'kind="physical"}', 8 << 20)
     assert value(c, 'pinfold_org_limit_pins{org="lab",level="hard"}') == 3
