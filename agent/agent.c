@@ -201,6 +201,7 @@ void agent_stop(struct agent *a, int status)
     agent_reads_stop(a);
     agent_http_stop(a);
     uploads_stop(a->uploads);
+    proxies_stop(a->proxies);
     link_close(a->link, "stopping");
     pins_drop_calls(a->pins);
     daemon_stop(a->daemon);
@@ -299,6 +300,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
     a->link = link_new(&ls);
     a->daemon = daemon_new(&ds);
     a->uploads = uploads_new(a->hub, a->kubo);
+    a->proxies = proxies_new(a->hub, a->kubo, c->proxy_allow);
     agent_gc_init(a);
     return journal_reports(a->journal, on_stored_report, a->link, why);
 }
@@ -344,6 +346,7 @@ static void finish(struct agent *a)
 {
     link_free(a->link);
     uploads_free(a->uploads);
+    proxies_free(a->proxies);
     daemon_free(a->daemon);
     pins_free(a->pins);
     holders_free(a->holders);

@@ -51,6 +51,7 @@ static void finish(struct agent *a, enum err e, const char *text)
     log_info("gc_ended", "removed=%llu reason=%s text=%s",
              (unsigned long long)g->total, err_name(e), text);
     uploads_refuse(a->uploads, NULL);
+    proxies_refuse(a->proxies, NULL);
     work_pause(a->work, false, agent_now_ms(a));
     answer(a, e, text);
     daemon_refill(a->daemon);
@@ -142,7 +143,7 @@ static const char *refusal(struct agent *a)
 {
     if (a->gc.state != GC_IDLE)
         return "a garbage collection is under way";
-    if (uploads_running(a->uploads) > 0)
+    if (uploads_running(a->uploads) > 0 || proxies_putting(a->proxies) > 0)
         return "an upload is under way";
     if (leases_open(&a->gc.leases, a->work, agent_now_ms(a)))
         return "what an upload of the last 10 minutes stored is not pinned "
@@ -181,6 +182,7 @@ void agent_gc_call(struct agent *a, uint64_t session,
     g->late = g->cut = false;
     buf_reset(&g->keys);
     uploads_refuse(a->uploads, "the node collects garbage");
+    proxies_refuse(a->proxies, "the node collects garbage");
     work_pause(a->work, true, now);
     arm(a, now + (wait < limit ? wait : limit));
     agent_gc_step(a);
@@ -198,6 +200,7 @@ void agent_gc_init(struct agent *a)
     uv_timer_init(&a->loop, &a->gc.timer);
     a->gc.timer.data = a;
     uploads_watch(a->uploads, on_stored, a);
+    proxies_watch(a->proxies, on_stored, a);
 }
 
 void agent_gc_free(struct agent *a)

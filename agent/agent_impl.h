@@ -14,6 +14,7 @@
 #include "agent/journal.h"
 #include "agent/link.h"
 #include "agent/pins.h"
+#include "agent/proxy.h"
 #include "agent/upload.h"
 #include "coordinator/http/http.h"
 #include "proto/identity.h"
@@ -71,6 +72,7 @@ struct agent {
     struct link *link;
     struct link_events link_events;
     struct uploads *uploads;
+    struct proxies *proxies;
     struct agent_gc gc;
     struct agent_reads *reads; /* NULL: no logs are named */
     struct agent_http http;
@@ -98,7 +100,7 @@ void agent_tag_known(struct agent *a, uint32_t tag);
 void agent_stop(struct agent *a, int status);
 
 /* agent_gc.c */
-void agent_gc_init(struct agent *a); /* uploads are there */
+void agent_gc_init(struct agent *a); /* uploads and proxies are there */
 void agent_gc_call(struct agent *a, uint64_t session,
                    const struct message_call *c);
 void agent_gc_step(struct agent *a); /* after each change of the work */

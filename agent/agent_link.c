@@ -434,7 +434,10 @@ static void on_open(void *arg, const struct addr *coordinator,
 {
     struct agent *a = arg;
 
-    uploads_open(a->uploads, coordinator, o);
+    if (o->purpose == OPEN_PROXY || o->purpose == OPEN_PUT)
+        proxies_open(a->proxies, coordinator, o);
+    else
+        uploads_open(a->uploads, coordinator, o);
 }
 
 void agent_link_events(struct agent *a, struct link_events *out)

@@ -4,6 +4,7 @@
 #include "agent/kubo.h"
 #include "proto/limits.h"
 #include "proto/mem.h"
+#include "proto/rpc.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -55,6 +56,10 @@ static const struct conf_option options[] = {
     {"recheck", CONF_MS, AT(recheck_ms), "6h", 1000,
      (uint64_t)HOUR * 24 * 30, NULL, false,
      "interval of the comparison with all pins of the daemon"},
+    {"proxy-allow", CONF_LIST, AT(proxy_allow), RPC_LIST_DEFAULT, 1,
+     RPC_LIST_MAX, NULL, false,
+     "commands of the daemon's RPC that clients of a coordinator's IPFS proxy "
+     "may have, files/* for all below files; none: no command"},
     {"gc-wait", CONF_MS, AT(gc_wait_ms), "5m", 100, (uint64_t)HOUR * 24, NULL,
      false, "a garbage collection waits so long for pins under way, then "
      "they are cut off and tried again after it"},
@@ -169,6 +174,8 @@ enum err agent_config_check(struct agent_config *c, struct err_text *why)
         e = agent_config_labels(c, why);
     if (e == ERR_OK)
         e = check_logs(c, why);
+    if (e == ERR_OK && (e = rpc_list_check(c->proxy_allow, why)) != ERR_OK)
+        err_prefix(why, "proxy-allow");
     if (e != ERR_OK)
         return e;
     if (c->backoff_ms > c->backoff_max_ms)

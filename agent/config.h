@@ -16,6 +16,7 @@ struct agent_config {
     char *listen_http;
     char offer_text[24];   /* of the label; by agent_config_check */
     char *region, *zone, *rack, *labels;
+    char *proxy_allow;
     char *log_level, *log_format;
     uint64_t max_bytes, concurrent_pins;
     uint64_t call_ms, stall_ms, recheck_ms, gc_wait_ms, beat_ms, backoff_ms,

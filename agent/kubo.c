@@ -58,7 +58,10 @@ static void reap(struct kubo_lane *lane)
             continue;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
         assert(c && c->magic == KUBO_CALL_MAGIC);
-        kubo_call_done(c, m->data.result);
+        if (c->feed && c->feed->proxied)
+            kubo_proxy_done(c, m->data.result);
+        else
+            kubo_call_done(c, m->data.result);
     }
 }
 
@@ -291,8 +294,9 @@ enum err kubo_new(const struct kubo_settings *st, struct kubo **out,
     k->list_ms = st->list_ms;
     k->stats.n = KIND_COUNT;
     for (unsigned i = 0; i < KIND_COUNT; i++)
-        k->stats.calls[i].name = i == KIND_LIST ? "pin/ls stream"
-                                                : kubo_verbs[i].path;
+        k->stats.calls[i].name = i == KIND_LIST    ? "pin/ls stream"
+                                 : i == KIND_PROXY ? "proxied"
+                                                   : kubo_verbs[i].path;
     add_headers(k, st->authorization);
     uv_idle_init(k->loop, &k->idle);
     k->idle.data = k;

@@ -198,12 +198,32 @@ struct kubo_call *kubo_add(struct kubo *k, const struct kubo_upload *u);
 /* The same for dag/import, which pins nothing and says only at its end how
  * many blocks there were (Stats); query is not looked at. */
 struct kubo_call *kubo_import(struct kubo *k, const struct kubo_upload *u);
+/* Any command, as a client of the daemon would ask it: what it answers goes to
+ * the callbacks as it comes. A body is fed as an upload's; kubo_read_on reads
+ * on after `data` gave false. ERR_OK: head, body and trailer came to their
+ * end. Whether the client may ask it is the caller's to know. */
+struct kubo_line {
+    const char *name, *value;
+};
+struct kubo_proxy {
+    struct span command, query; /* query without the '?', encoded */
+    const char *content_type;   /* of the body; NULL: there is none */
+    /* Content-Type, Content-Disposition and the lines that begin with X-. */
+    void (*head)(void *arg, unsigned status, const struct kubo_line *lines,
+                 uint32_t n);
+    bool (*data)(void *arg, struct span bytes); /* at most 16 KiB */
+    void (*trailer)(void *arg, struct span text); /* X-Stream-Error */
+    void (*room)(void *arg);
+    kubo_cb done;
+    void *arg;
+};
+struct kubo_call *kubo_proxy(struct kubo *k, const struct kubo_proxy *p);
 bool kubo_feed(struct kubo_call *c, struct span bytes);
 void kubo_feed_end(struct kubo_call *c);
 void kubo_read_on(struct kubo_call *c);
 
 /* Calls that ended since the start, but for cancelled ones. */
-enum { KUBO_KINDS = 19, KUBO_REASONS = FAIL_CONFLICT + 1 };
+enum { KUBO_KINDS = 20, KUBO_REASONS = FAIL_CONFLICT + 1 };
 struct kubo_stats {
     unsigned n;
     struct kubo_stat {

@@ -100,7 +100,7 @@ void kubo_add_setup(struct kubo_call *c)
     curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
 }
 
-static struct curl_slist *headers(const struct kubo *k, const char *type)
+struct curl_slist *kubo_add_headers(const struct kubo *k, const char *type)
 {
     struct curl_slist *list = NULL;
     struct buf line = BUF_INIT;
@@ -126,7 +126,7 @@ static struct kubo_call *upload(struct kubo *k, enum kubo_kind kind,
     c->feed = mem_alloc(sizeof(*c->feed));
     c->feed->ask = *u;
     c->feed->ask.query = c->feed->ask.content_type = NULL;
-    c->feed->headers = headers(k, u->content_type);
+    c->feed->headers = kubo_add_headers(k, u->content_type);
     kubo_add_setup(c);
     if (query && query[0])
         buf_printf(&c->target, "?%s", query);
@@ -240,6 +240,7 @@ void kubo_add_wake(struct kubo_call *c)
 void kubo_add_free(struct kubo_call *c)
 {
     curl_slist_free_all(c->feed->headers);
+    kubo_proxy_free(c->feed->proxied);
     buf_free(&c->feed->body);
     buf_free(&c->feed->rest);
     free(c->feed);

@@ -16,7 +16,7 @@ enum kubo_kind {
     KIND_VERSION, KIND_HEALTHY, KIND_ID, KIND_REPO_STAT, KIND_BANDWIDTH,
     KIND_PEERS, KIND_CONNECT, KIND_RESOLVE, KIND_DECLARED, KIND_MEASURED,
     KIND_LOOK, KIND_PIN, KIND_UNPIN, KIND_UPDATE, KIND_LIST, KIND_ADD,
-    KIND_EMPTY, KIND_GC, KIND_IMPORT,
+    KIND_EMPTY, KIND_GC, KIND_IMPORT, KIND_PROXY,
     KIND_COUNT
 };
 static_assert((int)KIND_COUNT == (int)KUBO_KINDS, "one counter each");
@@ -111,6 +111,7 @@ struct kubo {
 
 struct kubo_feed { /* an upload */
     struct kubo_upload ask; /* its texts are not kept */
+    struct kubo_proxied *proxied; /* of a proxied command, else NULL */
     struct curl_slist *headers;
     struct buf body;
     size_t at;          /* sent from body so far */
@@ -235,5 +236,11 @@ void kubo_add_refused(struct kubo_call *c); /* status >= 400: stop sending */
 void kubo_add_yield(struct kubo_call *c);   /* reads on in the next turn */
 void kubo_add_wake(struct kubo_call *c);    /* from the loop */
 void kubo_add_free(struct kubo_call *c);
+/* Expect, Content-Type and the daemon's authorization. */
+struct curl_slist *kubo_add_headers(const struct kubo *k, const char *type);
+
+/* kubo_proxy.c */
+void kubo_proxy_done(struct kubo_call *c, CURLcode code);
+void kubo_proxy_free(struct kubo_proxied *p);
 
 #endif

@@ -32,6 +32,7 @@ const struct kubo_verb kubo_verbs[KIND_COUNT] = {
                  .once = true, .rows = true, .patient = true},
     [KIND_IMPORT] = {.path = "dag/import", .read = kubo_read_import,
                      .waits = true, .once = true},
+    [KIND_PROXY] = {.path = "", .waits = true, .once = true},
 };
 
 enum err kubo_read(const struct kubo_ask *ask, struct span line,

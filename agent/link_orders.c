@@ -228,6 +228,8 @@ static void dispatch(struct session *s, const struct message *m)
     case MESSAGE_DATA:
     case MESSAGE_END:
     case MESSAGE_FAIL:
+    case MESSAGE_HEAD:
+    case MESSAGE_TRAILER:
         break;
     }
     bad(s, "a kind of message that no coordinator sends here");

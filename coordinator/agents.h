@@ -67,7 +67,8 @@ void agents_end_long_calls(struct agents *a);
  * stream is then moved to `hub` with these settings and `opened` runs there
  * (NULL with a reason on failure: runs on the core loop). */
 struct agents_open {
-    uint32_t node;          /* 0: the best connected one with room */
+    uint32_t node;          /* 0: the best connected one with room; of a
+                               proxied request: this one or none */
     uint64_t size_hint;
     enum open_purpose purpose;
     const char *arguments, *content_type;

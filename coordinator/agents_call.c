@@ -132,21 +132,31 @@ static uint32_t best_node(struct agents *a, uint64_t size)
     return best;
 }
 
+/* What is cordoned or drained shall get nothing, whoever names it; but its
+ * daemon may be asked. */
+static uint32_t node_of(struct agents *a, const struct agents_open *o)
+{
+    const struct node *named = store_node(a->st.store, o->node);
+
+    if (o->purpose == OPEN_PROXY || o->purpose == OPEN_PUT ||
+        (named != NULL && named->admin == ADMIN_ACTIVE))
+        return o->node;
+    return best_node(a, o->size_hint);
+}
+
 enum err agents_open(struct agents *a, const struct agents_open *o,
                      struct err_text *why)
 {
-    const struct node *named = store_node(a->st.store, o->node);
-    /* What is cordoned or drained shall get nothing, whoever names it. */
-    uint32_t node = named != NULL && named->admin == ADMIN_ACTIVE
-                        ? o->node
-                        : best_node(a, o->size_hint);
+    uint32_t node = node_of(a, o);
     struct session *s = agents_session_of(a, node);
     struct message m;
     struct open *p;
 
     if (s == NULL)
         return err_set(why, ERR_UNREACHABLE,
-                       "no connected node can take the upload");
+                       o->purpose == OPEN_PROXY || o->purpose == OPEN_PUT
+                           ? "no node is connected"
+                           : "no connected node can take the upload");
     if (a->n_opens == LIMIT_DATA_STREAMS)
         return err_set(why, ERR_BUSY, "too many uploads");
     p = mem_alloc(sizeof *p);

@@ -380,7 +380,8 @@ static void on_request(struct http_request *r, const struct http_head *h)
     r->user = c;
     c->api->requests++;
     api_hold(c); /* an answer inside may be the request's end */
-    if (api_auth(c, h) == API_ADMITTED)
+    if ((c->door->admits == NULL || c->door->admits(c, h)) &&
+        api_auth(c, h) == API_ADMITTED)
         api_route(c, h);
     api_drop(c);
 }

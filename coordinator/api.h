@@ -46,6 +46,7 @@ struct api {
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned uploads, removals;
     unsigned explains, verifies, plans, simulations; /* under way */
+    unsigned proxied, awaited; /* requests to a daemon; pins waited for */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */
@@ -95,6 +96,7 @@ struct api_route {
 enum api_door {
     API_CLUSTER,
     API_PINNING,
+    API_PROXY,
     API_PROBES, /* in clear and open to all, so reads only */
     API_DOORS
 };
@@ -106,6 +108,8 @@ struct api_doorway {
     /* The body of an error, as this door's clients know it. */
     void (*error)(struct buf *out, int status, const char *text);
     bool open;     /* asks nobody who it is */
+    /* Before anything else; false: it has answered. NULL: all may come. */
+    bool (*admits)(struct api_call *c, const struct http_head *h);
     bool redirect; /* from a path with a slash at its end; else 404 */
     bool bearer;   /* always asks for a token */
 };

@@ -4,15 +4,10 @@
  * that a client that read it knows it is in the pin set). Back-pressure both
  * ways: a full stream pauses the request, a slow client pauses the stream.
  */
-#include "coordinator/api.h"
+#include "coordinator/api_add_impl.h"
 
-#include "coordinator/api_add.h"
-#include "coordinator/api_options.h"
-#include "coordinator/api_policy.h"
 #include "proto/mem.h"
-#include "proto/message.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,24 +19,6 @@ enum {
     ADD_ARRAY_MAX = 16 << 20 /* stream-channels=false: the whole answer */
 };
 
-struct upload {
-    struct task task;
-    struct api_call *call;
-    struct add_parameters parameters;
-    struct api_options options;
-    struct command *command;
-    struct buf arguments, content_type, out, frame;
-    struct add_lines lines;
-    uint32_t node;
-    struct stream *stream;
-    uv_timer_t timer;
-    uint64_t moved_ms;
-    struct message_scratch scratch;
-    bool opening, claiming; /* something of it is on the core loop */
-    bool body_paused, started, failed, ended, over;
-    enum err error;
-    char text[LIMIT_ERROR_TEXT + 1];
-};
 
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -108,6 +85,8 @@ static void push(struct upload *u)
 {
     struct http_request *r;
 
+    if (u->parameters.silent)
+        buf_reset(&u->out);
     if (!u->parameters.stream || u->out.n == 0)
         return;
     start(u);
@@ -455,128 +434,10 @@ static void on_timer(uv_timer_t *t)
         fail(u, ERR_TIMEOUT, "neither the client nor the node made progress");
 }
 
-/* --- the route ---------------------------------------------------------- */
-
-/* A boundary of 1 to 70 bytes (RFC 2046), in quotes or not; the daemon would
- * refuse anything else too late. */
-static bool multipart(const struct http_str *type)
+void api_upload_begin(struct api_call *c, struct upload *u)
 {
-    char text[512];
-    const char *at;
-    size_t n;
-
-    if (type == NULL || type->n >= sizeof text ||
-        strncasecmp(type->p, "multipart/form-data;", 20) != 0)
-        return false;
-    memcpy(text, type->p, type->n);
-    text[type->n] = '\0';
-    at = strcasestr(text, "boundary=");
-    if (at == NULL)
-        return false;
-    at += strlen("boundary=");
-    if (*at == '"') {
-        n = strcspn(++at, "\"");
-        return at[n] == '"' && n > 0 && n <= 70;
-    }
-    n = strcspn(at, "; \t\"");
-    return at[n] != '"' && n > 0 && n <= 70;
-}
-
-static bool allows(const struct upload *u, const struct view_node *n)
-{
-    return policy_judge(&u->options.doc.policy, &n->row) == POLICY_ALLOWS;
-}
-
-/* The first connected node that the user named, else the home agent for
- * local=true, else the core loop chooses; of those that the policy allows:
- * what was uploaded to another one would stay there for a while. */
-static uint32_t choose(const struct api_call *c, const struct upload *u)
-{
-    const struct view_node *home;
-
-    for (uint32_t i = 0; i < u->options.doc.n_allocations; i++) {
-        const struct view_node *n =
-            view_node_by_peer(c->view, &u->options.doc.allocations[i]);
-
-        if (n != NULL && n->connected && n->daemon == DAEMON_UP &&
-            allows(u, n))
-            return n->row.id;
-    }
-    home = u->parameters.local ? view_node(c->view, c->view->home) : NULL;
-    if (home != NULL && allows(u, home))
-        return home->row.id;
-    return policy_is_empty(&u->options.doc.policy)
-               ? (u->parameters.local ? c->view->home : 0)
-               : api_policy_upload(c->view, &u->options.doc.policy);
-}
-
-static bool prepare(struct api_call *c, struct upload *u)
-{
-    struct err_text why;
-    enum err e = add_parameters_parse(c, &u->parameters, &u->arguments,
-                                      &why);
-
-    if (e == ERR_OK)
-        e = api_options_parse(c, &u->options, &u->command->claim_put, &why);
-    if (e == ERR_OK)
-        e = api_options_upload(c, &u->command->claim_put, &why);
-    if (e == ERR_OK && !access_prefix_covers(c->prefix,
-                                             span_buf(&u->options.name))) {
-        api_error(c, 403, "the name of the pin does not begin with '%s'",
-                  c->prefix);
-        return false; /* before anything is uploaded */
-    }
-    if (e == ERR_OK) {
-        /* IPFS Cluster's /add ignores pin-update and mode. */
-        u->command->claim_put.from.n = 0;
-        u->command->claim_put.flags &= (uint16_t)~CLAIM_DIRECT;
-        return true;
-    }
-    api_error(c, 400, "%s", why.text);
-    return false;
-}
-
-static void upload_discard(struct upload *u)
-{
-    api_options_free(&u->options);
-    buf_free(&u->arguments);
-    free(u->command);
-    free(u);
-}
-
-void api_add(struct api_call *c, const struct http_head *h)
-{
-    const struct http_str *type = http_header(h, "content-type");
     struct http_request *r = api_request(c);
-    struct upload *u;
 
-    if (!multipart(type)) {
-        api_error(c, 400, "request Content-Type isn't multipart/form-data");
-        return;
-    }
-    if (c->api->uploads >= LIMIT_DATA_STREAMS) {
-        api_error(c, 503, "too many uploads");
-        return;
-    }
-    if (c->view->refuses_claims) {
-        api_error(c, err_http_status(ERR_NO_SPACE), "%s",
-                  err_text(ERR_NO_SPACE));
-        return;
-    }
-    u = mem_alloc(sizeof *u);
-    u->command = api_command(c, COMMAND_CLAIM_PUT);
-    if (!prepare(c, u)) {
-        upload_discard(u);
-        return;
-    }
-    u->node = choose(c, u);
-    if (u->node == 0 && !policy_is_empty(&u->options.doc.policy)) {
-        upload_discard(u);
-        api_error(c, 500, "not enough peers: no node that the policy allows "
-                  "takes uploads");
-        return;
-    }
-    buf_add(&u->content_type, type->p, type->n);
     u->call = c;
     uv_timer_init(c->api->hub_loop, &u->timer);
     u->timer.data = u;
@@ -584,6 +445,7 @@ void api_add(struct api_call *c, const struct http_head *h)
     if (!u->parameters.stream)
         buf_byte(&u->out, '[');
     u->lines.array = !u->parameters.stream;
+    u->lines.form = u->parameters.form;
     c->state = u;
     c->body = on_body;
     c->body_end = on_body_end;

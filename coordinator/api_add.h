@@ -6,9 +6,18 @@
 
 #include "coordinator/api.h"
 
+/* How a client wants to be answered. */
+enum add_form {
+    ADD_CLUSTER,    /* AddedOutput */
+    ADD_DAEMON,     /* as the daemon's add: its lines as they are */
+    ADD_ROOTS       /* as the daemon's dag/import: of the root alone */
+};
+
 struct add_parameters {
+    enum add_form form;
     bool stream, progress, local, no_pin;
     bool car;               /* format=car */
+    bool silent;            /* nothing is said of what goes well */
 };
 
 /* Checks them and writes the daemon's query (pin=false in it); a CAR has
@@ -17,12 +26,20 @@ enum err add_parameters_parse(const struct api_call *c,
                               struct add_parameters *p, struct buf *query,
                               struct err_text *why) ERR_CHECKED;
 
+/* The same of a client of the daemon's add (the proxy): what it says of how
+ * files become blocks goes on as it is. */
+enum err add_daemon_parse(const struct api_call *c, struct add_parameters *p,
+                          struct buf *query, struct err_text *why)
+    ERR_CHECKED;
+
 enum { ADD_LINE_MAX = 64 << 10 };
 
 /* The last object is held back: it is the root. */
 struct add_lines {
     struct buf partial;     /* a line that is not complete yet */
+    enum add_form form;
     struct buf held_name;
+    struct buf held_line;   /* as the daemon has it */
     char held_cid[LIMIT_CID_TEXT];
     uint64_t root_size, root_bytes; /* root_bytes: of a CAR's blocks */
     bool held, array, comma, complete;

@@ -174,12 +174,72 @@ enum err add_parameters_parse(const struct api_call *c,
     return e;
 }
 
+/* --- parameters of the daemon's ------------------------------------------ */
+
+static enum err daemon_refused(const struct api_call *c, struct err_text *why)
+{
+    static const char *const names[] = {"nocopy", "fscache", "inline"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool value;
+        enum err e = flag(c, names[i], false, &value, why);
+
+        if (e == ERR_OK && value)
+            e = err_set(why, ERR_INVALID, "%s is not supported when adding "
+                        "to the cluster", names[i]);
+        if (e != ERR_OK)
+            return e;
+    }
+    if (api_param(c, "to-files") != NULL)
+        return err_set(why, ERR_INVALID, "to-files is not supported when "
+                       "adding to the cluster");
+    return ERR_OK;
+}
+
+enum err add_daemon_parse(const struct api_call *c, struct add_parameters *p,
+                          struct buf *query, struct err_text *why)
+{
+    static const char *const names[] = {
+        "chunker", "hash", "cid-version", "raw-leaves", "trickle",
+        "wrap-with-directory", "hidden", "empty-dirs", "max-file-links",
+        "max-directory-links", "max-hamt-fanout", "preserve-mode",
+        "preserve-mtime", "mode", "mtime", "mtime-nsecs"};
+    enum err e = daemon_refused(c, why);
+    bool pin = true;
+
+    if (e == ERR_OK)
+        e = flag(c, "progress", false, &p->progress, why);
+    if (e == ERR_OK)
+        e = flag(c, "silent", false, &p->silent, why);
+    if (e == ERR_OK)
+        e = flag(c, "pin", true, &pin, why);
+    if (e == ERR_OK && !pin && api_param(c, "pin-name") != NULL)
+        e = err_set(why, ERR_INVALID, "pin-name option requires pin to be "
+                    "set");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = api_param(c, names[i]);
+
+        if (value == NULL)
+            continue;
+        if (strlen(value) > ADD_WORD_MAX && e == ERR_OK)
+            e = err_set(why, ERR_INVALID, "parameter %s invalid", names[i]);
+        argument(query, names[i], value);
+    }
+    p->no_pin = !pin;
+    p->stream = true;
+    p->form = ADD_DAEMON;
+    argument(query, "progress", p->progress ? "true" : "false");
+    argument(query, "pin", "false");
+    return e;
+}
+
 /* --- lines -------------------------------------------------------------- */
 
 void add_lines_free(struct add_lines *l)
 {
     buf_free(&l->partial);
     buf_free(&l->held_name);
+    buf_free(&l->held_line);
 }
 
 static void open_object(struct add_lines *l, struct json_writer *w,
@@ -211,6 +271,12 @@ static void held_fields(struct add_lines *l, struct json_writer *w)
         json_kv_u64(w, "size", l->root_size);
 }
 
+static void raw_line(struct span line, struct buf *out)
+{
+    buf_add(out, line.p, line.n);
+    buf_byte(out, '\n');
+}
+
 static void release(struct add_lines *l, struct buf *out)
 {
     struct json_writer w;
@@ -218,6 +284,10 @@ static void release(struct add_lines *l, struct buf *out)
     if (!l->held)
         return;
     l->held = false;
+    if (l->form == ADD_DAEMON)
+        raw_line(span_buf(&l->held_line), out);
+    if (l->form != ADD_CLUSTER)
+        return;
     open_object(l, &w, out);
     held_fields(l, &w);
     close_object(l, &w, out);
@@ -273,11 +343,16 @@ static enum err take_line(struct add_lines *l, struct span line,
         v.type != JSON_OBJECT)
         return bad_line(why);
     if (json_get_u64(&v, "Bytes", &bytes) && !json_get(&v, "Hash", &hash)) {
-        if (progress)
+        if (progress && l->form == ADD_DAEMON)
+            raw_line(line, out);
+        else if (progress && l->form == ADD_CLUSTER)
             write_progress(l, bytes, out);
         return ERR_OK;
     }
     release(l, out);
+    buf_reset(&l->held_line);
+    if (l->form == ADD_DAEMON)
+        buf_add(&l->held_line, line.p, line.n);
     return hold(l, &v, why);
 }
 
@@ -316,11 +391,36 @@ bool add_lines_root_cid(struct add_lines *l, struct cid *cid,
            ERR_OK;
 }
 
+/* {"Root":{"Cid":{"/":"…"},"PinErrorMsg":""}} */
+static void import_root(const struct add_lines *l, struct buf *out)
+{
+    struct json_writer w;
+
+    json_init(&w, out);
+    json_object(&w);
+    json_key(&w, "Root");
+    json_object(&w);
+    json_key(&w, "Cid");
+    json_object(&w);
+    json_kv_text(&w, "/", l->held_cid);
+    json_object_end(&w);
+    json_kv_text(&w, "PinErrorMsg", "");
+    json_object_end(&w);
+    json_object_end(&w);
+    buf_byte(out, '\n');
+}
+
 void add_lines_root(struct add_lines *l, const struct view *v,
                     const struct pin *pin, struct buf *out)
 {
     struct json_writer w;
 
+    if (l->form == ADD_ROOTS)
+        import_root(l, out);
+    if (l->form != ADD_CLUSTER) {
+        release(l, out);
+        return;
+    }
     l->held = false;
     open_object(l, &w, out);
     held_fields(l, &w);

@@ -3,6 +3,8 @@
  */
 #include "coordinator/api_psa.h"
 
+#include "coordinator/api_proxy.h"
+
 #include <assert.h>
 
 #define OPERATOR (API_READY | API_OPERATOR)
@@ -84,6 +86,29 @@ static const struct api_route pinning[] = {
     {"DELETE", "/pins/{}", api_psa_delete, API_READY},
 };
 
+/* Commands that the cluster answers, or looks at, and all others. They need
+ * the verb pin where they do not say otherwise. */
+static const struct api_route proxy[] = {
+    {"POST", "/api/v0/pin/add", api_proxy_pin_add, API_READY},
+    {"POST", "/api/v0/pin/add/{}", api_proxy_pin_add, API_READY},
+    {"POST", "/api/v0/pin/rm", api_proxy_pin_rm, API_READY},
+    {"POST", "/api/v0/pin/rm/{}", api_proxy_pin_rm, API_READY},
+    {"POST", "/api/v0/pin/update", api_proxy_pin_update, API_READY},
+    {"POST", "/api/v0/pin/ls", api_proxy_pin_ls, API_READY | API_ANY},
+    {"POST", "/api/v0/pin/ls/{}", api_proxy_pin_ls, API_READY | API_ANY},
+    {"POST", "/api/v0/add", api_proxy_add,
+     API_READY | API_UPLOAD | API_ANY},
+    {"POST", "/api/v0/dag/import", api_proxy_import,
+     API_READY | API_UPLOAD | API_ANY},
+    {"POST", "/api/v0/repo/stat", api_proxy_repo_stat, API_READY | API_ANY},
+    {"POST", "/api/v0/repo/gc", api_proxy_repo_gc, OPERATOR},
+    {"POST", "/api/v0/block/put", api_proxy_put,
+     API_READY | API_UPLOAD | API_ANY},
+    {"POST", "/api/v0/dag/put", api_proxy_put,
+     API_READY | API_UPLOAD | API_ANY},
+    {"POST", "/api/v0/{*}", api_proxy_pass, API_READY | API_UPLOAD | API_ANY},
+};
+
 static const struct api_route probes[] = {
     {"GET", "/health", api_health, 0},
     {"GET", "/healthz", api_livez, 0},
@@ -111,6 +136,8 @@ const struct api_doorway *api_doorway(unsigned door)
                          api_error_json, .redirect = true},
         [API_PINNING] = {pinning, sizeof pinning / sizeof pinning[0],
                          psa_error_json, .bearer = true},
+        [API_PROXY] = {proxy, sizeof proxy / sizeof proxy[0],
+                       api_proxy_error, .admits = api_proxy_admits},
         [API_PROBES] = {probes, sizeof probes / sizeof probes[0],
                         api_error_json, .open = true}};
 

@@ -19,9 +19,12 @@ static const struct conf_option options[] = {
      "name of this coordinator (default: the host's name)"},
     {"listen-http", CONF_LIST, AT(listen_http), "127.0.0.1:9094", 1, 4, NULL,
      false, "addresses of the REST API, probes and metrics; unix:/path too"},
+    {"listen-proxy", CONF_LIST, AT(listen_proxy), "127.0.0.1:9095", 1, 4,
+     NULL, false, "addresses of the IPFS proxy, which speaks the RPC of an "
+     "IPFS daemon; unix:/path too; none: no proxy"},
     {"auth", CONF_CHOICE, AT(auth), "off", 0, 0, "off|on", false,
-     "whether TCP addresses of listen-http ask who it is (tokens, passwords); "
-     "unix sockets never do"},
+     "whether TCP addresses of listen-http and listen-proxy ask who it is "
+     "(tokens, passwords); unix sockets never do"},
     {"listen-pinning", CONF_LIST, AT(listen_pinning), "127.0.0.1:9097", 1, 4,
      NULL, false, "addresses of the Pinning Service API, which always asks "
      "for a token; none: nowhere"},
@@ -158,7 +161,7 @@ static enum err check_distinct(const struct config *c, struct err_text *why)
 {
     const char *lists[] = {c->listen_http, c->listen_peers,
                            c->listen_agents, c->listen_pinning,
-                           c->probe_listen};
+                           c->listen_proxy, c->probe_listen};
     struct addr seen[32], a;
     char text[ADDR_TEXT_MAX];
     size_t n = 0;
@@ -179,6 +182,14 @@ static enum err check_distinct(const struct config *c, struct err_text *why)
     return ERR_OK;
 }
 
+static void no_list(char **list)
+{
+    if (strcmp(*list, "none") == 0) {
+        free(*list);
+        *list = NULL;
+    }
+}
+
 enum err config_check(struct config *c, struct err_text *why)
 {
     enum err e;
@@ -192,15 +203,15 @@ enum err config_check(struct config *c, struct err_text *why)
     if (c->heartbeat_ms * 3 > c->election_ms)
         return err_set(why, ERR_INVALID, "election-timeout must be at least "
                        "three times heartbeat");
-    if (strcmp(c->listen_pinning, "none") == 0) {
-        free(c->listen_pinning);
-        c->listen_pinning = NULL;
-    }
+    no_list(&c->listen_pinning);
+    no_list(&c->listen_proxy);
     e = check_tls(c, why);
     if (e == ERR_OK)
         e = check_http(c, "listen-http", c->listen_http, why);
-    if (e == ERR_OK && c->listen_pinning != NULL)
+    if (e == ERR_OK)
         e = check_http(c, "listen-pinning", c->listen_pinning, why);
+    if (e == ERR_OK)
+        e = check_http(c, "listen-proxy", c->listen_proxy, why);
     if (e == ERR_OK)
         e = check_http(c, "probe-listen", c->probe_listen, why);
     if (e == ERR_OK)

@@ -8,7 +8,7 @@
 struct config {
     char *data_dir, *name;
     char *listen_http, *listen_peers, *listen_agents;
-    char *listen_pinning; /* NULL: nowhere */
+    char *listen_pinning, *listen_proxy; /* by config_check; NULL: nowhere */
     char *members;
     char *home_agent;
     char *log_level, *log_format;

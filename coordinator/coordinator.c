@@ -471,6 +471,7 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
         .fill_clock = fill_clock, .arg = c,
         .listen = {[API_CLUSTER] = c->config->listen_http,
                    [API_PINNING] = c->config->listen_pinning,
+                   [API_PROXY] = c->config->listen_proxy,
                    [API_PROBES] = c->config->probe_listen},
         .tls_cert = c->config->tls_cert, .tls_key = c->config->tls_key,
         .tls_reload_ms = c->config->tls_reload_ms,

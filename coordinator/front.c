@@ -23,7 +23,7 @@ enum { SETTLE_MS = 5 };
 /* By which the doors are named to people. */
 static const char *const options[API_DOORS] = {
     [API_CLUSTER] = "listen-http", [API_PINNING] = "listen-pinning",
-    [API_PROBES] = "probe-listen"};
+    [API_PROXY] = "listen-proxy", [API_PROBES] = "probe-listen"};
 
 struct front {
     struct front_settings st;

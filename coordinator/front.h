@@ -14,7 +14,7 @@ struct front;
 
 struct front_settings {
     const char *store_path;
-    const char *listen[API_DOORS]; /* lists of addresses (conf.h) */
+    const char *listen[API_DOORS]; /* lists of addresses (conf.h), or NULL */
     struct mailbox *core;       /* of the core loop */
     /* Used only inside tasks on the core loop; set once started. */
     struct replica *const *replica;

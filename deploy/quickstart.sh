@@ -150,8 +150,7 @@ busy() {
             END { exit n == 0 }'
 }
 
-# port_of NAME: as chosen before.
-port_of() {
+port_of() { # NAME: as chosen before
     sed -n "s/^$1 //p" "$STATE/ports" | tail -n 1
 }
 
@@ -177,8 +176,9 @@ choose() {
 choose_ports() {
     local i k
     for ((i = 1; i <= COORDINATORS; i++)); do
-        for k in http:9084 peers:9086 pinning:9087 agents:9088; do choose \
-            "coordinator-$i-${k%:*}" $((${k#*:} + 10 * i)) "coordinator-$i"
+        for k in http:9084 proxy:9085 peers:9086 pinning:9087 agents:9088; do
+            choose "coordinator-$i-${k%:*}" $((${k#*:} + 10 * i)) \
+                "coordinator-$i"
         done
     done
     for ((i = 1; i <= NODES; i++)); do
@@ -394,7 +394,7 @@ start_coordinators() {
     for ((i = 1; i <= COORDINATORS; i++)); do
         start "coordinator-$i" "$STATE/build/coordinator/pinfold-coordinator" \
             --data-dir "$STATE/coordinator/$i" --name "coordinator-$i" \
-            $(for k in http pinning peers agents; do
+            $(for k in http proxy peers pinning agents; do
                 echo "--listen-$k 127.0.0.1:$(port_of "coordinator-$i-$k")"
             done) \
             --members "$members"

@@ -91,6 +91,10 @@ enum {
     LIMIT_REMARK = 511,           /* text for people: all of an err_text */
     LIMIT_OPEN = 32 << 10,        /* query or content type of an upload: no
                                      more than HTTP_HEAD_BYTES */
+    LIMIT_HEAD_LINES = 8,         /* of a proxied answer's head */
+    LIMIT_HEAD_NAME = 32,
+    LIMIT_TRAILER = 4 << 10,      /* text of X-Stream-Error */
+    LIMIT_COMMAND = 64,           /* of the daemon's RPC, "dag/put" */
 
     /* Queues */
     LIMIT_AGENT_SEND_QUEUE = 4 << 20, /* bytes; beyond: the session closes */

@@ -23,6 +23,8 @@ const struct field_kind message_kinds[MESSAGE_KINDS] = {
     [MESSAGE_END] = {"END", 1, 2 + 0},
     [MESSAGE_FAIL] = {"FAIL", 1, 2 + 2},
     [MESSAGE_READS] = {"READS", 1, 2 + 4},
+    [MESSAGE_HEAD] = {"HEAD", 1, 2 + 2},
+    [MESSAGE_TRAILER] = {"TRAILER", 1, 2 + 1},
 };
 
 const char *message_kind_text(unsigned kind)

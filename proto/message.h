@@ -23,7 +23,7 @@ enum message_kind {
     MESSAGE_READS = 40,
     /* role 2 only */
     MESSAGE_TICKET = 32, MESSAGE_DATA = 33, MESSAGE_END = 34,
-    MESSAGE_FAIL = 35
+    MESSAGE_FAIL = 35, MESSAGE_HEAD = 36, MESSAGE_TRAILER = 37
 };
 const char *message_kind_text(unsigned kind);
 
@@ -158,14 +158,19 @@ struct message_taken { /* leader → agent */
     uint64_t boot, seq;
 };
 
-enum open_purpose { OPEN_ADD = 1, OPEN_IMPORT = 2 };
+enum open_purpose {
+    OPEN_ADD = 1, OPEN_IMPORT = 2, OPEN_PROXY = 3,
+    OPEN_PUT = 4 /* as proxy, of what will be claimed */
+};
 
 struct message_open { /* coordinator → agent: open a data stream */
     uint8_t ticket[MESSAGE_TICKET_BYTES];
     enum open_purpose purpose;
     struct span arguments;    /* add: query string for the daemon's add;
-                                 import: nothing */
-    struct span content_type; /* of the body, with its boundary */
+                                 import: nothing; proxy, put: command, or
+                                 command?query */
+    struct span content_type; /* of the body, with its boundary; proxy:
+                                 nothing where there is no body */
 };
 
 enum call_kind {
@@ -199,6 +204,15 @@ struct message_ticket { uint8_t ticket[MESSAGE_TICKET_BYTES]; };
 struct message_data { struct span bytes; };
 struct message_fail { enum err error; struct span text; };
 
+/* Of the daemon's answer to a proxied request; lines by their names, as far
+ * as a client of the daemon looks at them. */
+struct message_head {
+    unsigned status;          /* 200–599 */
+    uint32_t n;
+    struct message_line { struct span name, value; } lines[LIMIT_HEAD_LINES];
+};
+struct message_trailer { struct span text; }; /* X-Stream-Error, as sent */
+
 struct message {
     enum message_kind kind;
     union {
@@ -216,6 +230,8 @@ struct message {
         struct message_data data;
         struct message_fail fail;
         struct message_reads reads;
+        struct message_head head;
+        struct message_trailer trailer;
     };
 };
 

@@ -197,7 +197,7 @@ static void get_open(struct decode *d, struct message_open *m)
     field_decode_bytes(d, "ticket", m->ticket, MESSAGE_TICKET_BYTES);
     m->purpose = (enum open_purpose)field_decode_range(d, "purpose",
                                                        OPEN_ADD,
-                                                       OPEN_IMPORT);
+                                                       OPEN_PUT);
     m->arguments = decode_bin(d, "arguments", 0, LIMIT_OPEN);
     m->content_type = decode_bin(d, "content type", 0, LIMIT_OPEN);
 }
@@ -229,6 +229,17 @@ static void get_fail(struct decode *d, struct message_fail *m)
 {
     m->error = (enum err)decode_u64(d, "error", ERR_COUNT - 1);
     m->text = decode_str(d, "text", LIMIT_REMARK);
+}
+
+static void get_head(struct decode *d, struct message_head *m)
+{
+    m->status = (unsigned)field_decode_range(d, "status", 200, 599);
+    m->n = decode_array(d, "lines", 0, LIMIT_HEAD_LINES);
+    for (uint32_t i = 0; i < m->n && decode_ok(d); i++) {
+        decode_array(d, "line", 2, 2);
+        m->lines[i].name = decode_str(d, "name", LIMIT_HEAD_NAME);
+        m->lines[i].value = decode_str(d, "value", LIMIT_REMARK);
+    }
 }
 
 /* flat table */
@@ -281,6 +292,12 @@ static void get_body(struct decode *d, struct message *m,
         break;
     case MESSAGE_READS:
         get_reads(d, &m->reads, s);
+        break;
+    case MESSAGE_HEAD:
+        get_head(d, &m->head);
+        break;
+    case MESSAGE_TRAILER:
+        m->trailer.text = decode_bin(d, "text", 0, LIMIT_TRAILER);
         break;
     }
 }

@@ -157,7 +157,7 @@ static void put_reads(struct buf *b, const struct message_reads *m)
 
 static void put_open(struct buf *b, const struct message_open *m)
 {
-    assert(m->purpose >= OPEN_ADD && m->purpose <= OPEN_IMPORT);
+    assert(m->purpose >= OPEN_ADD && m->purpose <= OPEN_PUT);
     encode_bin(b, m->ticket, MESSAGE_TICKET_BYTES);
     encode_u64(b, m->purpose);
     field_encode_bin(b, m->arguments, LIMIT_OPEN);
@@ -193,6 +193,19 @@ static void put_fail(struct buf *b, const struct message_fail *m)
     assert(m->error < ERR_COUNT);
     encode_u64(b, m->error);
     field_encode_remark(b, m->text, LIMIT_REMARK);
+}
+
+static void put_head(struct buf *b, const struct message_head *m)
+{
+    assert(m->status >= 200 && m->status <= 599);
+    assert(m->n <= LIMIT_HEAD_LINES);
+    encode_u64(b, m->status);
+    encode_array(b, m->n);
+    for (uint32_t i = 0; i < m->n; i++) {
+        encode_array(b, 2);
+        field_encode_str(b, m->lines[i].name, LIMIT_HEAD_NAME);
+        field_encode_remark(b, m->lines[i].value, LIMIT_REMARK);
+    }
 }
 
 /* flat table */
@@ -243,6 +256,12 @@ static void put_body(struct buf *b, const struct message *m)
         break;
     case MESSAGE_READS:
         put_reads(b, &m->reads);
+        break;
+    case MESSAGE_HEAD:
+        put_head(b, &m->head);
+        break;
+    case MESSAGE_TRAILER:
+        field_encode_bin(b, m->trailer.text, LIMIT_TRAILER);
         break;
     }
 }

@@ -128,7 +128,7 @@ class World:
             "--name", f"c{i + 1}", "--auth", "on" if auth else "off",
             "--listen-http", self.http[i] + self._socket(i),
             "--listen-peers", peers[i], "--listen-agents", doors[i],
-            "--listen-pinning", "none",
+            "--listen-pinning", "none", "--listen-proxy", "none",
             "--members", ",".join(peers), "--replication-min", "2",
             "--replication-max", "2", "--log-level", "warn")
             for i in range(N)]

@@ -152,11 +152,17 @@ ACCESSES = {
              b'"GET","host":"%b.ipfs.h","uri":"/"},"size":9,"status":206}'
              % CID.encode()}
 
+COMMANDS = {"plain": b"dag/put", "query": b"cat?arg=x&length=1",
+            "put": b"block/put?pin=true", "never": b"config/show",
+            "list": b"id,files/*\x00files/ls?arg=/",
+            "path": b"/ipfs/" + CID.encode() + b"/x", "uri": b"ipns://a/b",
+            "cid": CID.encode()}
+
 SEEDS = {"access_log": ACCESSES, "auth": CREDENTIALS, "frame": FRAMES,
          "addr": ADDRESSES, "http_query": QUERIES,
          "add_lines": LINES, "pin_options": OPTIONS, "ctl_answers": ANSWERS,
          "member": FILES, "store_row": ROWS, "kubo_text": ERRORS,
-         "raft_message": RAFT, "car": CARS}
+         "raft_message": RAFT, "car": CARS, "rpc": COMMANDS}
 
 
 def main():

@@ -49,8 +49,8 @@ def pinfold(cluster, *words, host=None, timeout=60, stdin=None):
 class Coordinator(Process):
     def __init__(self, cluster, number):
         self.number = number
-        self.http, self.peers, self.agents, self.pinning = (
-            free_port() for _ in range(4))
+        self.http, self.peers, self.agents, self.pinning, self.proxy = (
+            free_port() for _ in range(5))
         self.data = os.path.join(cluster.folder, f"coordinator-{number}")
         self.options = {}
         self.headers = {}  # of each request; a test's own ones come instead
@@ -64,6 +64,7 @@ class Coordinator(Process):
             "listen-pinning": f"127.0.0.1:{self.pinning}",
             "listen-peers": f"127.0.0.1:{self.peers}",
             "listen-agents": f"127.0.0.1:{self.agents}",
+            "listen-proxy": f"127.0.0.1:{self.proxy}",
             "members": members, **options}
         self.argv = [program("coordinator", "pinfold-coordinator")]
         for key, value in self.options.items():
@@ -73,6 +74,11 @@ class Coordinator(Process):
         return request(self.http, method, path, body,
                        self.headers if headers is None else headers, timeout,
                        self.context)
+
+    def rpc(self, call, body=None, headers=None, timeout=60):
+        """Of the IPFS proxy: as of a daemon."""
+        return request(self.proxy, "POST", "/api/v0/" + call, body,
+                       self.headers if headers is None else headers, timeout)
 
     def get(self, path, **more):
         return self.call("GET", path, **more)

@@ -316,6 +316,8 @@ BAD_COORDINATOR = [
     (["--listen-http", "127.0.0.1:65536"], "listen-http"),
     (["--listen-http", ",".join(["127.0.0.1:1"] * 5)], "listen-http"),
     (["--listen-pinning", "0.0.0.0:9097"], "loopback"),
+    (["--listen-proxy", "0.0.0.0:9095"], "loopback"),
+    (["--listen-proxy", "127.0.0.1:9094"], "two listeners"),
     (["--listen-peers", "192.0.2.1:9096"], "loopback"),
     (["--listen-agents", "[::]:9098"], "loopback"),
     (["--members", ",,"], "members"),
@@ -415,7 +417,8 @@ def test_what_cannot_be_had_at_start(cluster, tmp_path):
         "--data-dir", str(tmp_path), "--listen-http", f"127.0.0.1:{c.http}",
         "--listen-pinning", "none",
         "--listen-peers", f"127.0.0.1:{free_port()}",
-        "--listen-agents", f"127.0.0.1:{free_port()}"], "")
+        "--listen-agents", f"127.0.0.1:{free_port()}",
+        "--listen-proxy", "none"], "")
     assert code == 1 and str(c.http) in text
     a = cluster.agents[0]
     code, text = start("pinfold-agent", ["--data-dir", a.data,

@@ -205,6 +205,11 @@ static void test_messages(void **state)
     w->m.call.kind = CALL_ORPHANS;
     w->m.call.argument = span_of(after.bytes, after.n);
     golden_message(&w->m, "call_orphans");
+    wire_message(w, MESSAGE_OPEN, true);
+    w->m.open.purpose = OPEN_PROXY;
+    w->m.open.arguments = span_text("block/get?arg=bafk");
+    w->m.open.content_type = span_text("");
+    golden_message(&w->m, "open_proxy");
     free(w);
 }
 

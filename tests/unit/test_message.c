@@ -137,7 +137,8 @@ static const struct wire_case cases[] = {
     {M(TAKEN, 2), WIRE_U64, -1, NULL}, /* 2^64 - 1 */
     {M(OPEN, 2), WIRE_BIN, 31, "ticket: too small"},
     {M(OPEN, 3), WIRE_U64, 0, "purpose: too small"},
-    {M(OPEN, 3), WIRE_U64, 3, "purpose: too large"},
+    {M(OPEN, 3), WIRE_U64, OPEN_PUT, NULL},
+    {M(OPEN, 3), WIRE_U64, OPEN_PUT + 1, "purpose: too large"},
     {M(OPEN, 4), WIRE_BIN, 32768, NULL},
     {M(OPEN, 4), WIRE_BIN, 32769, "arguments: too large"},
     {M(OPEN, 5), WIRE_BIN, 32769, "content type: too large"},
@@ -158,6 +159,15 @@ static const struct wire_case cases[] = {
     {M(DATA, 2), WIRE_BIN, 65537, "bytes: too large"},
     {M(FAIL, 2), WIRE_U64, ERR_COUNT, "error: too large"},
     {M(FAIL, 3), WIRE_STR, 512, "text: too large"},
+    {M(HEAD, 2), WIRE_U64, 199, "status: too small"},
+    {M(HEAD, 2), WIRE_U64, 600, "status: too large"},
+    {M(HEAD, 3), WIRE_ZEROS, 9, "lines: too large"},
+    {M(HEAD, 3, 0), WIRE_ZEROS, 3, "line: too large"},
+    {M(HEAD, 3, 0, 0), WIRE_STR, 32, NULL},
+    {M(HEAD, 3, 0, 0), WIRE_STR, 33, "name: too large"},
+    {M(HEAD, 3, 0, 1), WIRE_STR, 512, "value: too large"},
+    {M(TRAILER, 2), WIRE_BIN, 4096, NULL},
+    {M(TRAILER, 2), WIRE_BIN, 4097, "text: too large"},
 };
 
 static void test_limits(void **state)
@@ -281,7 +291,7 @@ static void test_too_large(void **state)
     free(p);
     assert_string_equal(message_kind_text(MESSAGE_BEAT), "BEAT");
     assert_string_equal(message_kind_text(10), "?");
-    assert_string_equal(message_kind_text(36), "?");
+    assert_string_equal(message_kind_text(MESSAGE_TRAILER + 1), "?");
 }
 
 int main(void)

@@ -11,7 +11,8 @@ static const enum message_kind wire_messages[] = {
     MESSAGE_HELLO, MESSAGE_WELCOME, MESSAGE_BEAT, MESSAGE_ORDERS,
     MESSAGE_REPORT, MESSAGE_TAKEN, MESSAGE_OPEN, MESSAGE_CALL,
     MESSAGE_RESULT, MESSAGE_GOODBYE, MESSAGE_TICKET, MESSAGE_DATA,
-    MESSAGE_END, MESSAGE_FAIL, MESSAGE_READS};
+    MESSAGE_END, MESSAGE_FAIL, MESSAGE_READS, MESSAGE_HEAD,
+    MESSAGE_TRAILER};
 enum { WIRE_MESSAGES = sizeof wire_messages / sizeof *wire_messages };
 
 struct wire_message {
@@ -138,6 +139,14 @@ static inline void wire_small(struct message *m)
     } else if (m->kind == MESSAGE_FAIL) {
         m->fail.error = ERR_NO_SPACE;
         m->fail.text = span_text("disk full");
+    } else if (m->kind == MESSAGE_HEAD) {
+        m->head.n = 2;
+        m->head.lines[0] = (struct message_line){
+            span_text("Content-Type"), span_text("text/plain")};
+        m->head.lines[1] = (struct message_line){
+            span_text("X-Content-Length"), span_text("12")};
+    } else if (m->kind == MESSAGE_TRAILER) {
+        m->trailer.text = span_text("block was not found locally");
     }
 }
 
@@ -159,7 +168,9 @@ static inline void wire_message(struct wire_message *w,
     if (kind == MESSAGE_READS)
         m->reads.items = w->reads;
     if (kind == MESSAGE_OPEN)
-        m->open.purpose = full ? OPEN_ADD : OPEN_IMPORT;
+        m->open.purpose = full ? OPEN_ADD : OPEN_PUT;
+    if (kind == MESSAGE_HEAD)
+        m->head.status = full ? 500 : 200;
     if (kind == MESSAGE_CALL)
         m->call.kind = full ? CALL_RESOLVE : CALL_CHECK;
     if (!full)
@@ -370,6 +381,17 @@ static inline void wire_same_message(const struct message *a,
     case MESSAGE_FAIL:
         SAME(fail.error);
         SAME_SPAN(fail.text);
+        break;
+    case MESSAGE_HEAD:
+        SAME(head.status);
+        SAME(head.n);
+        for (uint32_t i = 0; i < a->head.n; i++) {
+            SAME_SPAN(head.lines[i].name);
+            SAME_SPAN(head.lines[i].value);
+        }
+        break;
+    case MESSAGE_TRAILER:
+        SAME_SPAN(trailer.text);
         break;
     }
 }

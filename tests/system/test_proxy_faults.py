@@ -1,0 +1,200 @@
+"""The IPFS proxy when something gives way: clients that leave or are slow,
+daemons and agents that die, answers that break off; and who may ask."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+from cluster import make_cid
+from process import ROOT, until
+from test_proxy import refusal
+from wire import Answer, multipart
+
+MEGABYTE = 1 << 20
+
+
+def ask(p, call, extra=b""):
+    """A request whose answer the caller reads."""
+    s = socket.create_connection(("127.0.0.1", p.proxy), 30)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+    s.sendall(b"POST /api/v0/" + call.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+              b"Content-Length: 0\r\nConnection: close\r\n" + extra + b"\r\n")
+    return s
+
+
+def rest(s, got=b""):
+    parts = [got]
+    try:
+        while block := s.recv(1 << 16):
+            parts.append(block)
+    except ConnectionResetError:
+        pass
+    return Answer(b"".join(parts))
+
+
+def memory(process):
+    """Highest resident size, kB."""
+    with open(f"/proc/{process.child.pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1))
+
+
+@pytest.fixture(name="fake")
+def fixture_fake(make_cluster):
+    return make_cluster(coordinators=1, nodes=1, daemon="fake",
+                        agent_options={"stall-timeout": "3s"})
+
+
+def test_a_client_that_leaves_ends_the_command(fake):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    agent = fake.agents[0]
+    d.fault("resolve", "head")  # a good head, then nothing
+    s = ask(p, "resolve?arg=/ipfs/x")
+    until(lambda: d.hits_in_order() == [1], 20, "the daemon was asked")
+    s.close()
+    until(lambda: "event=proxy_cut command=resolve" in agent.log_text(), 20,
+          "the daemon's command is cancelled")
+
+
+@pytest.mark.parametrize("kind,more", (
+    ("torn", {}), ("short", {}), ("body", {}), ("cut", {"after": 3})))
+def test_an_answer_that_breaks_off_is_cut(fake, kind, more):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    d.fault("version", kind, b'{"Ver', **more)
+    answer = rest(ask(p, "version"))
+    assert answer.status == 200 and not answer.complete, answer
+    d.heal()
+    assert p.rpc("version").complete
+
+
+@pytest.mark.parametrize("kind", ("close", "reset", "stall", "raw"))
+def test_no_answer_is_an_error(fake, kind):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    d.fault("version", kind, b"nonsense\r\n\r\n")
+    answer = p.rpc("version")
+    assert answer.status in (502, 503, 504), answer
+    refusal(answer, answer.status)
+
+
+def test_status_and_trailer_pass(fake):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    d.fault("id", "answer", {"Message": "no"}, status=500, count=1)
+    answer = p.rpc("id")
+    assert (answer.status, answer.json()) == (500, {"Message": "no"})
+    d.fault("id", "answer", b'{"x":1}\n', trailer="broke off", count=1)
+    answer = p.rpc("id")
+    assert answer.status == 200 and answer.complete
+    assert answer.trailers["x-stream-error"] == "broke off"
+
+
+def test_a_put_that_failed_claims_nothing(fake):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    cid = make_cid()
+    line = json.dumps({"Key": cid, "Size": 1}).encode() + b"\n"
+    headers, body = multipart({"f": b"x"})
+    for kind, more in (("torn", {}),
+                       ("answer", {"trailer": "disk full"}),
+                       ("answer", {"status": 500})):
+        d.fault("block/put", kind, line, count=1, **more)
+        answer = p.rpc("block/put?pin=true", body, headers)
+        assert answer.status != 200 or answer.trailers["x-stream-error"]
+        assert cid not in p.pins()
+    d.fault("block/put", "answer", line, count=1)
+    answer = p.rpc("block/put?pin=true", body, headers)
+    assert answer.body == line and cid in p.pins()
+    d.fault("block/put", "answer", b'{"Key":"x"}\n', count=1)
+    refusal(p.rpc("block/put?pin=true", body, headers), 502)
+
+
+def test_daemons_and_agents_that_die(make_cluster):
+    c = make_cluster(coordinators=1, nodes=1)
+    p, d, a = c.coordinators[0], c.daemons[0], c.agents[0]
+    data = os.urandom(60 * MEGABYTE)
+    cid = d.add(data)
+
+    def begun():
+        s = ask(p, f"cat?arg={cid}")
+        return s, s.recv(4096)
+
+    s, first = begun()
+    whole = rest(s, first)
+    assert whole.complete and whole.body == data
+    # A client that does not read holds up the daemon, not our memory.
+    before = memory(p), memory(a)
+    slow = [begun() for _ in range(3)]
+    assert p.rpc("version").status == 200
+    for s, first in slow[1:]:
+        s.close()
+    assert memory(p) - before[0] < 40 << 10
+    assert memory(a) - before[1] < 40 << 10
+    s, first = slow[0]
+    a.kill9()
+    assert not rest(s, first).complete
+    until(lambda: p.rpc("version").status == 503, 20, "no node is there")
+    a.start()
+    c.wait_sessions(a)
+    s, first = begun()
+    d.kill9()
+    assert not rest(s, first).complete
+    answer = p.rpc("version")
+    assert answer.status in (502, 503), answer
+
+
+def test_who_asks(make_cluster):
+    c = make_cluster(coordinators=1, nodes=1, daemon="fake", start=False,
+                     options={"auth": "on"})
+    p = c.coordinators[0]
+    sock = os.path.join(c.folder, "s")
+    p.argv[p.argv.index("--listen-http") + 1] += f",unix:{sock}"
+    for x in c.daemons + c.coordinators:
+        x.start()
+    for x in c.daemons:
+        x.wait()
+    for x in c.agents:
+        x.start()
+    until(lambda: p.alive() and os.path.exists(sock), 20, "it listens")
+
+    def token(verbs):
+        done = subprocess.run(
+            ["curl", "-sS", "--unix-socket", sock, "-X", "POST",
+             f"http://x/api/v1/tokens?name={verbs}&verbs={verbs}"],
+            capture_output=True, text=True, check=True, timeout=20)
+        return {"Authorization": "Bearer " +
+                json.loads(done.stdout)["token"]}
+
+    reader = until(lambda: token("read"), 20, "a token")
+    pinner = token("pin")
+    until(lambda: p.rpc("version", headers=reader).status == 200, 20,
+          "a node is there")
+    cid = make_cid()
+    assert "unauthorized" in refusal(p.rpc("id", headers={}), 401)
+    assert p.rpc("pin/ls", headers=reader).status == 200
+    assert p.rpc("repo/stat", headers=reader).status == 200
+    for call in (f"pin/add?arg={cid}", f"pin/rm?arg={cid}", "block/put",
+                 "block/put?pin=true", "add", "pin/update?arg=a&arg=b"):
+        text = refusal(p.rpc(call, headers=reader), 403)
+        assert text == "this needs the verb pin", (call, text)
+    assert p.rpc(f"pin/add?arg={cid}", headers=pinner).status == 200
+    assert cid in p.rpc("pin/ls", headers=reader).json()["Keys"]
+    assert "operator" in refusal(p.rpc("repo/gc", headers=pinner), 403)
+    for call in ("pin/ls", "id"):
+        assert "read" in refusal(p.rpc(call, headers=pinner), 403)
+
+
+def test_the_example_of_the_docs(make_cluster):
+    c = make_cluster(coordinators=1, nodes=1)
+    with open(os.path.join(ROOT, "docs", "api.md"), encoding="utf-8") as f:
+        part = f.read().split("\n## IPFS proxy\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^    (curl .*)$", part, re.M)
+    assert len(lines) == 3
+    script = "set -e\n" + "\n".join(lines)
+    done = subprocess.run(
+        ["bash", "-c", script.replace("9095", str(c.coordinators[0].proxy))],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    added, listed, stat = [json.loads(x) for x in done.stdout.splitlines()]
+    assert listed["Keys"] == {
+        added["Hash"]: {"Type": "recursive", "Name": "readme"}}
+    assert stat["RepoSize"] > 0
