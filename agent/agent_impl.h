@@ -114,6 +114,8 @@ void agent_orphans_call(struct agent *a, uint64_t session,
 void agent_reads_start(struct agent *a); /* the links are there */
 void agent_reads_stop(struct agent *a);
 bool agent_reads_busy(const struct agent *a); /* a thread is at a log */
+/* So far; zeros without logs. Returns how many of them cannot be read. */
+uint32_t agent_reads_totals(const struct agent *a, struct reads_totals *out);
 void agent_reads_free(struct agent *a);
 
 /* agent_http.c */

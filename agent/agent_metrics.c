@@ -111,6 +111,31 @@ static void call_families(struct buf *b, const struct kubo *k)
     }
 }
 
+static void reads_families(struct buf *b, const struct agent *a)
+{
+    static const char lines[] = "pinfold_agent_gateway_lines_total";
+    static const char ignored[] = "pinfold_agent_gateway_reads_ignored_total";
+    struct reads_totals t;
+    uint32_t unreadable = agent_reads_totals(a, &t);
+    struct metrics_label label = {"kind", "read"};
+
+    metrics_family(b, lines, METRICS_COUNTER,
+                   "lines of gateways' access logs, by what they are");
+    metrics_sample(b, lines, &label, 1, t.lines - t.other - t.malformed);
+    label.value = "other";
+    metrics_sample(b, lines, &label, 1, t.other);
+    label.value = "malformed";
+    metrics_sample(b, lines, &label, 1, t.malformed);
+    label = (struct metrics_label){"reason", "repeated"};
+    metrics_family(b, ignored, METRICS_COUNTER,
+                   "of the reads, those that count nothing");
+    metrics_sample(b, ignored, &label, 1, t.repeated);
+    label.value = "capped";
+    metrics_sample(b, ignored, &label, 1, t.capped);
+    metrics_gauge(b, "pinfold_agent_gateway_logs_unreadable",
+                  "access logs that cannot be read", unreadable);
+}
+
 static void own_families(struct buf *b, const struct agent *a)
 {
     metrics_gauge(b, "pinfold_agent_uploads", "uploads under way",
@@ -152,6 +177,7 @@ void agent_metrics(struct agent *a, struct buf *b)
     link_families(b, &link);
     daemon_families(b, a, &work);
     call_families(b, a->kubo);
+    reads_families(b, a);
     own_families(b, a);
     metrics_process(b);
 }

@@ -332,6 +332,20 @@ void agent_reads_stop(struct agent *a)
         uv_timer_stop(&a->reads->timer);
 }
 
+uint32_t agent_reads_totals(const struct agent *a, struct reads_totals *out)
+{
+    const struct agent_reads *r = a->reads;
+    uint32_t unreadable = 0;
+
+    memset(out, 0, sizeof *out);
+    if (r == NULL)
+        return 0;
+    add_totals(r, out);
+    for (uint32_t i = 0; i < r->n; i++)
+        unreadable += r->said[i][0] != '\0';
+    return unreadable;
+}
+
 bool agent_reads_busy(const struct agent *a)
 {
     return a->reads != NULL && a->reads->busy;

@@ -230,10 +230,23 @@ static uint64_t started_ms(void)
     return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+/* Reckoned once: a number that moves by a millisecond looks like a restart,
+ * and so does a clock that is set. */
+static uint64_t start_time_ms(void)
+{
+    static uint64_t start_ms;
+
+    if (start_ms == 0) {
+        uint64_t up = clock_ms(CLOCK_BOOTTIME), began = started_ms();
+        uint64_t now = clock_ms(CLOCK_REALTIME);
+
+        start_ms = began <= up && now > up - began ? now - (up - began) : now;
+    }
+    return start_ms;
+}
+
 void metrics_process(struct buf *b)
 {
-    uint64_t up = clock_ms(CLOCK_BOOTTIME), began = started_ms();
-    uint64_t now = clock_ms(CLOCK_REALTIME);
     struct rusage u;
     uint64_t us = 0;
 
@@ -248,6 +261,5 @@ void metrics_process(struct buf *b)
     metrics_family(b, "process_start_time_seconds", METRICS_GAUGE,
                    "when it began, since 1970");
     metrics_sample_ms(b, "process_start_time_seconds", NULL, 0,
-                      began <= up && now > up - began ? now - (up - began)
-                                                      : 0);
+                      start_time_ms());
 }

@@ -68,7 +68,8 @@ void metrics_histogram(struct buf *b, const char *name,
                        const struct metrics_bounds *bounds,
                        const struct metrics_histogram *h);
 
-/* This process, as client libraries name it: CPU time, memory, start. */
+/* This process, as client libraries name it: CPU time, memory, start. One
+ * thread at a time. */
 void metrics_process(struct buf *b);
 
 #endif

@@ -27,6 +27,8 @@ environment:
   PINFOLD_IPFS            a Kubo binary for the system tests (default: the
                           test node of tests/ipfsnode)
   PINFOLD_CLUSTER_CTL     an ipfs-cluster-ctl for tests against the reference
+  PINFOLD_PROMTOOL        a promtool for the tests of metrics (default: that
+                          of Debian's package, unpacked into build/)
   PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 8)
   PINFOLD_SIM_SEEDS       seeds of the simulator, FROM..TO (default: 1..300)
   PINFOLD_FSM_OPERATIONS  random operations of the state machine (default:

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MS UINT64_C(1000000)
 
@@ -126,6 +127,7 @@ static void test_most_bounds(void **state)
 static void test_process(void **state)
 {
     unsigned long long began = 0, bytes = 0;
+    char start[64];
     const char *text;
 
     (void)state;
@@ -139,6 +141,12 @@ static void test_process(void **state)
                      1);
     assert_true(bytes > 100000);
     assert_non_null(strstr(text, "\nprocess_cpu_seconds_total "));
+    snprintf(start, sizeof start, "%.42s",
+             strstr(text, "\nprocess_start_time_seconds"));
+    buf_reset(&out);
+    usleep(5000);
+    metrics_process(&out); /* it began when it began */
+    assert_non_null(strstr(buf_cstr(&out), start));
     buf_reset(&out);
 }
 
