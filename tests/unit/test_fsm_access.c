@@ -161,6 +161,11 @@ static void values(void **state)
     w->c->score.items[0] = (struct score_item){1, 0, 1};
     w->c->actor = actor;
     assert_int_equal(go(w), VERDICT_DENIED);
+    op(w, COMMAND_READS_PUT)->reads_put.part = 1; /* the same, pushed */
+    w->c->reads_put.score.n = 1;
+    w->c->reads_put.score.items[0] = (struct score_item){1, 0, 1};
+    w->c->actor = actor;
+    assert_int_equal(go(w), VERDICT_DENIED);
     world_close(w);
 }
 

@@ -350,6 +350,7 @@ static void batches_count_once(void **state)
 {
     struct world *w = world_with(1);
     uint64_t a = offer(w, 1, 4);
+    struct store_sum before;
     struct reads_source s;
 
     (void)state;
@@ -363,8 +364,11 @@ static void batches_count_once(void **state)
     assert_int_equal(push(w, 8, 9, 1, a), VERDICT_ACCEPTED);
     assert_int_equal(push(w, 7, 11, 1, 999), VERDICT_ACCEPTED); /* nobody's */
     assert_int_equal(count_of(w, a, ORG_DEFAULT), 3 * FIXED_ONE);
+    before = w->store->sum;
+    assert_int_equal(push(w, 7, 11, 2, 999), VERDICT_ACCEPTED);
+    assert_memory_not_equal(&w->store->sum, &before, sizeof before);
     assert_true(store_source_get(w->store, ORG_DEFAULT, 7, &s));
-    assert_true(s.batch == 11 && s.part == 1 && s.at_ms == w->time_ms);
+    assert_true(s.batch == 11 && s.part == 2 && s.at_ms == w->time_ms);
     pushed(w, 7, 12, 1, a);
     w->c->org = 99;
     assert_int_equal(go(w), VERDICT_NOT_FOUND);

@@ -126,8 +126,10 @@ static void test_renamed(void **state)
     add(p->old, "a", "two\n"); /* the writer has not opened the new one */
     assert_string_equal(lines(p, 3000), "two\n");
     add(p->log, "w", "four\n");
+    assert_string_equal(lines(p, TAIL_LINGER_MS / 2), "");
     add(p->old, "a", "three\n");
-    assert_string_equal(lines(p, TAIL_LINGER_MS + 500), "three\nfour\n");
+    assert_string_equal(lines(p, TAIL_LINGER_MS / 2), "three\n");
+    assert_string_equal(lines(p, TAIL_LINGER_MS + 500), "four\n");
     assert_int_equal(p->t.rotated, 1);
 }
 
