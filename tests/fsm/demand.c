@@ -6,7 +6,7 @@
 #include "proto/claims.h"
 
 enum {
-    CLAIM_TERMS = 0xffff & ~(3 << CLAIM_STATE_SHIFT) & ~CLAIM_REFUSED
+    CLAIM_TERMS = 0xffff & ~(int)CLAIM_DERIVED & ~CLAIM_REFUSED
 };
 
 static bool is(const struct change *x, enum command_kind kind)
