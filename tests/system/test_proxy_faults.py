@@ -50,11 +50,11 @@ def fixture_fake(make_cluster):
 def test_a_client_that_leaves_ends_the_command(fake):
     p, d = fake.coordinators[0], fake.daemons[0]
     agent = fake.agents[0]
-    d.fault("resolve", "head")  # a good head, then nothing
-    s = ask(p, "resolve?arg=/ipfs/x")
+    d.fault("files/stat", "head")  # a good head, then nothing
+    s = ask(p, f"files/stat?arg=/ipfs/{make_cid()}")
     until(lambda: d.hits_in_order() == [1], 20, "the daemon was asked")
     s.close()
-    until(lambda: "event=proxy_cut command=resolve" in agent.log_text(), 20,
+    until(lambda: "event=proxy_cut command=files/stat" in agent.log_text(), 20,
           "the daemon's command is cancelled")
 
 
