@@ -95,10 +95,15 @@ static void refused(struct buf *b, const struct api_counts *n)
     }
 }
 
+/* One without a word here is known by its number. */
 static void door_name(unsigned door, char out[16])
 {
-    if (door == API_CLUSTER)
-        snprintf(out, 16, "cluster");
+    static const char *const words[API_DOORS] = {
+        [API_CLUSTER] = "cluster", [API_PINNING] = "pinning",
+        [API_PROBES] = "probes"};
+
+    if (words[door] != NULL)
+        snprintf(out, 16, "%s", words[door]);
     else
         snprintf(out, 16, "door-%u", door);
 }

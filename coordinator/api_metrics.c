@@ -171,29 +171,38 @@ static void own_families(struct buf *b, const struct api_call *c)
     metrics_process(b);
 }
 
-/* Without TLS there is no family. */
+/* Without TLS: names alone, without a sample. */
 static void tls_families(struct buf *b, const struct api *api)
 {
-    struct certificate_counts n;
-    uint64_t now_s = now_wall_ms() / 1000, end_s;
+    static const char left[] = "pinfold_tls_certificate_remaining_seconds";
+    static const char loads[] = "pinfold_tls_certificate_loads_total";
+    static const char failed[] = "pinfold_tls_handshakes_failed_total";
+    bool on = api->certificate != NULL;
+    struct certificate_counts n = {0, 0};
+    uint64_t now_s = now_wall_ms() / 1000, end_s = 0;
 
-    if (api->certificate == NULL)
-        return;
-    n = certificate_counts(api->certificate);
-    end_s = (uint64_t)http_pair_expires_s(http_pair_used(api->server));
-    metrics_gauge(b, "pinfold_tls_certificate_remaining_seconds",
-                  "until the certificate chain in use expires; 0: it has",
-                  end_s > now_s ? end_s - now_s : 0);
-    metrics_family(b, "pinfold_tls_certificate_loads_total", METRICS_COUNTER,
+    if (on) {
+        n = certificate_counts(api->certificate);
+        end_s = (uint64_t)http_pair_expires_s(http_pair_used(api->server));
+    }
+    metrics_family(b, left, METRICS_GAUGE,
+                   "until the certificate chain in use expires; 0: it has");
+    if (on)
+        metrics_sample(b, left, NULL, 0, end_s > now_s ? end_s - now_s : 0);
+    metrics_family(b, loads, METRICS_COUNTER,
                    "changed certificates, by what came of it");
-    metrics_sample(b, "pinfold_tls_certificate_loads_total",
-                   &(struct metrics_label){"result", "used"}, 1, n.loaded);
-    metrics_sample(b, "pinfold_tls_certificate_loads_total",
-                   &(struct metrics_label){"result", "refused"}, 1,
-                   n.refused);
-    metrics_counter(b, "pinfold_tls_handshakes_failed_total",
-                    "connections that did not come to speak TLS",
-                    http_handshakes_failed(api->server));
+    if (on) {
+        metrics_sample(b, loads, &(struct metrics_label){"result", "used"}, 1,
+                       n.loaded);
+        metrics_sample(b, loads,
+                       &(struct metrics_label){"result", "refused"}, 1,
+                       n.refused);
+    }
+    metrics_family(b, failed, METRICS_COUNTER,
+                   "connections that did not come to speak TLS");
+    if (on)
+        metrics_sample(b, failed, NULL, 0,
+                       http_handshakes_failed(api->server));
 }
 
 void api_metrics_print(const struct api_call *c, struct buf *b)
