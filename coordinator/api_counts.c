@@ -100,7 +100,7 @@ static void door_name(unsigned door, char out[16])
 {
     static const char *const words[API_DOORS] = {
         [API_CLUSTER] = "cluster", [API_PINNING] = "pinning",
-        [API_PROBES] = "probes"};
+        [API_PROXY] = "proxy", [API_PROBES] = "probes"};
 
     if (words[door] != NULL)
         snprintf(out, 16, "%s", words[door]);
