@@ -1,8 +1,8 @@
 """Measures the APIs of a cluster on this machine: single pins and look-ups
-with and without tokens, lists as the set grows, and an upload beside one to
-the daemon itself. Every ratio is against something measured in the same run.
-Every process is new, in a folder of its own under the temporary directory, on
-loopback."""
+with and without tokens, lists as the set grows, pages of the Pinning Service
+API, and an upload beside one to the daemon itself. Every ratio is against
+something measured in the same run. Every process is new, in a folder of its
+own under the temporary directory, on loopback."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ import report
 from cluster import new_world, note
 from world import Trouble
 
-PARTS = ("pins", "gets", "lists", "upload")
+PARTS = ("pins", "gets", "lists", "service", "upload")
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 
 
@@ -30,6 +30,9 @@ def read_options():
     p.add_argument("--seconds", type=float, help="of a load (5)")
     p.add_argument("--pins", type=int,
                    help="pins in the longest list (100,000)")
+    p.add_argument("--requests", type=int,
+                   help="of the Pinning Service API, at most 900 a second "
+                        "(100,000)")
     p.add_argument("--mib", type=int, help="size of an upload (1,024)")
     p.add_argument("--node", default=os.path.join(ROOT, "build", "ipfsnode"),
                    help="the real IPFS node for uploads "
@@ -42,6 +45,7 @@ def read_options():
     o = p.parse_args()
     o.seconds = o.seconds or (2 if o.quick else 5)
     o.pins = o.pins or (5000 if o.quick else 100000)
+    o.requests = o.requests or (5000 if o.quick else 100000)
     o.mib = o.mib or (64 if o.quick else 1024)
     o.only = o.only or list(PARTS)
     return o
@@ -90,6 +94,10 @@ def main():
             asked(o, results)
         if "lists" in o.only:
             listed(o, results)
+        if "service" in o.only:
+            with new_world(o, auth=True) as world:
+                note(f"{o.requests} requests of the Pinning Service API")
+                results["service"] = api_measures.requests(world, o.requests)
         if "upload" in o.only:
             uploaded(o, results)
     except Trouble as e:
@@ -102,6 +110,7 @@ def main():
             json.dump({"machine": platform.platform(), "cpus": os.cpu_count(),
                        "load": os.getloadavg(), "when": time.time(),
                        "seconds": o.seconds, "pins": o.pins, "mib": o.mib,
+                       "requests": o.requests,
                        "failed": failed, "results": results}, f, indent=1)
             f.write("\n")
     below = report.fails(figures)

@@ -21,6 +21,8 @@ def rows(results):
         get_rows(got, add)
     if got := results.get("lists"):
         list_rows(got, add)
+    if got := results.get("service"):
+        service_rows(got, add)
     for kind, got in results.get("upload", {}).items():
         upload_rows(kind, got, add)
     return out
@@ -100,6 +102,20 @@ def list_rows(got, add):
             add("  CPU of the cluster, 1,000 items", run["cpu_us"], "ms")
             add("  taken by strangers meanwhile", run["strangers_cores"],
                 "cores")
+
+
+def service_rows(got, add):
+    add("Pinning Service: requests made, at most 900/s",
+        got["made"]["per_s"], "/s")
+    add("  p99", got["made"]["p99_ms"], "ms")
+    add("  errors", wrong(got["made"]), "")
+    add(f"GET /pins, page of 1,000, median of {got['pages']}", got["p50_ms"],
+        "ms", ("<=", 50))
+    add("  longest", got["max_ms"], "ms")
+    add("  last third of the pages / first third",
+        ratio(got["last_ms"], got["first_ms"]), "")
+    add("  CPU of the coordinator", got["cpu_ms"], "ms")
+    add("  memory meanwhile, more", got["extra_mib"], "MiB", ("<=", 16))
 
 
 def upload_rows(kind, got, add):

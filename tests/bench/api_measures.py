@@ -12,6 +12,7 @@ from world import N, Trouble, machine_busy_s
 
 CONNECTIONS = (1, 16, 128)
 PIECE = 1 << 20
+PAGE = 1000
 IDLE_S = 3
 
 
@@ -67,6 +68,58 @@ def lists(world, count):
         got["cpu_us"] = more["cpu_us"]
         got["strangers_cores"] = more["strangers_cores"]
     return {"idle_mib": idle, "paths": paths}
+
+
+# --- the Pinning Service API -------------------------------------------------
+
+def page(link, world, before):
+    """One page, newest first; its seconds."""
+    path = f"/psa/pins?limit={PAGE}&status=queued,pinning,pinned,failed"
+    if before:
+        path += "&before=" + before
+    start = time.monotonic()
+    link.request("GET", path, headers=world.headers)
+    answer = link.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise Trouble(f"{path}: {answer.status} {body[:200]!r}")
+    return json.loads(body), time.monotonic() - start
+
+
+def requests(world, count):
+    """So many requests of one principal, made at the rate that its stamps
+    allow, then listed page by page."""
+    world.seed += 1
+    made = world.load("request", "--path", "/psa/pins", "--seed", world.seed,
+                      "--connections", 32, "--rate", 900, "--count", count,
+                      "--seconds", 3600)
+    if made["ok"] != count:
+        raise Trouble(f"{made['ok']} of {count} requests were taken")
+    world.posted += count
+    world.wait_confirmed()
+    world.wait_settled()
+    p = world.coordinators[0]
+    host, port = world.http[0].split(":")
+    link = http.client.HTTPConnection(host, int(port), timeout=60)
+    seen, took, before, cpu = set(), [], None, p.cpu_s()
+    with Peaks([p]) as peaks:
+        while len(seen) < count:
+            found, seconds = page(link, world, before)
+            if not found["results"] or before is None and \
+                    found["count"] != count:
+                raise Trouble(f"{found['count']} requests at {before}")
+            took.append(seconds)
+            seen.update(r["requestid"] for r in found["results"])
+            before = found["results"][-1]["created"]
+    link.close()
+    third = max(1, len(took) // 3)
+    return {"made": made, "pages": len(took), "seconds": sum(took),
+            "p50_ms": 1000 * statistics.median(took),
+            "max_ms": 1000 * max(took),
+            "first_ms": 1000 * statistics.median(took[:third]),
+            "last_ms": 1000 * statistics.median(took[-third:]),
+            "cpu_ms": 1000 * (p.cpu_s() - cpu) / len(took),
+            "extra_mib": peaks.most("coordinator")}
 
 
 # --- uploads -----------------------------------------------------------------

@@ -9,7 +9,7 @@
 #include "tests/bench/load.h"
 
 static const char usage[] =
-    "usage: bench-load post|get|list|disk [options]\n"
+    "usage: bench-load post|request|get|list|disk [options]\n"
     "  --host A.B.C.D:PORT  may be given several times; connections are\n"
     "                       spread over all\n"
     "  --connections N      each with one request at a time (default 1)\n"
@@ -17,10 +17,11 @@ static const char usage[] =
     "  --count N            at most so many requests\n"
     "  --rate R             requests a second, at a steady pace\n"
     "  --timeout S          of a request (default 30)\n"
-    "  --seed N             which CIDs are posted\n"
-    "  --acks FILE          post: write the acknowledged CIDs\n"
+    "  --seed N             which CIDs are posted; request: to the Pinning\n"
+    "                       Service API\n"
+    "  --acks FILE          post, request: write the acknowledged CIDs\n"
     "  --cids FILE          get: --path followed by a CID of these\n"
-    "  --path PATH          get, list\n"
+    "  --path PATH          request, get, list\n"
     "  --header LINE        sent with each request\n"
     "  --dir DIR            disk: synchronous writes of 4 KiB in a file here\n"
     "  --fresh              disk: into blocks that were never written\n";

@@ -18,7 +18,7 @@ enum {
 };
 
 struct options {
-    const char *mode; /* post get list disk */
+    const char *mode; /* post request get list disk */
     struct sockaddr_storage hosts[LOAD_HOSTS];
     unsigned hosts_n, connections;
     const char *path;  /* get, list; get: before the CID */

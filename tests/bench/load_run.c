@@ -111,6 +111,13 @@ static bool next_item(struct run *r, uint64_t now, uint64_t *item)
 static int write_request(struct run *r, uint64_t item, char *to, size_t room)
 {
     char cid[LOAD_CID];
+    if (strcmp(r->o->mode, "request") == 0) {
+        load_cid(r->o->seed, item, cid);
+        return snprintf(to, room, "POST %s HTTP/1.1\r\nHost: bench\r\n"
+                        "%sContent-Type: application/json\r\n"
+                        "Content-Length: %zu\r\n\r\n{\"cid\":\"%s\"}",
+                        r->o->path, r->o->header, strlen(cid) + 10, cid);
+    }
     if (strcmp(r->o->mode, "post") == 0) {
         load_cid(r->o->seed, item, cid);
         return snprintf(to, room, "POST /pins/%s HTTP/1.1\r\nHost: bench\r\n"
@@ -169,7 +176,8 @@ static void finish(struct run *r, struct conn *c, uint64_t now)
 {
     r->out->bytes += c->reply.bytes;
     r->out->lines += c->reply.lines;
-    if (c->reply.state == REPLY_DONE && c->reply.status == 200) {
+    bool accepted = c->reply.status == 200 || c->reply.status == 202;
+    if (c->reply.state == REPLY_DONE && accepted) {
         succeed(r, c, now);
         r->busy--;
         c->state = CONN_IDLE;

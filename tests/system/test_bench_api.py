@@ -14,11 +14,11 @@ def test_measures_everything(tmp_path):
     out = tmp_path / "figures.json"
     done = subprocess.run(
         [sys.executable, os.path.join(ROOT, "tests", "bench", "api.py"),
-         "--seconds", "0.2", "--pins", "300", "--mib", "2", "--node", NODE,
-         "--out", out],
+         "--seconds", "0.2", "--pins", "300", "--requests", "1200",
+         "--mib", "2", "--node", NODE, "--out", out],
         env={**os.environ, "PINFOLD_BUILD": BUILD,
              "TMPDIR": str(tmp_path)},
-        text=True, capture_output=True, timeout=240, check=False)
+        text=True, capture_output=True, timeout=400, check=False)
     assert out.exists(), done.stdout + done.stderr
     figures = json.loads(out.read_text(encoding="utf-8"))
     assert figures["failed"] == "", figures["failed"]
@@ -26,9 +26,11 @@ def test_measures_everything(tmp_path):
     for load in [*found["pins"].values(), *found["gets"].values()]:
         assert load["errors"] + load["broken"] + load["timeouts"] == 0
     assert list(found["lists"]) == ["300"]
+    assert found["service"]["pages"] == 2
     assert {k: u["mib"] for k, u in found["upload"].items()} == {
         "fake": 2, "real": 2}
     for text in ("POST /pins/{cid}, 128 connections, token",
                  "GET /allocations/{cid}, 16 connections, no token",
+                 "GET /pins, page of 1,000",
                  "GET /pins, 300 items", "upload of 2 MiB to a real daemon"):
         assert text in done.stdout, done.stdout + done.stderr
