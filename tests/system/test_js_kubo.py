@@ -1,5 +1,5 @@
-"""kubo-rpc-client, unmodified (tests/js), against an IPFS daemon: what it
-finds there is what a proxy has to give it."""
+"""kubo-rpc-client, unmodified (tests/js): what it finds at an IPFS daemon it
+finds at the IPFS proxy, and what it pins there the cluster has."""
 
 import nodejs
 import pytest
@@ -25,3 +25,11 @@ def test_daemon(make_cluster):
     at = f"http://127.0.0.1:{daemon.port}"
     assert not failures(nodejs.run_suite(
         "kubo.mjs", PINFOLD_RPC=at, PINFOLD_DAEMON=at))
+
+
+def test_proxy(cluster):
+    c = cluster.coordinators[2]
+    assert not failures(nodejs.run_suite(
+        "kubo.mjs", PINFOLD_RPC=f"http://127.0.0.1:{c.proxy}",
+        PINFOLD_DAEMON=f"http://127.0.0.1:{cluster.daemons[0].port}",
+        PINFOLD_HTTP=f"http://127.0.0.1:{c.http}"))
