@@ -158,9 +158,19 @@ COMMANDS = {"plain": b"dag/put", "query": b"cat?arg=x&length=1",
             "path": b"/ipfs/" + CID.encode() + b"/x", "uri": b"ipns://a/b",
             "cid": CID.encode()}
 
+_PIN = b'{"cid":"%b","name":"\\u00e9","origins":["/ip4/1.2.3.4/tcp/1/p2p/' \
+    b'%b"],"meta":{"k":"v"}}' % (CID.encode(), PEER.encode())
+PINNING = {
+    "body": b"\x00" + _PIN, "bare": b'\x00{"cid":"%b"}' % CID.encode(),
+    "list": b"\x01status=failed%2Cpinned&limit=2&name=n&match=ipartial"
+            b"&meta=%7B%22k%22%3A%22v%22%7D&before=2020-01-01T00:00:00.123Z",
+    "kubo": b"\x01meta=map%5Bk%3Av%5D&limit=10&cid=" + CID.encode(),
+    "id": b"\x017c283f1a-e9cc-fa7f-c611-b72a6b2e627e"}
+
 SEEDS = {"access_log": ACCESSES, "auth": CREDENTIALS, "frame": FRAMES,
          "addr": ADDRESSES, "http_query": QUERIES,
-         "add_lines": LINES, "pin_options": OPTIONS, "ctl_answers": ANSWERS,
+         "add_lines": LINES, "pin_options": OPTIONS,
+         "psa": PINNING, "ctl_answers": ANSWERS,
          "member": FILES, "store_row": ROWS, "kubo_text": ERRORS,
          "raft_message": RAFT, "car": CARS, "rpc": COMMANDS}
 
