@@ -4,6 +4,8 @@
 #include "coordinator/api.h"
 
 #include "coordinator/api_auth.h"
+#include "coordinator/api_browser.h"
+#include "coordinator/api_log.h"
 
 #include "proto/mem.h"
 
@@ -42,6 +44,7 @@ void api_drop(struct api_call *c)
         free(c->params[i].value);
     }
     free(c->params);
+    free(c->logged);
     view_put(c->view);
     free(c);
 }
@@ -380,8 +383,9 @@ static void on_request(struct http_request *r, const struct http_head *h)
     r->user = c;
     c->api->requests++;
     api_hold(c); /* an answer inside may be the request's end */
+    api_log_begin(c, h);
     if ((c->door->admits == NULL || c->door->admits(c, h)) &&
-        api_auth(c, h) == API_ADMITTED)
+        api_browser(c, h) && api_auth(c, h) == API_ADMITTED)
         api_route(c, h);
     api_drop(c);
 }
@@ -414,7 +418,7 @@ static void on_done(struct http_request *r, bool complete)
 {
     struct api_call *c = r->user;
 
-    (void)complete;
+    api_log_end(c, r, complete);
     metrics_observe(&c->api->counts.took[http_door(r)]
                         [c->route == NULL ? c->door->n_routes
                                           : (size_t)(c->route -

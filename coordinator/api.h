@@ -28,7 +28,7 @@ enum api_verified {
 };
 const char *api_verified_word(enum api_verified v);
 
-enum { API_ARGS = 2, API_PARAMS = 512 };
+enum { API_REQUEST_ID_MAX = 64, API_ARGS = 2, API_PARAMS = 512 };
 
 struct api {
     struct http_server *server;
@@ -51,6 +51,9 @@ struct api {
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */
     struct certificate *certificate; /* NULL: no TLS */
+    const char *origins;       /* of pages that may ask (api_browser.h) */
+    bool access_log;
+    uint64_t id_base;          /* of request ids; random */
     struct auth_cache *cache;
     struct verifier *verifier;
     uint64_t auth_failures;    /* 401 */
@@ -110,6 +113,7 @@ struct api_doorway {
     bool open;     /* asks nobody who it is */
     /* Before anything else; false: it has answered. NULL: all may come. */
     bool (*admits)(struct api_call *c, const struct http_head *h);
+    const char *name; /* in logs and metrics */
     bool redirect; /* from a path with a slash at its end; else 404 */
     bool bearer;   /* always asks for a token */
 };
@@ -123,6 +127,8 @@ struct api_call {
     const struct api_doorway *door;
     const struct api_route *route;
     struct http_ticket ticket;
+    char request_id[API_REQUEST_ID_MAX + 1];
+    char *logged;              /* method and path for the access log */
     uint64_t begun_ns;         /* uv_hrtime */
     unsigned refs;
     bool answered;

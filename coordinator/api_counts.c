@@ -98,12 +98,10 @@ static void refused(struct buf *b, const struct api_counts *n)
 /* One without a word here is known by its number. */
 static void door_name(unsigned door, char out[16])
 {
-    static const char *const words[API_DOORS] = {
-        [API_CLUSTER] = "cluster", [API_PINNING] = "pinning",
-        [API_PROXY] = "proxy", [API_PROBES] = "probes"};
+    const char *name = api_doorway(door)->name;
 
-    if (words[door] != NULL)
-        snprintf(out, 16, "%s", words[door]);
+    if (name != NULL)
+        snprintf(out, 16, "%s", name);
     else
         snprintf(out, 16, "door-%u", door);
 }

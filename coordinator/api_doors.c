@@ -133,13 +133,14 @@ const struct api_doorway *api_doorway(unsigned door)
 {
     static const struct api_doorway doors[API_DOORS] = {
         [API_CLUSTER] = {cluster, sizeof cluster / sizeof cluster[0],
-                         api_error_json, .redirect = true},
+                         api_error_json, .redirect = true, .name = "cluster"},
         [API_PINNING] = {pinning, sizeof pinning / sizeof pinning[0],
-                         psa_error_json, .bearer = true},
+                         psa_error_json, .bearer = true, .name = "pinning"},
         [API_PROXY] = {proxy, sizeof proxy / sizeof proxy[0],
-                       api_proxy_error, .admits = api_proxy_admits},
+                       api_proxy_error, .admits = api_proxy_admits,
+                       .name = "proxy"},
         [API_PROBES] = {probes, sizeof probes / sizeof probes[0],
-                        api_error_json, .open = true}};
+                        api_error_json, .open = true, .name = "probes"}};
 
     assert(door < API_DOORS);
     return &doors[door];

@@ -1,6 +1,8 @@
 /* Options of pinfold-coordinator. */
 #include "coordinator/config.h"
 
+#include "coordinator/api_browser.h"
+
 #include "proto/addr.h"
 #include "proto/limits.h"
 #include "proto/mem.h"
@@ -38,6 +40,11 @@ static const struct conf_option options[] = {
      "SIGHUP"},
     {"probe-listen", CONF_LIST, AT(probe_listen), NULL, 1, 4, NULL, false,
      "addresses that serve probes and metrics only, in clear, to everybody"},
+    {"cors-origin", CONF_LIST, AT(cors_origin), NULL, 1, 32, NULL, false,
+     "origins (https://example.org) of web pages that may use the APIs; * for "
+     "all, with auth = on"},
+    {"access-log", CONF_CHOICE, AT(access_log), "off", 0, 0, "off|on", false,
+     "whether each request that is over is a line (event=request) in the log"},
     {"listen-peers", CONF_ADDR, AT(listen_peers), "127.0.0.1:9096", 0, 0,
      NULL, false, "address for the other coordinators"},
     {"listen-agents", CONF_ADDR, AT(listen_agents), "127.0.0.1:9098", 0, 0,
@@ -206,6 +213,9 @@ enum err config_check(struct config *c, struct err_text *why)
     no_list(&c->listen_pinning);
     no_list(&c->listen_proxy);
     e = check_tls(c, why);
+    if (e == ERR_OK)
+        e = api_origins_check(c->cors_origin, strcmp(c->auth, "on") == 0,
+                              why);
     if (e == ERR_OK)
         e = check_http(c, "listen-http", c->listen_http, why);
     if (e == ERR_OK)

@@ -14,7 +14,8 @@ struct config {
     char *log_level, *log_format;
     char *rebalance;
     char *auth;
-    char *tls_cert, *tls_key, *probe_listen;
+    char *tls_cert, *tls_key, *probe_listen, *cors_origin;
+    char *access_log;
     uint64_t replication_min, replication_max;
     uint64_t gc_interval_ms, gc_percent, gc_limit_ms;
     uint64_t suspect_ms, down_ms, out_ms, rebalance_rate, verify_rate;

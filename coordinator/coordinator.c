@@ -475,6 +475,8 @@ static enum err start_front(struct coordinator *c, struct err_text *why)
                    [API_PROBES] = c->config->probe_listen},
         .tls_cert = c->config->tls_cert, .tls_key = c->config->tls_key,
         .tls_reload_ms = c->config->tls_reload_ms,
+        .cors_origins = c->config->cors_origin,
+        .access_log = strcmp(c->config->access_log, "on") == 0,
         .default_min = (int32_t)c->config->replication_min,
         .default_max = (int32_t)c->config->replication_max,
         .drain_ms = c->config->drain_ms,

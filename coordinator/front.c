@@ -199,6 +199,11 @@ enum err front_start(const struct front_settings *st, struct front **out,
     f->api.default_min = st->default_min;
     f->api.default_max = st->default_max;
     f->api.auth = st->auth;
+    f->api.origins = st->cors_origins;
+    f->api.access_log = st->access_log;
+    if (uv_random(NULL, NULL, &f->api.id_base, sizeof f->api.id_base, 0,
+                  NULL) != 0)
+        return err_set(why, ERR_INTERNAL, "the kernel gives no random bytes");
     f->api.cache = auth_cache_new();
     f->api.verifier = verifier_new(&f->loop);
     f->api.hub = stream_hub_new(&f->loop);

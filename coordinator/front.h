@@ -26,6 +26,8 @@ struct front_settings {
     bool auth;                  /* TCP listeners ask who it is */
     const char *tls_cert, *tls_key; /* files; NULL: no TLS */
     uint64_t tls_reload_ms;
+    const char *cors_origins;       /* list; NULL: none */
+    bool access_log;
     uint64_t drain_ms;
 };
 

@@ -2,6 +2,7 @@
  * threads, drain and end.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "coordinator/http/http_tls.h"
 
@@ -92,6 +93,26 @@ bool http_from_tls(const struct http_request *request)
 bool http_from_unix(const struct http_request *request)
 {
     return request->conn->peer == NULL;
+}
+
+int http_status(const struct http_request *request)
+{
+    return request->conn->status;
+}
+
+uint64_t http_body_sent(const struct http_request *request)
+{
+    return request->conn->body_sent;
+}
+
+void http_client(const struct http_request *request, char out[HTTP_CLIENT_MAX])
+{
+    const struct http_conn *c = request->conn;
+    if (!c->peer)
+        snprintf(out, HTTP_CLIENT_MAX, "unix");
+    else if (uv_ip_name(&c->from.any, out,
+                        HTTP_CLIENT_MAX) < 0)
+        snprintf(out, HTTP_CLIENT_MAX, "-");
 }
 
 uint64_t http_peer_key(const struct http_request *request)

@@ -146,6 +146,10 @@ bool http_write(struct http_request *, const void *p, size_t n);
 /* Trailers like http_answer's lines, or NULL. */
 void http_end(struct http_request *, const struct http_line *trailers);
 
+/* Before the answer: a header line that it will have, whoever makes it. */
+void http_answer_line(struct http_request *, const char *name,
+                      const char *value);
+
 /* Cuts the connection, so that the client sees a broken answer. */
 void http_abort(struct http_request *);
 
@@ -168,6 +172,13 @@ unsigned http_door(const struct http_request *);
 /* Whether it came by a unix socket, whose file only this process's user may
  * open, and which only that user and root are let through. */
 bool http_from_unix(const struct http_request *);
+/* Also in on_done: the status of the answer, 0 if there was none; bytes of its
+ * body so far. */
+int http_status(const struct http_request *);
+uint64_t http_body_sent(const struct http_request *);
+/* The client's address; "unix" for one that came by a unix socket. */
+enum { HTTP_CLIENT_MAX = 64 };
+void http_client(const struct http_request *, char out[HTTP_CLIENT_MAX]);
 /* Equal for one client's address: IPv4 whole, IPv6 by its /64. */
 uint64_t http_peer_key(const struct http_request *);
 

@@ -59,8 +59,12 @@ void http_conn_open(const struct http_listener *l, int fd,
         http_conn_close(c);
         return;
     }
-    if (peer)
+    if (peer) {
         uv_tcp_nodelay(&c->u.tcp, 1);
+        memcpy(&c->from, from,
+               from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                           : sizeof(struct sockaddr_in));
+    }
     c->deadline_ms = after(c, s->limits.head_ms);
     c->head_timed = true;
     want_read(c);
@@ -82,6 +86,7 @@ static void on_closed(uv_handle_t *handle)
     struct http_conn *c = handle->data;
     struct http_server *server = c->server;
     http_buf_free(&c->in);
+    http_buf_free(&c->lines);
     http_buf_free(&c->out);
     http_buf_free(&c->flight);
     http_tls_free(c);
@@ -136,6 +141,7 @@ static void refuse(struct http_conn *c, int status)
         http_conn_close(c);
         return;
     }
+    c->status = status; /* which on_done may want to know */
     request_over(c, false);
     http_out_refuse(c, status);
 }
@@ -189,7 +195,9 @@ static void begin_request(struct http_conn *c, const struct http_head *head)
                                    : HTTP_IN_BODY_READ;
     c->out_state = HTTP_OUT_NONE;
     c->chunked = (struct http_chunked){0, 0, 0};
-    c->body_seen = 0;
+    c->status = 0;
+    c->body_sent = c->body_seen = 0;
+    http_buf_free(&c->lines);
     c->body_max = c->server->limits.body_bytes;
     c->head_timed = false;
     c->deadline_ms = 0;

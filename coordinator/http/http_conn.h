@@ -5,6 +5,7 @@
  */
 #ifndef PINFOLD_HTTP_CONN_H
 #define PINFOLD_HTTP_CONN_H
+#include <netinet/in.h>
 #include <time.h>
 #include "coordinator/http/http.h"
 #include "coordinator/http/http_buf.h"
@@ -32,6 +33,11 @@ struct http_conn {
     struct http_server *server;
     struct http_conn *next, *prev;
     struct http_peer *peer; /* NULL for unix sockets */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } from;
     struct http_request request;
     uint32_t slot;
     unsigned door;                /* of its listener */
@@ -46,6 +52,9 @@ struct http_conn {
     uint64_t rate_start_ms, rate_seen;
 
     enum http_out out_state;
+    struct http_buf lines; /* of the answer to come */
+    int status;            /* of the answer, 0: none */
+    uint64_t body_sent;
     struct http_buf out, flight; /* to send; handed to libuv */
     size_t flight_left;          /* with the kernel's, at the last look */
     uv_write_t write;

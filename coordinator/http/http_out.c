@@ -189,29 +189,36 @@ static void put_text(struct http_conn *c, const char *text)
 
 /* Header injection ends here: control bytes of the value become blanks, a
  * name that is no token is a bug of the caller. */
-static void put_line(struct http_conn *c, const char *name, const char *value)
+static void put_line(struct http_buf *to, const char *name, const char *value)
 {
     assert(name[0] && !strpbrk(name, " \t\r\n:"));
-    put_text(c, name);
-    put_text(c, ": ");
+    http_buf_add(to, name, strlen(name));
+    http_buf_add(to, ": ", 2);
     for (const char *p = value; *p;) {
         size_t n = 0;
         while ((unsigned char)p[n] >= 0x20 && p[n] != 0x7f)
             n++;
-        put(c, p, n);
+        http_buf_add(to, p, n);
         p += n;
         if (*p) {
-            put(c, *p == '\t' ? "\t" : " ", 1);
+            http_buf_add(to, *p == '\t' ? "\t" : " ", 1);
             p++;
         }
     }
-    put_text(c, "\r\n");
+    http_buf_add(to, "\r\n", 2);
+}
+
+void http_answer_line(struct http_request *request, const char *name,
+                      const char *value)
+{
+    if (request->conn->out_state == HTTP_OUT_NONE)
+        put_line(&request->conn->lines, name, value);
 }
 
 static void put_lines(struct http_conn *c, const struct http_line *lines)
 {
     for (; lines && lines->name; lines++)
-        put_line(c, lines->name, lines->value);
+        put_line(&c->out, lines->name, lines->value);
 }
 
 static const char *date(struct http_server *server)
@@ -244,7 +251,7 @@ static void put_head(struct http_conn *c, const struct http_answer *answer,
     put(c, text, (size_t)n);
     const char *type = answer->type ? answer->type : "application/json";
     if (*type && status != 304)
-        put_line(c, "Content-Type", type);
+        put_line(&c->out, "Content-Type", type);
     if (length >= 0 && status != 204 && status != 304) {
         n = snprintf(text, sizeof text, "Content-Length: %lld\r\n",
                      (long long)length);
@@ -257,7 +264,10 @@ static void put_head(struct http_conn *c, const struct http_answer *answer,
     else if (c->http10)
         put_text(c, "Connection: keep-alive\r\n");
     put_lines(c, answer->lines);
+    put(c, c->lines.p, c->lines.n);
+    http_buf_free(&c->lines);
     put_text(c, "\r\n");
+    c->status = status;
 }
 
 /* ---- answers ---- */
@@ -269,8 +279,10 @@ void http_respond(struct http_request *request,
     if (!c->live || c->out_state != HTTP_OUT_NONE)
         return;
     put_head(c, answer, (int64_t)n);
-    if (!c->head_only && answer->status != 204 && answer->status != 304)
+    if (!c->head_only && answer->status != 204 && answer->status != 304) {
         put(c, body, n);
+        c->body_sent += n;
+    }
     c->out_state = HTTP_OUT_DONE;
     http_conn_answered(c);
     http_conn_kick(c);
@@ -303,6 +315,7 @@ bool http_write(struct http_request *request, const void *p, size_t n)
         if (c->chunk_out)
             put(c, size, (size_t)k);
         put(c, p, n);
+        c->body_sent += n;
         if (c->chunk_out)
             put(c, "\r\n", 2);
     }

@@ -1,0 +1,15 @@
+/* Request ids, and the access log: a line for each request that is over. http
+ * loop only. */
+#ifndef PINFOLD_API_LOG_H
+#define PINFOLD_API_LOG_H
+
+#include "coordinator/api.h"
+
+/* Takes the client's X-Request-Id if it is good, or makes one; every answer
+ * bears it. */
+void api_log_begin(struct api_call *c, const struct http_head *h);
+/* In on_done. */
+void api_log_end(struct api_call *c, const struct http_request *r,
+                 bool complete);
+
+#endif
