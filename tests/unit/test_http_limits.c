@@ -399,6 +399,7 @@ static void test_idle_make_room(void **state)
     send_get(fds[3], "GET /e");
     reply = receive(fds[3], "}\n");
     expect_reply(&reply, "200", "{\"body\":0}\n");
+    wait_for(&app->requests, 2); /* that of fds[0] is known, too */
     for (int i = 1; i < 4; i++) {
         int fd = dial(app);
         send_get(fd, "GET /e");
