@@ -217,6 +217,8 @@ def test_pages_and_times_under_load(cluster, api):
         made = list(pool.map(add, range(120)))
     assert len({s["created"] for s in made}) == 120
     assert len({s["requestid"] for s in made}) == 120
+    until(lambda: api.list(status=STATUSES)["count"] == 120, 20,
+          "what others took is here")
     seen, before = [], {}
     while True:
         page = api.list(status=STATUSES, limit=50, **before)
@@ -317,7 +319,7 @@ def test_by_the_cluster_door(cluster, api):
     psa = Client(cluster.coordinators[1], api.token, door="http")
     s = psa.add(make_cid(), name="psa")
     psa.pinned(s["requestid"])
-    assert api.names() == ["psa"]
+    until(lambda: api.names() == ["psa"], 20, "it is pinned there, too")
     check_failure(psa.call("GET", "/pins", token="none"), 401)
     check_failure(psa.call("GET", "/nothing"), 404, "NOT_FOUND")
     check_failure(psa.call("GET", ""), 404, "NOT_FOUND")
