@@ -286,7 +286,8 @@ install_go() {
 install_for_tests() {
     local clang runtime
     install clang libcmocka-dev universal-ctags python3 python3-pytest \
-        python3-pytest-xdist patch nftables iproute2 # network namespaces
+        python3-pytest-xdist python3-venv patch \
+        nftables iproute2 # network namespaces
     clang=$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p')
     runtime=libclang-rt-$clang-dev
     [ -n "$clang" ] || die "clang does not tell its version"
