@@ -121,12 +121,13 @@ static void broadcast_status(void *arg)
 
 /* --- replica's events --------------------------------------------------- */
 
-/* Who made an organisation asks for it next. */
+/* Who changed an organisation or a node looks at it next. */
 static void on_flushed(void *arg)
 {
     struct coordinator *c = arg;
 
-    if (c->replica != NULL && store_changes(c->store)->orgs)
+    if (c->replica != NULL &&
+        (store_changes(c->store)->orgs || store_changes(c->store)->nodes))
         publish(c);
 }
 
