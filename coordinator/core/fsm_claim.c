@@ -172,10 +172,13 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
                            : !pin_everywhere(p)
                                  && (int64_t)s->have + s->taken >= p->rmax))
         return;
+    /* A copy that a policy lacks is paid by whoever has the policy, whatever
+     * those can pay that want one everywhere. */
     may = fsm_may_take(f, p, node)
           && (s->own == NULL
               || rules_allow(s->own, store_node(f->store, node)))
-          && (!pin_everywhere(p) || fsm_pays_copy(f));
+          && (!pin_everywhere(p) || fsm_pays_copy(f)
+              || (s->own != NULL && s->own->most != -1));
     if (!may && !must)
         return;
     s->seen[node / 8] |= bit;

@@ -201,7 +201,10 @@ static void check_places(struct run *r, const struct command *c,
     int64_t needed = want_minimum(r, &a->own);
     int64_t can = possible(r, c, a);
 
-    RUN_NEED(r, can < needed || want_joined(r) == 0,
+    /* For everywhere: a policy that is new may need a copy more than can be
+     * paid while those that it does not allow are there. */
+    RUN_NEED(r, can < needed || want_joined(r) == 0
+                    || (a->own.rmax == -1 && !pays(r, result, a, a->most)),
              "%s: %lld copies are possible, %lld needed",
              verdict_text(result->verdict), (long long)can,
              (long long)needed);
