@@ -25,7 +25,7 @@ def argv(binary, data, **options):
     """A command whose addresses nobody else has."""
     words = {"data-dir": data}
     if binary == COORDINATOR:
-        for name in ("http", "pinning", "peers", "agents"):
+        for name in ("http", "proxy", "pinning", "peers", "agents"):
             words["listen-" + name] = f"127.0.0.1:{free_port()}"
     else:
         words["coordinators"] = f"127.0.0.1:{free_port()}"
