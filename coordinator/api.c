@@ -417,9 +417,12 @@ static void on_drain(struct http_request *r)
 static void on_done(struct http_request *r, bool complete)
 {
     struct api_call *c = r->user;
+    /* Below /psa a call goes by another door than its listener's. */
+    unsigned door = c->door == api_doorway(API_PINNING) ? API_PINNING
+                                                        : http_door(r);
 
     api_log_end(c, r, complete);
-    metrics_observe(&c->api->counts.took[http_door(r)]
+    metrics_observe(&c->api->counts.took[door]
                         [c->route == NULL ? c->door->n_routes
                                           : (size_t)(c->route -
                                                      c->door->routes)],

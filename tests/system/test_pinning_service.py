@@ -315,13 +315,31 @@ def test_quota(cluster):
     api.add(make_cid())
 
 
+def counts(coordinator):
+    """Requests that /metrics has seen of each door and route, some of which
+    are under way yet."""
+    line = (r'pinfold_http_request_seconds_count\{door="(\w+)",'
+            r'method="\w+",route="([^"]+)"\} (\d+)\n')
+    found = {}
+    for door, route, n in re.findall(line, coordinator.get(
+            "/metrics").text()):
+        found[door, route] = found.get((door, route), 0) + int(n)
+    return found
+
+
 def test_by_the_cluster_door(cluster, api):
     psa = Client(cluster.coordinators[1], api.token, door="http")
     s = psa.add(make_cid(), name="psa")
     psa.pinned(s["requestid"])
     until(lambda: api.names() == ["psa"], 20, "it is pinned there, too")
+    before = counts(cluster.coordinators[1])
     check_failure(psa.call("GET", "/pins", token="none"), 401)
     check_failure(psa.call("GET", "/nothing"), 404, "NOT_FOUND")
+    psa.get(s["requestid"])
+    after = counts(cluster.coordinators[1])
+    assert {k: n - before[k] for k, n in after.items() if n != before[k]} == \
+        {("pinning", "/pins/{}"): 1, ("pinning", "none"): 2,
+         ("cluster", "/metrics"): 1}
     check_failure(psa.call("GET", ""), 404, "NOT_FOUND")
     psa.remove(s["requestid"])
     psa.get(s["requestid"], status=404)
