@@ -28,7 +28,8 @@ enum {
     LOOK_MS = 200,      /* between two looks at the files */
     NEXT_MS = 10,       /* … where more is to be read: 6 MB/s */
     CONTENTS = 4096,
-    READS_ENOUGH = CONTENTS - CHUNK / 64, /* a line has 64 bytes and more */
+    LINE_MIN = 32,      /* a line that names content has more */
+    READS_ENOUGH = CONTENTS - CHUNK / LINE_MIN,
     TELL = 10           /* intervals after which totals alone are reported */
 };
 

@@ -2,6 +2,7 @@
 once, through rotation, restarts and changes of the leader; a client that
 repeats itself hardly counts at all."""
 
+import base64
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import time
 
 from cluster import make_cid
 from process import until
+from wire import request
 
 ALL = 10 ** 12  # bytes: more than any content has
 A_DAY = math.log(2) / 7  # what one read adds to the reads a day
@@ -120,6 +122,29 @@ def test_each_read_counts_once(make_cluster, tmp_path):
     write(logs[0], combined(cid))
     counts(cluster, cid, 371, "and after two more")
     cluster.same_everywhere()
+
+
+def identity_cid(n):
+    """The shortest ones: what they name is in them."""
+    raw = bytes((1, 0x55, 0, 2)) + n.to_bytes(2, "big")
+    return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+def test_a_flood_of_the_shortest_lines(make_cluster, tmp_path):
+    cluster, _, logs = start(make_cluster, tmp_path, nodes=1,
+                             more_agent={"reads-interval": "1h"})
+    agent, line = cluster.agents[0], '{}  [] "GET /ipfs/{}" 200 5\n'
+    # Pieces of 64 KiB: two that leave room for half of what is in the next.
+    wide = [line.format(f"{n:015}", identity_cid(n)) for n in range(2600)]
+    narrow = [line.format(f"{n % 2600:x}", identity_cid(n))
+              for n in range(2600, 9000)]
+    write(logs[0], "".join(wide + narrow))
+    series = 'pinfold_agent_gateway_lines_total{kind="read"} '
+
+    def lines():
+        text = request(agent.http, "GET", "/metrics", timeout=10).text()
+        return int(float(text.split(series)[1].split("\n")[0]))
+    until(lambda: lines() == 9000, 30, "each line is read")
 
 
 def push(coordinator, batch, *items, source="gw", array=False):
