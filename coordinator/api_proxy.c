@@ -464,8 +464,22 @@ const char *proxied_command(const struct api_call *c)
     return c->route->path + strlen("/api/v0/");
 }
 
+/* A slash that was escaped led by the route that the command has. */
+static bool has_route(const struct api_call *c, const char *command)
+{
+    for (size_t i = 0; i < c->door->n_routes; i++)
+        if (strcmp(c->door->routes[i].path + strlen("/api/v0/"), command) ==
+            0)
+            return true;
+    return false;
+}
+
 void api_proxy_pass(struct api_call *c, const struct http_head *h)
 {
-    pass(c, h, strcmp(c->route->path, "/api/v0/{*}") == 0
-                   ? c->args[0] : proxied_command(c));
+    bool any = strcmp(c->route->path, "/api/v0/{*}") == 0;
+
+    if (any && has_route(c, c->args[0]) && !rpc_never(span_text(c->args[0])))
+        api_error(c, 404, "not found");
+    else
+        pass(c, h, any ? c->args[0] : proxied_command(c));
 }

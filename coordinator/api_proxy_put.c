@@ -99,18 +99,47 @@ void proxied_claim(struct proxied *p)
     api_propose(p->call, k, on_claimed);
 }
 
+/* As the daemon reads it, for which no value is true. false: refused. */
+static bool wants_pin(struct api_call *c, bool *pin)
+{
+    const char *value = NULL;
+
+    for (uint32_t i = 0; i < c->n_params; i++) {
+        if (strcmp(c->params[i].name, "pin") != 0)
+            continue;
+        if (value != NULL) {
+            proxy_bad(c, "expected key pin to have only a single value");
+            return false;
+        }
+        value = c->params[i].value;
+    }
+    *pin = value != NULL && value[0] == '\0';
+    return *pin || proxy_flag(c, "pin", false, pin);
+}
+
+/* The daemon hears nothing of pins, which it would make of its own. */
+static void put_unpinned(struct api_call *c, const struct http_head *h)
+{
+    struct proxied *p = mem_alloc(sizeof *p);
+
+    p->purpose = OPEN_PROXY;
+    buf_printf(&p->arguments, "%s?", proxied_command(c));
+    proxy_query(c, "pin", &p->arguments);
+    proxied_begin(c, p, h);
+}
+
 void api_proxy_put(struct api_call *c, const struct http_head *h)
 {
     struct err_text why;
     struct proxied *p;
     bool pin;
 
-    if (!api_bool_parse(api_param(c, "pin"), false, &pin) || !pin) {
-        api_proxy_pass(c, h);
+    if (!wants_pin(c, &pin) || !proxied_may_pass(c, proxied_command(c)))
+        return;
+    if (!pin) {
+        put_unpinned(c, h);
         return;
     }
-    if (!proxied_may_pass(c, proxied_command(c)))
-        return;
     p = mem_alloc(sizeof *p);
     p->claim = api_command(c, COMMAND_CLAIM_PUT);
     if (api_options_parse(c, &p->options, &p->claim->claim_put, &why) !=

@@ -336,6 +336,46 @@ def test_put_and_pin(cluster, call):
     assert bad.status == 500 and "Message" in bad.json(), bad
 
 
+def held(cluster, cid):
+    """Whether the daemon that is asked by the proxy pins it."""
+    text = cluster.daemons[0].rpc(f"pin/ls?arg={cid}&type=recursive")
+    return text.status == 200
+
+
+@pytest.mark.parametrize("call", ("block/put", "dag/put"))
+def test_a_put_pins_for_the_cluster_or_not_at_all(cluster, call):
+    p = cluster.coordinators[0]
+    for query, pinned in (("pin", True), ("pin=", True), ("pin=T", True),
+                          ("pin=F", False), ("", False), ("%70in=1", True)):
+        data = json.dumps({"x": os.urandom(8).hex()}).encode()
+        headers, body = multipart({"f": data})
+        answer = p.rpc(f"{call}?{query}", body, headers)
+        if call == "dag/put" and answer.status == 404:
+            pytest.skip("the test node has no dag/put")
+        assert answer.status == 200, (query, answer)
+        line = answer.lines()[0]
+        cid = line["Key"] if "Key" in line else line["Cid"]["/"]
+        assert (cid in p.pins()) == pinned, query
+        if pinned:
+            cluster.wait_pinned(cid, 2)
+        else:
+            assert not held(cluster, cid), query
+    headers, body = multipart({"f": b"{}"})
+    for query in ("pin=perhaps", "pin=false&pin=true", "pin=true&pin=false"):
+        refusal(p.rpc(f"{call}?{query}", body, headers), 400)
+
+
+def test_no_spelling_leads_past_the_cluster(cluster):
+    p, d = cluster.coordinators[0], cluster.daemons[1]
+    cid = d.add(os.urandom(1000))
+    headers, body = multipart({"x.car": d.rpc(f"dag/export?arg={cid}").body})
+    refusal(p.rpc("dag%2Fimport", body, headers), 404)
+    assert not held(cluster, cid) and cid not in p.pins()
+    for call in ("block%2fput?pin=true", "dag%2Fput?pin=true"):
+        headers, body = multipart({"f": b"{}"})
+        refusal(p.rpc(call, body, headers), 404)
+
+
 def test_several_blocks(cluster):
     p = cluster.coordinators[0]
     headers, body = multipart({"a": os.urandom(9), "b": os.urandom(9)})
