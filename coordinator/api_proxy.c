@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     PROXY_IDLE_MS = 300000, /* neither side moved; the agent has its own */
@@ -139,13 +140,30 @@ void proxied_finish(struct proxied *p)
 
 /* --- frames from the agent ---------------------------------------------- */
 
+/* The node's word is not taken for it: another line could say how long the
+ * answer is, or open it to other pages. */
+static bool is_passed(struct span name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    char text[LIMIT_HEAD_NAME + 1];
+
+    assert(name.n < sizeof text);
+    memcpy(text, name.p, name.n);
+    text[name.n] = '\0';
+    return strspn(text, letters) == name.n &&
+           ((name.n > 2 && strncasecmp(text, "X-", 2) == 0) ||
+            strcasecmp(text, "Content-Type") == 0 ||
+            strcasecmp(text, "Content-Disposition") == 0);
+}
+
 static void on_head(struct proxied *p, const struct message_head *m)
 {
     p->status = m->status;
     for (uint32_t i = 0; i < m->n; i++) {
         struct span name = m->lines[i].name, value = m->lines[i].value;
 
-        if (memchr(name.p, 0, name.n) || memchr(value.p, 0, value.n))
+        if (!is_passed(name) || memchr(value.p, 0, value.n))
             continue;
         buf_add(&p->lines, name.p, name.n);
         buf_byte(&p->lines, 0);

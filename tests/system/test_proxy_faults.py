@@ -89,6 +89,19 @@ def test_status_and_trailer_pass(fake):
     assert answer.trailers["x-stream-error"] == "broke off"
 
 
+def test_lines_of_no_form_do_not_pass(fake):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    d.fault("version", "raw", b"HTTP/1.1 200 OK\r\nX-Odd Name: 1\r\n"
+            b"X-Odd : 2\r\nX-Fine: 4\r\nContent-Length: 2\r\n"
+            b"\r\n{}", count=2)
+    for _ in range(2):
+        answer = p.rpc("version")
+        assert answer.status == 200 and answer.body == b"{}", answer
+        odd = {k: v for k, v in answer.headers.items()
+               if k.startswith("x-") and k != "x-request-id"}
+        assert odd == {"x-fine": "4"}
+
+
 def test_a_put_that_failed_claims_nothing(fake):
     p, d = fake.coordinators[0], fake.daemons[0]
     cid = make_cid()
