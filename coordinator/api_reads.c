@@ -43,6 +43,11 @@ struct content {
     uint64_t reads_q16;
 };
 
+struct counted { /* a read of a client, in its window */
+    uint64_t user;
+    uint32_t content, q16;
+};
+
 struct batch {
     uint64_t source, number;
     struct buf body, errors;
@@ -51,6 +56,8 @@ struct batch {
     uint32_t n_items, n_errors;
     struct content *contents;
     uint32_t n, slots[SLOTS];    /* of contents, + 1 */
+    struct counted *counted;
+    uint32_t n_counted;
     uint32_t at;                 /* the part that is proposed */
     uint64_t counted_q16;
     uint32_t unknown, repeated;
@@ -66,6 +73,7 @@ static void batch_free(void *state)
     buf_free(&b->errors);
     pin_free(&b->pin);
     free(b->contents);
+    free(b->counted);
     free(b);
 }
 
@@ -177,9 +185,10 @@ static const char *get_item(const struct json_value *v, struct item *out)
 }
 
 /* Reads of a client: what they add, of this source's clients. */
-static uint64_t client_reads(const struct api_call *c, const struct batch *b,
-                             const struct item *i)
+static uint64_t client_reads(const struct api_call *c, struct batch *b,
+                             const struct content *x, const struct item *i)
 {
+    struct counted *n = &b->counted[b->n_counted];
     struct buf who = BUF_INIT;
     uint8_t hash[HASH_B2_128];
     struct reads_event e = {.cid = &i->cid, .bytes = 1};
@@ -192,7 +201,23 @@ static uint64_t client_reads(const struct api_call *c, const struct batch *b,
     buf_free(&who);
     e.time_ms = i->at_ms == 0 || i->at_ms > c->view->wall_ms
                     ? c->view->wall_ms : i->at_ms;
-    return reads_count(c->api->pushed, &e);
+    *n = (struct counted){e.user, (uint32_t)(x - b->contents),
+                          reads_count(c->api->pushed, &e)};
+    b->n_counted += n->q16 > 0;
+    return n->q16;
+}
+
+/* What is not in the log counts when the batch comes again. */
+static void undo(const struct api_call *c, struct batch *b)
+{
+    for (uint32_t i = 0; i < b->n_counted; i++) {
+        const struct counted *n = &b->counted[i];
+
+        if (n->content >= b->at)
+            reads_undo(c->api->pushed, &b->contents[n->content].cid, n->user,
+                       n->q16);
+    }
+    b->n_counted = 0;
 }
 
 static void take_item(const struct api_call *c, struct batch *b,
@@ -209,7 +234,7 @@ static void take_item(const struct api_call *c, struct batch *b,
         put_error(b, v, wrong);
         return;
     }
-    add = i.has_client ? client_reads(c, b, &i)
+    add = i.has_client ? client_reads(c, b, x, &i)
           : i.count_q16 > 0 ? i.count_q16 : FIXED_ONE;
     b->repeated += add == 0;
     x->reads_q16 += add;
@@ -331,6 +356,7 @@ static void on_taken(struct api_call *c, struct replica_result *r)
 
     if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
                                r->verdict != VERDICT_ALREADY)) {
+        undo(c, b);
         api_refuse(c, r);
         return;
     }
@@ -349,8 +375,10 @@ static void propose(struct api_call *c)
     struct batch *b = c->state;
     struct command *k;
 
-    if (api_request(c) == NULL)
-        return; /* it comes again */
+    if (api_request(c) == NULL) {
+        undo(c, b); /* it comes again */
+        return;
+    }
     for (k = NULL; b->at < b->n; b->at += LIMIT_SCORES) {
         k = api_command(c, COMMAND_READS_PUT);
         k->reads_put.source = b->source;
@@ -386,10 +414,12 @@ static void find_pins(struct api_call *c, struct store_reader *r)
 
 static void on_found(struct api_call *c, enum err e)
 {
-    if (e != ERR_OK)
-        api_fail(c, e, NULL);
-    else
+    if (e == ERR_OK) {
         propose(c);
+        return;
+    }
+    undo(c, c->state);
+    api_fail(c, e, NULL);
 }
 
 static void on_body_end(struct api_call *c)
@@ -409,6 +439,7 @@ static void on_body_end(struct api_call *c)
         c->api->pushed = reads_new(&cfg, key);
     }
     b->contents = mem_array(CONTENTS_MAX, sizeof *b->contents);
+    b->counted = mem_array(ITEMS_MAX, sizeof *b->counted);
     json_init(&b->w, &b->errors);
     json_array(&b->w);
     api_hold(c); /* a refusal is the call's end */

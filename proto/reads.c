@@ -107,13 +107,32 @@ static struct window *window_of(struct reads *r, const struct windows *t,
     return old;
 }
 
-static uint64_t pair_tag(const struct reads *r, const struct reads_event *e)
+/* NULL: there is none, or not any more. */
+static struct window *find_window(const struct reads *r,
+                                  const struct windows *t, uint64_t tag)
 {
-    uint8_t bytes[LIMIT_CID + sizeof e->user];
+    struct window *set = t->all + (tag & (t->sets - 1)) * WAYS;
 
-    memcpy(bytes, &e->user, sizeof e->user);
-    memcpy(bytes + sizeof e->user, e->cid->bytes, e->cid->n);
-    return hash_sip(r->key, bytes, sizeof e->user + e->cid->n);
+    tag |= (uint64_t)1 << 63;
+    for (uint32_t i = 0; i < WAYS; i++)
+        if (set[i].tag == tag && is_open(r, &set[i]))
+            return &set[i];
+    return NULL;
+}
+
+static uint64_t pair_tag(const struct reads *r, const struct cid *cid,
+                         uint64_t user)
+{
+    uint8_t bytes[LIMIT_CID + sizeof user];
+
+    memcpy(bytes, &user, sizeof user);
+    memcpy(bytes + sizeof user, cid->bytes, cid->n);
+    return hash_sip(r->key, bytes, sizeof user + cid->n);
+}
+
+static uint64_t user_tag(const struct reads *r, uint64_t user)
+{
+    return hash_sip(r->key, &user, sizeof user);
 }
 
 static uint64_t part_q16(uint64_t bytes, uint64_t size)
@@ -171,14 +190,13 @@ uint32_t reads_count(struct reads *r, const struct reads_event *e)
     if (e->time_ms > r->now_ms)
         r->now_ms = e->time_ms;
     r->stats.events++;
-    pair = window_of(r, &r->pairs, pair_tag(r, e));
+    pair = window_of(r, &r->pairs, pair_tag(r, e->cid, e->user));
     add = fresh_q16(pair, e);
     if (add == 0) {
         r->stats.repeated++;
         return 0;
     }
-    user = window_of(r, &r->users, hash_sip(r->key, &e->user,
-                                            sizeof e->user));
+    user = window_of(r, &r->users, user_tag(r, e->user));
     if (add > most - user->counted_q16) {
         r->stats.capped++;
         add = most - user->counted_q16;
@@ -195,6 +213,22 @@ uint32_t reads_count(struct reads *r, const struct reads_event *e)
     content->delta.reads_q16 += add;
     r->stats.reads_q16 += add;
     return (uint32_t)add;
+}
+
+static void give_back(struct window *w, uint32_t q16)
+{
+    if (w == NULL)
+        return;
+    w->counted_q16 -= q16 < w->counted_q16 ? q16 : w->counted_q16;
+    if (w->counted_q16 == 0)
+        w->bytes = 0;
+}
+
+void reads_undo(struct reads *r, const struct cid *cid, uint64_t user,
+                uint32_t q16)
+{
+    give_back(find_window(r, &r->pairs, pair_tag(r, cid, user)), q16);
+    give_back(find_window(r, &r->users, user_tag(r, user)), q16);
 }
 
 static void unlink_last(struct reads *r)

@@ -56,6 +56,10 @@ struct reads *reads_new(const struct reads_config *cfg,
 void reads_free(struct reads *r);
 /* Returns by how much the content's count grew, at most READS_ONE_Q16. */
 uint32_t reads_count(struct reads *r, const struct reads_event *e);
+/* What reads_count returned for these, and what came to nothing behind it:
+ * the same read within the window counts again. */
+void reads_undo(struct reads *r, const struct cid *cid, uint64_t user,
+                uint32_t q16);
 /* Moves up to most counts to out, in any order; returns how many. The caller
  * keeps them until they are reported. */
 uint32_t reads_drain(struct reads *r, struct reads_delta *out, uint32_t most);

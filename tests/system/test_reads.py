@@ -157,6 +157,32 @@ def push(coordinator, batch, *items, source="gw", array=False):
     return answer.json()
 
 
+def test_a_push_that_failed_counts_when_it_comes_again(make_cluster):
+    cluster = make_cluster(nodes=1, daemon="fake")
+    first, second, third = cluster.coordinators[:3]
+    cid = make_cid()
+    answer = first.post(f"/pins/{cid}?elastic=true&replication=1")
+    assert answer.status == 200, answer
+    reads = "".join(json.dumps({"cid": cid, "client": f"c{n}"}) + "\n"
+                    for n in range(5)).encode()
+    for other in (second, third):
+        other.kill9()
+    answer = first.post("/api/v1/reads?source=gw&batch=1", body=reads)
+    assert answer.status >= 500, answer
+    for other in (second, third):
+        other.start()
+    until(lambda: first.get("/readyz").status == 200, 60, "ready again")
+
+    def again():
+        return first.post("/api/v1/reads?source=gw&batch=1", body=reads)
+    done = until(lambda: (x := again()).status == 200 and x.json(), 60,
+                 "it is taken")
+    assert done["repeated"] == 0, done
+    counts(cluster, cid, 5, "once")
+    assert again().json()["reads"] == 0
+    counts(cluster, cid, 5, "still")
+
+
 def test_gateways_push(make_cluster):
     cluster = make_cluster(nodes=1, daemon="fake")
     first, second = cluster.coordinators[:2]

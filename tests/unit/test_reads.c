@@ -272,6 +272,32 @@ static void defaults(void **state)
     reads_free(r);
 }
 
+/* What was counted for nothing counts again, once, also towards the most that
+ * a user may have; of what is not there nothing is taken. */
+static void undone(void **state)
+{
+    struct reads *r = open_reads(64, 64, 64, 2);
+    struct cid one = cid_of(1), two = cid_of(2);
+
+    (void)state;
+    assert_int_equal(whole(r, 0, 1, 7), ONE);
+    assert_int_equal(whole(r, 0, 2, 7), ONE);
+    assert_int_equal(whole(r, 0, 3, 7), 0); /* too many of one user */
+    assert_int_equal(whole(r, 1, 1, 7), 0);
+    reads_undo(r, &one, 7, ONE);
+    assert_int_equal(whole(r, 2, 1, 7), ONE);
+    assert_int_equal(whole(r, 2, 1, 7), 0);
+    assert_int_equal(part(r, 2, 4, 8, 1, 4), ONE / 4);
+    reads_undo(r, &one, 8, ONE); /* never read by them */
+    reads_undo(r, &two, 7, ONE);
+    assert_int_equal(part(r, 3, 4, 8, 1, 4), ONE / 4);
+    assert_int_equal(whole(r, 3, 2, 7), ONE);
+    assert_int_equal(whole(r, 3, 3, 7), 0);
+    reads_undo(r, &two, 7, ONE);
+    assert_int_equal(whole(r, 20, 2, 7), ONE); /* another window */
+    reads_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,7 +305,8 @@ int main(void)
         cmocka_unit_test(parts), cmocka_unit_test(of_one_user),
         cmocka_unit_test(clocks), cmocka_unit_test(full_contents),
         cmocka_unit_test(full_windows), cmocka_unit_test(full_users),
-        cmocka_unit_test(random_reads), cmocka_unit_test(defaults)};
+        cmocka_unit_test(random_reads), cmocka_unit_test(defaults),
+        cmocka_unit_test(undone)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
