@@ -212,11 +212,17 @@ void api_proxy_add(struct api_call *c, const struct http_head *h)
         {"p", "progress"}, {"n", "only-hash"}, {"w", "wrap-with-directory"},
         {"s", "chunker"}, {"t", "trickle"}, {"H", "hidden"},
         {"E", "empty-dirs"}};
+    static const char *const flags[] = {
+        "nocopy", "fscache", "inline", "progress", "silent", "pin",
+        "raw-leaves", "trickle", "wrap-with-directory", "hidden",
+        "empty-dirs", "preserve-mode", "preserve-mtime"};
     struct err_text why;
     struct upload *u;
     bool only_hash;
 
     proxy_names(c, names, sizeof names / sizeof names[0]);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        proxy_true(c, flags[i]);
     if (!proxy_flag(c, "only-hash", false, &only_hash))
         return;
     if (only_hash) { /* nothing is stored */

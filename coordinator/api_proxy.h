@@ -23,7 +23,9 @@ struct proxy_name {
 /* Gives options their full names; n pairs. */
 void proxy_names(struct api_call *c, const struct proxy_name *names,
                  size_t n);
-/* An option of two words; false: 400 was answered. */
+/* An option of two words that is there without a value is true. */
+void proxy_true(struct api_call *c, const char *name);
+/* An option of two words, so read; false: 400 was answered. */
 bool proxy_flag(struct api_call *c, const char *name, bool fallback,
                 bool *out);
 /* 400 as text, which is how the daemon refuses options. */

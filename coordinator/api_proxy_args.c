@@ -81,11 +81,25 @@ void proxy_bad(struct api_call *c, const char *fmt, ...)
     api_answer(c, &a, text, (size_t)n + 1);
 }
 
+void proxy_true(struct api_call *c, const char *name)
+{
+    for (uint32_t i = 0; i < c->n_params; i++) {
+        struct api_param *p = &c->params[i];
+
+        if (p->value[0] != '\0' || strcmp(p->name, name) != 0)
+            continue;
+        free(p->value);
+        p->value = mem_text("true");
+    }
+}
+
 bool proxy_flag(struct api_call *c, const char *name, bool fallback,
                 bool *out)
 {
-    const char *text = api_param(c, name);
+    const char *text;
 
+    proxy_true(c, name);
+    text = api_param(c, name);
     if (api_bool_parse(text, fallback, out))
         return true;
     proxy_bad(c, "Could not convert value '%.64s' to type 'bool' (for option "

@@ -99,22 +99,18 @@ void proxied_claim(struct proxied *p)
     api_propose(p->call, k, on_claimed);
 }
 
-/* As the daemon reads it, for which no value is true. false: refused. */
+/* As the daemon reads it. false: refused. */
 static bool wants_pin(struct api_call *c, bool *pin)
 {
-    const char *value = NULL;
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < c->n_params; i++) {
-        if (strcmp(c->params[i].name, "pin") != 0)
+        if (strcmp(c->params[i].name, "pin") != 0 || n++ == 0)
             continue;
-        if (value != NULL) {
-            proxy_bad(c, "expected key pin to have only a single value");
-            return false;
-        }
-        value = c->params[i].value;
+        proxy_bad(c, "expected key pin to have only a single value");
+        return false;
     }
-    *pin = value != NULL && value[0] == '\0';
-    return *pin || proxy_flag(c, "pin", false, pin);
+    return proxy_flag(c, "pin", false, pin);
 }
 
 /* The daemon hears nothing of pins, which it would make of its own. */

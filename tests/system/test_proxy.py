@@ -308,6 +308,14 @@ def test_add(cluster):
     assert cid not in p.pins()
     assert p.rpc(f"block/get?arg={cid}&offline=true").status == 500
     assert add(cluster, {"x": os.urandom(9)}, "?silent=true").body == b""
+    # Without a value they are true.
+    data = {"x": os.urandom(9)}
+    raw = add(cluster, data, "?raw-leaves=true&w=true").lines()
+    assert add(cluster, data, "?raw-leaves&w").lines() == raw
+    assert raw[0]["Hash"] != add(cluster, data).lines()[0]["Hash"]
+    before = set(p.pins())
+    add(cluster, {"x": os.urandom(9)}, "?only-hash")
+    assert set(p.pins()) == before
     for more in ("nocopy=true", "inline=true", "to-files=/x",
                  "pin=false&pin-name=n", "progress=x"):
         refusal(add(cluster, {"x": b"no"}, "?" + more), 400)
