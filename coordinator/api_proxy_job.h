@@ -15,8 +15,8 @@ struct job {
     struct api_call *call;
     job_cb act;              /* with the CID at hand */
     uv_timer_t timer;
-    struct cid cids[API_PARAMS];
-    enum cid_form forms[API_PARAMS];
+    struct cid cids[API_PARAMS + 1]; /* one may stand in the path */
+    enum cid_form forms[API_PARAMS + 1];
     uint32_t at;             /* the argument that is worked on */
     struct api_options options;
     struct command *claim;   /* what all claims of it are */
