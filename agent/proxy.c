@@ -23,6 +23,7 @@ struct proxy {
     char *reason;           /* of a refusal */
     bool put;
     struct buf answer;      /* of a put */
+    bool answer_over;       /* … and there was more of it */
     struct buf out;
     bool dialling, body_ended, finished;
     bool waits_room;  /* the stream is paused until the daemon takes more */
@@ -171,8 +172,10 @@ static bool on_data(void *arg, struct span bytes)
     struct proxy *p = arg;
     struct message m = {.kind = MESSAGE_DATA, .data = {bytes}};
 
-    if (p->put && p->answer.n + bytes.n <= PUT_ANSWER)
+    if (p->put && p->answer.n + bytes.n <= PUT_ANSWER && !p->answer_over)
         buf_add(&p->answer, bytes.p, bytes.n);
+    else if (p->put)
+        p->answer_over = true;
     if (p->stream == NULL || p->finished)
         return true;
     p->waits_drain = !send_message(p, &m);
@@ -213,6 +216,8 @@ static void tell_stored(const struct proxy *p)
 
     if (p->all->stored == NULL)
         return;
+    if (p->answer_over) /* of blocks that nobody looked at */
+        p->all->stored(p->all->arg, NULL);
     while (at < end) {
         const uint8_t *nl = memchr(at, '\n', (size_t)(end - at));
         size_t n = (size_t)((nl == NULL ? end : nl) - at);
