@@ -129,7 +129,7 @@ void work_forget_all(struct work *w)
 static void take_order(struct work *w, const struct order_item *o)
 {
     struct item *i = work_item_find(w, o->pin);
-    bool fresh = i == NULL, changed, newer;
+    bool fresh = i == NULL, changed, newer, updating;
 
     if (i != NULL && !work_cid_is(i, o->cid.bytes, o->cid.n)) {
         /* The number meant something else in the state that was. */
@@ -154,6 +154,7 @@ static void take_order(struct work *w, const struct order_item *o)
     if (changed || (newer && (i->pending == REPORT_FAILED ||
                               i->pending == REPORT_PINNED)))
         work_report_drop(w, i);
+    updating = i->updating;
     work_update_over(w, i);
     if (o->want != COPY_RELEASED)
         work_item_hints(i, o->holders, o->n_holders, &o->from);
@@ -164,8 +165,10 @@ static void take_order(struct work *w, const struct order_item *o)
     if (newer || changed) {
         i->attempts = 0;
         i->cuts = 0;
-        work_update_begin(w, i);
+        updating = true;
     }
+    if (updating) /* the same order once more is no attempt */
+        work_update_begin(w, i);
     if (work_is_busy(i))
         busy_ordered(w, i);
     else if (i->state == ITEM_WAITING && !newer && !changed)

@@ -93,6 +93,32 @@ static void test_what_is_let_go_waits_for_an_update(void **state)
     world_free(w);
 }
 
+/* … also where that order comes twice, as after a lost connection. */
+static void test_an_update_said_twice_is_waited_for(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    work_pause(w->work, true, w->now);
+    world_order(w, 5, 1, COPY_RELEASED);
+    i = world_item(w, 6, 2, COPY_RECURSIVE);
+    i.from = world_cid(1);
+    world_send(w, &i, 1, false);
+    world_send(w, &i, 1, false);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    assert_true(updates(w));
+    assert_int_equal(w->n_wishes, 1);
+    world_settle(w);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 static void test_what_is_let_go_waits_once(void **state)
 {
     struct world *w = world_new();
@@ -296,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_an_update_comes_from_what_we_hold),
         cmocka_unit_test(test_no_update_from_what_is_not_ours),
         cmocka_unit_test(test_what_is_let_go_waits_for_an_update),
+        cmocka_unit_test(test_an_update_said_twice_is_waited_for),
         cmocka_unit_test(test_what_is_let_go_waits_once),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
         cmocka_unit_test(test_releases_after_an_update),
