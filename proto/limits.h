@@ -43,7 +43,8 @@ enum {
     /* Organisations */
     LIMIT_ORGS = 256,
     LIMIT_ORG_NAME = 64,
-    LIMIT_CLAIMS = 1024,          /* of a pin */
+    LIMIT_CLAIMS = 1024,          /* of a pin; the last LIMIT_ORGS are for
+                                     organisations without one */
     LIMIT_RATINGS = 31,           /* of a pin, by different raters */
     LIMIT_VICTIMS = 64,           /* elastic pins that make room for one */
     LIMIT_SCORES = 256,           /* values that one operation computes */

@@ -367,11 +367,14 @@ static struct claim *own_claim(struct fsm *f, const struct terms *t,
 {
     struct pin *p = &f->after;
     struct claim *own;
+    struct demand d;
 
     if (p->n_claims == 0)
         claims_share(p);
     own = claims_find(p, c->org, c->claim_put.salt);
-    if (own == NULL && p->n_claims == LIMIT_CLAIMS) {
+    claims_demand(p, c->org, &d); /* the first of each always fits */
+    if (own == NULL
+        && p->n_claims + (d.claims > 0 ? LIMIT_ORGS : 0U) >= LIMIT_CLAIMS) {
         fsm_refuse(r, VERDICT_INVALID, "no more claims fit on this CID");
         return NULL;
     }

@@ -145,6 +145,39 @@ static void times(void **state)
     world_close(w);
 }
 
+/* One cannot fill a CID that others claim. */
+static void as_many_as_fit(void **state)
+{
+    enum { MOST = LIMIT_CLAIMS - LIMIT_ORGS };
+    struct world *w = world_with(1);
+    uint64_t ann = person(w, ORG_DEFAULT, "ann"), two, last = 0;
+
+    (void)state;
+    make_org(w, "two");
+    two = person(w, TWO, "ann");
+    for (uint64_t k = 1; k <= MOST; k++) {
+        request(w, ann, k, 1, 1);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        last = w->last.claim;
+    }
+    request(w, ann, MOST + 1, 1, 1);
+    assert_int_equal(go(w), VERDICT_INVALID);
+    request(w, two, 1, 1, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    request(w, two, 2, 1, 1);
+    assert_int_equal(go(w), VERDICT_INVALID);
+    /* Two go, one comes. */
+    assert_int_equal(drop_request(w, ann, last, MOST), VERDICT_ACCEPTED);
+    request(w, ann, MOST + 2, 1, 1);
+    assert_int_equal(go(w), VERDICT_INVALID);
+    assert_int_equal(drop_request(w, ann, last - 1, MOST - 1),
+                     VERDICT_ACCEPTED);
+    request(w, ann, MOST + 2, 1, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    world_check(w);
+    world_close(w);
+}
+
 static void whose(void **state)
 {
     struct world *w = world_with(2);
@@ -486,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_of_one),
         cmocka_unit_test(times),
+        cmocka_unit_test(as_many_as_fit),
         cmocka_unit_test(whose),
         cmocka_unit_test(replaced),
         cmocka_unit_test(within_quota),
