@@ -1,7 +1,6 @@
 /* Claims: made, changed, removed, expired. What a claim says comes from its
  * operation alone, or for a pin update from the pin that it names; nothing of
- * an earlier claim, on this pin or another, is left in it.
- */
+ * an earlier claim, on this pin or another, is left in it. */
 #include "coordinator/core/fsm_private.h"
 
 #include "coordinator/core/rules.h"
@@ -172,8 +171,7 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
                            : !pin_everywhere(p)
                                  && (int64_t)s->have + s->taken >= p->rmax))
         return;
-    /* A copy that a policy lacks is paid by whoever has the policy, whatever
-     * those can pay that want one everywhere. */
+    /* What a policy lacks is paid by whoever has it. */
     may = fsm_may_take(f, p, node)
           && (s->own == NULL
               || rules_allow(s->own, store_node(f->store, node)))
