@@ -223,7 +223,8 @@ void api_proxy_add(struct api_call *c, const struct http_head *h)
     proxy_names(c, names, sizeof names / sizeof names[0]);
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         proxy_true(c, flags[i]);
-    if (!proxy_flag(c, "only-hash", false, &only_hash))
+    if (!proxy_single(c, "only-hash") ||
+        !proxy_flag(c, "only-hash", false, &only_hash))
         return;
     if (only_hash) { /* nothing is stored */
         api_proxy_pass(c, h);
@@ -240,18 +241,24 @@ void api_proxy_add(struct api_call *c, const struct http_head *h)
     proxy_bad(c, "%s", why.text);
 }
 
-/* Roots that are not to be pinned are the daemon's business alone. */
+/* Roots that are not to be pinned are the daemon's business alone; a part of
+ * a graph cannot be pinned. */
 void api_proxy_import(struct api_call *c, const struct http_head *h)
 {
     bool pin, local, silent;
     struct upload *u;
 
-    if (!proxy_flag(c, "pin-roots", true, &pin) ||
+    if (!proxy_single(c, "pin-roots") ||
+        !proxy_flag(c, "pin-roots", true, &pin) ||
         !proxy_flag(c, "local-only", false, &local) ||
         !proxy_flag(c, "silent", false, &silent))
         return;
+    if (local && pin && api_param(c, "pin-roots") != NULL) {
+        proxy_bad(c, "pin-roots and local-only exclude each other");
+        return;
+    }
     if (!pin || local) {
-        api_proxy_pass(c, h);
+        proxied_pass(c, h, "pin-roots", "pin-roots=false");
         return;
     }
     if (!api_needs(c, VERB_PIN))

@@ -23,13 +23,8 @@ enum {
 };
 
 
-static void on_timer_closed(uv_handle_t *h)
+static void proxied_free(struct proxied *p)
 {
-    struct proxied *p = h->data;
-    struct api_call *c = p->call;
-
-    c->api->proxied--;
-    c->state = NULL;
     api_options_free(&p->options);
     message_scratch_free(&p->scratch);
     buf_free(&p->arguments);
@@ -40,6 +35,16 @@ static void on_timer_closed(uv_handle_t *h)
     buf_free(&p->kept);
     free(p->claim);
     free(p);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct proxied *p = h->data;
+    struct api_call *c = p->call;
+
+    c->api->proxied--;
+    c->state = NULL;
+    proxied_free(p);
     c->api->under_way--;
     api_drop(c);
 }
@@ -407,6 +412,21 @@ static void on_timer(uv_timer_t *t)
 
 /* --- the routes --------------------------------------------------------- */
 
+/* Each must fit into the order to the agent; a query that was put together
+ * anew may have grown. */
+static bool fits(struct api_call *c, const struct proxied *p)
+{
+    if (p->arguments.n > LIMIT_OPEN)
+        api_error(c, 414, "the command and its options are %zu bytes, of "
+                  "which at most %d pass", p->arguments.n, LIMIT_OPEN);
+    else if (p->content_type.n > LIMIT_OPEN)
+        api_error(c, 431, "the content type is longer than %d bytes",
+                  LIMIT_OPEN);
+    else
+        return true;
+    return false;
+}
+
 void proxied_begin(struct api_call *c, struct proxied *p,
                    const struct http_head *h)
 {
@@ -418,9 +438,13 @@ void proxied_begin(struct api_call *c, struct proxied *p,
             buf_add(&p->content_type, type->p, type->n);
         else
             buf_text(&p->content_type, "application/octet-stream");
-    } else {
-        http_no_timeout(r);
     }
+    if (!fits(c, p)) {
+        proxied_free(p);
+        return;
+    }
+    if (p->content_type.n == 0)
+        http_no_timeout(r);
     p->call = c;
     p->node = c->view->home;
     uv_timer_init(c->api->hub_loop, &p->timer);
@@ -460,6 +484,15 @@ bool proxied_may_pass(struct api_call *c, const char *command)
     return false;
 }
 
+static struct proxied *passing(const char *command)
+{
+    struct proxied *p = mem_alloc(sizeof *p);
+
+    p->purpose = OPEN_PROXY;
+    buf_text(&p->arguments, command);
+    return p;
+}
+
 static void pass(struct api_call *c, const struct http_head *h,
                  const char *command)
 {
@@ -467,9 +500,7 @@ static void pass(struct api_call *c, const struct http_head *h,
 
     if (!proxied_may_pass(c, command))
         return;
-    p = mem_alloc(sizeof *p);
-    p->purpose = OPEN_PROXY;
-    buf_text(&p->arguments, command);
+    p = passing(command);
     if (h->query.n > 0) {
         buf_byte(&p->arguments, '?');
         buf_add(&p->arguments, h->query.p, h->query.n);
@@ -480,6 +511,19 @@ static void pass(struct api_call *c, const struct http_head *h,
 const char *proxied_command(const struct api_call *c)
 {
     return c->route->path + strlen("/api/v0/");
+}
+
+void proxied_pass(struct api_call *c, const struct http_head *h,
+                  const char *without, const char *instead)
+{
+    struct proxied *p;
+
+    if (!proxied_may_pass(c, proxied_command(c)))
+        return;
+    p = passing(proxied_command(c));
+    buf_printf(&p->arguments, "?%s%s", instead, *instead ? "&" : "");
+    proxy_query(c, without, &p->arguments);
+    proxied_begin(c, p, h);
 }
 
 /* A slash that was escaped led by the route that the command has. */

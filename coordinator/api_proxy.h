@@ -39,7 +39,11 @@ enum err proxy_path(const char *arg, struct cid *cid, enum cid_form *form,
                     struct buf *path, struct err_text *why) ERR_CHECKED;
 /* How the daemon prints a CID that was given in that form. */
 enum cid_form proxy_form(enum cid_form given);
-/* All parameters but one, encoded as they were decoded. */
+/* An option stands once at most, as the daemon has it; false: 400 was
+ * answered. */
+bool proxy_single(struct api_call *c, const char *name);
+/* All parameters but one, encoded as they were decoded: what was a byte may
+ * be three. */
 void proxy_query(const struct api_call *c, const char *without,
                  struct buf *out);
 /* Whether the name of a new pin is the asker's to give, a node is there, and
@@ -52,6 +56,10 @@ const char *proxy_refusal(const struct api_call *c,
 
 /* --- handlers ------------------------------------------------------------ */
 
+/* The route's own command to the daemon, with an option ("name=value", or "")
+ * in place of another one of the client's. */
+void proxied_pass(struct api_call *c, const struct http_head *h,
+                  const char *without, const char *instead);
 void api_proxy_pass(struct api_call *c, const struct http_head *h);
 void api_proxy_put(struct api_call *c, const struct http_head *h);
 void api_proxy_pin_add(struct api_call *c, const struct http_head *h);

@@ -107,6 +107,19 @@ bool proxy_flag(struct api_call *c, const char *name, bool fallback,
     return false;
 }
 
+bool proxy_single(struct api_call *c, const char *name)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_params; i++) {
+        if (strcmp(c->params[i].name, name) != 0 || n++ == 0)
+            continue;
+        proxy_bad(c, "expected key %s to have only a single value", name);
+        return false;
+    }
+    return true;
+}
+
 const char *proxy_arg(const struct api_call *c, uint32_t i)
 {
     if (c->n_args > 0 && strcmp(c->route->path + strlen(c->route->path) - 3,

@@ -37,7 +37,7 @@ const char *proxied_command(const struct api_call *c);
 /* What the agent would refuse, too, and what no agent need be asked for;
  * false: answered. */
 bool proxied_may_pass(struct api_call *c, const char *command);
-/* Takes it, with its purpose and arguments. */
+/* Takes it, with its purpose and arguments; 414 if they are too long. */
 void proxied_begin(struct api_call *c, struct proxied *p,
                    const struct http_head *h);
 /* The request has its answer, or its client left. */

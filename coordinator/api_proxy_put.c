@@ -99,30 +99,6 @@ void proxied_claim(struct proxied *p)
     api_propose(p->call, k, on_claimed);
 }
 
-/* As the daemon reads it. false: refused. */
-static bool wants_pin(struct api_call *c, bool *pin)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < c->n_params; i++) {
-        if (strcmp(c->params[i].name, "pin") != 0 || n++ == 0)
-            continue;
-        proxy_bad(c, "expected key pin to have only a single value");
-        return false;
-    }
-    return proxy_flag(c, "pin", false, pin);
-}
-
-/* The daemon hears nothing of pins, which it would make of its own. */
-static void put_unpinned(struct api_call *c, const struct http_head *h)
-{
-    struct proxied *p = mem_alloc(sizeof *p);
-
-    p->purpose = OPEN_PROXY;
-    buf_printf(&p->arguments, "%s?", proxied_command(c));
-    proxy_query(c, "pin", &p->arguments);
-    proxied_begin(c, p, h);
-}
 
 void api_proxy_put(struct api_call *c, const struct http_head *h)
 {
@@ -130,12 +106,14 @@ void api_proxy_put(struct api_call *c, const struct http_head *h)
     struct proxied *p;
     bool pin;
 
-    if (!wants_pin(c, &pin) || !proxied_may_pass(c, proxied_command(c)))
+    if (!proxy_single(c, "pin") || !proxy_flag(c, "pin", false, &pin))
         return;
-    if (!pin) {
-        put_unpinned(c, h);
+    if (!pin) { /* nor hears the daemon of pins, which would be its own */
+        proxied_pass(c, h, "pin", "");
         return;
     }
+    if (!proxied_may_pass(c, proxied_command(c)))
+        return;
     p = mem_alloc(sizeof *p);
     p->claim = api_command(c, COMMAND_CLAIM_PUT);
     if (api_options_parse(c, &p->options, &p->claim->claim_put, &why) !=

@@ -33,6 +33,19 @@ static bool within(struct span name, const char *group)
            (name.n == n || name.p[n] == '/');
 }
 
+/* What has no commands below it takes an argument there, and with it what the
+ * cluster would have to look at. */
+static bool has_argument(struct span name)
+{
+    static const char *const commands[] = {"add", "block/put", "dag/import",
+                                           "dag/put"};
+
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (name.n > strlen(commands[i]) && within(name, commands[i]))
+            return true;
+    return false;
+}
+
 bool rpc_never(struct span name)
 {
     static const char *const groups[] = {
@@ -45,7 +58,7 @@ bool rpc_never(struct span name)
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
         if (within(name, groups[i]))
             return true;
-    return false;
+    return has_argument(name);
 }
 
 /* An entry; *group: it stands for all below it. */

@@ -90,7 +90,8 @@ def test_a_trailer_passes(cluster):
 @pytest.mark.parametrize("call", (
     "config/show", "config?arg=Identity", "key/list", "key/export?arg=self",
     "shutdown", "p2p/ls", "update", "mount", "pin/verify", "pin/remote/ls",
-    "config%2Fshow", "%63onfig/show", "shutdown?encoding=json"))
+    "config%2Fshow", "%63onfig/show", "shutdown?encoding=json",
+    "dag/import/x", "dag/put/x?pin=true", "block/put/x?pin=true", "add/x"))
 def test_never_passes(cluster, call):
     text = refusal(cluster.coordinators[0].rpc(call), 403)
     assert "never passes" in text
@@ -320,6 +321,10 @@ def test_add(cluster):
                  "pin=false&pin-name=n", "progress=x"):
         refusal(add(cluster, {"x": b"no"}, "?" + more), 400)
     refusal(p.rpc("add"), 400)
+    for more in ("only-hash=true&n=false", "n=false&only-hash=true",
+                 "n=true&n=true"):
+        assert "single value" in refusal(
+            add(cluster, {"x": b"no"}, "?" + more), 400)
     text = refusal(add(cluster, {"x": b"no"}, "?chunker=nonsense"))
     assert "chunker" in text
 
@@ -384,6 +389,31 @@ def test_no_spelling_leads_past_the_cluster(cluster):
         refusal(p.rpc(call, body, headers), 404)
 
 
+@pytest.mark.parametrize("call", ("block/put", "dag/put"))
+@pytest.mark.parametrize("pin", ("true", "false"))
+def test_a_query_that_grows(cluster, call, pin):
+    """What is sent on is written anew, and longer."""
+    p = cluster.coordinators[0]
+    headers, body = multipart({"f": b"{}"})
+    text = refusal(p.rpc(f"{call}?pin={pin}&x={'~' * 15000}", body,
+                         headers), 414)
+    assert "at most 32768 pass" in text
+    answer = p.rpc(f"{call}?pin={pin}&x={'~' * 10000}", body, headers)
+    assert answer.status == 200, answer
+    assert p.rpc("version").status == 200
+
+
+def test_as_many_arguments_as_there_may_be(cluster):
+    p = cluster.coordinators[0]
+    cid = make_cid("many arguments")
+    more = "&".join(["arg=" + make_cid("another")] * 512)
+    text = refusal(p.rpc(f"pin/rm/{cid}?{more[:16000]}"))
+    assert "not pinned" in text
+    short = "&".join(["arg=x"] * 512)
+    assert "invalid path" in refusal(p.rpc(f"pin/add/x?{short}"))
+    refusal(p.rpc(f"pin/add/x?{short}&arg=x"), 400)
+
+
 def test_several_blocks(cluster):
     p = cluster.coordinators[0]
     headers, body = multipart({"a": os.urandom(9), "b": os.urandom(9)})
@@ -406,8 +436,15 @@ def test_import(cluster):
     other = d.add(os.urandom(1000))
     headers, body = multipart({
         "x.car": d.rpc(f"dag/export?arg={other}").body})
-    assert p.rpc("dag/import?pin-roots=false", body, headers).status == 200
-    assert other not in p.pins()
+    for query in ("pin-roots=false", "pin-roots=F&stats=true", "local-only"):
+        answer = p.rpc(f"dag/import?{query}", body, headers)
+        if query != "local-only":  # which daemons may not know
+            assert answer.status == 200, answer
+        assert other not in p.pins()
+        assert not held(cluster, other), query
+    for query in ("pin-roots=true&local-only=true",
+                  "pin-roots=false&pin-roots=true"):
+        refusal(p.rpc(f"dag/import?{query}", body, headers), 400)
 
 
 # --- the repositories ------------------------------------------------------

@@ -31,7 +31,8 @@ def pin(cluster, seeds, copies=3):
         answer = cluster.any().post(f"/pins/{cid}?replication={copies}")
         assert answer.status == 200, answer
     for cid in cids:
-        cluster.wait_pinned(cid, copies)
+        for c in cluster.coordinators:
+            cluster.wait_pinned(cid, copies, where=c)
     return cids
 
 

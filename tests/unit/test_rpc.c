@@ -39,17 +39,21 @@ static void test_never(void **state)
     static const char *const never[] = {
         "config", "config/show", "key", "key/list", "shutdown", "p2p",
         "p2p/ls", "pin", "pin/add", "pin/rm", "pin/remote/add", "update",
-        "mount", "repo/gc"};
+        "mount", "repo/gc", "add/x", "block/put/x", "dag/import/x",
+        "dag/put/x", "dag/put/x/y"};
     static const char *const others[] = {"keys", "configs", "cat",
                                          "repo/stat", "shutdown-soon",
-                                         "pins", "repo/gcx"};
+                                         "pins", "repo/gcx", "add", "block/put",
+                                         "dag/put", "dag/import",
+                                         "dag/putx"};
 
     (void)state;
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
         struct span name = span_text(never[i]);
 
         if (!rpc_never(name) || rpc_listed(never[i], name) ||
-            rpc_listed("config/*,key/*,p2p/*,pin/*,repo/*,update", name) ||
+            rpc_listed("config/*,key/*,p2p/*,pin/*,repo/*,update,dag/*,"
+                       "add/*,block/*", name) ||
             rpc_reads(name))
             fail_msg("%s", never[i]);
     }
