@@ -154,7 +154,7 @@ static const char *refusal(struct agent *a)
 static void refuse(struct agent *a, uint64_t session, uint64_t id, enum err e,
                    const char *text)
 {
-    struct message_result r = {id, e, span_text(text), {NULL, 0}};
+    struct message_result r = {id, e, span_text(text), span_text("0\n")};
 
     log_info("gc_refused", "text=%s", text);
     link_result(a->link, session, &r);

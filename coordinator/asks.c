@@ -74,6 +74,8 @@ static void on_collected(void *arg, enum err e, const char *text,
     struct ask *k = arg;
     struct step_clock clock;
 
+    if (e == ERR_UNREACHABLE && body.n == 0) /* no agent's answer */
+        e = ERR_CLOSED;
     log_info("gc_ended", "node=%u reason=%s removed=%llu text=%s", k->node,
              err_name(e), (unsigned long long)removed_of(body),
              e == ERR_OK ? "" : text);

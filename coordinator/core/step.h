@@ -162,7 +162,8 @@ void step_committed(struct step *s, const struct step_clock *c);
 /* ERR_OK: held; ERR_NOT_FOUND: not; else nobody could say. */
 void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
                   const struct step_clock *c);
-/* How a collection ended; removed: blocks, also with an error. */
+/* How a collection ended; removed: blocks, also with an error. ERR_CLOSED:
+ * nobody knows, it may go on. */
 void step_collected(struct step *s, uint32_t node, enum err e,
                     uint64_t removed, const struct step_clock *c);
 /* Every 100 to 1,000 ms, whether it leads or not. */

@@ -83,7 +83,7 @@ static bool is_quiet(const struct step *s, const struct step_node *e,
            e->soft.running == 0 && !step_node_suspect(s, e, now_ms);
 }
 
-/* Who neither answered nor lost its session. */
+/* Until the answer, or until it has ended without one at the latest. */
 static bool is_going(struct step *s, uint64_t now_ms)
 {
     if (s->collect.node == 0)
@@ -143,6 +143,10 @@ void step_collected(struct step *s, uint32_t node, enum err e,
     s->collect.removed += removed;
     if (!n || !s->leading || s->collect.node != node)
         return;
+    if (e == ERR_CLOSED) { /* it may go on: is_going */
+        n->collect.next_ms = c->now_ms + REST_MS;
+        return;
+    }
     s->collect.node = 0;
     if (e == ERR_OK) {
         s->collect.runs++;

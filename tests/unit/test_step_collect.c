@@ -116,6 +116,30 @@ static void refused_and_lost(void **state)
     assert_int_equal(w->collections, 4);
 }
 
+/* Its session broke off; its daemon may go on. */
+static void unheard(void **state)
+{
+    uint32_t first;
+
+    (void)state;
+    world_join_many(2);
+    setup_limits(5 * MINUTE, 0);
+    world_run(6 * MINUTE);
+    first = w->collecting;
+    ended(ERR_CLOSED);
+    assert_int_equal(facts()->node, first);
+    world_run(MINUTE);
+    assert_int_equal(w->collections, 1);
+    assert_int_equal(facts()->failed, 0);
+    world_run(2 * MINUTE);
+    assert_int_equal(facts()->failed, 1);
+    assert_int_equal(w->collections, 2);
+    assert_int_equal(w->collecting, 3 - first);
+    ended(ERR_OK);
+    world_run(50 * MINUTE); /* the other one again, but not the first */
+    assert_int_not_equal(w->collecting, first);
+}
+
 /* From a share of the store on, and again when it has grown. */
 static void by_use(void **state)
 {
@@ -174,6 +198,7 @@ int main(void)
         WORLD_TEST(off_by_default),     WORLD_TEST(one_after_the_other),
         WORLD_TEST(only_in_quiet),      WORLD_TEST(refused_and_lost),
         WORLD_TEST(by_use),             WORLD_TEST(a_new_leader_waits),
+        WORLD_TEST(unheard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
