@@ -96,7 +96,8 @@ static void read_rows(struct api_call *c, struct store_reader *r)
     struct pin *p = &l->object.pin;
     uint32_t n = 0;
 
-    store_reader_scan(r, l->after, l->only_todo);
+    store_reader_scan(r, l->after, l->only_todo ? STORE_PINS_TODO
+                                               : STORE_PINS_ORG, c->org);
     while (n < LIMIT_LIST_ROWS && l->out.n < LIST_BATCH_BYTES) {
         if (!store_reader_next(r, p)) {
             l->end = true;
@@ -229,7 +230,7 @@ static void read_failed(struct api_call *c, struct store_reader *r)
 
     l->n_recovered = 0;
     l->index = store_reader_applied(r);
-    store_reader_scan(r, l->after, true);
+    store_reader_scan(r, l->after, STORE_PINS_TODO, 0);
     for (uint32_t n = 0; n < LIMIT_LIST_ROWS; n++) {
         if (!store_reader_next(r, p)) {
             l->end = true;

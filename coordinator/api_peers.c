@@ -210,7 +210,7 @@ static void read_pins(struct api_call *c, struct store_reader *reader)
     struct pin p;
 
     pin_init(&p);
-    store_reader_scan(reader, r->after, false);
+    store_reader_scan(reader, r->after, STORE_PINS_ALL, 0);
     for (uint32_t n = 0; n < LIMIT_LIST_ROWS && !r->end; n++) {
         r->end = !store_reader_next(reader, &p);
         if (r->end)

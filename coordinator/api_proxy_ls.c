@@ -152,7 +152,7 @@ static void read_batch(struct api_call *c, struct store_reader *r)
     uint32_t n = 0;
 
     buf_reset(&l->out);
-    store_reader_scan(r, l->after, false);
+    store_reader_scan(r, l->after, STORE_PINS_ORG, c->org);
     while (n < LIMIT_LIST_ROWS && l->out.n < LS_BATCH_BYTES) {
         if (!store_reader_next(r, p)) {
             write_end(l);

@@ -57,6 +57,12 @@ static const char *const pragmas[] = {
     "CREATE INDEX pin_everywhere ON pin(id) WHERE rmax=-1"
 #define STORE_INDEX_BOUND                                                    \
     "CREATE INDEX IF NOT EXISTS pin_bound ON pin(id) WHERE flags&2097152"
+/* For lists of an organisation; of the first one's they would spare nothing.
+ * Nothing but lists' time depends on them, so each program makes those that
+ * it misses, and they are no part of the schema's number. */
+#define STORE_INDEX_ORG                                                      \
+    "CREATE INDEX IF NOT EXISTS pin_org ON pin(org,id) WHERE org>1;"         \
+    "CREATE INDEX IF NOT EXISTS claim_org ON claim(org,pin) WHERE org>1"
 #define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
 
 #define STORE_TABLE_VALUE                                                    \
@@ -149,7 +155,8 @@ static enum err make_schema(struct store *s, struct err_text *why)
     return e != ERR_OK ? e : store_db_exec(&s->d, "COMMIT", why);
 }
 
-static_assert(PIN_BOUND == 2097152, "as the index has it");
+static_assert(PIN_BOUND == 2097152 && ORG_DEFAULT == 1,
+              "as the indexes have it");
 
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
@@ -273,6 +280,8 @@ static enum err prepare(struct store *s, const char *path,
         e = store_db_exec(&s->d, pragmas[k], why);
     if (e == ERR_OK)
         e = check_schema(s, why);
+    if (e == ERR_OK)
+        e = store_db_exec(&s->d, STORE_INDEX_ORG, why);
     if (e == ERR_OK)
         e = load_head(s, why);
     if (e == ERR_OK)

@@ -302,15 +302,20 @@ enum store_ranks {
 uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
                             uint32_t org, uint32_t max,
                             struct store_rank *out);
-/* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
- * next until it gives false or the caller has enough, then end. only_todo:
- * just those with todo <> 0. */
 /* Values, by pin and organisation, behind that one. */
 uint32_t store_reader_values(struct store_reader *r, uint64_t after_pin,
                              uint32_t after_org, uint32_t max,
                              struct value *out);
+/* Pins by id beyond `after`; false at the end. One prepared scan: begin, then
+ * next until it gives false or the caller has enough, then end. */
+enum store_pins {
+    STORE_PINS_ALL,
+    STORE_PINS_TODO, /* those with todo <> 0 */
+    STORE_PINS_ORG   /* those that the organisation claims, if it is another
+                        one than ORG_DEFAULT, and all of them for that */
+};
 void store_reader_scan(struct store_reader *r, uint64_t after,
-                       bool only_todo);
+                       enum store_pins which, uint32_t org);
 bool store_reader_next(struct store_reader *r, struct pin *out);
 void store_reader_scan_end(struct store_reader *r);
 

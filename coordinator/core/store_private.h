@@ -196,7 +196,11 @@ enum store_statement {
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \
     X(TODO_3, STORE_READER_TODO)                                             \
-    X(TODO_4, STORE_READER_TODO)
+    X(TODO_4, STORE_READER_TODO)                                             \
+    X(ORG_PINS, "SELECT id FROM pin WHERE org>1 AND org=?1 AND id>?2 "       \
+                "ORDER BY id")                                               \
+    X(ORG_CLAIMS, "SELECT pin FROM claim WHERE org>1 AND org=?1 "            \
+                  "AND pin>?2 ORDER BY pin")
 
 enum store_reader_statement {
 #define X(name, sql) STORE_R_##name,
@@ -359,9 +363,10 @@ struct store_reader {
     uint64_t applied;
     uint64_t hash_mask;
     struct cluster cluster; /* for the hash of CIDs */
-    bool begun, listing, only_todo;
+    bool begun, listing;
+    unsigned merged, n_merged;     /* statements of the list's ranges */
     bool stepped; /* the list stands on a row */
-    uint64_t heads[STORE_CLASSES]; /* next id of each class, 0: none */
+    uint64_t heads[STORE_CLASSES]; /* next id of each range, 0: none */
     bool requesting;
     /* Next of each status, of pins and then of claims; created 0: none. */
     struct store_request requests[2 * REQUEST_STATES];

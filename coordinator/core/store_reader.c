@@ -13,6 +13,7 @@
 
 static_assert(STORE_R_TODO_1 + STORE_CLASSES - 1 == STORE_R_TODO_4,
               "one statement a class, in order");
+static_assert(STORE_R_ORG_PINS + 1 == STORE_R_ORG_CLAIMS, "in order");
 static_assert((int)TODO_BELOW_MAX == STORE_CLASSES, "classes 1 to 4");
 
 static const char *const pragmas[] = {
@@ -159,51 +160,56 @@ bool store_reader_fail(struct store_reader *r, uint64_t pin, uint32_t node,
     return have;
 }
 
+static uint64_t head_of(struct store_reader *r, unsigned k, bool have)
+{
+    return have ? store_db_u64(&r->d, r->merged + k, 0) : 0;
+}
+
 void store_reader_scan(struct store_reader *r, uint64_t after,
-                       bool only_todo)
+                       enum store_pins which, uint32_t org)
 {
     assert(r->begun && !r->listing);
     r->listing = true;
-    r->only_todo = only_todo;
     r->stepped = false;
-    if (!only_todo) {
+    r->n_merged = which == STORE_PINS_TODO ? STORE_CLASSES
+                  : which == STORE_PINS_ORG && org != ORG_DEFAULT ? 2 : 0;
+    r->merged = which == STORE_PINS_TODO ? STORE_R_TODO_1 : STORE_R_ORG_PINS;
+    if (r->n_merged == 0)
         r->stepped = store_db_run(&r->d, STORE_R_LIST, "u", after);
-        return;
-    }
-    for (unsigned k = 0; k < STORE_CLASSES; k++) {
-        bool have = store_db_run(&r->d, STORE_R_TODO_1 + k, "uu",
-                                 (uint64_t)k + TODO_RELEASING, after);
+    for (unsigned k = 0; k < r->n_merged; k++) {
+        uint64_t key = which == STORE_PINS_TODO ? k + TODO_RELEASING : org;
 
-        r->heads[k] = have ? store_db_u64(&r->d, STORE_R_TODO_1 + k, 0) : 0;
+        r->heads[k] = head_of(
+            r, k, store_db_run(&r->d, r->merged + k, "uu", key, after));
     }
 }
 
-/* The index is ordered by class first: its ranges are merged by id. */
-static bool next_todo(struct store_reader *r, struct pin *out)
+/* Ranges of indexes, each ordered by id, with a pin several times in one or
+ * in both of an organisation's. */
+static bool next_merged(struct store_reader *r, struct pin *out)
 {
-    unsigned first = STORE_CLASSES;
+    uint64_t id = 0;
     bool have;
 
-    for (unsigned k = 0; k < STORE_CLASSES; k++) {
-        if (r->heads[k] != 0
-            && (first == STORE_CLASSES || r->heads[k] < r->heads[first]))
-            first = k;
-    }
-    if (first == STORE_CLASSES)
+    for (unsigned k = 0; k < r->n_merged; k++)
+        if (r->heads[k] != 0 && (id == 0 || r->heads[k] < id))
+            id = r->heads[k];
+    if (id == 0)
         return false;
-    have = store_reader_get(r, r->heads[first], out);
+    have = store_reader_get(r, id, out);
     assert(have);
-    r->heads[first] = store_db_step(&r->d, STORE_R_TODO_1 + first)
-                          ? store_db_u64(&r->d, STORE_R_TODO_1 + first, 0)
-                          : 0;
+    for (unsigned k = 0; k < r->n_merged; k++)
+        while (r->heads[k] == id)
+            r->heads[k] = head_of(r, k,
+                                  store_db_step(&r->d, r->merged + k));
     return true;
 }
 
 bool store_reader_next(struct store_reader *r, struct pin *out)
 {
     assert(r->listing);
-    if (r->only_todo)
-        return next_todo(r, out);
+    if (r->n_merged > 0)
+        return next_merged(r, out);
     if (!r->stepped)
         return false;
     store_row_pin(&r->d, STORE_R_LIST, STORE_R_CLAIMS, out);
@@ -215,7 +221,7 @@ void store_reader_scan_end(struct store_reader *r)
 {
     assert(r->listing);
     store_db_reset(&r->d, STORE_R_LIST);
-    for (unsigned k = 0; k < STORE_CLASSES; k++)
-        store_db_reset(&r->d, STORE_R_TODO_1 + k);
+    for (unsigned k = 0; k < r->n_merged; k++)
+        store_db_reset(&r->d, r->merged + k);
     r->listing = false;
 }

@@ -1,7 +1,7 @@
 /* The store itself: files, transactions, crashes, readers, plans of the
  * statements, collisions, checkpoints.
  */
-#include "tests/lib/core_world.h"
+#include "tests/lib/token_world.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -240,7 +240,8 @@ static void partial_indexes(void **state)
         {"NEXT_EXPIRY", "pin_expires"}, {"EVERYWHERE", "pin_everywhere"},
         {"TODO_1", "pin_todo"}, {"PINS_3", "pin_request"},
         {"CLAIMS_0", "claim_request"}, {"COUNT_PINS", "pin_request"},
-        {"COUNT_CLAIMS", "claim_request"},
+        {"COUNT_CLAIMS", "claim_request"}, {"ORG_PINS", "pin_org"},
+        {"ORG_CLAIMS", "claim_org"},
     };
     static const struct {
         const char *name, *text;
@@ -405,7 +406,7 @@ static void lists(void **state)
     assert_int_equal(store_reader_open(path, &r, NULL), ERR_OK);
     pin_init(&p);
     assert_int_equal(store_reader_begin(r), ERR_OK);
-    store_reader_scan(r, 2, true); /* beyond pin 2 */
+    store_reader_scan(r, 2, STORE_PINS_TODO, 0); /* beyond pin 2 */
     while (store_reader_next(r, &p)) {
         assert_true(n < 5);
         assert_int_equal(p.id, expect[n++]);
@@ -414,18 +415,104 @@ static void lists(void **state)
     assert_int_equal(n, 5);
     assert_false(store_reader_next(r, &p));
     store_reader_scan_end(r);
-    store_reader_scan(r, 4, false);
+    store_reader_scan(r, 4, STORE_PINS_ALL, 0);
     while (store_reader_next(r, &p)) {
         assert_int_equal(p.id, last == 0 ? 5 : last + 1);
         last = p.id;
     }
     assert_int_equal(last, 12);
     store_reader_scan_end(r);
-    store_reader_scan(r, 0, false); /* left early */
+    store_reader_scan(r, 0, STORE_PINS_ALL, 0); /* left early */
     assert_true(store_reader_next(r, &p));
     store_reader_end(r);
     store_reader_close(r);
     pin_free(&p);
+    world_close(w);
+    world_unlink(path);
+}
+
+static void claim_of(struct world *w, uint32_t org, uint64_t cid)
+{
+    put(w, cid, 1, 1);
+    on(w, 1);
+    w->c->org = org;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+static void request_of(struct world *w, uint64_t who, uint64_t cid,
+                       uint64_t salt)
+{
+    struct command_claim_put *p = put(w, cid, 1, 1);
+
+    on(w, 1);
+    p->salt = salt;
+    p->who = who;
+    w->c->kind = COMMAND_REQUEST_PUT;
+    w->c->org = 2;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+static void expect_list(struct store_reader *r, uint32_t org, uint64_t after,
+                        const uint64_t *ids, unsigned n)
+{
+    struct pin p;
+    unsigned k = 0;
+
+    pin_init(&p);
+    store_reader_scan(r, after, STORE_PINS_ORG, org);
+    for (; store_reader_next(r, &p); k++) {
+        if (k >= n || p.id != ids[k])
+            fail_msg("org %u, row %u: pin %llu", org, k,
+                     (unsigned long long)p.id);
+    }
+    assert_int_equal(k, n);
+    store_reader_scan_end(r);
+    pin_free(&p);
+}
+
+/* Its own pins, each once, whoever else claims them, and how often. */
+static void lists_of_an_organisation(void **state)
+{
+    static const uint64_t two[] = {2, 4, 5, 6}, three[] = {3, 4, 6},
+                          all[] = {1, 2, 3, 4, 5, 6};
+    struct world *w;
+    struct store_reader *r;
+    char path[128];
+    uint64_t who;
+
+    (void)state;
+    w = file_world(path, 3);
+    make_org(w, "two");
+    make_org(w, "three");
+    for (uint64_t cid = 1; cid <= 6; cid++)
+        claim_of(w, cid == 2 ? 2 : cid == 3 ? 3 : ORG_DEFAULT, cid);
+    for (uint64_t cid = 4; cid <= 6; cid++)
+        claim_of(w, 2, cid);
+    who = store_token(w->store, token(w, 2, "a", VERB_PIN, ""))->principal;
+    request_of(w, who, 2, 7); /* the first claim's organisation once more */
+    request_of(w, who, 5, 7); /* and of the others */
+    request_of(w, who, 5, 8);
+    claim_of(w, 3, 4);
+    claim_of(w, 3, 6);
+    assert_int_equal(remove_claim(w, 6), VERDICT_ACCEPTED);
+    store_flush(w->store);
+    assert_int_equal(store_reader_open(path, &r, NULL), ERR_OK);
+    assert_int_equal(store_reader_begin(r), ERR_OK);
+    expect_list(r, 2, 0, two, 4);
+    expect_list(r, 2, 2, two + 1, 3);
+    expect_list(r, 2, 5, two + 3, 1);
+    expect_list(r, 3, 0, three, 3);
+    expect_list(r, 4, 0, NULL, 0);
+    expect_list(r, ORG_DEFAULT, 0, all, 6);
+    store_reader_close(r);
+    /* A file of a program that did not know the indexes. */
+    assert_int_equal(store_db_exec(&w->store->d, "DROP INDEX pin_org;"
+                                   "DROP INDEX claim_org", NULL), ERR_OK);
+    reopen(w, path);
+    assert_int_equal(store_reader_open(path, &r, NULL), ERR_OK);
+    assert_int_equal(store_reader_begin(r), ERR_OK);
+    expect_list(r, 3, 3, three + 1, 2);
+    store_reader_close(r);
     world_close(w);
     world_unlink(path);
 }
@@ -650,6 +737,7 @@ int main(void)
         cmocka_unit_test(collisions),
         cmocka_unit_test(readers),
         cmocka_unit_test(lists),
+        cmocka_unit_test(lists_of_an_organisation),
         cmocka_unit_test(scans),
         cmocka_unit_test(changes),
         cmocka_unit_test(reading),
