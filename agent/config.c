@@ -43,7 +43,8 @@ static const struct conf_option options[] = {
     {"max-bytes", CONF_BYTES, AT(max_bytes), NULL, 1 << 20, 0, NULL, false,
      "bytes that Pinfold may fill (default: no limit of its own)"},
     {"concurrent-pins", CONF_U64, AT(concurrent_pins), "10", 1, 256, NULL,
-     false, "pins that the daemon works on at one time"},
+     false, "pins that the daemon works on at one time; organisations take "
+     "turns"},
     {"call-timeout", CONF_MS, AT(call_ms), "15s", 1000, HOUR, NULL, false,
      "a question to the IPFS daemon that is not answered within so long has "
      "failed; the two that ask whether it is there (`diag/healthy`, then "

@@ -21,8 +21,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [HEAD] = "UPDATE head SET history = ?1, held = ?2",
     [TAG] = "UPDATE head SET tag = ?1",
     [KEEP] = "INSERT OR REPLACE INTO orders (pin, idx, want, cid, reserved,"
-             " priority, hints, adopted, seen, size, attempts)"
-             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             " priority, hints, adopted, seen, size, attempts, org)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [FORGET] = "DELETE FROM orders WHERE pin = ?1",
     [REPORT] = "INSERT INTO reports (seq, frame) VALUES (?1, ?2)",
     [SEQ] = "UPDATE head SET seq = ?1",
@@ -281,7 +281,7 @@ static enum err try_open(const char *path, struct journal *j,
     if (e == ERR_OK)
         e = read_head(j, why);
     if (e == ERR_OK)
-        e = journal_logs_make(j, why);
+        e = journal_later(j, why);
     if (e == ERR_OK)
         e = prepare_all(j, why);
     if (e == ERR_OK)
@@ -394,6 +394,7 @@ static bool get_item(sqlite3_stmt *s, struct work_item *i)
     i->seen = (enum report_state)seen;
     i->size = column_u64(s, 9);
     i->attempts = (uint32_t)column_u64(s, 10);
+    i->org = (uint32_t)column_u64(s, 11);
     return get_hints(column_bytes(s, 6), i);
 }
 
@@ -404,7 +405,7 @@ enum err journal_items(struct journal *j,
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(
         j->db, "SELECT pin, idx, want, cid, reserved, priority, hints,"
-        " adopted, seen, size, attempts FROM orders ORDER BY pin", -1, &s,
+        " adopted, seen, size, attempts, org FROM orders ORDER BY pin", -1, &s,
         NULL);
     struct work_item i;
 
@@ -518,6 +519,7 @@ void journal_keep(struct journal *j, const struct work_item *i)
     bind_u64(s, 9, i->seen);
     bind_u64(s, 10, i->size);
     bind_u64(s, 11, i->attempts);
+    bind_u64(s, 12, i->org);
     run(j, KEEP);
 }
 

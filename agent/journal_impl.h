@@ -28,8 +28,8 @@ struct journal {
 enum err journal_error(sqlite3 *db, int rc, const char *what,
                        struct err_text *why) ERR_CHECKED;
 
-/* journal_logs.c: journals of older agents lack its table. */
-enum err journal_logs_make(struct journal *j, struct err_text *why)
+/* journal_logs.c: what journals of older agents lack. */
+enum err journal_later(struct journal *j, struct err_text *why)
     ERR_CHECKED;
 
 #endif

@@ -1,17 +1,26 @@
-/* Logs of gateways: one row a file, written each ten seconds or so. */
+/* What came into the journal later, which programs of before pass over: the
+ * organisations of orders, and logs of gateways, one row a file, written each
+ * ten seconds or so.
+ */
 #include "agent/journal_impl.h"
 
 #include <assert.h>
 
-enum err journal_logs_make(struct journal *j, struct err_text *why)
+enum err journal_later(struct journal *j, struct err_text *why)
 {
-    static const char sql[] =
+    static const char logs[] =
         "CREATE TABLE IF NOT EXISTS logs (path TEXT PRIMARY KEY,"
         " inode INTEGER NOT NULL, offset INTEGER NOT NULL,"
         " head INTEGER NOT NULL, n_head INTEGER NOT NULL) WITHOUT ROWID";
-    int rc = sqlite3_exec(j->db, sql, NULL, NULL, NULL);
+    static const char org[] =
+        "ALTER TABLE orders ADD COLUMN org INTEGER NOT NULL DEFAULT 0";
+    int rc = sqlite3_exec(j->db, logs, NULL, NULL, NULL);
 
-    return rc == SQLITE_OK ? ERR_OK : journal_error(j->db, rc, "logs", why);
+    if (rc == SQLITE_OK &&
+        sqlite3_table_column_metadata(j->db, NULL, "orders", "org", NULL,
+                                      NULL, NULL, NULL, NULL) != SQLITE_OK)
+        rc = sqlite3_exec(j->db, org, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_OK : journal_error(j->db, rc, "schema", why);
 }
 
 void journal_log(struct journal *j, const char *path,

@@ -107,6 +107,8 @@ struct order_item {
     struct cid from;          /* pin/update from this one; n = 0: none */
     bool queued;              /* state is not pinned: report even if
                                  unchanged */
+    uint32_t org;             /* whose first claim it is, 0 nobody's: the
+                                 agent's pins take turns by it */
 };
 
 struct directory_node { /* where other nodes' daemons are */

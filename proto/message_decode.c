@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-static_assert(LIMIT_ORDER_ITEMS * (11 + LIMIT_HOLDERS) +
+static_assert(LIMIT_ORDER_ITEMS * (12 + LIMIT_HOLDERS) +
                       LIMIT_NODES * (5 + LIMIT_NODE_ADDRS) <
                   LIMIT_MSGPACK_OBJECTS,
               "the largest ORDERS pass the scan");
@@ -100,7 +100,7 @@ static void get_holders(struct decode *d, struct order_item *item)
 
 static void get_order(struct decode *d, struct order_item *item)
 {
-    decode_array(d, "order", 10, 10);
+    decode_array(d, "order", 11, 11);
     item->pin = decode_u64(d, "order pin", UINT64_MAX);
     item->idx = decode_u64(d, "order index", UINT64_MAX);
     item->want = (enum copy_want)decode_u64(d, "want", COPY_DIRECT);
@@ -113,6 +113,7 @@ static void get_order(struct decode *d, struct order_item *item)
         decode_fail(d, "origins", "not an array of addresses");
     field_decode_cid(d, "from", true, &item->from);
     item->queued = decode_bool(d, "queued");
+    item->org = (uint32_t)decode_u64(d, "org", UINT32_MAX);
 }
 
 static void get_orders_items(struct decode *d, struct message_orders *m,

@@ -93,7 +93,7 @@ static void put_order(struct buf *b, const struct order_item *item)
     assert(item->want <= COPY_DIRECT && item->cid.n > 0);
     assert(item->priority <= 2 && item->n_holders <= LIMIT_HOLDERS);
     assert(item->origins.n == 0 || message_origins_valid(item->origins));
-    encode_array(b, 10);
+    encode_array(b, 11);
     encode_u64(b, item->pin);
     encode_u64(b, item->idx);
     encode_u64(b, item->want);
@@ -106,6 +106,7 @@ static void put_order(struct buf *b, const struct order_item *item)
     field_encode_bin(b, item->origins, LIMIT_METADATA);
     field_encode_cid(b, &item->from);
     encode_bool(b, item->queued);
+    encode_u64(b, item->org);
 }
 
 static void put_orders(struct buf *b, const struct message_orders *m)

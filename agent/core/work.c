@@ -50,6 +50,7 @@ void work_load(struct work *w, const struct work_item *from)
     i->idx = from->idx;
     i->reserved = from->reserved;
     i->priority = from->priority;
+    i->org = from->org;
     i->adopted = from->adopted;
     i->seen = (uint8_t)from->seen;
     i->attempts = from->attempts;
@@ -149,6 +150,8 @@ static void take_order(struct work *w, const struct order_item *o)
     i->idx = o->idx;
     i->reserved = o->reserved;
     i->priority = o->priority;
+    if (o->want != COPY_RELEASED)
+        i->org = o->org;
     work_item_want(w, i, o->want);
     /* What came of the old one says nothing of this one. */
     if (changed || (newer && (i->pending == REPORT_FAILED ||

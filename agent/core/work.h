@@ -32,6 +32,7 @@ struct work_item {
     struct cid cid;
     uint64_t reserved;
     uint8_t priority;
+    uint32_t org;
     uint32_t n_holders;
     uint32_t holders[LIMIT_HOLDERS];
     struct cid from;

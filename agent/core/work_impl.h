@@ -52,10 +52,15 @@ struct item {
     struct job *job;
     char *text;              /* of the failure to be reported */
     uint8_t *hints;          /* holders and update source, packed */
-    uint64_t pin, idx, reserved, size, due_ms;
-    uint32_t attempts, heap_at;
+    uint64_t pin, idx, reserved, size;
+    union {
+        uint64_t due_ms;     /* WAITING */
+        uint64_t turn;       /* until its call, while turn_of is not 0 */
+    };
+    uint32_t attempts, heap_at, org;
     uint8_t state, heap, want, priority;
     uint8_t seen, pending, code, cuts;
+    uint8_t turn_of;         /* 1 + the queue of its turn */
     bool adopted : 1;
     bool held : 1;           /* the daemon has it, as far as is known */
     bool named : 1;          /* by the full orders that are coming in */
@@ -65,6 +70,16 @@ struct item {
     bool updating : 1;       /* in work.updates */
     uint8_t n_cid;
     uint8_t cid[];
+};
+
+/* Organisations take turns: in each queue, a priority's first attempts or its
+ * retries, each has every k-th place while k of them wait, in the order of
+ * its own pins. Start-time fair queueing of equal costs: Goyal, Vin, Cheng,
+ * SIGCOMM 1996. Numbers that share a lane share its turns. */
+enum { WORK_LANES = 256, WORK_PRIORITIES = 3 };
+struct turns {
+    uint64_t now;             /* of the last call that began */
+    uint64_t last[WORK_LANES];
 };
 
 struct heap {
@@ -79,6 +94,7 @@ struct work {
     struct item **by_pin, **by_cid;
     uint64_t n_items, n_buckets; /* a power of two */
     struct heap heaps[HEAP_KINDS];
+    struct turns turns[2 * WORK_PRIORITIES];
     struct item **busy;          /* 2 × concurrent_pins slots */
     uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
     struct item *report_first, *report_last;
@@ -109,6 +125,7 @@ void work_item_want(struct work *w, struct item *i, enum copy_want want);
 void work_item_held(struct work *w, struct item *i, bool held,
                     uint64_t size);
 void work_heap_add(struct work *w, struct item *i, enum heap_kind k);
+void work_turn_over(struct work *w, struct item *i); /* its call begins */
 void work_heap_remove(struct work *w, struct item *i); /* if it is in one */
 struct item *work_heap_first(const struct work *w, enum heap_kind k);
 

@@ -174,6 +174,7 @@ void work_item_fill(const struct item *i, struct work_item *out)
     memcpy(out->cid.bytes, i->cid, i->n_cid);
     out->reserved = i->reserved;
     out->priority = i->priority;
+    out->org = i->org;
     out->adopted = i->adopted;
     out->seen = (enum report_state)i->seen;
     out->size = i->size;
@@ -239,6 +240,8 @@ static bool before(enum heap_kind k, const struct item *a,
                                       : a->pin < b->pin;
     if (k != HEAP_RELEASE && rank(a) != rank(b))
         return rank(a) < rank(b);
+    if (k != HEAP_RELEASE && a->turn != b->turn)
+        return a->turn < b->turn;
     return a->idx != b->idx ? a->idx < b->idx : a->pin < b->pin;
 }
 
@@ -279,11 +282,34 @@ static void sift_down(struct heap *h, enum heap_kind k, struct item *i)
     put(h, at, i);
 }
 
+/* It keeps a turn that it had in the same queue. */
+static void take_turn(struct work *w, struct item *i, enum heap_kind k)
+{
+    unsigned q = rank(i) + (k == HEAP_RETRY ? WORK_PRIORITIES : 0);
+    struct turns *t = &w->turns[q];
+    uint64_t *last = &t->last[i->org % WORK_LANES];
+
+    if (i->turn_of == q + 1)
+        return;
+    *last = (*last > t->now ? *last : t->now) + 1;
+    i->turn = *last;
+    i->turn_of = (uint8_t)(q + 1);
+}
+
+void work_turn_over(struct work *w, struct item *i)
+{
+    if (i->turn_of != 0 && w->turns[i->turn_of - 1].now < i->turn)
+        w->turns[i->turn_of - 1].now = i->turn;
+    i->turn_of = 0;
+}
+
 void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
 {
     struct heap *h = &w->heaps[k];
 
     assert(i->heap == HEAP_NONE && k < HEAP_KINDS);
+    if (k == HEAP_FRESH || k == HEAP_RETRY)
+        take_turn(w, i, k);
     if (h->n == h->size) {
         h->size = h->size == 0 ? 64 : h->size * 2;
         h->items = mem_grow(h->items, h->size, sizeof(*h->items));

@@ -146,6 +146,7 @@ static void make_item(struct store *s, uint32_t node,
     item->queued = c->state != COPY_PINNED;
     if (c->want == COPY_RELEASED)
         return;
+    item->org = p->org;
     item->priority = (uint8_t)(p->flags >> CLAIM_PRIORITY_SHIFT & 3);
     add_holders(s, p, node, item);
     add_meta(p, &scratch->bytes, item);

@@ -173,7 +173,7 @@ static void test_entry(void **state)
 
 static void golden_message(const struct message *m, const char *name)
 {
-    unsigned version = m->kind == MESSAGE_ORDERS ? 2 : 1;
+    unsigned version = m->kind == MESSAGE_ORDERS ? 3 : 1;
     struct message_scratch scratch = {.items = NULL};
     struct message *got = malloc(sizeof *got);
     struct buf b = BUF_INIT, file = BUF_INIT;

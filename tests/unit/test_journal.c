@@ -147,7 +147,7 @@ static struct work_item item(uint64_t pin)
 {
     struct work_item i = {
         .pin = pin, .idx = UINT64_MAX - 1, .want = COPY_DIRECT,
-        .reserved = UINT64_MAX, .priority = 2, .n_holders = 2,
+        .reserved = UINT64_MAX, .priority = 2, .org = 70000, .n_holders = 2,
         .holders = {7, UINT32_MAX}, .adopted = true, .seen = REPORT_FAILED,
         .size = 1ull << 63, .attempts = UINT32_MAX};
 
@@ -165,6 +165,7 @@ static void expect_item(const struct work_item *a, const struct work_item *b)
     assert_true(cid_equal(&a->cid, &b->cid));
     assert_int_equal(a->reserved, b->reserved);
     assert_int_equal(a->priority, b->priority);
+    assert_int_equal(a->org, b->org);
     assert_int_equal(a->n_holders, b->n_holders);
     assert_memory_equal(a->holders, b->holders, sizeof a->holders);
     assert_int_equal(a->from.n, b->from.n);
@@ -585,6 +586,39 @@ static void test_logs(void **state)
     journal_close(j);
 }
 
+/* Made by an agent that knew no organisations. */
+static void test_orders_without_organisation(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+    struct work_item i = item(5);
+    sqlite3 *db;
+
+    journal_begin(j);
+    journal_keep(j, &i);
+    commit(j);
+    journal_close(j);
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE orders DROP COLUMN org",
+                                  NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    j = open_journal(p);
+    read_all(p, j);
+    assert_int_equal(p->n, 1);
+    i.org = 0;
+    expect_item(&p->items[0], &i);
+    i.org = 7;
+    journal_begin(j);
+    journal_keep(j, &i);
+    commit(j);
+    journal_close(j);
+    j = open_journal(p);
+    p->n = 0;
+    read_all(p, j);
+    expect_item(&p->items[0], &i);
+    journal_close(j);
+}
+
 static void test_no_directory_is_an_error(void **state)
 {
     struct journal *j = NULL;
@@ -614,6 +648,7 @@ int main(void)
         TEST(test_a_damaged_report_is_found),
         TEST(test_reports_are_dropped),
         TEST(test_logs),
+        TEST(test_orders_without_organisation),
         TEST(test_no_directory_is_an_error),
     };
 

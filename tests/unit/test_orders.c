@@ -81,6 +81,7 @@ static void items(void **state)
     assert_true(cid_equal(&out.items[0].cid, &c));
     assert_int_equal(out.items[0].reserved, 5000);
     assert_int_equal(out.items[0].priority, 1);
+    assert_int_equal(out.items[0].org, ORG_DEFAULT);
     assert_true(out.items[0].queued);
     assert_int_equal(out.items[0].n_holders, 2);
     assert_int_equal(out.items[0].holders[0], 1);

@@ -170,6 +170,92 @@ static void test_limits_and_order_of_work(void **state)
     world_free(w);
 }
 
+static void order_of(struct world *w, uint32_t org, uint64_t pin,
+                     uint8_t priority)
+{
+    struct order_item i = world_item(w, pin, (unsigned)pin, COPY_RECURSIVE);
+
+    i.org = org;
+    i.priority = priority;
+    world_send(w, &i, 1, false);
+}
+
+/* Until the next call begins, one call at a time. */
+static uint64_t next_begun(struct world *w)
+{
+    unsigned looks = w->looks;
+
+    while (w->looks == looks)
+        assert_true(world_answer(w));
+    return w->wishes[w->n_wishes - 1].item.pin;
+}
+
+static void expect_begun(struct world *w, const uint64_t *pins, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t pin = next_begun(w);
+
+        if (pin != pins[k])
+            fail_msg("call %u: pin %llu", k, (unsigned long long)pin);
+    }
+}
+
+static struct world *world_of_calls(unsigned n)
+{
+    struct world *w = world_new();
+
+    w->limits.concurrent_pins = n;
+    work_free(w->work);
+    world_open(w);
+    work_daemon(w->work, true, w->now);
+    return w;
+}
+
+/* Who orders many pins does not hold up who orders few. */
+static void test_organisations_take_turns(void **state)
+{
+    static const uint64_t alone[] = {2}, two[] = {3, 201},
+                          three[] = {4, 202, 301, 5, 203, 302, 6, 204, 7, 8},
+                          high[] = {400}, four[] = {9, 401, 10, 11};
+    struct world *w = world_of_calls(1);
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= 20; pin++)
+        order_of(w, 1, pin, 0);
+    expect_begun(w, alone, 1);
+    for (uint64_t pin = 201; pin <= 204; pin++)
+        order_of(w, 2, pin, 0);
+    expect_begun(w, two, 2);
+    order_of(w, 3, 301, 0);
+    order_of(w, 3, 302, 0);
+    expect_begun(w, three, 10);
+    order_of(w, 1, 400, 1); /* first, and it costs no turn of the others */
+    expect_begun(w, high, 1);
+    order_of(w, 4, 401, 0);
+    expect_begun(w, four, 4);
+    world_free(w);
+}
+
+static void test_retries_take_turns(void **state)
+{
+    struct world *w = world_of_calls(2);
+    uint64_t first, second;
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= 21; pin++) {
+        w->held[pin].pin_error = ERR_TIMEOUT;
+        order_of(w, pin == 21 ? 2 : 1, pin, 0);
+    }
+    world_settle(w);
+    w->now += 60000;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->n_wishes, 1);
+    first = w->wishes[0].item.pin;
+    second = next_begun(w);
+    assert_true(first == 21 || second == 21);
+    world_free(w);
+}
+
 static void test_retries_leave_room_for_new_ones(void **state)
 {
     struct world *w = world_new();
@@ -489,6 +575,8 @@ int main(void)
         cmocka_unit_test(test_nothing_fails_while_the_daemon_is_down),
         cmocka_unit_test(test_a_call_cut_off_is_made_again),
         cmocka_unit_test(test_limits_and_order_of_work),
+        cmocka_unit_test(test_organisations_take_turns),
+        cmocka_unit_test(test_retries_take_turns),
         cmocka_unit_test(test_retries_leave_room_for_new_ones),
         cmocka_unit_test(test_a_larger_reservation_is_asked_for),
         cmocka_unit_test(test_a_cancelled_pin_asks_for_nothing),

@@ -100,7 +100,7 @@ static inline void wire_orders(struct wire_message *w)
         .pin = 7, .idx = 11, .want = COPY_DIRECT, .cid = wire_cid(0x70, 1),
         .reserved = 1 << 20, .priority = 2, .n_holders = 2,
         .holders = {9, 4}, .origins = span_text("\x92\xa2/a\xa2/b"),
-        .from = wire_cid(0x55, 2), .queued = true};
+        .from = wire_cid(0x55, 2), .queued = true, .org = 70000};
     w->orders[1] = (struct order_item){
         .pin = 8, .idx = 20, .want = COPY_RELEASED,
         .cid = wire_cid(0x71, 3)};
@@ -278,6 +278,7 @@ static inline void wire_same_order(const struct order_item *a,
     assert_true(cid_equal(&a->cid, &b->cid));
     SAME(reserved);
     SAME(priority);
+    SAME(org);
     SAME(n_holders);
     for (uint32_t i = 0; i < a->n_holders; i++)
         SAME(holders[i]);
