@@ -170,8 +170,6 @@ static void take_order(struct work *w, const struct order_item *o)
         i->cuts = 0;
         updating = true;
     }
-    if (updating) /* the same order once more is no attempt */
-        work_update_begin(w, i);
     if (work_is_busy(i))
         busy_ordered(w, i);
     else if (i->state == ITEM_WAITING && !newer && !changed)
@@ -180,6 +178,9 @@ static void take_order(struct work *w, const struct order_item *o)
         work_ready(w, i);
     else
         resting_ordered(w, i, changed, newer, o->queued);
+    /* The same order once more is no attempt; what is held needs none. */
+    if (updating && i->state != ITEM_SETTLED)
+        work_update_begin(w, i);
     work_keep(w, i);
 }
 

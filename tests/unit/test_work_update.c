@@ -93,6 +93,28 @@ static void test_what_is_let_go_waits_for_an_update(void **state)
     world_free(w);
 }
 
+/* … but not for what is held already, whatever is ordered of it anew. */
+static void test_nothing_waits_for_what_is_held(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    order_from(w, 6, 2, 1);
+    world_settle(w);
+    world_reports(w);
+    i = world_item(w, 6, 2, COPY_RECURSIVE);
+    i.from = world_cid(1);
+    i.queued = false; /* the state knows it */
+    world_send(w, &i, 1, false);
+    world_order(w, 5, 1, COPY_RELEASED);
+    world_settle(w);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 /* … also where that order comes twice, as after a lost connection. */
 static void test_an_update_said_twice_is_waited_for(void **state)
 {
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_an_update_comes_from_what_we_hold),
         cmocka_unit_test(test_no_update_from_what_is_not_ours),
         cmocka_unit_test(test_what_is_let_go_waits_for_an_update),
+        cmocka_unit_test(test_nothing_waits_for_what_is_held),
         cmocka_unit_test(test_an_update_said_twice_is_waited_for),
         cmocka_unit_test(test_what_is_let_go_waits_once),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
