@@ -446,7 +446,8 @@ static void looked_to_release(struct work *w, struct item *i,
     }
     if (put_off(w, i))
         return;
-    if (w->full) { /* they may want it again */
+    /* They may want it again; or something was ordered that comes of it. */
+    if (w->full || work_is_source(w, i)) {
         if (end_call(w, i))
             work_ready(w, i);
         return;

@@ -115,6 +115,30 @@ static void test_nothing_waits_for_what_is_held(void **state)
     world_free(w);
 }
 
+/* … also where that is ordered while it is being let go. */
+static void test_what_is_looked_at_waits_for_an_update(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    world_order(w, 5, 1, COPY_RELEASED);
+    assert_int_equal(w->n_wishes, 1);
+    assert_int_equal(w->wishes[0].kind, WISH_LOOK);
+    order_from(w, 6, 2, 1);
+    (void)world_answer(w);
+    for (uint32_t k = 0; k < w->n_wishes; k++)
+        assert_int_not_equal(w->wishes[k].kind, WISH_UNPIN);
+    assert_true(updates(w));
+    assert_int_equal(w->held[1].type, WORK_FOUND_RECURSIVE);
+    world_settle(w);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    assert_int_equal(w->held[2].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 /* … also where that order comes twice, as after a lost connection. */
 static void test_an_update_said_twice_is_waited_for(void **state)
 {
@@ -345,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_no_update_from_what_is_not_ours),
         cmocka_unit_test(test_what_is_let_go_waits_for_an_update),
         cmocka_unit_test(test_nothing_waits_for_what_is_held),
+        cmocka_unit_test(test_what_is_looked_at_waits_for_an_update),
         cmocka_unit_test(test_an_update_said_twice_is_waited_for),
         cmocka_unit_test(test_what_is_let_go_waits_once),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
