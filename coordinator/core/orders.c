@@ -86,9 +86,16 @@ static void add_origin(struct origins *all, struct span one)
         all->of[all->n++] = one;
 }
 
+/* What claims know of where the content is. */
+struct hints {
+    struct origins origins;
+    struct cid from;    /* the newest one's: that may be let go just now */
+    uint64_t from_ms;
+};
+
 /* meta: of a claim; what it names points into it. */
-static void add_hints(struct span meta, struct origins *all,
-                      struct order_item *item)
+static void add_hints(struct span meta, uint64_t created_ms,
+                      struct hints *all)
 {
     struct meta m;
     enum err e;
@@ -97,30 +104,35 @@ static void add_hints(struct span meta, struct origins *all,
         return;
     e = meta_decode(meta, &m, NULL);
     assert(e == ERR_OK);
-    if (item->from.n == 0)
-        item->from = m.update_from;
+    if (m.update_from.n > 0 && created_ms >= all->from_ms) {
+        all->from = m.update_from;
+        all->from_ms = created_ms;
+    }
     for (uint32_t k = 0; k < m.n_origins; k++)
-        add_origin(all, m.origins[k]);
+        add_origin(&all->origins, m.origins[k]);
 }
 
-/* What all its claims know of where the content is, the oldest one's first.
- * The scratch has room for one more list, so that what was written stays
- * where it is. */
+/* Origins of all its claims, the oldest one's first. The scratch has room for
+ * one more list, so that what was written stays where it is. */
 static void add_meta(const struct pin *p, struct buf *bytes,
                      struct order_item *item)
 {
-    struct origins all = {.n = 0};
+    struct hints all = {.from_ms = 0};
+    const struct origins *origins = &all.origins;
     size_t at = bytes->n;
 
     if (p->n_claims == 0)
-        add_hints(span_buf(&p->meta), &all, item);
-    for (uint32_t k = 0; k < p->n_claims && all.n < LIMIT_ORIGINS; k++)
-        add_hints(span_buf(&p->claims[k].meta), &all, item);
-    if (all.n == 0)
+        add_hints(span_buf(&p->meta), p->created_ms, &all);
+    for (uint32_t k = 0; k < p->n_claims; k++)
+        add_hints(span_buf(&p->claims[k].meta), p->claims[k].created_ms,
+                  &all);
+    item->from = all.from;
+    if (origins->n == 0)
         return;
-    encode_array(bytes, all.n);
-    for (uint32_t k = 0; k < all.n; k++)
-        encode_str(bytes, (const char *)all.of[k].p, all.of[k].n);
+    encode_array(bytes, origins->n);
+    for (uint32_t k = 0; k < origins->n; k++)
+        encode_str(bytes, (const char *)origins->of[k].p,
+                   origins->of[k].n);
     item->origins = span_of(bytes->p + at, bytes->n - at);
 }
 

@@ -200,12 +200,12 @@ static void cut(void **state)
     world_close(w);
 }
 
-/* meta with n origins of nearly the longest kind */
-static struct span origins(struct buf *b, uint32_t n)
+/* meta with n origins of nearly the longest kind, and where it comes from */
+static struct span origins_of(struct buf *b, uint32_t n, uint64_t number)
 {
     static char text[LIMIT_MULTIADDR];
     struct meta m;
-    struct cid from = cid_of(1000);
+    struct cid from = cid_of(number);
 
     memset(&m, 0, sizeof(m));
     memset(text, 'a', sizeof(text));
@@ -216,6 +216,11 @@ static struct span origins(struct buf *b, uint32_t n)
     buf_reset(b);
     assert_int_equal(meta_encode(&m, b, NULL), ERR_OK);
     return span_buf(b);
+}
+
+static struct span origins(struct buf *b, uint32_t n)
+{
+    return origins_of(b, n, 1000);
 }
 
 static void origins_and_from(void **state)
@@ -282,6 +287,38 @@ static void origins_of_all_claims(void **state)
     decode_init(&d, out.items[0].origins.p, out.items[0].origins.n);
     assert_int_equal(decode_array(&d, "origins", 0, LIMIT_ORIGINS),
                      LIMIT_ORIGINS);
+    buf_free(&b);
+    world_close(w);
+}
+
+/* What the newest claim comes of is let go just now, what others came of may
+ * have gone long ago; however many origins those name. */
+static void from_the_newest_claim(void **state)
+{
+    struct world *w = world_with(1);
+    struct buf b = BUF_INIT;
+    struct cid from = cid_of(1001);
+    struct agent a;
+
+    (void)state;
+    make_org(w, "two");
+    put(w, 1, 1, 1)->meta = origins_of(&b, LIMIT_ORIGINS, 1000);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 1, 1, 1)->meta = origins_of(&b, 1, 1001);
+    w->c->org = 2;
+    w->time_ms += 10;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = agent_with(w, 0);
+    build(w, 1, &a);
+    assert_true(cid_equal(&out.items[0].from, &from));
+    /* The first one changes, and is the newest now. */
+    put(w, 1, 1, 1)->meta = origins_of(&b, 1, 1002);
+    w->time_ms += 10;
+    from = cid_of(1002);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    build(w, 1, &a);
+    assert_true(cid_equal(&out.items[0].from, &from));
     buf_free(&b);
     world_close(w);
 }
@@ -353,6 +390,7 @@ int main(void)
         cmocka_unit_test(what_is_lacking),
         cmocka_unit_test(cut),
         cmocka_unit_test(origins_and_from),
+        cmocka_unit_test(from_the_newest_claim),
         cmocka_unit_test(origins_of_all_claims),
         cmocka_unit_test(too_many_bytes),
     };
