@@ -104,7 +104,7 @@ static bool take_old(struct fsm *f, const struct command *c,
     if (cid_equal(&f->from.cid, &put->cid))
         return true;
     claims_charge(&f->before, c->org, with);
-    if (own != NULL) {
+    if (own != NULL && f->after.n_claims > 1) { /* else nothing is left */
         claims_drop(&f->after, own);
         claims_charge(&f->after, c->org, without);
     }

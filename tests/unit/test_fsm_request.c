@@ -309,6 +309,29 @@ static void within_quota(void **state)
     world_close(w);
 }
 
+/* The last of several, too: the pin's own fields are no claim. */
+static void within_quota_the_last_of_several(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t ann = person(w, ORG_DEFAULT, "ann"), a, b;
+    struct command_org_put *q;
+
+    (void)state;
+    a = make(w, ann, 1, 1);
+    b = make(w, ann, 2, 1);
+    assert_int_equal(drop_request(w, ann, a, 1), VERDICT_ACCEPTED);
+    q = &op(w, COMMAND_ORG_PUT)->org_put;
+    q->org = ORG_DEFAULT;
+    q->set = 2U << (2 * ORG_PHYSICAL);
+    q->limits[ORG_PHYSICAL].hard = 2 * FSM_DEFAULT_SIZE;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    replace(w, ann, b, 2, 3, 2, VERDICT_ACCEPTED);
+    assert_int_equal(store_org(w->store, ORG_DEFAULT)->used[ORG_PHYSICAL],
+                     2 * FSM_DEFAULT_SIZE);
+    world_check(w);
+    world_close(w);
+}
+
 static void statuses(void **state)
 {
     struct world *w = world_with(2);
@@ -523,6 +546,7 @@ int main(void)
         cmocka_unit_test(whose),
         cmocka_unit_test(replaced),
         cmocka_unit_test(within_quota),
+        cmocka_unit_test(within_quota_the_last_of_several),
         cmocka_unit_test(statuses),
         cmocka_unit_test(listed),
         cmocka_unit_test(removed_with_requests),
