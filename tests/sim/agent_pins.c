@@ -40,6 +40,10 @@ static void tell_work(struct agent *a, const struct op *o)
         (o->kind == OP_PIN || (o->kind == OP_LOOK &&
                                o->found != WORK_FOUND_NOTHING)))
         h->told = a->sim->counts[COUNT_EVENTS];
+    if (o->kind == OP_PIN || (o->kind == OP_LOOK &&
+                              (o->error != ERR_OK ||
+                               o->found != WORK_FOUND_NOTHING)))
+        check_tried(a->sim->check, a->at, o->pin);
     switch (o->kind) {
     case OP_LOOK:
         work_looked(a->work, o->pin, o->error, o->found, o->ours, o->size,

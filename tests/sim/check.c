@@ -30,6 +30,7 @@ void check_free(struct check *k)
     free(k->seen);
     free(k->taken);
     free(k->done);
+    free(k->asked);
     pin_free(&k->row);
     pin_free(&k->view);
     free(k);
@@ -113,7 +114,7 @@ static const struct copy *copy_of(const struct shadow *w, uint32_t node)
     return NULL;
 }
 
-static uint32_t minimum(struct store *store, const struct claimed *m)
+uint32_t check_least(struct store *store, const struct claimed *m)
 {
     uint32_t n;
 
@@ -133,7 +134,7 @@ static uint32_t needed(struct check *k, struct store *store, uint32_t cid)
     uint32_t most = 0;
 
     for (uint32_t i = 0; i < SIM_ORGS; i++) {
-        uint32_t least = minimum(store, &k->claims[i][cid]);
+        uint32_t least = check_least(store, &k->claims[i][cid]);
         struct demand d;
 
         claims_demand(&k->row, i + 1, &d);
@@ -164,7 +165,7 @@ static void check_minimum(struct check *k, struct store *store,
         if (k->claims[i][was->cid].claimed &&
             (d.flags & CLAIM_REFUSED) == 0)
             check_kept(k, store, was, i + 1,
-                       minimum(store, &k->claims[i][was->cid]));
+                       check_least(store, &k->claims[i][was->cid]));
     }
     if (pinned < least)
         sim_wrong(k->sim, "minimum", 0, p->id,
@@ -188,7 +189,17 @@ static bool reported(const struct command *c, uint32_t node, uint64_t pin,
 static bool makes_way(const struct command *c)
 {
     return c->kind == COMMAND_ADMIT || c->kind == COMMAND_EVICT ||
-           c->kind == COMMAND_SCORE || c->kind == COMMAND_CLAIM_PUT;
+           c->kind == COMMAND_SCORE || command_is_claim(c->kind);
+}
+
+/* The last claim on k->row, that it keeps copies for. */
+static bool ends(const struct check *k, const struct command *c)
+{
+    return k->row.org == 0 && (c->kind == COMMAND_CLAIM_REMOVE ||
+                               c->kind == COMMAND_EXPIRE ||
+                               c->kind == COMMAND_REQUEST_REMOVE ||
+                               (c->kind == COMMAND_REQUEST_PUT &&
+                                c->claim_put.old_id != 0));
 }
 
 static bool is_candidate(const struct check *k)
@@ -210,17 +221,15 @@ static bool check_copy(struct check *k, struct store *store,
 
     if (was == NULL && now->want == COPY_RELEASED)
         sim_wrong(k->sim, "copies", now->node, pin, "a copy from nowhere");
-    if (taken && c->kind != COMMAND_CLAIM_PUT && c->kind != COMMAND_ASSIGN &&
+    if (taken && !command_is_claim(c->kind) && c->kind != COMMAND_ASSIGN &&
         c->kind != COMMAND_ADMIT)
         sim_wrong(k->sim, "copies", now->node, pin, "taken without cause");
     if (taken)
         check_placed(k, store, c, now->node);
-    if (let_go && makes_way(c) && !is_candidate(k))
+    if (let_go && makes_way(c) && !is_candidate(k) && !ends(k, c))
         sim_wrong(k->sim, "value", now->node, pin,
                   "what is required makes way");
-    if (let_go && c->kind != COMMAND_CLAIM_REMOVE &&
-        c->kind != COMMAND_EXPIRE && c->kind != COMMAND_ASSIGN &&
-        !makes_way(c))
+    if (let_go && !ends(k, c) && c->kind != COMMAND_ASSIGN && !makes_way(c))
         sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
     if (now->state == COPY_PINNED && was != NULL &&
         was->state != COPY_PINNED &&
@@ -308,6 +317,8 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     }
     if (w == NULL)
         w = k->pins[id] = mem_alloc(sizeof *w);
+    if (id > k->last_pin)
+        k->last_pin = id;
     w->cid = sim_cid_number(&k->row.cid);
     w->rev = k->row.rev;
     w->org = k->row.org;
@@ -320,10 +331,25 @@ static void keep_shadow(struct check *k, uint64_t id, bool have)
     k->pin_of[w->cid] = id;
 }
 
-static void look_at_pin(struct check *k, struct store *store, uint64_t id,
-                        const struct command *c)
+/* It was written since, in what a request shows of it. */
+static bool is_other(const struct shadow *w, const struct pin *p)
+{
+    if (w == NULL || w->rev != p->rev || w->n != p->n_copies)
+        return true;
+    for (uint32_t i = 0; i < w->n; i++)
+        if (w->copies[i].node != p->copies[i].node ||
+            w->copies[i].want != p->copies[i].want ||
+            w->copies[i].state != p->copies[i].state ||
+            w->copies[i].failures != p->copies[i].failures)
+            return true;
+    return false;
+}
+
+void check_look(struct check *k, struct store *store, uint64_t id,
+                const struct command *c)
 {
     bool have;
+    uint32_t cid;
 
     if (id == 0 || id >= SIM_PINS)
         return;
@@ -331,162 +357,22 @@ static void look_at_pin(struct check *k, struct store *store, uint64_t id,
     if (!have && k->pins[id] == NULL)
         return;
     check_copies(k, store, id, have, c);
+    cid = have ? sim_cid_number(&k->row.cid) : k->pins[id]->cid;
+    if (have || k->pin_of[cid] == id)
+        check_row(k, cid, have);
+    if (have)
+        check_statuses(k, store, cid, is_other(k->pins[id], &k->row));
     keep_shadow(k, id, have);
 }
 
 /* Which pins make way is not named by the operation. */
-static void look_at_elastic(struct check *k, struct store *store,
-                            const struct command *c)
+void check_look_elastic(struct check *k, struct store *store,
+                        const struct command *c)
 {
     for (uint64_t id = 1; id < SIM_PINS; id++)
         if (k->pins[id] != NULL && sim_is_elastic(k->pins[id]->cid) &&
             k->pin_of[k->pins[id]->cid] == id)
-            look_at_pin(k, store, id, c);
-}
-
-/* --- claims -------------------------------------------------------------- */
-
-/* Elastic: as many as it is worth, within what was asked for. */
-static bool most_is(const struct pin *p, const struct claimed *m)
-{
-    if ((m->flags & CLAIM_ELASTIC) == 0)
-        return p->rmax == m->rmax;
-    return p->rmax >= m->rmin && p->rmax <= m->rmax;
-}
-
-/* k->row: the row afterwards, if there is one. */
-static void check_one(struct check *k, uint32_t org, uint32_t cid, bool there)
-{
-    const struct claimed *m = &k->claims[org - 1][cid];
-    const struct pin *p = &k->view;
-    bool have = false;
-
-    if (there) {
-        pin_assign(&k->view, &k->row);
-        have = claims_view(&k->view, org);
-    }
-    if (have != m->claimed)
-        sim_wrong(k->sim, "claims", 0, k->pin_of[cid], "cid %u is %s by %u",
-                  cid, have ? "claimed, and should not be," : "lost", org);
-    if (have && (p->who != m->who || p->rmin != m->rmin ||
-                 !most_is(p, m) || p->expires_ms != m->expires_ms))
-        sim_wrong(k->sim, "claims", 0, p->id,
-                  "cid %u has not what %u put last: %llu for %llu",
-                  cid, org, (unsigned long long)p->who,
-                  (unsigned long long)m->who);
-}
-
-void check_claim(struct check *k, struct store *store, uint32_t cid)
-{
-    struct cid c = sim_cid(cid);
-    bool there = store_pin_find(store, &c, &k->row);
-
-    for (uint32_t org = 1; org <= SIM_ORGS; org++)
-        check_one(k, org, cid, there);
-}
-
-static void note(struct check *k, const struct command *c, uint64_t index,
-                 uint32_t cid, uint64_t who)
-{
-    if (k->n_done == k->size_done) {
-        k->size_done = k->size_done * 2 + 1024;
-        k->done = mem_grow(k->done, k->size_done, sizeof *k->done);
-    }
-    k->done[k->n_done++] = (struct done){index, who, cid, c->org,
-                                             c->kind};
-    sim_trace(k->sim, EVENT_CLAIM, 0, c->org, k->pin_of[cid],
-              (uint64_t)c->kind << 32 | cid, index);
-}
-
-/* What is committed is what the user asked for. */
-static void check_request(struct check *k, const struct command_claim_put *p)
-{
-    const struct command_claim_put *q =
-        &client_request(k->sim, p->who)->claim_put;
-
-    if (!cid_equal(&p->cid, &q->cid) || p->flags != q->flags ||
-        p->from.n != q->from.n || p->rmin != q->rmin ||
-        p->rmax != q->rmax || p->expires_ms != q->expires_ms ||
-        p->set_name != q->set_name || p->set_expires != q->set_expires ||
-        !span_equal(p->name, q->name) || !span_equal(p->meta, q->meta))
-        sim_wrong(k->sim, "claims", 0, 0, "request %llu was changed",
-                  (unsigned long long)p->who);
-}
-
-static void put(struct check *k, struct store *store,
-                const struct command *c, const struct fsm_result *r)
-{
-    const struct command_claim_put *p = &c->claim_put;
-    uint32_t cid = sim_cid_number(&p->cid);
-    struct claimed *m = &k->claims[c->org - 1][cid];
-
-    check_request(k, p);
-    if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY) {
-        const struct claimed *from = p->from.n == 0
-                                       ? NULL
-                                       : &k->claims[c->org - 1]
-                                              [sim_cid_number(&p->from)];
-
-        if (from != NULL && !from->claimed)
-            sim_wrong(k->sim, "claims", 0, k->pin_of[cid],
-                      "made from no claim");
-        m->claimed = true;
-        m->who = p->who;
-        m->rmin = from != NULL ? from->rmin : p->rmin;
-        m->rmax = from != NULL ? from->rmax : p->rmax;
-        m->flags = from != NULL ? from->flags : p->flags;
-        m->policy = from != NULL ? from->policy : sim_policy_of(p->meta);
-        assert(m->policy < SIM_POLICIES);
-        k->sim->counts[COUNT_BOUND] += m->policy != 0;
-        m->expires_ms = from != NULL && !p->set_expires ? from->expires_ms
-                                                        : p->expires_ms;
-        note(k, c, r->index, cid, p->who);
-    }
-    if (r->verdict == VERDICT_ACCEPTED)
-        look_at_elastic(k, store, c);
-    check_claim(k, store, cid);
-    if (k->row.id != 0)
-        look_at_pin(k, store, k->row.id, c);
-}
-
-static void remove_claim(struct check *k, struct store *store,
-                         const struct command *c, const struct fsm_result *r)
-{
-    uint32_t cid = sim_cid_number(&c->claim_remove.cid);
-    struct claimed *m = &k->claims[c->org - 1][cid];
-
-    if ((r->verdict == VERDICT_ACCEPTED) != m->claimed)
-        sim_wrong(k->sim, "claims", 0, k->pin_of[cid],
-                  "cid %u: removal is %s", cid, verdict_text(r->verdict));
-    m->claimed = false;
-    if (r->verdict == VERDICT_ACCEPTED)
-        note(k, c, r->index, cid, 0);
-    check_claim(k, store, cid);
-    look_at_pin(k, store, k->pin_of[cid], c);
-}
-
-static void claim_expires(struct check *k, struct claimed *m)
-{
-    if (!m->claimed || m->expires_ms == 0 || m->expires_ms > k->stamp_ms)
-        return;
-    m->claimed = false;
-    k->sim->counts[COUNT_EXPIRED]++;
-}
-
-static void expire(struct check *k, struct store *store,
-                   const struct command *c)
-{
-    for (uint32_t i = 0; i < c->expire.n; i++) {
-        uint64_t id = c->expire.pins[i];
-        struct shadow *w = id < SIM_PINS ? k->pins[id] : NULL;
-
-        if (w == NULL || k->pin_of[w->cid] != id)
-            continue;
-        for (uint32_t o = 0; o < SIM_ORGS; o++)
-            claim_expires(k, &k->claims[o][w->cid]);
-        check_claim(k, store, w->cid);
-        look_at_pin(k, store, id, c);
-    }
+            check_look(k, store, id, c);
 }
 
 /* --- the others ---------------------------------------------------------- */
@@ -502,7 +388,7 @@ static void assign(struct check *k, struct store *store,
                   "assigned at revision %llu, it is %llu",
                   (unsigned long long)a->rev,
                   (unsigned long long)k->pins[a->pin]->rev);
-    look_at_pin(k, store, a->pin, c);
+    check_look(k, store, a->pin, c);
 }
 
 static void report(struct check *k, struct store *store,
@@ -527,7 +413,7 @@ static void report(struct check *k, struct store *store,
     sim_trace(k->sim, EVENT_REPORTED, 0, p->node, 0, p->seq,
               (uint64_t)r->verdict);
     for (uint32_t i = 0; i < p->n; i++)
-        look_at_pin(k, store, p->items[i].pin, c);
+        check_look(k, store, p->items[i].pin, c);
 }
 
 static void node_put(struct check *k, const struct command *c,
@@ -565,7 +451,7 @@ static void node_remove(struct check *k, struct store *store,
         if (!c->node_remove.force)
             sim_wrong(k->sim, "copies", node, id,
                       "its node is removed, and was not empty");
-        look_at_pin(k, store, id, c);
+        check_look(k, store, id, c);
         if (copy_of(k->pins[id], node) != NULL)
             sim_wrong(k->sim, "copies", node, id,
                       "a copy is left on a node that was removed");
@@ -643,13 +529,13 @@ static void judge(struct check *k, struct store *store,
 {
     switch (c->kind) {
     case COMMAND_CLAIM_PUT:
-        put(k, store, c, r);
+        check_put(k, store, c, r);
         break;
     case COMMAND_CLAIM_REMOVE:
-        remove_claim(k, store, c, r);
+        check_remove(k, store, c, r);
         break;
     case COMMAND_EXPIRE:
-        expire(k, store, c);
+        check_expire(k, store, c);
         break;
     case COMMAND_ASSIGN:
         assign(k, store, c, r);
@@ -662,7 +548,7 @@ static void judge(struct check *k, struct store *store,
         break;
     case COMMAND_RECOVER:
         for (uint32_t i = 0; i < c->recover.n; i++)
-            look_at_pin(k, store, c->recover.pins[i], c);
+            check_look(k, store, c->recover.pins[i], c);
         break;
     case COMMAND_NODE_STATE:
         check_node_state(k, c, r);
@@ -675,16 +561,16 @@ static void judge(struct check *k, struct store *store,
         break;
     case COMMAND_ADMIT:
         k->sim->counts[COUNT_ADMITTED] += r->verdict == VERDICT_ACCEPTED;
-        look_at_elastic(k, store, c);
+        check_look_elastic(k, store, c);
         break;
     case COMMAND_EVICT:
         k->sim->counts[COUNT_EVICTED] += r->verdict == VERDICT_ACCEPTED;
         for (uint32_t i = 0; i < c->evict.n; i++)
-            look_at_pin(k, store, c->evict.victims[i], c);
+            check_look(k, store, c->evict.victims[i], c);
         break;
     case COMMAND_SCORE:
         for (uint32_t i = 0; i < c->score.n; i++)
-            look_at_pin(k, store, c->score.items[i].pin, c);
+            check_look(k, store, c->score.items[i].pin, c);
         break;
     case COMMAND_MAINTAIN:
         check_maintain(k, c, r);
@@ -698,8 +584,12 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_COORDINATOR_PUT:
     case COMMAND_TOKEN_PUT:
     case COMMAND_TOKEN_REMOVE:
+        break;
     case COMMAND_REQUEST_PUT:
+        check_request_put(k, store, c, r);
+        break;
     case COMMAND_REQUEST_REMOVE:
+        check_request_remove(k, store, c, r);
         break;
     }
 }
@@ -726,6 +616,7 @@ void check_operation(struct check *k, uint32_t coord, struct store *store,
     k->sim->counts[COUNT_STALE] += r->verdict == VERDICT_STALE;
     if (fresh)
         judge(k, store, c, r);
+    check_requesters(k, store);
     check_limits(k, store, r);
 }
 
@@ -761,17 +652,21 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
 
 void check_acked(struct check *k, const struct command *c, uint64_t index)
 {
-    bool is_put = c->kind == COMMAND_CLAIM_PUT;
+    bool by_cid = c->kind == COMMAND_CLAIM_REMOVE;
+    uint64_t who = c->kind == COMMAND_CLAIM_PUT     ? c->claim_put.who
+                   : c->kind == COMMAND_REQUEST_PUT ? c->claim_put.salt
+                                                    : c->request_remove.salt;
 
-    if (!is_put && c->kind != COMMAND_CLAIM_REMOVE)
+    if (!by_cid && !command_is_claim(c->kind) &&
+        c->kind != COMMAND_REQUEST_REMOVE)
         return;
     for (uint32_t i = k->n_done; i-- > 0;) {
         const struct done *d = &k->done[i];
         const struct cid cid = sim_cid(d->cid);
 
         if (d->index == index && d->kind == c->kind && d->org == c->org &&
-            (is_put ? d->who == c->claim_put.who
-                    : cid_equal(&cid, &c->claim_remove.cid)))
+            (by_cid ? cid_equal(&cid, &c->claim_remove.cid)
+                    : d->who == who))
             return;
     }
     sim_wrong(k->sim, "acked", 0, 0,

@@ -6,6 +6,14 @@
  *   equal       replicas are equal at equal index
  *   claims      what was put is there, what was removed is not, nothing
  *               expires early
+ *   requests    exactly those of the Pinning Service that were accepted and not
+ *               removed or replaced are there, each a claim of its own as it
+ *               was asked for; nobody touches another's; their states follow
+ *               from the copies
+ *   created     their times follow from the state, unique for a principal
+ *   counted     the numbers of a principal's requests are the sums over them
+ *   source      who lets content go for a newer one is told what that comes of,
+ *               and tries it first
  *   acked       an acknowledged operation is in the log
  *   copies      distinct; wanted, pinned and gone only for a reason
  *   minimum     a surplus copy goes only while enough others are pinned
@@ -39,12 +47,17 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
                  uint64_t index);
 void check_acked(struct check *k, const struct command *c, uint64_t index);
 
+/* The id of the request with that salt; 0: there is none. */
+uint64_t check_request(struct check *k, uint64_t salt);
+
 void check_taken(struct check *k, uint32_t node, uint64_t boot,
                  uint64_t seq);
 void check_orders(struct check *k, uint32_t agent,
                   const struct message_orders *o);
 void check_report(struct check *k, uint32_t agent,
                   const struct message_report *r);
+/* A call on it has come to its end, one way or the other. */
+void check_tried(struct check *k, uint32_t agent, uint64_t pin);
 void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);
 
 /* Repair is paused at this coordinator, since then. */

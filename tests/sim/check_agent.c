@@ -23,6 +23,8 @@ void check_orders(struct check *k, uint32_t agent,
                   (uint64_t)item->want, item->idx);
         if (item->idx < w->idx)
             continue;
+        if (item->idx != w->idx || item->want != w->want)
+            check_source_told(k, agent, item);
         if (item->want != w->want)
             w->order_at = k->sim->counts[COUNT_EVENTS];
         w->idx = item->idx;
@@ -78,6 +80,7 @@ void check_unpin(struct check *k, uint32_t agent, const struct work_item *i)
     uint32_t node = agent_node(k->sim->agents[agent]);
     uint64_t other = k->pin_of[sim_cid_number(&i->cid)];
 
+    check_source_kept(k, agent, sim_cid_number(&i->cid));
     if (k->released[node][i->pin] == 0)
         sim_wrong(k->sim, "unpin", agent + 1, i->pin,
                   "the state never let it go");

@@ -33,7 +33,7 @@ void check_all(struct check *k)
     if (s == NULL || store_applied(s) != k->front)
         return;
     for (uint32_t i = 0; i < SIM_CIDS; i++)
-        check_claim(k, s, i);
+        (void)check_claim(k, s, i);
 }
 
 /* It looks once a second. */
@@ -168,6 +168,9 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
         else if (p->copies[i].state != COPY_PINNED)
             return no(w, p->copies[i].node, id, "a copy is in state %d",
                       (int)p->copies[i].state);
+    if (!check_is_bound(k, p->cid) && check_requests_stand(k, p->cid) != NULL)
+        return no(w, 0, id, "a request is %s",
+                  check_requests_stand(k, p->cid));
     want = most < 0 || (uint32_t)most > takers(s) ? takers(s)
                                                   : (uint32_t)most;
     bound = check_is_bound(k, p->cid) ? check_stands(k, s, p) : NULL;

@@ -4,14 +4,38 @@
 
 #include "tests/sim/check.h"
 
-enum { CHECK_COPIES = SIM_NODES + 1, CHECK_HASH_EVERY = 8 };
+enum {
+    CHECK_COPIES = SIM_NODES + 1, CHECK_HASH_EVERY = 8, CHECK_CLAIMS = 128
+};
 
-/* What the committed operations of an organisation say about a CID. */
+/* What the committed operations of an organisation say about a CID. Of all
+ * its claims: id and who are the oldest's. */
 struct claimed {
     bool claimed;
-    uint64_t who, expires_ms;
+    uint64_t id, who, expires_ms;
     int32_t rmin, rmax;
     uint32_t flags, policy; /* of sim_policies */
+};
+
+/* A request, from when it was accepted. */
+struct asked {
+    uint64_t id, salt, who, created_ms;
+    uint32_t org, cid;
+    uint32_t from;    /* the CID that it took the place of; SIM_CIDS: none */
+    int32_t rmin, rmax;
+    uint32_t flags;
+    bool there;
+    enum request_status status; /* as its row said last */
+};
+
+struct requester { /* a principal that made some */
+    uint64_t who, last_ms, n[REQUEST_STATES];
+};
+
+/* A copy of a newer content where an older one was let go for it. */
+struct source {
+    uint64_t index; /* of the order; 0: none */
+    uint32_t cid;
 };
 
 /* A row as it was after the operation before. */
@@ -30,6 +54,8 @@ struct known {
     uint64_t idx;         /* newest order that it stored … */
     enum copy_want want;  /* … and what that said, */
     uint64_t order_at;    /* since when, in events */
+    uint32_t from;        /* what it comes of, SIM_CIDS: nothing … */
+    bool untried;         /* … and it was not tried since */
 };
 
 struct done { /* an operation on a CID that was accepted */
@@ -59,9 +85,15 @@ struct check {
     uint64_t calm_ms[SIM_COORDS];
     struct seen *taken;               /* origin: node */
     uint32_t n_taken, size_taken;
-    struct claimed claims[SIM_ORGS][SIM_CIDS];
+    struct claimed claims[SIM_ORGS][SIM_CIDS]; /* all together */
+    struct claimed own[SIM_ORGS][SIM_CIDS];    /* the one without salt */
+    struct asked *asked;
+    uint32_t n_asked, size_asked, n_requesters;
+    struct requester requesters[SIM_PRINCIPALS];
+    struct source sources[SIM_NODES + 1][SIM_PINS];
     uint64_t pin_of[SIM_CIDS];        /* its row, 0 none */
     struct shadow *pins[SIM_PINS];
+    uint64_t last_pin;                /* of those with a shadow */
     uint64_t released[SIM_NODES + 1][SIM_PINS]; /* index */
     struct known known[SIM_NODES][SIM_PINS];
     struct done *done;
@@ -70,6 +102,56 @@ struct check {
     uint8_t region[SIM_NODES + 1];    /* the label's first character */
     struct pin row, view;
 };
+
+/* check.c */
+void check_look(struct check *k, struct store *store, uint64_t id,
+                const struct command *c);
+void check_look_elastic(struct check *k, struct store *store,
+                        const struct command *c);
+/* So many copies a demand needs. */
+uint32_t check_least(struct store *store, const struct claimed *m);
+
+/* check_claim.c: operations on claims */
+void check_put(struct check *k, struct store *store, const struct command *c,
+               const struct fsm_result *r);
+void check_remove(struct check *k, struct store *store,
+                  const struct command *c, const struct fsm_result *r);
+void check_expire(struct check *k, struct store *store,
+                  const struct command *c);
+/* An acknowledgement may be of it. */
+void check_note(struct check *k, const struct command *c, uint64_t index,
+                uint32_t cid, uint64_t who);
+/* After its claims changed: what they want together. */
+void check_demand(struct check *k, uint32_t org, uint32_t cid);
+/* The claims of a row; `alone` is the one of a row that lists none, and
+ * borrows. out has CHECK_CLAIMS. */
+uint32_t check_claims_of(const struct pin *p, struct claim *alone,
+                         const struct claim **out);
+/* k->row against what was asked for; there: it is that of the CID. */
+void check_row(struct check *k, uint32_t cid, bool there);
+/* The same, read into k->row, with what each sees. Whether there is one. */
+bool check_claim(struct check *k, struct store *store, uint32_t cid);
+
+/* check_psa.c: requests */
+void check_request_put(struct check *k, struct store *store,
+                       const struct command *c, const struct fsm_result *r);
+void check_request_remove(struct check *k, struct store *store,
+                          const struct command *c,
+                          const struct fsm_result *r);
+uint32_t check_asked_on(const struct check *k, uint32_t cid);
+/* A claim of k->row with a salt. */
+void check_asked(struct check *k, const struct claim *c, uint32_t cid);
+/* Of k->row; changed: it was written by this operation. */
+void check_statuses(struct check *k, struct store *store, uint32_t cid,
+                    bool changed);
+void check_requesters(struct check *k, struct store *store);
+/* Other claims of it may name where it comes from. */
+void check_sources_end(struct check *k, uint64_t pin);
+void check_source_told(struct check *k, uint32_t agent,
+                       const struct order_item *item);
+void check_source_kept(struct check *k, uint32_t agent, uint32_t cid);
+/* What has come of one that is not pinned; NULL: all are. */
+const char *check_requests_stand(struct check *k, uint32_t cid);
 
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
@@ -94,6 +176,5 @@ bool check_must_stay(struct check *k, struct store *store,
 /* At rest; NULL: all is where it should be. */
 const char *check_stands(struct check *k, struct store *store,
                          const struct shadow *p);
-void check_claim(struct check *k, struct store *store, uint32_t cid);
 
 #endif

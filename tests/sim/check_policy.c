@@ -49,7 +49,7 @@ void check_placed(struct check *k, struct store *store,
     uint32_t cid = sim_cid_number(&k->row.cid);
 
     if (!any_allows(k, cid, n) ||
-        (c->kind == COMMAND_CLAIM_PUT &&
+        (command_is_claim(c->kind) &&
          !allows(&k->claims[c->org - 1][cid], n)))
         sim_wrong(k->sim, "policy", node, k->row.id,
                   "a copy is put where its policy denies it");

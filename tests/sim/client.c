@@ -254,6 +254,11 @@ const struct command *client_request(const struct sim *s, uint64_t number)
     return &s->client->requests[number - 1]->command;
 }
 
+uint32_t client_recent(const struct sim *s, uint32_t k)
+{
+    return s->client->recent[k % RECENT];
+}
+
 void client_answered(struct sim *s, uint64_t request, enum err e,
                      enum verdict v, uint64_t index, uint32_t coord)
 {

@@ -23,7 +23,7 @@ struct pending {
     uint64_t session, boot, report_seq;
     enum err error;
     enum verdict verdict;
-    uint64_t index;
+    uint64_t index, claim;
 };
 
 struct lead_op {

@@ -5,6 +5,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/coord_impl.h"
 #include "tests/sim/log.h"
+#include "tests/sim/psa.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -57,7 +58,10 @@ void coord_deliver(struct coord *c)
     c->results_tail = &c->results;
     for (; p != NULL; p = next) {
         next = p->next;
-        if (p->request != 0)
+        if (p->request > PSA_FIRST)
+            psa_answered(c->sim, p->request, p->error, p->verdict, p->index,
+                         p->claim);
+        else if (p->request != 0)
             client_answered(c->sim, p->request, p->error, p->verdict,
                             p->index, c->id);
         else
@@ -109,7 +113,7 @@ static bool lead_add(struct coord *c, struct span bytes,
     o = mem_alloc(sizeof *o);
     o->added_ms = c->sim->now;
     o->report = kind == COMMAND_REPORT;
-    o->claim = kind == COMMAND_CLAIM_PUT;
+    o->claim = command_is_claim(kind);
     o->alone = kind == COMMAND_RECOVER;
     buf_add(&o->bytes, bytes.p, bytes.n);
     *c->queue_tail = o;
@@ -408,6 +412,7 @@ void coord_result(struct coord *c, const struct command *k,
         p->error = ERR_BUSY;
     p->verdict = r->verdict;
     p->index = r->index;
+    p->claim = r->claim;
     answer(c, p);
 }
 

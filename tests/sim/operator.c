@@ -3,6 +3,7 @@
 #include "tests/sim/check.h"
 #include "tests/sim/coord.h"
 #include "tests/sim/log.h"
+#include "tests/sim/psa.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ enum {
 };
 
 struct operator {
-    struct prng random;
+    struct prng random, tokens;
     uint32_t removed; /* node that is, or shall be */
     bool force;
     bool stopped;     /* maintenance ends, which may last longer by log time */
@@ -117,6 +118,42 @@ static void wish_orgs(struct operator *o, struct coord *leader,
             wish_limits(o, leader, store_org(store, id));
 }
 
+/* A token each; one that is revoked is made anew. */
+static void wish_tokens(struct coord *leader, struct store *store)
+{
+    struct command c = {.kind = COMMAND_TOKEN_PUT,
+                        .actor = PRINCIPAL_LOCAL};
+    struct command_token_put *put = &c.token_put;
+    uint64_t who, token;
+
+    for (uint32_t k = 0; k < SIM_PRINCIPALS; k++) {
+        if (store_org(store, psa_org(k)) == NULL ||
+            psa_find(store, k, &who, &token))
+            continue;
+        c.org = psa_org(k);
+        put->form = TOKEN_FOR;
+        put->verbs = VERB_PIN;
+        put->hash[0] = (uint8_t)(k + 1);
+        snprintf(put->name, sizeof put->name, "%s", psa_name(k));
+        (void)coord_wish(leader, &c);
+    }
+}
+
+static void revoke(struct sim *s, struct operator *o)
+{
+    uint32_t at = log_leader(s);
+    const struct store *store = check_front(s->check);
+    struct command c = {.kind = COMMAND_TOKEN_REMOVE,
+                        .actor = PRINCIPAL_LOCAL};
+    uint32_t k = (uint32_t)sim_pick(&o->tokens, 0, SIM_PRINCIPALS - 1);
+    uint64_t who;
+
+    c.org = psa_org(k);
+    if (at < SIM_COORDS && store != NULL && coord_ready(s->coords[at]) &&
+        psa_find(store, k, &who, &c.token_remove.id))
+        (void)coord_wish(s->coords[at], &c);
+}
+
 /* What to do about a node next; false: nothing. One that is not removed by
  * force is drained first; now and then somebody cannot wait. */
 static bool next_step(struct operator *o, const struct node *n,
@@ -161,6 +198,7 @@ static void wish(struct sim *s, struct operator *o)
     if (at >= SIM_COORDS || store == NULL || !coord_ready(s->coords[at]))
         return;
     wish_orgs(o, s->coords[at], store);
+    wish_tokens(s->coords[at], store);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         const struct node *n = store_node(store, id);
 
@@ -204,6 +242,8 @@ static void decides(struct sim *s, struct task *t)
     if (sim_has(s, FAULT_DRAIN) &&
         sim_pick(&s->operator->random, 0, 2) == 0)
         maintains(s, s->operator);
+    if (sim_pick(&s->operator->tokens, 0, 3) == 0)
+        revoke(s, s->operator);
     if (sim_has(s, FAULT_QUOTA))
         for (uint32_t id = 1; id <= SIM_ORGS; id++)
             limit(s, s->operator, id);
@@ -216,6 +256,7 @@ struct operator *operator_new(struct sim *s)
     struct operator *o = mem_alloc(sizeof *o);
 
     prng_seed(&o->random, s->options.seed ^ 0x6f706572);
+    prng_seed(&o->tokens, s->options.seed ^ 0x746f6b656e);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
         o->wanted[id] = ADMIN_ACTIVE;
     no_limits(o);

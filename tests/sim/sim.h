@@ -21,7 +21,8 @@
 
 enum {
     SIM_COORDS = 3, SIM_NODES = 7, SIM_FIRST_NODES = 5,
-    SIM_ORGS = 2, SIM_REGIONS = 3, SIM_CIDS = 480, SIM_PINS = 4096,
+    SIM_ORGS = 2, SIM_PRINCIPALS = 4, /* as many of each organisation */
+    SIM_REGIONS = 3, SIM_CIDS = 480, SIM_PINS = 4096,
     SIM_PATH = 256
 };
 
@@ -90,6 +91,10 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
+    X(PSA, "psa") X(PSA_REFUSED, "psa_refused") X(PSA_AGAIN, "psa_again")    \
+    X(PSA_MADE, "psa_made") X(PSA_REPLACED, "psa_replaced")                  \
+    X(PSA_REMOVED, "psa_removed") X(PSA_BESIDE, "psa_beside")                \
+    X(PSA_RAISED, "psa_raised") X(SOURCES, "sources")                        \
     X(SETTLE_S, "settle_s")
 
 enum sim_count {
@@ -139,6 +144,7 @@ struct agent;
 struct log;
 struct net;
 struct client;
+struct psa;
 struct check;
 struct faults;
 struct operator;
@@ -166,6 +172,7 @@ struct sim {
     struct log *log;
     struct net *net;
     struct client *client;
+    struct psa *psa;
     struct check *check;
     struct faults *faults;
     struct operator *operator;

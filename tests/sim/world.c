@@ -7,6 +7,7 @@
 #include "tests/sim/log.h"
 #include "tests/sim/net.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/psa.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -147,6 +148,7 @@ struct sim *sim_new(const struct sim_options *o)
     for (uint32_t i = 0; i < SIM_FIRST_NODES; i++)
         s->agents[i] = agent_new(s, i);
     s->client = client_new(s);
+    s->psa = psa_new(s);
     s->faults = faults_new(s);
     s->operator = operator_new(s);
     return s;
@@ -187,6 +189,7 @@ void sim_free(struct sim *s)
 {
     operator_free(s->operator);
     faults_free(s->faults);
+    psa_free(s->psa);
     client_free(s->client);
     for (uint32_t i = 0; i < SIM_NODES; i++)
         agent_free(s->agents[i]);
