@@ -26,14 +26,24 @@ static bool reports(const struct change *x, const struct copy *old)
     return false;
 }
 
+bool check_puts(const struct change *x)
+{
+    const struct pin *p = x->now != NULL ? x->now : x->was;
+
+    return command_is_claim(x->c->kind)
+           && cid_equal(&p->cid, &x->c->claim_put.cid);
+}
+
 static bool orders(const struct change *x)
 {
-    return is(x, COMMAND_CLAIM_PUT) || is(x, COMMAND_ASSIGN);
+    return check_puts(x) || is(x, COMMAND_ASSIGN);
 }
 
 static bool ends_claims(const struct change *x)
 {
-    return is(x, COMMAND_CLAIM_REMOVE) || is(x, COMMAND_EXPIRE);
+    return is(x, COMMAND_CLAIM_REMOVE) || is(x, COMMAND_EXPIRE)
+           || is(x, COMMAND_REQUEST_REMOVE)
+           || (is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0);
 }
 
 void check_event(struct run *r, enum run_event e)
@@ -57,6 +67,7 @@ static void book(struct run *r, const struct pin *p,
         if (c->want != COPY_RELEASED)
             n->wanted += in ? 1 : -(uint64_t)1;
     }
+    request_book(r, p, in);
     for (uint32_t k = 0; k < wants->n; k++) {
         struct org_sum *o = &r->orgs[wants->of[k].org % RUN_ORGS];
 
@@ -156,7 +167,7 @@ static void placed(struct run *r, const struct change *x,
         return;
     RUN_NEED(r, bound_placed(x->wants, n),
              "a copy on node %u, which all policies deny", n->id);
-    RUN_NEED(r, !is(x, COMMAND_CLAIM_PUT) || bound_allows(own, n),
+    RUN_NEED(r, !check_puts(x) || bound_allows(own, n),
              "a copy on node %u, which the policy of organisation %u denies",
              n->id, own->org);
     for (uint32_t k = 0; k < x->wants->n; k++)
@@ -405,6 +416,8 @@ static void check_put(struct run *r, const struct change *x)
              (long long)now);
     if (bound_any(x->wants))
         return;
+    if (is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0)
+        return; /* both were there together */
     if (most < want_copies(x->was))
         most = most == -1 ? -1 : want_copies(x->was);
     RUN_NEED(r, most == -1 || now <= most + uploaded(r, x->now),
@@ -415,14 +428,14 @@ static void check_put(struct run *r, const struct change *x)
  * measured and could not be paid. */
 static bool is_known_size(const struct change *x)
 {
-    bool known = is(x, COMMAND_CLAIM_PUT)
+    bool known = check_puts(x)
                  && x->now->size == x->c->claim_put.size;
 
     for (uint32_t k = 0; k < x->was->n_copies; k++)
         known = known
                 || (x->was->copies[k].state == COPY_PINNED
                     && x->was->copies[k].size == x->now->size);
-    return known && is(x, COMMAND_CLAIM_PUT)
+    return known && check_puts(x)
            && (x->was->flags & PIN_MEASURED) == 0;
 }
 
@@ -441,7 +454,7 @@ static void check_pin(struct run *r, const struct change *x)
                  "another size");
     if (is(x, COMMAND_ASSIGN))
         check_assign(r, x);
-    else if (is(x, COMMAND_CLAIM_PUT))
+    else if (check_puts(x))
         check_put(r, x);
 }
 
@@ -593,6 +606,7 @@ void check_operation(struct run *r, const struct command *c,
         && result->verdict == VERDICT_ACCEPTED)
         check_removed(r, c);
     check_done(r, c, result);
+    request_check_counts(r, r->a.store);
     check_orgs(r, &x);
     store_changes_clear(r->a.store);
 }

@@ -29,6 +29,12 @@ void want_charge(const struct want *w, uint64_t size,
 bool want_fits(const struct run *r, const struct fsm_result *result,
                uint32_t org, const uint64_t was[ORG_KINDS],
                const uint64_t now[ORG_KINDS]);
+/* The same where so much is given back for it; what is still beyond the bound
+ * then is refused, if it grows otherwise. */
+bool want_fits_with(const struct run *r, const struct fsm_result *result,
+                    uint32_t org, const uint64_t was[ORG_KINDS],
+                    const uint64_t now[ORG_KINDS],
+                    const uint64_t credit[ORG_KINDS]);
 /* Whether one that is refused could pay, for one copy at least. */
 bool want_payable(const struct run *r, const struct fsm_result *result,
                   const struct want *w, uint64_t size);
@@ -66,6 +72,32 @@ bool bound_has_region(struct run *r, const struct pin *p,
 /* Copies that it allows and that do not only take the place of others. */
 uint64_t bound_counted(struct run *r, const struct pin *p,
                        const struct want *w);
+
+/* check.c: the operation claims this pin, or changes a claim on it. */
+bool check_puts(const struct change *x);
+
+/* request.c */
+/* A claim with the salt of a request was made: its time. */
+uint64_t request_time(struct run *r, const struct command *c,
+                      const struct fsm_result *result);
+/* Whether the operation removes that request, or replaces it. */
+bool request_ends(const struct command *c, const struct claim *claim);
+/* In the claims of a row that changed. */
+void request_book(struct run *r, const struct pin *p, bool in);
+void request_check_claim(struct run *r, const struct change *x,
+                         const struct claim *c);
+/* Whether the own request that it names is there; `out` is it. */
+bool request_find(struct run *r, uint64_t id, uint64_t salt, uint32_t org,
+                  uint64_t who, struct claim *out, struct shadow **on);
+/* The verdict, but for what is so with all claims: true: look at that. */
+bool request_check_put(struct run *r, const struct command *c,
+                       const struct fsm_result *result);
+void request_check_remove(struct run *r, const struct command *c,
+                          const struct fsm_result *result);
+void request_done(struct run *r, const struct command *c,
+                  const struct fsm_result *result);
+/* What is counted. */
+void request_check_counts(struct run *r, struct store *s);
 
 /* demand.c: the claims of a row that changed. */
 void check_demands(struct run *r, const struct change *x);

@@ -58,14 +58,16 @@ static void claimed(struct run *r, const struct change *x,
 {
     const struct command_claim_put *put = &x->c->claim_put;
 
-    RUN_NEED(r, is(x, COMMAND_CLAIM_PUT)
-                    && cid_equal(&x->now->cid, &put->cid),
+    RUN_NEED(r, check_puts(x),
              "a claim was made by another operation");
     RUN_NEED(r, new->org == x->c->org && new->salt == put->salt,
              "a claim of organisation %u was made by %u", new->org,
              x->c->org);
     RUN_NEED(r, as_asked(new, put)
-                    && new->created_ms == x->result->time_ms,
+                    && new->created_ms
+                           == (is(x, COMMAND_REQUEST_PUT)
+                                   ? request_time(r, x->c, x->result)
+                                   : x->result->time_ms),
              "a claim is not as it was asked for");
     if (new->meta.n > 0)
         check_event(r, RUN_BOUND_CLAIMS);
@@ -103,6 +105,11 @@ static void ended(struct run *r, const struct change *x,
             check_event(r, RUN_REMOVED_ALONE);
         return;
     }
+    if (request_ends(x->c, c)) {
+        if (alone)
+            check_event(r, RUN_REMOVED_ALONE);
+        return;
+    }
     RUN_NEED(r, is(x, COMMAND_EXPIRE) && lists(&x->c->expire, x->was->id),
              "a claim was ended by another operation");
     RUN_NEED(r, c->expires_ms != 0 && c->expires_ms <= r->time_ms,
@@ -124,6 +131,7 @@ static void check_claims(struct run *r, const struct change *x)
 
         RUN_NEED(r, k == 0 || b[k - 1]->id < b[k]->id, "order of claims");
         RUN_NEED(r, find(b, k, b[k]) == NULL, "one claim twice");
+        request_check_claim(r, x, b[k]);
         if (old == NULL || !same_claim(old, b[k]))
             claimed(r, x, old, b[k]);
         salted = salted || want_of(x->wants, b[k]->org)->claims > 1;
@@ -173,7 +181,7 @@ static void granted(struct run *r, const struct change *x,
                     const struct want *now)
 {
     RUN_NEED(r, is(x, COMMAND_ASSIGN)
-                    || (is(x, COMMAND_CLAIM_PUT) && x->c->org == now->org),
+                    || (check_puts(x) && x->c->org == now->org),
              "granted by another operation");
     check_event(r, RUN_GRANTED);
     if (is(x, COMMAND_ASSIGN) && x->wants->n > 1)
@@ -205,8 +213,10 @@ static void check_paid(struct run *r, const struct change *x,
     if (now->paid == counted)
         return;
     check_event(r, RUN_PAID_LESS);
-    if (!is(x, COMMAND_CLAIM_PUT) && !is(x, COMMAND_ASSIGN))
+    if (!check_puts(x) && !is(x, COMMAND_ASSIGN))
         return;
+    if (is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0)
+        return; /* what the older one cost is given back at the end */
     more.paid++;
     want_charge(was, x->was == NULL ? 0 : x->was->size, a);
     want_charge(&more, x->now->size, b);

@@ -166,12 +166,26 @@ static uint64_t a_size(struct run *r)
     return n == 40 ? below(r, (uint64_t)1 << 49) : below(r, 3000000);
 }
 
+static void add_places(struct run *r, struct command_claim_put *p)
+{
+    uint32_t first = (uint32_t)below(r, 64);
+    uint64_t n = below(r, 6);
+
+    for (uint64_t k = 0; k < n; k++) {
+        uint32_t live;
+        const struct node *const *nodes = store_nodes(r->a.store, &live);
+        uint32_t node = live == 0 || one_in(r, 40)
+                            ? pick_node(r)
+                            : nodes[(first + k) % live]->id;
+
+        add_place(p->places, &p->n_places, node,
+                  one_in(r, 6) ? REASON_UPLOADED : REASON_PLACED);
+    }
+}
+
 static void claim_put(struct run *r)
 {
     struct command_claim_put *p = &r->c->claim_put;
-    uint32_t first;
-    uint64_t n;
-
     uint32_t number = (uint32_t)below(r, r->n_cids);
 
     make_head(r, COMMAND_CLAIM_PUT);
@@ -207,18 +221,108 @@ static void claim_put(struct run *r)
         p->salt = 1 + below(r, RUN_SALTS - 1);
         p->expires_ms = r->time_ms + below(r, 3000) + 1;
     }
-    first = (uint32_t)below(r, 64);
-    n = below(r, 6);
-    for (uint64_t k = 0; k < n; k++) {
-        uint32_t live;
-        const struct node *const *nodes = store_nodes(r->a.store, &live);
-        uint32_t node = live == 0 || one_in(r, 40)
-                            ? pick_node(r)
-                            : nodes[(first + k) % live]->id;
+    add_places(r, p);
+}
 
-        add_place(p->places, &p->n_places, node,
-                  one_in(r, 6) ? REASON_UPLOADED : REASON_PLACED);
+/* --- requests ------------------------------------------------------------- */
+void make_principal(struct run *r, uint32_t number)
+{
+    struct command_token_put *p = &r->c->token_put;
+
+    memset(r->c, 0, offsetof(struct command, token_put) + sizeof(*p));
+    make_head(r, COMMAND_TOKEN_PUT);
+    r->c->org = ORG_DEFAULT + number / 2;
+    p->form = TOKEN_FOR;
+    p->verbs = VERB_PIN;
+    p->hash[0] = (uint8_t)(number + 1);
+    snprintf(p->name, sizeof(p->name), "p%u", number);
+}
+
+/* One that is there; false: none was found. */
+static bool pick_request(struct run *r, struct claim *out, struct cid *cid)
+{
+    for (unsigned k = 0; k < 24; k++) {
+        const struct shadow *s = pick_pin(r);
+        const struct claim *claims[RUN_CLAIMS];
+        struct claim alone;
+        uint32_t n = s->there ? want_claims(r, &s->pin, &alone, claims) : 0;
+        uint32_t at = n > 0 ? (uint32_t)below(r, n) : 0;
+
+        if (n == 0 || claims[at]->salt < RUN_FIRST_SALT)
+            continue;
+        *out = *claims[at];
+        *cid = s->pin.cid;
+        return true;
     }
+    return false;
+}
+
+static const struct requester *pick_requester(struct run *r, uint32_t org)
+{
+    if (org < ORG_DEFAULT || org >= ORG_DEFAULT + RUN_LASTING)
+        return &r->requesters[below(r, RUN_PRINCIPALS)];
+    return &r->requesters[2 * (org - ORG_DEFAULT) + below(r, 2)];
+}
+
+/* Mostly one's own. */
+static void replace_one(struct run *r, struct command_claim_put *p)
+{
+    struct claim old;
+    struct cid cid;
+
+    if (!pick_request(r, &old, &cid))
+        return;
+    p->old_id = old.id;
+    p->old_salt = old.salt + (one_in(r, 20) ? 1 : 0);
+    if (!one_in(r, 12)) {
+        r->c->org = old.org;
+        p->who = old.who;
+    }
+    if (one_in(r, 3))
+        p->cid = cid;
+}
+
+static void request_put(struct run *r)
+{
+    struct command_claim_put *p = &r->c->claim_put;
+    uint32_t number = (uint32_t)below(r, r->n_cids);
+
+    make_head(r, COMMAND_REQUEST_PUT);
+    p->cid = run_cid(number);
+    r->c->org = pick_org(r, number);
+    p->who = one_in(r, 80) ? 1 + below(r, 40)
+                           : pick_requester(r, r->c->org)->id;
+    p->rmin = (int32_t)below(r, 3) + 1;
+    p->rmax = p->rmin + (int32_t)below(r, 3);
+    if (one_in(r, 12))
+        p->rmin = p->rmax = -1;
+    if (one_in(r, 200))
+        p->rmax = 0;
+    p->flags = one_in(r, 3) ? 0 : CLAIM_DEFAULT;
+    p->salt = RUN_FIRST_SALT + below(r, RUN_REQUEST_SALTS);
+    p->name = span_of("abcdef", below(r, 7));
+    if (number % 4 == 1)
+        p->meta = bound_meta((uint32_t)below(r, RUN_POLICIES));
+    if (one_in(r, 2))
+        replace_one(r, p);
+    add_places(r, p);
+}
+
+static void request_remove(struct run *r)
+{
+    struct command_request_remove *p = &r->c->request_remove;
+    struct claim c = {.id = 1 + below(r, 500), .salt = RUN_FIRST_SALT};
+    struct cid cid;
+
+    make_head(r, COMMAND_REQUEST_REMOVE);
+    r->c->org = any_org(r);
+    p->who = pick_requester(r, r->c->org)->id;
+    if (pick_request(r, &c, &cid) && !one_in(r, 12)) {
+        r->c->org = c.org;
+        p->who = c.who;
+    }
+    p->id = c.id;
+    p->salt = c.salt + (one_in(r, 20) ? 1 : 0);
 }
 
 static void claim_remove(struct run *r)
@@ -462,7 +566,8 @@ void make_operation(struct run *r)
     static const struct {
         unsigned weight;
         void (*make)(struct run *r);
-    } table[] = {{230, claim_put}, {400, report},      {70, claim_remove},
+    } table[] = {{190, claim_put}, {400, report},      {55, claim_remove},
+                 {37, request_put}, {18, request_remove},
                  {210, assign},    {20, expire},       {15, recover},
                  {24, node_state}, {6, make_node},     {1, node_remove},
                  {20, org_put},    {4, rare}};

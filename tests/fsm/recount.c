@@ -138,6 +138,19 @@ static void count_orgs(struct pass *s)
                  all[k].id);
 }
 
+static void count_access(struct pass *s)
+{
+    uint32_t n;
+    const struct principal *principals = store_principals(s->store, &n);
+    const struct token *tokens;
+
+    for (uint32_t k = 0; k < n; k++)
+        store_sum_principal(&s->sum, &s->scratch, NULL, &principals[k]);
+    tokens = store_tokens(s->store, &n);
+    for (uint32_t k = 0; k < n; k++)
+        store_sum_token(&s->sum, &s->scratch, NULL, &tokens[k]);
+}
+
 static void pass(struct run *r, struct store *store)
 {
     struct pass s = {.r = r, .store = store, .scratch = BUF_INIT};
@@ -158,6 +171,8 @@ static void pass(struct run *r, struct store *store)
         RUN_NEED(r, s.todo[k] == store_counts(store)->todo[k],
                  "pins with work of kind %d", k);
     count_orgs(&s);
+    count_access(&s);
+    request_check_counts(r, store);
     count_nodes(&s);
     store_memory_sum(store, &s.sum);
     store_sum_bytes(&s.sum, made);

@@ -222,21 +222,38 @@ static void entry(struct run *r, uint64_t most)
     commit(r);
 }
 
+static void learn_principals(struct run *r)
+{
+    uint32_t n;
+    const struct principal *all = store_principals(r->a.store, &n);
+
+    assert(n == RUN_PRINCIPALS);
+    for (uint32_t k = 0; k < n; k++) {
+        r->requesters[k].id = all[k].id;
+        r->requesters[k].org = all[k].org;
+    }
+}
+
 static void form(struct run *r)
 {
     buf_reset(&r->entry);
-    entry_begin(&r->entry, r->time_ms, 3 + r->n_live);
+    entry_begin(&r->entry, r->time_ms, 3 + RUN_PRINCIPALS + r->n_live);
     make_form(r);
     add(r);
     make_org(r, "two");
     add(r);
     make_org(r, "three");
     add(r);
+    for (uint32_t k = 0; k < RUN_PRINCIPALS; k++) {
+        make_principal(r, k);
+        add(r);
+    }
     for (uint32_t k = 0; k < r->n_live; k++) {
         make_node(r);
         add(r);
     }
     commit(r);
+    learn_principals(r);
     r->progress->operation = 0;
 }
 

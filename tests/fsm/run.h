@@ -24,8 +24,12 @@ enum {
     RUN_ORGS = 64,    /* ids of organisations, all that ever were */
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
     RUN_POLICIES = 6, /* that claims have; 0: none */
-    RUN_SALTS = 3, RUN_WANTS = 8, RUN_CLAIMS = RUN_WANTS * RUN_SALTS,
-    /* Tokens and values are not made here: the simulator has values. */
+    RUN_SALTS = 3,    /* of claims: 0, or of those that end by their time */
+    RUN_FIRST_SALT = 10, RUN_REQUEST_SALTS = 4,
+    RUN_PRINCIPALS = 2 * RUN_LASTING, /* two of each that stays */
+    RUN_WANTS = 8,
+    RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
+    /* Values are not made here: the simulator has them. */
     RUN_KINDS = COMMAND_MAINTAIN + 1, RUN_VERDICTS = 10
 };
 
@@ -54,6 +58,13 @@ enum {
     X(SERVED_APART, "pins of which a copy serves some demands only")         \
     X(MISPLACED, "copies that every policy denies since a label changed")    \
     X(VIEWS_CUT, "views without another's copies")                           \
+    X(REQUESTED, "requests made")                                            \
+    X(REPLACED, "requests replaced")                                         \
+    X(REPLACED_SAME, "of them by one for the same CID")                      \
+    X(SOURCES, "replaced ones that are where the newer comes from")          \
+    X(RAISED, "times of requests raised")                                    \
+    X(QUEUED, "requests without a node")                                     \
+    X(NOT_MINE, "requests of others asked for")                              \
     X(ORG_MADE, "organisations made")                                        \
     X(ORG_RENAMED, "organisations renamed")                                  \
     X(ORG_REMOVED, "organisations removed")                                  \
@@ -107,6 +118,12 @@ struct org_sum {
     uint64_t used[ORG_KINDS]; /* over the shadow */
 };
 
+struct requester {
+    uint64_t id, last_ms;
+    uint32_t org;
+    uint64_t n[REQUEST_STATES]; /* over the shadow */
+};
+
 struct node_sum {
     uint64_t copies, bytes, wanted;
     uint64_t boot, seq; /* of the last report that was taken */
@@ -147,6 +164,9 @@ struct run {
     uint64_t last_id;           /* of pins and claims, the highest */
     struct org_sum orgs[RUN_ORGS];
     uint32_t n_orgs;
+    struct requester requesters[RUN_PRINCIPALS];
+    uint32_t replaced;          /* number of the CID that a request is on which
+                                   the operation replaces */
     struct origin_seen seen[RUN_ORIGINS];
     struct pin now;             /* the row that is looked at */
     struct wants wants;         /* of it */
@@ -172,6 +192,7 @@ void run_fail(struct run *r, const char *fmt, ...)
 void make_form(struct run *r);
 void make_node(struct run *r);
 void make_org(struct run *r, const char *name);
+void make_principal(struct run *r, uint32_t number);
 void make_operation(struct run *r);
 void make_head(struct run *r, enum command_kind kind);
 

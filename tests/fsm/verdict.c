@@ -13,6 +13,7 @@ struct asked {
     struct want own;         /* the organisation's demand, with it */
     bool recursive;          /* its claim was, and is to be direct */
     uint64_t size, most;     /* known, and by what was uploaded or measured */
+    uint64_t credit[ORG_KINDS]; /* what it replaces gives back */
 };
 
 static struct shadow *at(struct run *r, const struct cid *cid)
@@ -191,7 +192,7 @@ static bool pays(struct run *r, const struct fsm_result *result,
     want_charge(wanted_by(a->s, a->claim.org),
                 a->s->there ? a->s->pin.size : size, was);
     want_charge(&w, size, now);
-    return want_fits(r, result, a->claim.org, was, now);
+    return want_fits_with(r, result, a->claim.org, was, now, a->credit);
 }
 
 static void check_places(struct run *r, const struct command *c,
@@ -210,6 +211,33 @@ static void check_places(struct run *r, const struct command *c,
              (long long)needed);
 }
 
+/* What both are on the same CID is one demand while both are there. */
+static void read_credit(struct run *r, const struct command *c,
+                        struct asked *a)
+{
+    const struct command_claim_put *put = &c->claim_put;
+    uint64_t with[ORG_KINDS], without[ORG_KINDS];
+    const struct claim *claims[RUN_CLAIMS];
+    struct claim alone, old;
+    struct want w = {.org = c->org};
+    struct shadow *s;
+    uint32_t n;
+
+    if (c->kind != COMMAND_REQUEST_PUT || put->old_id == 0
+        || !request_find(r, put->old_id, put->old_salt, c->org, put->who,
+                         &old, &s)
+        || s == a->s)
+        return;
+    n = want_claims(r, &s->pin, &alone, claims);
+    for (uint32_t k = 0; k < n; k++)
+        if (claims[k]->org == c->org && claims[k]->id != put->old_id)
+            want_add(&w, claims[k]);
+    want_charge(want_of(&s->wants, c->org), s->pin.size, with);
+    want_charge(w.claims > 0 ? &w : NULL, s->pin.size, without);
+    for (int k = 0; k < ORG_KINDS; k++)
+        a->credit[k] = with[k] > without[k] ? with[k] - without[k] : 0;
+}
+
 static void check_put(struct run *r, const struct command *c,
                       const struct fsm_result *result)
 {
@@ -218,6 +246,8 @@ static void check_put(struct run *r, const struct command *c,
     enum verdict v = result->verdict;
     struct asked a;
 
+    if (c->kind == COMMAND_REQUEST_PUT && !request_check_put(r, c, result))
+        return;
     RUN_NEED(r, (v == VERDICT_DENIED) == !known(r, c->org),
              "a claim of organisation %u: %s", c->org, verdict_text(v));
     if (v == VERDICT_DENIED)
@@ -229,6 +259,7 @@ static void check_put(struct run *r, const struct command *c,
     if (v == VERDICT_NOT_FOUND)
         return;
     read_asked(r, c, from, &a);
+    read_credit(r, c, &a);
     RUN_NEED(r, (v == VERDICT_INVALID) == !is_valid(r, &a, put->size),
              "terms are %s: %s", verdict_text(v), result->text);
     if (v == VERDICT_INVALID)
@@ -344,8 +375,10 @@ void check_verdict(struct run *r, const struct command *c,
 {
     if (result->verdict == VERDICT_REPEATED)
         return;
-    if (c->kind == COMMAND_CLAIM_PUT)
+    if (command_is_claim(c->kind))
         check_put(r, c, result);
+    else if (c->kind == COMMAND_REQUEST_REMOVE)
+        request_check_remove(r, c, result);
     else if (c->kind == COMMAND_CLAIM_REMOVE)
         check_remove(r, c, result);
     else if (c->kind == COMMAND_ORG_PUT)
@@ -388,7 +421,9 @@ void check_done(struct run *r, const struct command *c,
 
     if (!done)
         return;
-    if (c->kind == COMMAND_CLAIM_PUT)
+    if (c->kind == COMMAND_REQUEST_PUT || c->kind == COMMAND_REQUEST_REMOVE)
+        request_done(r, c, result);
+    if (command_is_claim(c->kind))
         put_done(r, c);
     else if (c->kind == COMMAND_EXPIRE)
         expire_done(r, c);

@@ -132,11 +132,21 @@ bool want_fits(const struct run *r, const struct fsm_result *result,
                uint32_t org, const uint64_t was[ORG_KINDS],
                const uint64_t now[ORG_KINDS])
 {
+    static const uint64_t nothing[ORG_KINDS];
+
+    return want_fits_with(r, result, org, was, now, nothing);
+}
+
+bool want_fits_with(const struct run *r, const struct fsm_result *result,
+                    uint32_t org, const uint64_t was[ORG_KINDS],
+                    const uint64_t now[ORG_KINDS],
+                    const uint64_t credit[ORG_KINDS])
+{
     const struct org *o = &r->orgs[org].was;
 
     for (int k = 0; k < ORG_KINDS; k++)
         if (now[k] > was[k]
-            && o->used[k] + (now[k] - was[k])
+            && o->used[k] - credit[k] + (now[k] - was[k])
                    > want_bound(o, k, result->time_ms))
             return false;
     return true;
