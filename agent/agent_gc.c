@@ -48,8 +48,8 @@ static void finish(struct agent *a, enum err e, const char *text)
     uv_timer_stop(&g->timer);
     if (a->stopping)
         return;
-    log_info("gc_ended", "removed=%llu reason=%s text=%s",
-             (unsigned long long)g->total, err_name(e), text);
+    log_info("gc_ended", "request=%s removed=%llu reason=%s text=%s",
+             g->request, (unsigned long long)g->total, err_name(e), text);
     uploads_refuse(a->uploads, NULL);
     proxies_refuse(a->proxies, NULL);
     work_pause(a->work, false, agent_now_ms(a));
@@ -115,7 +115,8 @@ static void on_timer(uv_timer_t *t)
     } else if (now >= g->deadline_ms) {
         finish(a, ERR_TIMEOUT, "pins did not end in time");
     } else {
-        log_info("gc_cuts", "text=%s", "what runs is looked at again later");
+        log_info("gc_cuts", "request=%s text=%s", g->request,
+                 "what runs is looked at again later");
         g->cut = true;
         pins_drop_calls(a->pins);
         work_daemon(a->work, false, now);
@@ -151,12 +152,13 @@ static const char *refusal(struct agent *a)
     return NULL;
 }
 
-static void refuse(struct agent *a, uint64_t session, uint64_t id, enum err e,
-                   const char *text)
+static void refuse(struct agent *a, uint64_t session,
+                   const struct message_call *c, enum err e, const char *text)
 {
-    struct message_result r = {id, e, span_text(text), span_text("0\n")};
+    struct message_result r = {c->id, e, span_text(text), span_text("0\n")};
 
-    log_info("gc_refused", "text=%s", text);
+    log_info("gc_refused", "request=%.*s text=%s", (int)c->request.n,
+             (const char *)c->request.p, text);
     link_result(a->link, session, &r);
 }
 
@@ -169,11 +171,13 @@ void agent_gc_call(struct agent *a, uint64_t session,
     uint64_t limit = c->timeout_ms < GC_DAY_MS ? c->timeout_ms : GC_DAY_MS;
 
     if (reason != NULL || !a->working) {
-        refuse(a, session, c->id, reason != NULL ? ERR_BUSY : ERR_UNREACHABLE,
+        refuse(a, session, c, reason != NULL ? ERR_BUSY : ERR_UNREACHABLE,
                reason != NULL ? reason : "the IPFS daemon is not up");
         return;
     }
-    log_info("gc_begins", "limit_ms=%llu", (unsigned long long)limit);
+    span_print(c->request, g->request, sizeof g->request);
+    log_info("gc_begins", "request=%s limit_ms=%llu", g->request,
+             (unsigned long long)limit);
     g->state = GC_DRAINING;
     g->session = session;
     g->id = c->id;

@@ -38,6 +38,7 @@ enum {
 struct agent_gc {
     enum { GC_IDLE, GC_DRAINING, GC_COLLECTING } state;
     uint64_t session, id;  /* whom to answer */
+    char request[LIMIT_REQUEST_ID + 1];
     uint64_t deadline_ms;
     uv_timer_t timer;
     struct kubo_call *call;
@@ -130,6 +131,10 @@ void agent_metrics(struct agent *a, struct buf *out);
 bool agent_commit(struct agent *a); /* false: the agent stops */
 uint64_t agent_next_seq(const struct agent *a);
 void agent_link_events(struct agent *a, struct link_events *out);
+/* How a call ended that asked only. The leader's own are many and have no
+ * request. */
+void agent_log_call(const char *call, const char *request, enum err e,
+                    const char *text);
 void agent_on_report_timer(uv_timer_t *t);
 
 #endif

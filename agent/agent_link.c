@@ -297,14 +297,28 @@ struct question {
     struct kubo_call *call;
     uv_timer_t timer;
     struct cid cid;
+    char request[LIMIT_REQUEST_ID + 1];
+    bool check; /* else resolve */
     bool direct_too, late;
 };
+
+void agent_log_call(const char *call, const char *request, enum err e,
+                    const char *text)
+{
+    if (e != ERR_OK && request[0] != '\0')
+        log_info("call_failed", "request=%s call=%s reason=%s text=%s",
+                 request, call, err_name(e), text);
+    else
+        log_debug("call_ended", "request=%s call=%s reason=%s text=%s",
+                  request, call, err_name(e), text);
+}
 
 static void answer(struct question *q, enum err e, const char *text,
                    const char *body)
 {
     struct message_result r = {q->id, e, span_text(text), span_text(body)};
 
+    agent_log_call(q->check ? "check" : "resolve", q->request, e, text);
     if (!q->agent->stopping)
         link_result(q->agent->link, q->session, &r);
 }
@@ -410,6 +424,8 @@ static void on_call(void *arg, uint64_t session,
     q->agent = a;
     q->session = session;
     q->id = c->id;
+    q->check = c->kind == CALL_CHECK;
+    span_print(c->request, q->request, sizeof q->request);
     if (a->calls >= AGENT_CALLS_MAX)
         e = err_set(&why, ERR_BUSY, "too many questions at one time");
     else if (daemon_now(a->daemon) != DAEMON_UP)

@@ -14,19 +14,21 @@
 struct listing {
     struct agent *agent;
     uint64_t session, id;  /* whom to answer */
+    char request[LIMIT_REQUEST_ID + 1];
     uv_timer_t timer;
     struct kubo_call *call;
     bool late;
     struct orphans page;
 };
 
-static void reply(struct agent *a, uint64_t session, uint64_t id, enum err e,
-                  const char *text, struct span body)
+static void reply(struct listing *l, enum err e, const char *text,
+                  struct span body)
 {
-    struct message_result r = {id, e, span_text(text), body};
+    struct message_result r = {l->id, e, span_text(text), body};
 
-    if (!a->stopping)
-        link_result(a->link, session, &r);
+    agent_log_call("orphans", l->request, e, text);
+    if (!l->agent->stopping)
+        link_result(l->agent->link, l->session, &r);
 }
 
 static void on_timer_closed(uv_handle_t *h)
@@ -40,14 +42,14 @@ static void finish(struct listing *l, const struct kubo_result *r)
     struct buf body = BUF_INIT;
 
     if (l->late) {
-        reply(a, l->session, l->id, ERR_TIMEOUT, "the daemon did not list "
-              "its pins in time", span_of(NULL, 0));
+        reply(l, ERR_TIMEOUT, "the daemon did not list its pins in time",
+              span_of(NULL, 0));
     } else if (r->error != ERR_OK) {
-        reply(a, l->session, l->id, r->error, r->text, span_of(NULL, 0));
+        reply(l, r->error, r->text, span_of(NULL, 0));
     } else {
         orphans_end(&l->page);
         orphans_print(&l->page, &body);
-        reply(a, l->session, l->id, ERR_OK, "", span_buf(&body));
+        reply(l, ERR_OK, "", span_buf(&body));
     }
     buf_free(&body);
     a->orphans = NULL;
@@ -115,19 +117,20 @@ void agent_orphans_call(struct agent *a, uint64_t session,
 {
     struct cid after = {.n = 0};
     struct err_text why;
-    struct listing *l;
+    struct listing *l = mem_alloc(sizeof *l);
     enum err e = refuse(a, &why);
 
-    if (e == ERR_OK && c->argument.n > 0)
-        e = cid_from_bytes(c->argument.p, c->argument.n, &after, &why);
-    if (e != ERR_OK) {
-        reply(a, session, c->id, e, why.text, span_of(NULL, 0));
-        return;
-    }
-    l = mem_alloc(sizeof *l);
     l->agent = a;
     l->session = session;
     l->id = c->id;
+    span_print(c->request, l->request, sizeof l->request);
+    if (e == ERR_OK && c->argument.n > 0)
+        e = cid_from_bytes(c->argument.p, c->argument.n, &after, &why);
+    if (e != ERR_OK) {
+        reply(l, e, why.text, span_of(NULL, 0));
+        free(l);
+        return;
+    }
     a->orphans = l;
     orphans_begin(&l->page, after.n > 0 ? &after : NULL);
     uv_timer_init(&a->loop, &l->timer);

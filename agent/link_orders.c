@@ -92,6 +92,16 @@ static bool moves_too_soon(const struct session *s)
            link_now_ms(l) < l->moves_ms;
 }
 
+/* No call has the id 0: a coordinator that does not know what this says takes
+ * it for the answer to none. */
+static void say_what_it_reads(struct session *s)
+{
+    struct message m = {.kind = MESSAGE_RESULT};
+
+    m.result.body = span_text(MESSAGE_READS_REQUESTS);
+    (void)link_send(s, &m);
+}
+
 static void on_welcome(struct session *s, const struct message_welcome *w)
 {
     struct link *l = s->link;
@@ -127,6 +137,7 @@ static void on_welcome(struct session *s, const struct message_welcome *w)
         log_info("coordinator_session", "address=%s name=%.*s node=%u",
                  s->text, (int)w->name.n, (const char *)w->name.p, w->node);
     l->st.events->welcome(l->st.events->arg, w);
+    say_what_it_reads(s);
     link_session_beat(s);
 }
 

@@ -19,6 +19,8 @@ struct proxy {
     struct kubo_call *call; /* NULL before the ticket is sent, and after */
     uint8_t ticket[MESSAGE_TICKET_BYTES];
     char *command, *query, *content_type; /* "": no body */
+    char request[LIMIT_REQUEST_ID + 1];
+    unsigned status;        /* of the daemon's answer, 0 none yet */
     enum err refusal;
     char *reason;           /* of a refusal */
     bool put;
@@ -119,6 +121,19 @@ static bool send_message(struct proxy *p, const struct message *m)
     return stream_send(p->stream, p->out.p, p->out.n);
 }
 
+/* Requests may be many: only what goes wrong is news. */
+static void log_ended(const struct proxy *p, enum err e, const char *text)
+{
+    if (e == ERR_OK)
+        log_debug("proxied", "request=%s command=%s status=%u", p->request,
+                  p->command, p->status);
+    else if (p->refusal != ERR_OK)
+        log_info("proxy_refused", "request=%s text=%s", p->request, text);
+    else
+        log_info("proxy_failed", "request=%s command=%s reason=%s text=%s",
+                 p->request, p->command, err_name(e), text);
+}
+
 static void finish(struct proxy *p, enum err e, const char *text)
 {
     struct message m;
@@ -127,6 +142,7 @@ static void finish(struct proxy *p, enum err e, const char *text)
         return;
     p->finished = true;
     m.kind = e == ERR_OK ? MESSAGE_END : MESSAGE_FAIL;
+    log_ended(p, e, text);
     if (e != ERR_OK) {
         m.fail.error = e;
         m.fail.text = span_text(text);
@@ -158,7 +174,7 @@ static void on_head(void *arg, unsigned status,
 
     if (p->stream == NULL || p->finished)
         return;
-    m.head.status = status;
+    p->status = m.head.status = status;
     m.head.n = n;
     for (uint32_t i = 0; i < n; i++) {
         m.head.lines[i].name = span_text(lines[i].name);
@@ -273,7 +289,8 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
     } else if (e == ERR_OK && m.kind == MESSAGE_END && !p->body_ended) {
         take_end(p);
     } else {
-        log_warn("proxy_failed", "text=%s", e != ERR_OK ? why.text
+        log_warn("proxy_failed", "request=%s command=%s text=%s", p->request,
+                 p->command, e != ERR_OK ? why.text
                  : m.kind == MESSAGE_FAIL ? "given up by the coordinator"
                                           : "a message out of place");
         stream_close(stream);
@@ -300,8 +317,8 @@ static void on_close(struct stream *stream, void *user, enum err e,
     (void)stream;
     p->stream = NULL;
     if (p->call != NULL) {
-        log_info("proxy_cut", "command=%s reason=%s text=%s", p->command,
-                 err_name(e), text);
+        log_info("proxy_cut", "command=%s request=%s reason=%s text=%s",
+                 p->command, p->request, err_name(e), text);
         kubo_cancel(p->all->kubo, p->call);
     }
     maybe_free(p);
@@ -329,7 +346,8 @@ static void on_connected(struct stream *stream, void *user, enum err e,
     p->dialling = false;
     p->stream = stream;
     if (stream == NULL) {
-        log_warn("proxy_failed", "reason=%s text=%s", err_name(e), text);
+        log_warn("proxy_failed", "request=%s reason=%s text=%s", p->request,
+                 err_name(e), text);
         maybe_free(p);
         return;
     }
@@ -354,6 +372,7 @@ static void read_open(struct proxy *p, const struct message_open *o)
     struct err_text why;
 
     memcpy(p->ticket, o->ticket, sizeof p->ticket);
+    span_print(o->request, p->request, sizeof p->request);
     p->refusal = proxy_target(o->arguments, o->purpose == OPEN_PUT,
                               p->all->allow, &command, &query, &why);
     if (p->refusal == ERR_OK && p->all->n > PROXIES_MAX)
@@ -364,7 +383,6 @@ static void read_open(struct proxy *p, const struct message_open *o)
         p->refusal = err_set(&why, ERR_BUSY, "%s", p->all->refusing);
     p->command = mem_textn((const char *)command.p, command.n);
     if (p->refusal != ERR_OK) {
-        log_info("proxy_refused", "text=%s", why.text);
         p->reason = mem_text(why.text);
         return;
     }

@@ -23,6 +23,7 @@ struct upload {
     bool readable;
     struct buf stats;       /* its last line of the daemon's */
     char root[LIMIT_CID_TEXT]; /* the last Hash of the daemon's lines */
+    char request[LIMIT_REQUEST_ID + 1];
     struct buf out;
     bool dialling, body_ended, finished;
     bool stored;      /* the daemon is done, before END came */
@@ -165,7 +166,11 @@ static void finish(struct upload *u, enum err e, const char *text)
         return;
     u->finished = true;
     m.kind = e == ERR_OK ? MESSAGE_END : MESSAGE_FAIL;
-    if (e != ERR_OK) {
+    if (e == ERR_OK) {
+        log_info("upload_ended", "request=%s root=%s", u->request, u->root);
+    } else {
+        log_info("upload_failed", "request=%s reason=%s text=%s", u->request,
+                 err_name(e), text);
         m.fail.error = e;
         m.fail.text = span_text(text);
     }
@@ -317,7 +322,6 @@ static bool reads_well(struct upload *u, enum err e,
 {
     if (e == ERR_OK)
         return true;
-    log_info("import_refused", "text=%s", why->text);
     finish(u, e, why->text);
     if (u->call != NULL)
         kubo_cancel(u->all->kubo, u->call);
@@ -375,7 +379,8 @@ static void on_frame(struct stream *stream, void *user, struct span frame)
     } else if (e == ERR_OK && m.kind == MESSAGE_END && !u->body_ended) {
         take_end(u);
     } else {
-        log_warn("upload_failed", "text=%s", e != ERR_OK ? why.text
+        log_warn("upload_failed", "request=%s text=%s", u->request,
+                 e != ERR_OK ? why.text
                  : m.kind == MESSAGE_FAIL ? "given up by the coordinator"
                                           : "a message out of place");
         stream_close(stream);
@@ -402,7 +407,8 @@ static void on_close(struct stream *stream, void *user, enum err e,
     (void)stream;
     u->stream = NULL;
     if (u->call != NULL) {
-        log_warn("upload_cut", "reason=%s text=%s", err_name(e), text);
+        log_warn("upload_cut", "request=%s reason=%s text=%s", u->request,
+                 err_name(e), text);
         kubo_cancel(u->all->kubo, u->call);
     }
     maybe_free(u);
@@ -429,7 +435,8 @@ static void on_connected(struct stream *stream, void *user, enum err e,
     u->dialling = false;
     u->stream = stream;
     if (stream == NULL) {
-        log_warn("upload_failed", "reason=%s text=%s", err_name(e), text);
+        log_warn("upload_failed", "request=%s reason=%s text=%s", u->request,
+                 err_name(e), text);
         maybe_free(u);
         return;
     }
@@ -499,6 +506,7 @@ static void read_open(struct upload *u, const struct message_open *o)
     struct err_text why;
 
     memcpy(u->ticket, o->ticket, sizeof u->ticket);
+    span_print(o->request, u->request, sizeof u->request);
     u->refusal = ERR_OK;
     if (u->all->refusing != NULL)
         u->refusal = err_set(&why, ERR_BUSY, "%s", u->all->refusing);

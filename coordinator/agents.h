@@ -54,10 +54,17 @@ const struct agents_soft *agents_soft(const struct agents *a, uint32_t node);
 
 typedef void (*agents_result_cb)(void *arg, enum err e, const char *text,
                                  struct span body);
+struct agents_question {
+    enum call_kind kind;
+    struct span argument;
+    uint64_t timeout_ms;
+    const char *request;    /* id of who asks by HTTP, for the agent's log;
+                               NULL: nobody */
+};
 /* CALL with a deadline; the callback comes exactly once, later. */
-enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
-                     struct span argument, uint64_t timeout_ms,
-                     agents_result_cb cb, void *arg) ERR_CHECKED;
+enum err agents_call(struct agents *a, uint32_t node,
+                     const struct agents_question *q, agents_result_cb cb,
+                     void *arg) ERR_CHECKED;
 
 /* Ends those of CALL_GC, CALL_ORPHANS and CALL_CHECK with ERR_CLOSED: one may
  * take a day, a stop may not. The nodes go on. */
@@ -72,6 +79,7 @@ struct agents_open {
     uint64_t size_hint;
     enum open_purpose purpose;
     const char *arguments, *content_type;
+    const char *request;    /* its id, for the agent's log */
     struct stream_hub *hub;
     struct stream_settings settings;
     void (*opened)(void *arg, struct stream *s, uint32_t node, enum err e,

@@ -9,9 +9,15 @@
 
 /* --- calls -------------------------------------------------------------- */
 
-enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
-                     struct span argument, uint64_t timeout_ms,
-                     agents_result_cb cb, void *arg)
+/* Older agents would close the link over it. */
+static struct span request_of(const struct session *s, const char *id)
+{
+    return s->reads_requests && id != NULL ? span_text(id) : span_of("", 0);
+}
+
+enum err agents_call(struct agents *a, uint32_t node,
+                     const struct agents_question *q, agents_result_cb cb,
+                     void *arg)
 {
     struct session *s = agents_session_of(a, node);
     struct message m;
@@ -23,17 +29,18 @@ enum err agents_call(struct agents *a, uint32_t node, enum call_kind kind,
         return ERR_BUSY;
     m.kind = MESSAGE_CALL;
     m.call.id = ++a->next_call;
-    m.call.kind = kind;
-    m.call.argument = argument;
-    m.call.timeout_ms = timeout_ms;
+    m.call.kind = q->kind;
+    m.call.argument = q->argument;
+    m.call.timeout_ms = q->timeout_ms;
+    m.call.request = request_of(s, q->request);
     if (!agents_send(s, &m))
         return ERR_BUSY;
     c = mem_alloc(sizeof *c);
     c->id = a->next_call;
-    c->kind = kind;
+    c->kind = q->kind;
     c->session = s->id;
     /* The agent keeps the deadline; this is for an agent that does not. */
-    c->deadline_ms = agents_now_ms(a) + timeout_ms + 1000;
+    c->deadline_ms = agents_now_ms(a) + q->timeout_ms + 1000;
     c->cb = cb;
     c->arg = arg;
     c->next = a->calls;
@@ -54,12 +61,30 @@ static void finish(struct agents *a, struct call **at, enum err e,
     free(c);
 }
 
+static bool has_line(struct span text, const char *line)
+{
+    size_t n = strlen(line);
+
+    while (text.n >= n) {
+        const uint8_t *end = memchr(text.p, '\n', text.n);
+
+        if (memcmp(text.p, line, n) == 0)
+            return true;
+        if (end == NULL)
+            break;
+        text = span_of(end + 1, text.n - (size_t)(end + 1 - text.p));
+    }
+    return false;
+}
+
 void agents_call_result(struct session *s, const struct message_result *r)
 {
     struct call **at = &s->agents->calls;
     char text[LIMIT_ERROR_TEXT + 1];
     size_t n = r->text.n < sizeof text ? r->text.n : sizeof text - 1;
 
+    if (r->id == 0)
+        s->reads_requests = has_line(r->body, MESSAGE_READS_REQUESTS);
     memcpy(text, r->text.p, n);
     text[n] = '\0';
     for (; *at != NULL; at = &(*at)->next)
@@ -169,6 +194,7 @@ enum err agents_open(struct agents *a, const struct agents_open *o,
     m.open.purpose = o->purpose;
     m.open.arguments = span_text(o->arguments);
     m.open.content_type = span_text(o->content_type);
+    m.open.request = request_of(s, o->request);
     if (!agents_send(s, &m)) {
         free(p);
         return err_set(why, ERR_BUSY, "the node's link is full");

@@ -28,7 +28,7 @@ enum api_verified {
 };
 const char *api_verified_word(enum api_verified v);
 
-enum { API_REQUEST_ID_MAX = 64, API_ARGS = 2, API_PARAMS = 512 };
+enum { API_ARGS = 2, API_PARAMS = 512 };
 
 struct api {
     struct http_server *server;
@@ -127,7 +127,7 @@ struct api_call {
     const struct api_doorway *door;
     const struct api_route *route;
     struct http_ticket ticket;
-    char request_id[API_REQUEST_ID_MAX + 1];
+    char request_id[LIMIT_REQUEST_ID + 1];
     char *logged;              /* method and path for the access log */
     uint64_t begun_ns;         /* uv_hrtime */
     unsigned refs;

@@ -356,6 +356,7 @@ static void open_run(struct task *t)
         .purpose = u->parameters.car ? OPEN_IMPORT : OPEN_ADD,
         .arguments = buf_cstr(&u->arguments),
         .content_type = buf_cstr(&u->content_type),
+        .request = u->call->request_id,
         .hub = u->call->api->hub,
         .settings = {&events, u, 0, ADD_SEND_LIMIT},
         .opened = on_opened, .arg = u};

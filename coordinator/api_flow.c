@@ -285,9 +285,10 @@ static void on_answer(void *arg, enum err e, const char *text,
 static void question_run(struct task *t)
 {
     struct question *q = (struct question *)t;
-    enum err e = agents_call(*q->call->api->agents, q->node, q->kind,
-                             span_buf(&q->argument), q->timeout_ms,
-                             on_answer, q);
+    struct agents_question ask = {q->kind, span_buf(&q->argument),
+                                  q->timeout_ms, q->call->request_id};
+    enum err e = agents_call(*q->call->api->agents, q->node, &ask, on_answer,
+                             q);
 
     if (e != ERR_OK)
         on_answer(q, e, e == ERR_UNREACHABLE ? "no node is connected"

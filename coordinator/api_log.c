@@ -16,7 +16,7 @@ enum { PATH_MAX_BYTES = 512, LOGGED_MAX = PATH_MAX_BYTES + 40 };
  * for something else. */
 static bool is_id(const struct http_str *s)
 {
-    if (s == NULL || s->n == 0 || s->n > API_REQUEST_ID_MAX)
+    if (s == NULL || s->n == 0 || s->n > LIMIT_REQUEST_ID)
         return false;
     for (size_t i = 0; i < s->n; i++) {
         char b = s->p[i];

@@ -329,6 +329,7 @@ static void open_run(struct task *t)
         .node = p->node, .purpose = p->purpose,
         .arguments = buf_cstr(&p->arguments),
         .content_type = buf_cstr(&p->content_type),
+        .request = p->call->request_id,
         .hub = p->call->api->hub,
         .settings = {&events, p, 0, PROXY_SEND_LIMIT},
         .opened = on_opened, .arg = p};

@@ -199,14 +199,15 @@ static void ask(struct item *k)
     struct verify *v = k->verify;
     const struct step_check *c = &k->check;
     const char *text = told(c->state, &k->result);
+    struct agents_question q = {CALL_CHECK, span_of(c->cid.bytes, c->cid.n),
+                                LIMIT_MS, v->call->request_id};
     enum err e;
 
     if (text != NULL) {
         snprintf(k->text, sizeof k->text, "%s", text);
         return;
     }
-    e = agents_call(*v->api->agents, c->node, CALL_CHECK,
-                    span_of(c->cid.bytes, c->cid.n), LIMIT_MS, on_checked, k);
+    e = agents_call(*v->api->agents, c->node, &q, on_checked, k);
     if (e == ERR_OK) {
         v->waiting++;
         return;

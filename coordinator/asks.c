@@ -48,10 +48,10 @@ bool asks_check(void *arg, uint32_t node, uint64_t pin,
 {
     struct asks *a = arg;
     struct ask *k = ask_new(a, node, pin);
+    struct agents_question q = {CALL_CHECK, span_of(cid->bytes, cid->n),
+                                CHECK_MS, NULL};
 
-    if (agents_call(*a->agents, node, CALL_CHECK,
-                    span_of(cid->bytes, cid->n), CHECK_MS, on_checked,
-                    k) == ERR_OK)
+    if (agents_call(*a->agents, node, &q, on_checked, k) == ERR_OK)
         return true;
     free(k);
     return false;
@@ -88,9 +88,9 @@ bool asks_collect(void *arg, uint32_t node, uint64_t limit_ms)
 {
     struct asks *a = arg;
     struct ask *k = ask_new(a, node, 0);
+    struct agents_question q = {CALL_GC, span_of(NULL, 0), limit_ms, NULL};
 
-    if (agents_call(*a->agents, node, CALL_GC, span_of(NULL, 0), limit_ms,
-                    on_collected, k) == ERR_OK) {
+    if (agents_call(*a->agents, node, &q, on_collected, k) == ERR_OK) {
         log_info("gc_ordered", "node=%u", node);
         return true;
     }

@@ -123,3 +123,13 @@ int span_compare(struct span a, struct span b)
 
     return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
 }
+
+void span_print(struct span s, char *out, size_t size)
+{
+    size_t n = s.n < size ? s.n : size - 1;
+
+    assert(size > 0);
+    if (n > 0)
+        memcpy(out, s.p, n);
+    out[n] = '\0';
+}

@@ -37,5 +37,7 @@ struct span span_buf(const struct buf *b);
 bool span_equal(struct span a, struct span b);
 bool span_is(struct span a, const char *s);
 int span_compare(struct span a, struct span b); /* memcmp, then length */
+/* As a text, cut where out (size bytes) ends. */
+void span_print(struct span s, char *out, size_t size);
 
 #endif

@@ -96,6 +96,7 @@ enum {
     LIMIT_HEAD_NAME = 32,
     LIMIT_TRAILER = 4 << 10,      /* text of X-Stream-Error */
     LIMIT_COMMAND = 64,           /* of the daemon's RPC, "dag/put" */
+    LIMIT_REQUEST_ID = 64,        /* of the HTTP API, X-Request-Id */
 
     /* Queues */
     LIMIT_AGENT_SEND_QUEUE = 4 << 20, /* bytes; beyond: the session closes */

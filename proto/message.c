@@ -27,6 +27,11 @@ const struct field_kind message_kinds[MESSAGE_KINDS] = {
     [MESSAGE_TRAILER] = {"TRAILER", 1, 2 + 1},
 };
 
+const struct field_kind message_kinds_named[MESSAGE_KINDS] = {
+    [MESSAGE_OPEN] = {"OPEN", 2, 2 + 5},
+    [MESSAGE_CALL] = {"CALL", 2, 2 + 5},
+};
+
 const char *message_kind_text(unsigned kind)
 {
     if (kind >= MESSAGE_KINDS || !message_kinds[kind].text)

@@ -173,6 +173,8 @@ struct message_open { /* coordinator → agent: open a data stream */
                                  command?query */
     struct span content_type; /* of the body, with its boundary; proxy:
                                  nothing where there is no body */
+    struct span request;      /* its id, for the log; with one it is version
+                                 2, which goes to agents that said so */
 };
 
 enum call_kind {
@@ -186,10 +188,16 @@ struct message_call { /* coordinator → agent */
                                  nothing; orphans: canonical CID behind which
                                  the page begins, or nothing */
     uint64_t timeout_ms;
+    struct span request;      /* as in message_open */
 };
 
+/* In the body of a RESULT that answers no call (id 0), as a line: this agent
+ * reads OPEN and CALL with a request's id. It is the first thing that an agent
+ * says to a coordinator that welcomed it; older ones pass over it. */
+#define MESSAGE_READS_REQUESTS "request-ids\n"
+
 struct message_result { /* agent → coordinator */
-    uint64_t id;
+    uint64_t id;              /* of the call, from 1 */
     enum err error;           /* ERR_OK; check: ERR_NOT_FOUND = not held */
     struct span text;         /* of the error */
     struct span body;         /* resolve: the path; gc: lines, how many keys

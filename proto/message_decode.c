@@ -193,7 +193,19 @@ static void get_reads(struct decode *d, struct message_reads *m,
         *all[i] = decode_u64(d, "total", UINT64_MAX);
 }
 
-static void get_open(struct decode *d, struct message_open *m)
+/* A request without an id is version 1, so equal values are equal bytes. */
+static struct span get_request(struct decode *d, bool named)
+{
+    struct span id = span_of("", 0);
+
+    if (named)
+        id = decode_str(d, "request", LIMIT_REQUEST_ID);
+    if (named && id.n == 0)
+        decode_fail(d, "request", "empty");
+    return id;
+}
+
+static void get_open(struct decode *d, struct message_open *m, bool named)
 {
     field_decode_bytes(d, "ticket", m->ticket, MESSAGE_TICKET_BYTES);
     m->purpose = (enum open_purpose)field_decode_range(d, "purpose",
@@ -201,15 +213,17 @@ static void get_open(struct decode *d, struct message_open *m)
                                                        OPEN_PUT);
     m->arguments = decode_bin(d, "arguments", 0, LIMIT_OPEN);
     m->content_type = decode_bin(d, "content type", 0, LIMIT_OPEN);
+    m->request = get_request(d, named);
 }
 
-static void get_call(struct decode *d, struct message_call *m)
+static void get_call(struct decode *d, struct message_call *m, bool named)
 {
     m->id = decode_u64(d, "id", UINT64_MAX);
     m->kind = (enum call_kind)field_decode_range(d, "call kind", CALL_CHECK,
                                                  CALL_ORPHANS);
     m->argument = decode_bin(d, "argument", 0, LIMIT_CALL);
     m->timeout_ms = decode_u64(d, "timeout", UINT64_MAX);
+    m->request = get_request(d, named);
 }
 
 static void get_result(struct decode *d, struct message_result *m)
@@ -245,7 +259,7 @@ static void get_head(struct decode *d, struct message_head *m)
 
 /* flat table */
 static void get_body(struct decode *d, struct message *m,
-                     struct message_scratch *s)
+                     struct message_scratch *s, bool named)
 {
     switch (m->kind) {
     case MESSAGE_HELLO:
@@ -268,10 +282,10 @@ static void get_body(struct decode *d, struct message *m,
         m->taken.seq = decode_u64(d, "seq", UINT64_MAX);
         break;
     case MESSAGE_OPEN:
-        get_open(d, &m->open);
+        get_open(d, &m->open, named);
         break;
     case MESSAGE_CALL:
-        get_call(d, &m->call);
+        get_call(d, &m->call, named);
         break;
     case MESSAGE_RESULT:
         get_result(d, &m->result);
@@ -303,12 +317,35 @@ static void get_body(struct decode *d, struct message *m,
     }
 }
 
+/* Of one of two versions, where the kind has two. */
+static enum err get_kind(struct decode *d, struct span frame, unsigned *kind,
+                         bool *named, struct err_text *why)
+{
+    struct err_text second = {""};
+    enum err e, again;
+
+    *named = false;
+    decode_init(d, frame.p, frame.n);
+    e = field_decode_kind(d, "message", message_kinds, MESSAGE_KINDS, kind,
+                          why);
+    if (e != ERR_VERSION)
+        return e;
+    decode_init(d, frame.p, frame.n);
+    again = field_decode_kind(d, "message", message_kinds_named,
+                              MESSAGE_KINDS, kind, &second);
+    if (again == ERR_VERSION)
+        return e; /* as the first said */
+    *named = true;
+    return again == ERR_OK ? ERR_OK : err_set(why, again, "%s", second.text);
+}
+
 enum err message_decode(struct span frame, struct message *out,
                         struct message_scratch *s, struct err_text *why)
 {
     struct decode d;
     unsigned kind;
     size_t used;
+    bool named;
     enum err e;
 
     if (frame.n > LIMIT_FRAME)
@@ -318,12 +355,9 @@ enum err message_decode(struct span frame, struct message *out,
         err_prefix(why, "message");
         return e;
     }
-    decode_init(&d, frame.p, frame.n);
-    e = field_decode_kind(&d, "message", message_kinds, MESSAGE_KINDS, &kind,
-                          why);
-    if (e != ERR_OK)
+    if ((e = get_kind(&d, frame, &kind, &named, why)) != ERR_OK)
         return e;
     out->kind = (enum message_kind)kind;
-    get_body(&d, out, s);
+    get_body(&d, out, s, named);
     return field_decode_end(&d, message_kinds[kind].text, why);
 }

@@ -156,6 +156,12 @@ static void put_reads(struct buf *b, const struct message_reads *m)
     encode_u64(b, m->totals.capped);
 }
 
+static void put_request(struct buf *b, struct span request)
+{
+    if (request.n > 0)
+        field_encode_str(b, request, LIMIT_REQUEST_ID);
+}
+
 static void put_open(struct buf *b, const struct message_open *m)
 {
     assert(m->purpose >= OPEN_ADD && m->purpose <= OPEN_PUT);
@@ -163,6 +169,7 @@ static void put_open(struct buf *b, const struct message_open *m)
     encode_u64(b, m->purpose);
     field_encode_bin(b, m->arguments, LIMIT_OPEN);
     field_encode_bin(b, m->content_type, LIMIT_OPEN);
+    put_request(b, m->request);
 }
 
 static void put_call(struct buf *b, const struct message_call *m)
@@ -172,6 +179,7 @@ static void put_call(struct buf *b, const struct message_call *m)
     encode_u64(b, m->kind);
     field_encode_bin(b, m->argument, LIMIT_CALL);
     encode_u64(b, m->timeout_ms);
+    put_request(b, m->request);
 }
 
 static void put_result(struct buf *b, const struct message_result *m)
@@ -267,11 +275,18 @@ static void put_body(struct buf *b, const struct message *m)
     }
 }
 
+static bool is_named(const struct message *m)
+{
+    return (m->kind == MESSAGE_OPEN && m->open.request.n > 0) ||
+           (m->kind == MESSAGE_CALL && m->call.request.n > 0);
+}
+
 void message_encode(const struct message *m, struct buf *out)
 {
     size_t at = frame_begin(out);
 
-    field_encode_kind(out, message_kinds, m->kind);
+    field_encode_kind(out, is_named(m) ? message_kinds_named : message_kinds,
+                      m->kind);
     put_body(out, m);
     frame_end(out, at);
 }

@@ -375,7 +375,8 @@ bool coord_check(void *arg, uint32_t node, uint64_t pin,
     c->calls = k;
     m.kind = MESSAGE_CALL;
     m.call = (struct message_call){k->id, CALL_CHECK,
-                                   span_of(cid->bytes, cid->n), 10000};
+                                   span_of(cid->bytes, cid->n), 10000,
+                                   {NULL, 0}};
     send(c, s, &m);
     c->sim->counts[COUNT_ASKED]++;
     sim_trace(c->sim, EVENT_CHECK, c->id, node, pin, k->id, 0);

@@ -521,8 +521,10 @@ static void answer(struct client *k, uint64_t id, enum err e)
 
 static enum err ask(struct coord *c, uint32_t node, struct result *r)
 {
-    return agents_call(c->agents, node, CALL_RESOLVE, span_text("/ipns/a"),
-                       60000, on_result, r);
+    struct agents_question q = {CALL_RESOLVE, span_text("/ipns/a"), 60000,
+                                "of-the-api"};
+
+    return agents_call(c->agents, node, &q, on_result, r);
 }
 
 static void calls(void **state)
@@ -609,7 +611,8 @@ static enum err open_stream(struct coord *c, struct client *mine,
     struct err_text why;
     struct agents_open open = {
         .node = 0, .purpose = OPEN_ADD, .arguments = "a=b",
-        .content_type = "multipart/form-data; boundary=x", .hub = hub,
+        .content_type = "multipart/form-data; boundary=x",
+        .request = "of-an-upload", .hub = hub,
         .settings = {&events, mine, 0, 1 << 20}, .opened = on_opened,
         .arg = o};
 
@@ -624,6 +627,45 @@ static void ticket(struct client *k, const uint8_t *bytes)
 
     memcpy(m.ticket.ticket, bytes, MESSAGE_TICKET_BYTES);
     say(k, &m);
+}
+
+/* Older agents know neither; they are told by nothing but their silence. */
+static void ids_go_to_who_reads_them(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct result one = {0};
+    struct opened o;
+    struct client k, mine;
+    struct message m = {.kind = MESSAGE_RESULT};
+
+    (void)state;
+    coord_ready(c);
+    join(&k, c, 7);
+    assert_int_equal(ask(c, 1, &one), ERR_OK);
+    COORD_WAIT(&loop, k.got[MESSAGE_CALL] == 1);
+    assert_int_equal(k.m.call.request.n, 0);
+    m.result.body = span_text("request-ids"); /* no line */
+    say(&k, &m);
+    answer(&k, k.m.call.id, ERR_OK);
+    COORD_WAIT(&loop, one.calls == 1);
+    assert_int_equal(ask(c, 1, &one), ERR_OK);
+    COORD_WAIT(&loop, k.got[MESSAGE_CALL] == 2);
+    assert_int_equal(k.m.call.request.n, 0);
+    m.result.body = span_text("more\n" MESSAGE_READS_REQUESTS "x\n");
+    say(&k, &m);
+    answer(&k, k.m.call.id, ERR_OK);
+    COORD_WAIT(&loop, one.calls == 2);
+    assert_int_equal(ask(c, 1, &one), ERR_OK);
+    COORD_WAIT(&loop, k.got[MESSAGE_CALL] == 3);
+    assert_true(span_is(k.m.call.request, "of-the-api"));
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] > 0);
+    assert_int_equal(open_stream(c, &mine, &o), ERR_OK);
+    COORD_WAIT(&loop, k.got[MESSAGE_OPEN] == 1);
+    assert_true(span_is(k.m.open.request, "of-an-upload"));
+    leave(&k);
+    COORD_WAIT(&loop, one.calls == 3);
+    coord_end(c);
 }
 
 static void tickets(void **state)
@@ -733,6 +775,7 @@ int main(void)
         cmocka_unit_test(goodbye),
         cmocka_unit_test(calls),
         cmocka_unit_test(calls_are_bounded),
+        cmocka_unit_test(ids_go_to_who_reads_them),
         cmocka_unit_test(tickets),
         cmocka_unit_test(tickets_end),
         cmocka_unit_test(hello_while_stopping),

@@ -26,7 +26,7 @@ struct coordinator {
     struct stream_listener *listener;
     struct stream *stream;
     struct message_welcome welcome;
-    unsigned hellos, beats, results, goodbyes, closes;
+    unsigned hellos, beats, results, goodbyes, closes, reads;
     struct message_hello hello;
     struct message_beat beat;
     struct message_result result;
@@ -99,7 +99,8 @@ static void coordinator_frame(struct stream *s, void *user, struct span f)
         assert_true(c->n_seqs < SEEN);
         c->seqs[c->n_seqs++] = m->report.seq;
     } else if (m->kind == MESSAGE_RESULT) {
-        c->results++;
+        c->reads += span_is(m->result.body, MESSAGE_READS_REQUESTS);
+        c->results += m->result.id != 0;
         c->result = m->result;
     } else if (m->kind == MESSAGE_GOODBYE) {
         c->goodbyes++;
@@ -203,7 +204,7 @@ static void on_call(void *arg, uint64_t session,
 {
     struct world *w = arg;
 
-    (void)c;
+    assert_true(span_is(c->request, "of-c1"));
     w->session = session;
     w->calls++;
 }
@@ -727,18 +728,17 @@ static void test_calls_and_tickets(void **state)
                                {NULL, 0}};
 
     start(w);
-    m.call.id = 77;
-    m.call.kind = CALL_CHECK;
-    m.call.timeout_ms = 1000;
+    m.call = (struct message_call){77, CALL_CHECK, {NULL, 0}, 1000,
+                                   span_text("of-c1")};
     send_message(&w->c[1], &m);
     WAIT(w, w->calls == 1);
+    assert_int_equal(w->c[1].reads, 1); /* it was asked for that */
     link_result(w->link, w->session + 100, &r); /* a session that is over */
     link_result(w->link, w->session, &r);
     WAIT(w, w->c[1].results == 1);
     assert_int_equal(w->c[1].result.error, ERR_NOT_FOUND);
-    memset(&m.open, 0, sizeof m.open);
     m.kind = MESSAGE_OPEN;
-    m.open.purpose = OPEN_ADD;
+    m.open = (struct message_open){.purpose = OPEN_ADD};
     send_message(&w->c[0], &m);
     WAIT(w, w->opens == 1);
 }

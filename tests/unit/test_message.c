@@ -171,11 +171,24 @@ static const struct wire_case cases[] = {
     {M(TRAILER, 2), WIRE_BIN, 4097, "text: too large"},
 };
 
+static const struct wire_case named_cases[] = {
+    {M(OPEN, 6), WIRE_STR, 64, NULL},
+    {M(OPEN, 6), WIRE_STR, 65, "request: too large"},
+    {M(OPEN, 6), WIRE_STR, 0, "request: empty"},
+    {M(CALL, 6), WIRE_STR, 64, NULL},
+    {M(CALL, 6), WIRE_STR, 65, "request: too large"},
+    {M(CALL, 6), WIRE_STR, 0, "request: empty"},
+};
+
 static void test_limits(void **state)
 {
     struct buf b = BUF_INIT;
 
     (void)state;
+    for (size_t i = 0; i < sizeof named_cases / sizeof *named_cases; i++) {
+        encode_sample((enum message_kind)named_cases[i].kind, false, &b);
+        wire_case_run(turn, body_of(&b), &named_cases[i]);
+    }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         encode_sample((enum message_kind)cases[i].kind, true, &b);
         wire_case_run(turn, body_of(&b), &cases[i]);

@@ -169,6 +169,10 @@ static inline void wire_message(struct wire_message *w,
         m->reads.items = w->reads;
     if (kind == MESSAGE_OPEN)
         m->open.purpose = full ? OPEN_ADD : OPEN_PUT;
+    if (kind == MESSAGE_OPEN && !full)
+        m->open.request = span_text("a-request");
+    if (kind == MESSAGE_CALL && !full)
+        m->call.request = span_text("another.request_0");
     if (kind == MESSAGE_HEAD)
         m->head.status = full ? 500 : 200;
     if (kind == MESSAGE_CALL)
@@ -354,12 +358,14 @@ static inline void wire_same_message(const struct message *a,
         SAME(open.purpose);
         SAME_SPAN(open.arguments);
         SAME_SPAN(open.content_type);
+        SAME_SPAN(open.request);
         break;
     case MESSAGE_CALL:
         SAME(call.id);
         SAME(call.kind);
         SAME_SPAN(call.argument);
         SAME(call.timeout_ms);
+        SAME_SPAN(call.request);
         break;
     case MESSAGE_RESULT:
         SAME(result.id);
