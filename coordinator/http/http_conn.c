@@ -2,6 +2,8 @@
  * deadlines, the ways to end. Only feed() sees what a client sent.
  */
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,19 @@ static bool in_body(const struct http_conn *c)
 }
 
 /* ---- opening and closing ---- */
+
+/* Who waits long for an answer says nothing meanwhile. libuv sets only the
+ * first of the three, or a pace of its own, as its version is. */
+static void watch_peer(int fd)
+{
+    static const int on = 1, idle = HTTP_KEEPALIVE_S,
+                     next = HTTP_KEEPALIVE_NEXT_S,
+                     times = HTTP_KEEPALIVE_TIMES;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &next, sizeof next);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
 
 void http_conn_open(const struct http_listener *l, int fd,
                     const struct sockaddr *from)
@@ -61,6 +76,7 @@ void http_conn_open(const struct http_listener *l, int fd,
     }
     if (peer) {
         uv_tcp_nodelay(&c->u.tcp, 1);
+        watch_peer(fd);
         memcpy(&c->from, from,
                from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                            : sizeof(struct sockaddr_in));

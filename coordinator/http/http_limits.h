@@ -30,6 +30,12 @@ enum {
     HTTP_PIPELINE_BYTES = 64 * 1024,
     /* Body of an answer that the server makes itself. */
     HTTP_ERROR_BODY_BYTES = 512,
+    /* A client that vanished without a word (a cable, a battery) is noticed
+     * also while it is owed nothing: TCP asks after so many seconds of
+     * silence, then each so many, and gives up after so many questions. */
+    HTTP_KEEPALIVE_S = 60,
+    HTTP_KEEPALIVE_NEXT_S = 15,
+    HTTP_KEEPALIVE_TIMES = 4,
     HTTP_BACKLOG = 1024,
     /* Connections accepted in one turn of the loop. */
     HTTP_ACCEPT_BATCH = 64

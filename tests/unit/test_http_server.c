@@ -1,6 +1,7 @@
 /* The HTTP server over real sockets: what a client sees. */
 #include "tests/unit/http_app.h"
 #include "tests/unit/http_cases.h"
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 
 static void test_table(void **state)
@@ -311,6 +312,47 @@ static int dial_unix(const char *path)
     return fd;
 }
 
+/* The server's end of a connection of this process. */
+static int other_end(int mine)
+{
+    struct sockaddr_in me, peer;
+    socklen_t n = sizeof me;
+    assert_int_equal(getsockname(mine, (struct sockaddr *)&me, &n), 0);
+    for (int fd = 0; fd < 1024; fd++) {
+        n = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == me.sin_port)
+            return fd;
+    }
+    fail_msg("no other end");
+    return -1;
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t n = sizeof value;
+    assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
+    return value;
+}
+
+/* So that one that is gone without a word does not hold its place for ever. */
+static void test_asks_for_life(void **state)
+{
+    struct app *app;
+    (void)state;
+    app = app_start(NULL);
+    int mine = dial_wire(app);
+    wait_connections(app, 1);
+    int fd = other_end(mine);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 15);
+    assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    close(mine);
+    app_stop(app);
+}
+
 static void test_unix(void **state)
 {
     struct http_limits limits = http_limits_default();
@@ -463,7 +505,8 @@ int main(void)
         cmocka_unit_test(test_half_close), cmocka_unit_test(test_streams),
         cmocka_unit_test(test_http10),     cmocka_unit_test(test_early_answer),
         cmocka_unit_test(test_continue),   cmocka_unit_test(test_duplex),
-        cmocka_unit_test(test_unix),       cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_asks_for_life), cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_listen),
         cmocka_unit_test(test_tickets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
