@@ -144,7 +144,8 @@ static size_t error_body(unsigned door, int status, char *out, size_t size)
 enum err agent_http_start(struct agent *a, struct err_text *why)
 {
     static const struct http_ops ops = {on_request, on_body, on_nothing,
-                                        on_nothing, on_done, error_body};
+                                        on_nothing, on_done, error_body,
+                                        NULL};
     const struct addr *at = &a->config->http;
     struct http_limits limits = http_limits_default();
     char text[ADDR_TEXT_MAX];

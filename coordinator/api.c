@@ -356,21 +356,25 @@ void api_route(struct api_call *c, const struct http_head *h)
 }
 
 /* The Pinning Service API by the cluster's door: /psa is its root. */
-static bool is_psa(const struct http_head *h)
+static unsigned door_of(unsigned door, struct http_str path)
 {
-    return h->path.n >= PSA_BYTES && memcmp(h->path.p, "/psa", PSA_BYTES) == 0
-           && (h->path.n == PSA_BYTES || h->path.p[PSA_BYTES] == '/');
+    bool psa = path.n >= PSA_BYTES &&
+               memcmp(path.p, "/psa", PSA_BYTES) == 0 &&
+               (path.n == PSA_BYTES || path.p[PSA_BYTES] == '/');
+
+    return door == API_CLUSTER && psa ? API_PINNING : door;
 }
 
 static void on_request(struct http_request *r, const struct http_head *h)
 {
     struct api_call *c = mem_alloc(sizeof *c);
     struct http_head under;
+    unsigned door;
 
     c->api = r->app;
-    c->door = api_doorway(http_door(r));
-    if (http_door(r) == API_CLUSTER && is_psa(h)) {
-        c->door = api_doorway(API_PINNING);
+    door = door_of(http_door(r), h->path);
+    c->door = api_doorway(door);
+    if (door != http_door(r)) {
         under = *h;
         under.path.p += PSA_BYTES;
         under.path.n -= PSA_BYTES;
@@ -453,7 +457,8 @@ static size_t error_body(unsigned door, int status, char *out, size_t size)
 const struct http_ops *api_http_ops(void)
 {
     static const struct http_ops ops = {on_request, on_body, on_body_end,
-                                        on_drain, on_done, error_body};
+                                        on_drain, on_done, error_body,
+                                        door_of};
 
     return &ops;
 }

@@ -48,6 +48,9 @@ struct http_ops {
     /* JSON text for an answer that the server itself makes; returns its
      * length, at most size. */
     size_t (*error_body)(unsigned door, int status, char *buf, size_t size);
+    /* The door that error_body is asked with for a request of that path, which
+     * may be cut off or be none at all; NULL: always the listener's. */
+    unsigned (*door_of)(unsigned door, struct http_str path);
 };
 
 /* What a configuration may change; see http_limits_default(). */

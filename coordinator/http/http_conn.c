@@ -150,6 +150,13 @@ void http_conn_finish(struct http_conn *c)
     http_out_flush(c);
 }
 
+static void note_path(struct http_conn *c, struct http_str path)
+{
+    c->error_door = c->server->ops.door_of
+                        ? c->server->ops.door_of(c->door, path)
+                        : c->door;
+}
+
 /* Answers in the application's place. */
 static void refuse(struct http_conn *c, int status)
 {
@@ -201,6 +208,7 @@ static void watch_body(struct http_conn *c)
 
 static void begin_request(struct http_conn *c, const struct http_head *head)
 {
+    note_path(c, head->path);
     c->keep = head->keep;
     c->http10 = head->minor == 0;
     c->head_only = head->head_only;
@@ -237,6 +245,7 @@ static size_t take_head(struct http_conn *c, const char *p, size_t n)
         return 0;
     if (k < 0) {
         c->head_only = c->http10 = false;
+        note_path(c, http_glance_path(p, n));
         refuse(c, -k);
         return n;
     }
@@ -484,6 +493,13 @@ static bool too_slow(struct http_conn *c, uint64_t now_ms)
     return slow;
 }
 
+static void refuse_late(struct http_conn *c)
+{
+    if (!c->live)
+        note_path(c, http_glance_path(c->in.p, c->in.n));
+    refuse(c, 408);
+}
+
 void http_conn_tick(struct http_conn *c, uint64_t now_ms)
 {
     struct http_server *server = c->server;
@@ -501,7 +517,7 @@ void http_conn_tick(struct http_conn *c, uint64_t now_ms)
         else if (c->closing || c->eof || c->out_state != HTTP_OUT_NONE)
             http_conn_close(c);
         else
-            refuse(c, 408);
+            refuse_late(c);
     } else if (server->draining && between && http_out_pending(c) == 0) {
         http_conn_leave(c);
     }

@@ -62,6 +62,7 @@ struct http_conn {
 
     uint64_t deadline_ms;     /* loop time, 0 = none */
     uint64_t out_deadline_ms; /* output stalled */
+    unsigned error_door;      /* of the answers that the server makes */
     bool live;                /* between on_request and on_done */
     bool keep, head_only, http10, chunk_out, expect;
     bool paused, no_timeout;

@@ -355,7 +355,8 @@ void http_out_continue(struct http_conn *c)
 void http_out_refuse(struct http_conn *c, int status)
 {
     char body[HTTP_ERROR_BODY_BYTES];
-    size_t n = c->server->ops.error_body(c->door, status, body, sizeof body);
+    size_t n = c->server->ops.error_body(c->error_door, status, body,
+                                             sizeof body);
     struct http_answer answer = {.status = status, .close = true};
     assert(!c->live && n <= sizeof body);
     put_head(c, &answer, (int64_t)n);

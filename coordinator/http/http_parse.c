@@ -65,6 +65,20 @@ static int64_t parse_length(struct http_str s)
     return v;
 }
 
+struct http_str http_glance_path(const char *buf, size_t len)
+{
+    struct http_str path = {buf, 0};
+    const char *end = buf + len;
+    const char *p = len ? memchr(buf, ' ', len) : NULL;
+    if (!p)
+        return path;
+    path.p = ++p;
+    while (p < end && (unsigned char)*p > ' ' && *p != '?')
+        p++;
+    path.n = (size_t)(p - path.p);
+    return path;
+}
+
 static int split_target(struct http_head *o)
 {
     struct http_str t = o->target;

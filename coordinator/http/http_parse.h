@@ -30,6 +30,10 @@ struct http_head {
  * (400, 414, 417, 431, 501, 505). *out is complete only when > 0. */
 int http_parse_head(const char *buf, size_t len, struct http_head *out);
 
+/* The path of a head that is not complete or was refused, as far as there is
+ * one; points into buf. */
+struct http_str http_glance_path(const char *buf, size_t len);
+
 /* First header of that name, in any case; NULL when there is none. */
 const struct http_str *http_header(const struct http_head *, const char *name);
 

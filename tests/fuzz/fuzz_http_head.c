@@ -42,6 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         check(pieces <= 0 || (size_t)pieces == i);
     }
     check(pieces == k);
+    struct http_str path = http_glance_path(p, n);
+    check(inside(path, p, (int)n) && (k <= 0 || path.p != head.path.p ||
+                                      path.n == head.path.n));
     if (k > 0) {
         check(head.n == again.n && head.length == again.length &&
               head.chunked == again.chunked && head.keep == again.keep);

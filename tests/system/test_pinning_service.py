@@ -12,7 +12,7 @@ import pytest
 from cluster import Cluster, make_cid, pinfold
 from process import ROOT, clean_env, until
 from psa import STATUSES, Client, check_failure, make_token
-from wire import request
+from wire import Answer, raw_request, request
 
 PEER = "12D3KooWShd9FjdJgs6oRoqxJ5GmAVQdEJwekRrKLsgY1hrC2y3K"
 numbers = itertools.count(1)
@@ -343,6 +343,21 @@ def test_by_the_cluster_door(cluster, api):
     check_failure(psa.call("GET", ""), 404, "NOT_FOUND")
     psa.remove(s["requestid"])
     psa.get(s["requestid"], status=404)
+
+
+def test_errors_before_any_route(cluster, api):
+    c = cluster.coordinators[0]
+    who = f"Authorization: Bearer {api.token}\r\n"
+    for port, root in ((c.pinning, ""), (c.http, "/psa")):
+        at = f"POST {root}/pins HTTP/1.1\r\nHost: 127.0.0.1\r\n" + who
+        for more, status, reason in (
+                ("Content-Length: 99999999\r\n\r\n", 413, "BODY_TOO_LARGE"),
+                ("no header\r\n\r\n", 400, "BAD_REQUEST"),
+                ("X: " + "x" * 40000, 431, "BAD_REQUEST")):
+            answer = Answer(raw_request(port, (at + more).encode()))
+            check_failure(answer, status, reason)
+    bad = b"POST /pins HTTP/1.1\r\nHost: 127.0.0.1\r\nno header\r\n\r\n"
+    assert Answer(raw_request(c.http, bad)).message() == "malformed request"
 
 
 def test_restart_and_leader_change(cluster, api):

@@ -259,10 +259,16 @@ static inline void on_done(struct http_request *r, bool complete)
 static inline size_t error_body(unsigned door, int status, char *buf,
                                  size_t size)
 {
-    (void)door;
-    int n = snprintf(buf, size, "{\"code\":%d}\n", status);
+    int n = snprintf(buf, size, "{\"code\":%d%s}\n", status,
+                     door == 0 ? "" : ",\"other\":true");
     assert(n > 0 && (size_t)n < size);
     return (size_t)n;
+}
+
+/* Below /other errors have another form. */
+static inline unsigned door_of(unsigned door, struct http_str path)
+{
+    return path.n >= 6 && memcmp(path.p, "/other", 6) == 0 ? 1 : door;
 }
 
 /* ---- other threads ---- */
@@ -319,7 +325,8 @@ static inline void *run(void *arg)
 }
 
 static const struct http_ops app_ops = {on_request, on_body, on_body_end,
-                                        pump,       on_done, error_body};
+                                        pump,       on_done, error_body,
+                                        door_of};
 
 /* On the heap: a test that fails leaves its server running. */
 static inline struct app *app_init(const struct http_limits *limits)

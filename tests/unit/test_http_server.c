@@ -312,6 +312,33 @@ static int dial_unix(const char *path)
     return fd;
 }
 
+/* What the server answers itself has the form of the path's door, however far
+ * the head came. */
+static void test_forms_of_errors(void **state)
+{
+    static const struct {
+        const char *text, *status;
+        bool other;
+    } cases[] = {
+        {"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n",
+         "413", false},
+        {"POST /other/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n"
+         "\r\n", "413", true},
+        {"GET /other?a HTTP/1.1\r\nHost: a\r\nbad\r\n\r\n", "400", true},
+        {"GET /e?/other HTTP/1.1\r\nHost: a\r\nbad\r\n\r\n", "400", false},
+        {"GET /other HTTP/9.1\r\nHost: a\r\n\r\n", "505", true},
+        {"BAD\r\n\r\n", "400", false}};
+    struct app *app;
+    (void)state;
+    app = app_start(NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct reply reply = ask(app, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(has(&reply, ",\"other\":true}"), cases[i].other);
+        expect_reply(&reply, cases[i].status, "Connection: close\r\n");
+    }
+    app_stop(app);
+}
+
 /* The server's end of a connection of this process. */
 static int other_end(int mine)
 {
@@ -505,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_half_close), cmocka_unit_test(test_streams),
         cmocka_unit_test(test_http10),     cmocka_unit_test(test_early_answer),
         cmocka_unit_test(test_continue),   cmocka_unit_test(test_duplex),
+        cmocka_unit_test(test_forms_of_errors),
         cmocka_unit_test(test_asks_for_life), cmocka_unit_test(test_unix),
         cmocka_unit_test(test_listen),
         cmocka_unit_test(test_tickets),
