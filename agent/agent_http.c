@@ -94,8 +94,23 @@ static const struct {
 } routes[] = {{"/livez", livez}, {"/healthz", livez}, {"/readyz", readyz},
               {"/metrics", metrics}};
 
+/* A page that pointed its own name here may not read what this node holds. The
+ * listener is loopback's or a unix socket (agent/config.c). */
+static bool host_good(struct http_request *r, const struct http_head *h)
+{
+    const struct http_str *host = http_header(h, "Host");
+
+    if (host == NULL || !http_by_loopback(r) || http_host_fixed(*host))
+        return true;
+    complain(r, 403, "Host: this port answers to IP addresses and names "
+             "without a dot only");
+    return false;
+}
+
 static void on_request(struct http_request *r, const struct http_head *h)
 {
+    if (!host_good(r, h))
+        return;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         if (!http_equal(h->path, routes[i].path))
             continue;

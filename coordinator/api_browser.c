@@ -1,15 +1,12 @@
 /* See api_browser.h. A browser names the page's origin with every request that
  * could change something (Fetch, 3.2), so one that is neither the own one nor
- * listed is refused. A page whose own name was pointed at this machine (DNS
- * rebinding) has no foreign origin, but its name is in Host: without
- * authentication only addresses, localhost and names without a dot are good
- * there. Nobody can register one of these (ICANN keeps the root free of them).
+ * listed is refused. Against pages whose name was pointed at this machine (DNS
+ * rebinding) Host is looked at where nobody is asked who it is (http_host.c).
  */
 #include "coordinator/api_browser.h"
 
 #include "proto/conf.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -104,41 +101,7 @@ static bool is_own(struct api_call *c, struct http_str url,
 
 /* --- Host ----------------------------------------------------------------- */
 
-/* Without the port. */
-static struct http_str name_of(struct http_str host)
-{
-    const char *end = host.n > 0 && host.p[0] == '['
-                          ? NULL
-                          : memchr(host.p, ':', host.n);
-
-    if (end != NULL)
-        host.n = (size_t)(end - host.p);
-    return host;
-}
-
-/* Names that nobody can point at this machine. */
-static bool is_fixed(struct http_str name)
-{
-    static const char local[] = "localhost";
-    char text[INET_ADDRSTRLEN];
-    size_t n = sizeof local - 1;
-    struct in_addr ip;
-
-    if (name.n > 0 && name.p[0] == '[')
-        return true; /* the parser of addresses is the client's */
-    if (name.n > 0 && memchr(name.p, '.', name.n) == NULL)
-        return true;
-    if ((name.n > n + 1 && name.p[name.n - n - 1] == '.' &&
-         strncasecmp(name.p + name.n - n, local, n) == 0))
-        return true;
-    if (name.n == 0 || name.n >= sizeof text)
-        return false;
-    memcpy(text, name.p, name.n);
-    text[name.n] = '\0';
-    return inet_pton(AF_INET, text, &ip) == 1;
-}
-
-/* … or that the operator listed. */
+/* Did the operator list it? */
 static bool is_known(const struct api_call *c, struct http_str name)
 {
     const char *list = c->api->origins;
@@ -149,21 +112,31 @@ static bool is_known(const struct api_call *c, struct http_str name)
 
         if (!conf_list_entry(list, i, text, sizeof text))
             continue;
-        own = name_of(authority((struct http_str){text, strlen(text)}));
+        own = http_host_name(authority((struct http_str){text, strlen(text)}));
         if (own.n == name.n && strncasecmp(own.p, name.p, own.n) == 0)
             return true;
     }
     return false;
 }
 
+/* Names are good where it is asked who it is, and where only probes are served,
+ * beyond loopback: there names of services have dots, and who could lead a
+ * browser to that address need not. */
+static bool asks_name(struct api_call *c)
+{
+    if (c->door->open)
+        return http_by_loopback(api_request(c));
+    return !c->api->auth && !c->door->bearer;
+}
+
 static bool host_good(struct api_call *c, const struct http_str *host)
 {
     struct http_str name;
 
-    if (host == NULL || c->api->auth || c->door->open || c->door->bearer)
+    if (host == NULL || !asks_name(c))
         return true;
-    name = name_of(*host);
-    if (is_fixed(name) || is_known(c, name))
+    name = http_host_name(*host);
+    if (http_host_fixed(name) || is_known(c, name))
         return true;
     api_error(c, 403, "Host '%.*s': as this port asks nobody who it is, it "
               "answers to IP addresses and names without a dot only",

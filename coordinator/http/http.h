@@ -175,6 +175,12 @@ unsigned http_door(const struct http_request *);
 /* Whether it came by a unix socket, whose file only this process's user may
  * open, and which only that user and root are let through. */
 bool http_from_unix(const struct http_request *);
+/* Whether it came to an address of loopback by TCP: from this machine. */
+bool http_by_loopback(const struct http_request *);
+/* Of a Host line: without the port; and whether it is a name that nobody can
+ * have pointed at this machine. */
+struct http_str http_host_name(struct http_str host);
+bool http_host_fixed(struct http_str host);
 /* Also in on_done: the status of the answer, 0 if there was none; bytes of its
  * body so far. */
 int http_status(const struct http_request *);

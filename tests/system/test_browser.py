@@ -2,10 +2,13 @@
 what is logged of requests."""
 
 import re
+import socket
+import subprocess
 
 import pytest
 from cluster import Cluster, make_cid
-from process import until
+from network import Network
+from process import free_port, until
 
 PAGE = "https://app.example"
 EVIL = "https://evil.example"
@@ -91,6 +94,44 @@ def test_rebinding(plain):
     for name in ("127.0.0.1", "localhost", f"localhost:{c.http}", "[::1]:9094",
                  "api.localhost", "coordinator-1:9094", "10.0.0.1:80"):
         assert ask(c, "GET", "/pins", Host=name).status in (200, 204), name
+
+
+def by_name(address, port, name):
+    """Status of /metrics there, asked for by that name."""
+    with socket.create_connection((address, port), 20) as s:
+        s.sendall(f"GET /metrics HTTP/1.1\r\nHost: {name}\r\n"
+                  "Connection: close\r\n\r\n".encode())
+        return int(s.makefile("rb").readline().split()[1])
+
+
+@pytest.fixture
+def network():
+    made = Network()
+    missing = made.enter()
+    if missing:
+        pytest.skip(missing)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_rebinding_to_what_watchers_read(network, make_cluster):
+    """Probes and metrics are open to all, by loopback not to any page; beyond
+    it names of services have dots."""
+    port, there = free_port(), "198.51.100.7"
+    subprocess.run(["ip", "address", "add", there, "dev", "lo"], check=True)
+    cluster = make_cluster(coordinators=1, nodes=1, daemon="fake",
+                           options={"probe-listen": f"0.0.0.0:{port}"})
+    agent = cluster.agents[0].http
+    for name in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.io"):
+        assert by_name("127.0.0.1", port, name) == 403, name
+        assert by_name("127.0.0.1", agent, name) == 403, name
+        assert by_name(there, port, name) == 200, name
+    for name in ("127.0.0.1", f"localhost:{port}", "[::1]:9", "agent-1:9099",
+                 "x.localhost"):
+        assert by_name("127.0.0.1", port, name) == 200, name
+        assert by_name("127.0.0.1", agent, name) == 200, name
 
 
 def test_allowed_origins(make_cluster):
