@@ -82,6 +82,33 @@ static enum err listen_all(struct front *f, unsigned door,
     return ERR_OK;
 }
 
+static bool is_beyond_loopback(const char *list)
+{
+    char text[ADDR_TEXT_MAX];
+    struct addr a;
+
+    for (size_t i = 0; list != NULL && i < conf_list_count(list); i++)
+        if (conf_list_entry(list, i, text, sizeof text) &&
+            addr_parse(text, 0, &a, NULL) == ERR_OK && !addr_is_loopback(&a))
+            return true;
+    return false;
+}
+
+/* Who lists origins for a door that no page may use has something else in
+ * mind than what happens. */
+static void tell_of_origins(const struct front_settings *st)
+{
+    const char *list = st->cors_origins;
+
+    if (list != NULL && conf_list_count(list) > 0 &&
+        is_beyond_loopback(st->listen[API_PROXY]) &&
+        !is_beyond_loopback(st->listen[API_CLUSTER]) &&
+        !is_beyond_loopback(st->listen[API_PINNING]))
+        log_warn("cors_without_effect", "origins=%s text=%s", list,
+                 "the IPFS proxy, which alone is beyond loopback, never "
+                 "answers a page");
+}
+
 /* The queue is empty and the server is gone: nothing posts any more. */
 static void on_hub_closed(void *arg)
 {
@@ -220,6 +247,7 @@ enum err front_start(const struct front_settings *st, struct front **out,
         e = readers_new(st->store_path, &f->back, &f->api.readers, why);
     if (e != ERR_OK)
         return e; /* the process exits with the reason */
+    tell_of_origins(st);
     rv = uv_thread_create(&f->thread, run, f);
     assert(rv == 0);
     *out = f;

@@ -71,6 +71,27 @@ def world(tmp_path, make_cluster):
     return World(str(tmp_path), make_cluster)
 
 
+def test_origins_that_nothing_uses(tmp_path, make_cluster):
+    ca = Authority(str(tmp_path / "ca"))
+    cert, key = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    signed = ca.sign()
+    put(cert, signed[0])
+    put(key, signed[1])
+    said = []
+    for door in ("listen-proxy", "listen-proxy,listen-pinning"):
+        c = make_cluster(
+            start=False, coordinators=1, nodes=0, options={
+                "tls-cert": cert, "tls-key": key, "auth": "on",
+                "cors-origin": "https://app.example",
+                **{x: f"0.0.0.0:{free_port()}" for x in door.split(",")}
+            }).coordinators[0]
+        c.start()
+        until(lambda c=c: "event=started" in c.log_text(), 60, "it runs")
+        said.append("event=cors_without_effect "
+                    "origins=https://app.example" in c.log_text())
+    assert said == [True, False]
+
+
 def probe(world, path):
     return request(world.probes, "GET", path)
 
