@@ -60,6 +60,8 @@ struct api {
     struct api_counts counts;
     const struct turns *turns; /* of the http loop, NULL none */
     struct reads *pushed;      /* clients of reads that are pushed, or NULL */
+    struct api_call *waiting;  /* for the barrier behind the one under way */
+    struct api_call *passing;  /* for that one; NULL: there is none */
     uint64_t under_way;        /* tasks that will come back to this loop */
 };
 
@@ -124,6 +126,8 @@ struct api_param {
 
 struct api_call {
     struct api *api;
+    struct api_call *next_waiting; /* for a barrier */
+    void (*waited)(struct api_call *c, enum err e);
     const struct api_doorway *door;
     const struct api_route *route;
     struct http_ticket ticket;
@@ -193,6 +197,11 @@ void api_propose(struct api_call *c, struct command *k,
 void api_propose_item(struct api_call *c, struct command *k, uint32_t item,
                       void (*done)(struct api_call *c, uint32_t item,
                                    struct replica_result *r));
+/* Others may be ahead: done runs when this coordinator has applied all that was
+ * acknowledged, by any, before the call. One operation that changes nothing is
+ * under way for all that wait, and those that come meanwhile share the next. */
+void api_barrier(struct api_call *c,
+                 void (*done)(struct api_call *c, enum err e));
 /* Is it a request of the default organisation, with the verb operator, which
  * may see and change what concerns them all? false: answered, 403. */
 bool api_operator(struct api_call *c);

@@ -147,6 +147,50 @@ void api_propose_item(struct api_call *c, struct command *k, uint32_t item,
     mailbox_post(c->api->core, &p->task);
 }
 
+/* --- barriers ------------------------------------------------------------ */
+
+static void begin_barrier(struct api *api);
+
+static void on_barrier(struct api_call *c, struct replica_result *r)
+{
+    struct api *api = c->api;
+    struct api_call *at = api->passing, *next;
+
+    api->passing = NULL;
+    begin_barrier(api);
+    for (; at != NULL; at = next) {
+        next = at->next_waiting;
+        at->waited(at, r->error);
+        api_drop(at);
+    }
+}
+
+static void begin_barrier(struct api *api)
+{
+    struct api_call *c = api->waiting;
+    struct command *k;
+
+    if (c == NULL)
+        return;
+    api->waiting = NULL;
+    api->passing = c;
+    k = api_command(c, COMMAND_TICK);
+    k->actor = 0;
+    k->org = ORG_DEFAULT;
+    api_propose(c, k, on_barrier);
+}
+
+void api_barrier(struct api_call *c,
+                 void (*done)(struct api_call *c, enum err e))
+{
+    api_hold(c);
+    c->waited = done;
+    c->next_waiting = c->api->waiting;
+    c->api->waiting = c;
+    if (c->api->passing == NULL)
+        begin_barrier(c->api);
+}
+
 /* --- looks -------------------------------------------------------------- */
 
 struct look {

@@ -18,7 +18,9 @@ struct one {
     struct psa_pin pin;
     struct psa_object object;
     struct pin row;
-    bool found, ahead, waited;
+    bool there, own;   /* such a request; the asker's */
+    bool shows, ahead, waited;
+    void (*found)(struct api_call *c, struct one *o);
 };
 
 static void one_free(void *state)
@@ -110,6 +112,67 @@ static void write_one(struct one *o, const struct pin *p, uint64_t id)
     buf_byte(&o->out, '\n');
 }
 
+/* --- whether there is such a request ------------------------------------- */
+static bool look_up_fail(void *arg, uint64_t pin, uint32_t node,
+                         struct fail *out)
+{
+    return store_reader_fail(arg, pin, node, out);
+}
+
+static void read_one(struct api_call *c, struct store_reader *r)
+{
+    struct one *o = c->state;
+    uint64_t next = store_reader_next_claim(r);
+
+    c->index = store_reader_applied(r);
+    o->ahead = o->id >= next && o->id - next < AHEAD;
+    o->there = store_reader_request(r, o->id, o->salt, &o->row) &&
+               claims_request(&o->row, o->id);
+    o->own = o->there && o->row.who == c->who && o->row.org == c->org &&
+             access_prefix_covers(c->prefix, span_buf(&o->row.name));
+    if (!o->own || !o->shows)
+        return;
+    o->object.fail = look_up_fail;
+    o->object.arg = r;
+    write_one(o, &o->row, o->id);
+}
+
+static void decide(struct api_call *c, enum err e);
+
+static void on_waited(struct api_call *c, enum err e)
+{
+    if (e != ERR_OK)
+        api_fail(c, e, NULL);
+    else
+        api_read(c, read_one, decide);
+}
+
+/* Ids below those that were given out are looked up here alone: what this
+ * coordinator does not have it will not have again. Ids that others may have
+ * given out meanwhile wait for what they know; all others are nobody's. */
+static void decide(struct api_call *c, enum err e)
+{
+    struct one *o = c->state;
+
+    if (e != ERR_OK) {
+        api_fail(c, e, NULL);
+    } else if (o->there) {
+        o->found(c, o);
+    } else if (o->ahead && !o->waited) {
+        o->waited = true;
+        api_barrier(c, on_waited);
+    } else {
+        not_found(c);
+    }
+}
+
+static void look_up(struct api_call *c, struct one *o,
+                    void (*found)(struct api_call *c, struct one *o))
+{
+    o->found = found;
+    api_read(c, read_one, decide);
+}
+
 /* --- POST ---------------------------------------------------------------- */
 static void on_put(struct api_call *c, struct replica_result *r)
 {
@@ -176,8 +239,12 @@ static void on_body_end(struct api_call *c)
 
     if (psa_pin_parse(span_buf(&o->body), &o->pin, &why) != ERR_OK)
         psa_error(c, 400, "BAD_REQUEST", why.text);
-    else if (psa_has_delegates(c))
+    else if (!psa_has_delegates(c))
+        return;
+    else if (c->n_args == 0)
         propose(c, o);
+    else
+        look_up(c, o, propose);
 }
 
 void api_psa_put(struct api_call *c, const struct http_head *h)
@@ -202,77 +269,29 @@ static void on_removed(struct api_call *c, struct replica_result *r)
         refuse(c, r);
 }
 
-void api_psa_delete(struct api_call *c, const struct http_head *h)
+static void remove_it(struct api_call *c, struct one *o)
 {
-    struct one *o = one_new(c);
-    struct command *k;
+    struct command *k = api_command(c, COMMAND_REQUEST_REMOVE);
 
-    (void)h;
-    if (!take_id(c, o))
-        return;
-    k = api_command(c, COMMAND_REQUEST_REMOVE);
     k->request_remove = (struct command_request_remove){o->id, o->salt,
                                                         c->who};
     api_propose(c, k, on_removed);
 }
 
+void api_psa_delete(struct api_call *c, const struct http_head *h)
+{
+    struct one *o = one_new(c);
+
+    (void)h;
+    if (take_id(c, o))
+        look_up(c, o, remove_it);
+}
+
 /* --- GET ----------------------------------------------------------------- */
-static bool look_up_fail(void *arg, uint64_t pin, uint32_t node,
-                         struct fail *out)
+static void send_one(struct api_call *c, struct one *o)
 {
-    return store_reader_fail(arg, pin, node, out);
-}
-
-static void read_one(struct api_call *c, struct store_reader *r)
-{
-    struct one *o = c->state;
-    uint64_t next = store_reader_next_claim(r);
-
-    c->index = store_reader_applied(r);
-    o->ahead = o->id >= next && o->id - next < AHEAD;
-    o->found = store_reader_request(r, o->id, o->salt, &o->row) &&
-               claims_request(&o->row, o->id) && o->row.who == c->who &&
-               o->row.org == c->org &&
-               access_prefix_covers(c->prefix, span_buf(&o->row.name));
-    if (!o->found)
-        return;
-    o->object.fail = look_up_fail;
-    o->object.arg = r;
-    write_one(o, &o->row, o->id);
-}
-
-static void send_one(struct api_call *c, enum err e);
-
-static void on_barrier(struct api_call *c, struct replica_result *r)
-{
-    if (r->error != ERR_OK)
-        api_fail(c, r->error, NULL);
-    else
-        api_read(c, read_one, send_one);
-}
-
-/* Others may be ahead: an operation that changes nothing comes back behind
- * everything that was acknowledged before. */
-static void wait_for_all(struct api_call *c, struct one *o)
-{
-    struct command *k = api_command(c, COMMAND_TICK);
-
-    o->waited = true;
-    k->actor = 0;
-    k->org = ORG_DEFAULT;
-    api_propose(c, k, on_barrier);
-}
-
-static void send_one(struct api_call *c, enum err e)
-{
-    struct one *o = c->state;
-
-    if (e != ERR_OK)
-        api_fail(c, e, NULL);
-    else if (o->found)
+    if (o->own)
         api_json(c, 200, &o->out);
-    else if (o->ahead && !o->waited)
-        wait_for_all(c, o);
     else
         not_found(c);
 }
@@ -282,6 +301,7 @@ void api_psa_get(struct api_call *c, const struct http_head *h)
     struct one *o = one_new(c);
 
     (void)h;
+    o->shows = true;
     if (take_id(c, o) && psa_has_delegates(c))
-        api_read(c, read_one, send_one);
+        look_up(c, o, send_one);
 }

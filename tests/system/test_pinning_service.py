@@ -244,6 +244,60 @@ def test_read_on_a_follower_right_after(cluster, api):
     until(lambda: api.list(status=STATUSES)["count"] == 0, 10, "all gone")
 
 
+def flipped(requestid, bit):
+    """bit 0 is the lowest of the masked claim's id; from 64 on the salt's."""
+    digits = requestid.replace("-", "")
+    half = [int(digits[:16], 16), int(digits[16:], 16)]
+    half[bit // 64] ^= 1 << bit % 64
+    x = f"{half[0]:016x}{half[1]:016x}"
+    return "-".join((x[:8], x[8:12], x[12:16], x[16:20], x[20:]))
+
+
+def operations(coordinator):
+    return sum(float(n) for n in re.findall(
+        r'^pinfold_operations_total\{verdict="\w+"\} (\d+)$',
+        coordinator.get("/metrics").text(), re.M))
+
+
+def test_ids_that_nobody_has_cost_no_operation(cluster, api):
+    asked = (("GET", None), ("DELETE", None), ("POST", {"cid": make_cid()}))
+    api = api.at(cluster.followers()[0])
+    s = api.add(make_cid())
+    gone = api.add(make_cid())["requestid"]
+    api.remove(gone)
+    before = operations(api.coordinator)
+    for bit in range(25, 128):
+        for method, body in asked[bit % 3:][:1]:
+            check_failure(api.call(method, "/pins/" +
+                                   flipped(s["requestid"], bit), body),
+                          404, "NOT_FOUND")
+    for method, body in asked:
+        check_failure(api.call(method, f"/pins/{gone}", body), 404)
+    assert operations(api.coordinator) == before
+    # What others may have given out meanwhile is waited for, by all at once.
+    others = [c for c in cluster.coordinators if c is not api.coordinator]
+    near = flipped(s["requestid"], 23)
+    for c in others:
+        c.pause()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(30) as pool:
+            answers = [pool.submit(api.call, *asked[k % 3][:1],
+                                   f"/pins/{near}", asked[k % 3][1])
+                       for k in range(30)]
+            until(lambda: api.coordinator.metric(
+                "pinfold_http_connections") > 30, 5, "all have asked")
+            for c in others:
+                c.resume()
+            for a in answers:
+                check_failure(a.result(), 404, "NOT_FOUND")
+    finally:
+        for c in others:
+            c.resume()
+    assert operations(api.coordinator) - before < 10
+    api.get(s["requestid"])
+    api.remove(s["requestid"])
+
+
 def test_replace(cluster, api):
     one, two = make_cid(), make_cid()
     a = api.add(one, name="policy/x/mfs")
