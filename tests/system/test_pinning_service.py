@@ -4,13 +4,11 @@ does not look at."""
 import concurrent.futures
 import itertools
 import json
-import os
 import re
-import subprocess
 
 import pytest
 from cluster import Cluster, make_cid, pinfold
-from process import ROOT, clean_env, until
+from process import until
 from psa import STATUSES, Client, check_failure, make_token
 from wire import Answer, raw_request, request
 
@@ -476,20 +474,3 @@ def test_the_door_can_be_shut(make_cluster):
         request(c.pinning, "GET", "/pins")
     api = Client(c, make_token(c, "x"), door="http")
     assert api.list()["count"] == 0
-
-
-def test_the_example_of_the_documentation(cluster):
-    with open(os.path.join(ROOT, "docs", "api.md"), encoding="utf-8") as f:
-        section = f.read().split("\n## Pinning Service\n")[1]
-    script = re.search(r"```sh\n(.*?)```", section, re.S).group(1)
-    c = cluster.coordinators[0]
-    assert script.count(":9094/") == 1 and script.count(":9097/") == 2
-    script = script.replace(":9094/", f":{c.http}/").replace(
-        ":9097/", f":{c.pinning}/")
-    done = subprocess.run(["bash", "-euc", script], env=clean_env(),
-                          text=True, capture_output=True, timeout=60,
-                          check=False)
-    assert done.returncode == 0, done
-    added, listed = done.stdout.splitlines()
-    assert json.loads(added)["pin"]["meta"] == {"app": "camera"}
-    assert json.loads(listed)["count"] == 1

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from cluster import make_cid
-from process import ROOT, until
+from process import until
 from test_proxy import refusal
 from wire import Answer, multipart
 
@@ -194,20 +194,3 @@ def test_who_asks(make_cluster):
     assert "operator" in refusal(p.rpc("repo/gc", headers=pinner), 403)
     for call in ("pin/ls", "id"):
         assert "read" in refusal(p.rpc(call, headers=pinner), 403)
-
-
-def test_the_example_of_the_docs(make_cluster):
-    c = make_cluster(coordinators=1, nodes=1)
-    with open(os.path.join(ROOT, "docs", "api.md"), encoding="utf-8") as f:
-        part = f.read().split("\n## IPFS proxy\n")[1].split("\n## ")[0]
-    lines = re.findall(r"^    (curl .*)$", part, re.M)
-    assert len(lines) == 3
-    script = "set -e\n" + "\n".join(lines)
-    done = subprocess.run(
-        ["bash", "-c", script.replace("9095", str(c.coordinators[0].proxy))],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done
-    added, listed, stat = [json.loads(x) for x in done.stdout.splitlines()]
-    assert listed["Keys"] == {
-        added["Hash"]: {"Type": "recursive", "Name": "readme"}}
-    assert stat["RepoSize"] > 0
