@@ -21,7 +21,7 @@
 enum {
     PROXY_DIAL_MS = 10000,
     PROXY_QUEUE = 256 << 10,     /* bytes on their way back */
-    PROXIES_MAX = 128,
+    PROXIES_MAX = LIMIT_NODE_PROXIED,
     PROXIES_REFUSED_MAX = 384    /* on their way to be told so */
 };
 

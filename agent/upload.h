@@ -20,7 +20,7 @@
 enum {
     UPLOAD_DIAL_MS = 10000,
     UPLOAD_QUEUE = 256 << 10,   /* bytes on their way back */
-    UPLOADS_MAX = 64,
+    UPLOADS_MAX = LIMIT_NODE_UPLOADS,
     UPLOADS_REFUSED_MAX = 448   /* on their way to be told so */
 };
 

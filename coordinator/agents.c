@@ -403,7 +403,6 @@ void agents_tick(struct agents *a)
 void agents_stats(const struct agents *a, struct agents_stats *out)
 {
     *out = a->stats;
-    out->pending_streams = a->n_opens;
 }
 
 void agents_set_replica(struct agents *a, struct replica *r)

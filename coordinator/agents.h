@@ -91,7 +91,7 @@ enum err agents_open(struct agents *a, const struct agents_open *o,
 
 struct agents_stats {
     uint64_t sessions, hellos, refused, beats, orders, items, reports,
-        report_items, calls, streams, pending_streams;
+        report_items, calls;
     uint64_t offers; /* of contents that nodes may offer and nobody claims */
     uint64_t reads, reads_unknown; /* contents whose reads were counted, or
                                       that nobody claims */

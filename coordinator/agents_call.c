@@ -202,7 +202,6 @@ enum err agents_open(struct agents *a, const struct agents_open *o,
     p->next = a->opens;
     a->opens = p;
     a->n_opens++;
-    a->stats.streams++;
     return ERR_OK;
 }
 

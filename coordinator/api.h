@@ -11,6 +11,7 @@
 
 #include "coordinator/agents.h"
 #include "coordinator/api_counts.h"
+#include "coordinator/api_places.h"
 #include "coordinator/http/http.h"
 #include "coordinator/mailbox.h"
 #include "coordinator/readers.h"
@@ -44,9 +45,10 @@ struct api {
     uv_loop_t *hub_loop;
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
-    unsigned uploads, removals;
+    unsigned removals;
     unsigned explains, verifies, plans, simulations; /* under way */
-    unsigned proxied, awaited; /* requests to a daemon; pins waited for */
+    struct api_places uploads, proxied; /* the latter: to a daemon */
+    unsigned awaited;          /* pins waited for */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */

@@ -25,7 +25,7 @@ static void on_timer_closed(uv_handle_t *h)
     struct upload *u = h->data;
     struct api_call *c = u->call;
 
-    c->api->uploads--;
+    api_places_give(c, &c->api->uploads);
     c->state = NULL;
     api_options_free(&u->options);
     add_lines_free(&u->lines);
@@ -452,7 +452,7 @@ void api_upload_begin(struct api_call *c, struct upload *u)
     c->body_end = on_body_end;
     c->drain = on_drain;
     c->gone = on_gone;
-    c->api->uploads++;
+    api_places_take(c, &c->api->uploads);
     c->api->under_way++;
     api_hold(c);
     http_body_max(r, UINT64_MAX);

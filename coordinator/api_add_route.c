@@ -126,9 +126,9 @@ static void go(struct api_call *c, struct upload *u,
 
 static bool has_room(struct api_call *c)
 {
-    if (c->api->uploads >= LIMIT_DATA_STREAMS)
-        api_error(c, 503, "too many uploads");
-    else if (c->view->refuses_claims)
+    if (!api_places_free(c, &c->api->uploads, LIMIT_ORG_UPLOADS, "uploads"))
+        return false;
+    if (c->view->refuses_claims)
         api_error(c, err_http_status(ERR_NO_SPACE), "%s",
                   err_text(ERR_NO_SPACE));
     else

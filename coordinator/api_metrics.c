@@ -136,9 +136,6 @@ static void agents_families(struct buf *b, const struct view *v)
                     a->offers);
     metrics_counter(b, "pinfold_agents_calls_total", "questions to agents",
                     a->calls);
-    metrics_gauge(b, "pinfold_uploads",
-                  "data streams of agents that are open, or waited for",
-                  a->streams + a->pending_streams);
 }
 
 static void turns(struct buf *b, const struct api_call *c)
@@ -158,6 +155,9 @@ static void own_families(struct buf *b, const struct api_call *c)
 {
     const struct api *api = c->api;
 
+    metrics_gauge(b, "pinfold_uploads",
+                  "data streams of agents that are open, or waited for",
+                  api->uploads.n + api->proxied.n);
     metrics_gauge(b, "pinfold_http_connections", "open connections",
                   http_count(api->server));
     metrics_gauge(b, "pinfold_queries_waiting", "reads of the state that wait",

@@ -42,7 +42,7 @@ static void on_timer_closed(uv_handle_t *h)
     struct proxied *p = h->data;
     struct api_call *c = p->call;
 
-    c->api->proxied--;
+    api_places_give(c, &c->api->proxied);
     c->state = NULL;
     proxied_free(p);
     c->api->under_way--;
@@ -456,7 +456,7 @@ void proxied_begin(struct api_call *c, struct proxied *p,
     c->body_end = on_body_end;
     c->drain = on_drain;
     c->gone = on_gone;
-    c->api->proxied++;
+    api_places_take(c, &c->api->proxied);
     c->api->under_way++;
     api_hold(c);
     http_body_max(r, UINT64_MAX);
@@ -478,10 +478,9 @@ bool proxied_may_pass(struct api_call *c, const char *command)
         return false;
     else if (c->view->home == 0)
         api_error(c, 503, "no node is connected to this coordinator");
-    else if (c->api->proxied >= LIMIT_DATA_STREAMS)
-        api_error(c, 503, "too many requests to IPFS daemons");
     else
-        return true;
+        return api_places_free(c, &c->api->proxied, LIMIT_ORG_PROXIED,
+                               "requests to IPFS daemons");
     return false;
 }
 

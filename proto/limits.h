@@ -103,7 +103,13 @@ enum {
     LIMIT_PEER_SEND_QUEUE = 64 << 20, /* bytes; beyond: the link closes */
     LIMIT_READS_WAITING = 4096,
     LIMIT_LIST_ROWS = 512,        /* rows of one read transaction */
-    LIMIT_DATA_STREAMS = 256      /* uploads open on one coordinator */
+    LIMIT_DATA_STREAMS = 256,     /* uploads open on one coordinator, and as
+                                     many requests to daemons */
+    LIMIT_NODE_UPLOADS = 64,      /* that one node takes */
+    LIMIT_NODE_PROXIED = 128,
+    /* One organisation of several leaves others room at every node. */
+    LIMIT_ORG_UPLOADS = LIMIT_NODE_UPLOADS / 2,
+    LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2
 };
 
 static_assert(LIMIT_OPERATION * 2 <= LIMIT_ENTRY, "two fit");

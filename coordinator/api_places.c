@@ -1,0 +1,54 @@
+#include "coordinator/api_places.h"
+
+#include "coordinator/api.h"
+
+#include <assert.h>
+
+/* The place of its share in the list, n_shares if it has none. */
+static unsigned find(const struct api_places *p, uint32_t org)
+{
+    unsigned k = 0;
+
+    while (k < p->n_shares && p->shares[k].org != org)
+        k++;
+    return k;
+}
+
+bool api_places_free(struct api_call *c, const struct api_places *p,
+                     unsigned share, const char *what)
+{
+    unsigned k = find(p, c->own_org);
+
+    assert(share < LIMIT_DATA_STREAMS);
+    if (p->n >= LIMIT_DATA_STREAMS) {
+        api_error(c, 503, "too many %s", what);
+        return false;
+    }
+    if (!c->api->auth || k == p->n_shares || p->shares[k].n < share ||
+        c->view->n_orgs < 2)
+        return true;
+    api_error(c, 503, "too many %s: an organisation may have %u at one time",
+              what, share);
+    return false;
+}
+
+void api_places_take(const struct api_call *c, struct api_places *p)
+{
+    unsigned k = find(p, c->own_org);
+
+    assert(p->n < LIMIT_DATA_STREAMS);
+    if (k == p->n_shares)
+        p->shares[p->n_shares++] = (struct api_share){c->own_org, 0};
+    p->shares[k].n++;
+    p->n++;
+}
+
+void api_places_give(const struct api_call *c, struct api_places *p)
+{
+    unsigned k = find(p, c->own_org);
+
+    assert(k < p->n_shares && p->shares[k].n > 0 && p->n > 0);
+    p->n--;
+    if (--p->shares[k].n == 0)
+        p->shares[k] = p->shares[--p->n_shares];
+}

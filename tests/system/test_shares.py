@@ -1,0 +1,114 @@
+"""One organisation's long requests leave room for the others."""
+
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+from cluster import Cluster
+from process import until
+from wire import multipart
+
+UPLOADS, PROXIED = 32, 64  # LIMIT_ORG_…
+
+
+class World:
+    """A coordinator that asks who it is; tokens of two organisations."""
+
+    def __init__(self, folder):
+        self.cluster = c = Cluster(folder, coordinators=1, nodes=1,
+                                   daemon="fake", options={"auth": "on"})
+        self.p = p = c.coordinators[0]
+        self.socket = os.path.join(c.folder, "s")
+        p.argv[p.argv.index("--listen-http") + 1] += f",unix:{self.socket}"
+        for x in c.daemons + c.coordinators:
+            x.start()
+        for x in c.daemons:
+            x.wait()
+        for x in c.agents:
+            x.start()
+        self.ours = until(lambda: self.token("default"), 60, "a token")
+        p.headers = self.ours
+        c.wait_ready()
+
+    def local(self, path, *words):
+        done = subprocess.run(
+            ["curl", "-sSf", "--unix-socket", self.socket, "-X", "POST",
+             *words, "http://x" + path], capture_output=True, text=True,
+            check=False, timeout=20)
+        return json.loads(done.stdout)  # nothing: ValueError, see until()
+
+    def token(self, org):
+        made = self.local("/api/v1/tokens?name=x&verbs=read,pin", "-H",
+                          "X-Pinfold-Org: " + org)["token"]
+        head = {"Authorization": "Bearer " + made}
+        until(lambda: self.p.get("/version", headers=head).status == 200, 20,
+              "it is known")
+        return head
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    w = World(tmp_path_factory.mktemp("shares"))
+    try:
+        yield w
+    finally:
+        wrong = w.cluster.close()
+        assert not wrong, wrong
+
+
+def hold(port, path, headers):
+    """A request whose body does not end."""
+    fields = {"Host": "127.0.0.1", "Content-Type":
+              "multipart/form-data; boundary=x", "Content-Length": "9999999",
+              **headers}
+    s = socket.create_connection(("127.0.0.1", port), 20)
+    s.sendall(f"POST {path} HTTP/1.1\r\n".encode() + "".join(
+        f"{k}: {v}\r\n" for k, v in fields.items()).encode() + b"\r\n--x\r\n"
+        b'Content-Disposition: form-data; name="f"; filename="f"\r\n\r\nab')
+    return s
+
+
+def fill(world, port, path, headers, n, call):
+    """Holds n, and sees the next one refused."""
+    held = [hold(port, path, headers) for _ in range(n)]
+    answer = until(lambda: (a := call(headers)).status == 503 and a, 20,
+                   "the share is used up")
+    assert answer.headers["retry-after"] == "1"
+    assert f"an organisation may have {n} at one time" in answer.text()
+    return held
+
+
+def upload(world, headers):
+    more, body = multipart({"f": os.urandom(100)})
+    return world.p.post("/add", body=body, headers={**more, **headers})
+
+
+def test_shares_of_places(world):
+    p = world.p
+    # Alone it may have all of them.
+    alone = [hold(p.http, "/add", world.ours) for _ in range(UPLOADS + 1)]
+    until(lambda: p.metric("pinfold_uploads") == UPLOADS + 1, 20, "all run")
+    assert upload(world, world.ours).status == 200
+    for s in alone:
+        s.close()
+    world.local("/api/v1/orgs?name=lab")
+    theirs = until(lambda: world.token("lab"), 20, "a token")
+
+    def call(headers):
+        return upload(world, headers)
+
+    until(lambda: p.metric("pinfold_uploads") == 0, 30, "none is left")
+    held = fill(world, p.http, "/add", theirs, UPLOADS, call)
+    assert upload(world, world.ours).status == 200
+    # What passes to the daemon has places of its own.
+    assert p.rpc("version", headers=theirs).status == 200
+    held += fill(world, p.proxy, "/api/v0/block/put", theirs, PROXIED,
+                 lambda headers: p.rpc("version", headers=headers))
+    assert p.rpc("version", headers=world.ours).status == 200
+    for s in held:
+        s.close()
+    until(lambda: upload(world, theirs).status == 200, 30, "they are back")
+    until(lambda: p.rpc("version", headers=theirs).status == 200, 30,
+          "these, too")
