@@ -12,7 +12,7 @@
 /* Older agents would close the link over it. */
 static struct span request_of(const struct session *s, const char *id)
 {
-    return s->reads_requests && id != NULL ? span_text(id) : span_of("", 0);
+    return s->reads_second && id != NULL ? span_text(id) : span_of("", 0);
 }
 
 enum err agents_call(struct agents *a, uint32_t node,
@@ -84,7 +84,7 @@ void agents_call_result(struct session *s, const struct message_result *r)
     size_t n = r->text.n < sizeof text ? r->text.n : sizeof text - 1;
 
     if (r->id == 0)
-        s->reads_requests = has_line(r->body, MESSAGE_READS_REQUESTS);
+        s->reads_second = has_line(r->body, MESSAGE_SECOND_VERSIONS);
     memcpy(text, r->text.p, n);
     text[n] = '\0';
     for (; *at != NULL; at = &(*at)->next)

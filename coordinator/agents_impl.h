@@ -44,7 +44,7 @@ struct session {
     struct message_hello hello;
     struct talk talk;
     uint64_t directory;       /* version that was sent */
-    bool reads_requests;      /* ids of requests, in OPEN and CALL */
+    bool reads_second;        /* versions of OPEN, CALL and ORDERS */
 };
 
 /* Soft facts about a node; outlive its session. */

@@ -11,7 +11,7 @@ const struct field_kind message_kinds[MESSAGE_KINDS] = {
     [MESSAGE_HELLO] = {"HELLO", 1, 2 + 8},
     [MESSAGE_WELCOME] = {"WELCOME", 1, 2 + 9},
     [MESSAGE_BEAT] = {"BEAT", 1, 2 + 20},
-    [MESSAGE_ORDERS] = {"ORDERS", 3, 2 + 11},
+    [MESSAGE_ORDERS] = {"ORDERS", 2, 2 + 11},
     [MESSAGE_REPORT] = {"REPORT", 1, 2 + 3},
     [MESSAGE_TAKEN] = {"TAKEN", 1, 2 + 2},
     [MESSAGE_OPEN] = {"OPEN", 1, 2 + 4},
@@ -27,7 +27,8 @@ const struct field_kind message_kinds[MESSAGE_KINDS] = {
     [MESSAGE_TRAILER] = {"TRAILER", 1, 2 + 1},
 };
 
-const struct field_kind message_kinds_named[MESSAGE_KINDS] = {
+const struct field_kind message_kinds_second[MESSAGE_KINDS] = {
+    [MESSAGE_ORDERS] = {"ORDERS", 3, 2 + 11},
     [MESSAGE_OPEN] = {"OPEN", 2, 2 + 5},
     [MESSAGE_CALL] = {"CALL", 2, 2 + 5},
 };

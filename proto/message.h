@@ -124,6 +124,8 @@ struct message_orders { /* → agent */
     uint64_t from, to;        /* to: for a follower its applied index */
     bool full;                /* begins at index 0 */
     bool more;                /* another chunk follows the next BEAT */
+    bool orgs;                /* items name organisations: version 3, which
+                                 goes to agents that said so */
     uint64_t seq;             /* of the last report of the agent's journal
                                  that the state took; a follower: 0 */
     uint32_t n;
@@ -192,9 +194,10 @@ struct message_call { /* coordinator → agent */
 };
 
 /* In the body of a RESULT that answers no call (id 0), as a line: this agent
- * reads OPEN and CALL with a request's id. It is the first thing that an agent
- * says to a coordinator that welcomed it; older ones pass over it. */
-#define MESSAGE_READS_REQUESTS "request-ids\n"
+ * reads the second of the versions of OPEN, CALL and ORDERS. It is the first
+ * thing that an agent says to a coordinator that welcomed it; older ones pass
+ * over it. */
+#define MESSAGE_SECOND_VERSIONS "second-versions\n"
 
 struct message_result { /* agent → coordinator */
     uint64_t id;              /* of the call, from 1 */

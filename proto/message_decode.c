@@ -98,9 +98,9 @@ static void get_holders(struct decode *d, struct order_item *item)
         decode_fail(d, "holders", "a node twice");
 }
 
-static void get_order(struct decode *d, struct order_item *item)
+static void get_order(struct decode *d, struct order_item *item, bool second)
 {
-    decode_array(d, "order", 11, 11);
+    decode_array(d, "order", 10 + second, 10 + second);
     item->pin = decode_u64(d, "order pin", UINT64_MAX);
     item->idx = decode_u64(d, "order index", UINT64_MAX);
     item->want = (enum copy_want)decode_u64(d, "want", COPY_DIRECT);
@@ -113,7 +113,7 @@ static void get_order(struct decode *d, struct order_item *item)
         decode_fail(d, "origins", "not an array of addresses");
     field_decode_cid(d, "from", true, &item->from);
     item->queued = decode_bool(d, "queued");
-    item->org = (uint32_t)decode_u64(d, "org", UINT32_MAX);
+    item->org = second ? (uint32_t)decode_u64(d, "org", UINT32_MAX) : 0;
 }
 
 static void get_orders_items(struct decode *d, struct message_orders *m,
@@ -125,7 +125,7 @@ static void get_orders_items(struct decode *d, struct message_orders *m,
         s->size_items = m->n;
     }
     for (uint32_t i = 0; i < m->n && decode_ok(d); i++)
-        get_order(d, &s->items[i]);
+        get_order(d, &s->items[i], m->orgs);
     m->items = s->items;
 }
 
@@ -194,18 +194,18 @@ static void get_reads(struct decode *d, struct message_reads *m,
 }
 
 /* A request without an id is version 1, so equal values are equal bytes. */
-static struct span get_request(struct decode *d, bool named)
+static struct span get_request(struct decode *d, bool second)
 {
     struct span id = span_of("", 0);
 
-    if (named)
+    if (second)
         id = decode_str(d, "request", LIMIT_REQUEST_ID);
-    if (named && id.n == 0)
+    if (second && id.n == 0)
         decode_fail(d, "request", "empty");
     return id;
 }
 
-static void get_open(struct decode *d, struct message_open *m, bool named)
+static void get_open(struct decode *d, struct message_open *m, bool second)
 {
     field_decode_bytes(d, "ticket", m->ticket, MESSAGE_TICKET_BYTES);
     m->purpose = (enum open_purpose)field_decode_range(d, "purpose",
@@ -213,17 +213,17 @@ static void get_open(struct decode *d, struct message_open *m, bool named)
                                                        OPEN_PUT);
     m->arguments = decode_bin(d, "arguments", 0, LIMIT_OPEN);
     m->content_type = decode_bin(d, "content type", 0, LIMIT_OPEN);
-    m->request = get_request(d, named);
+    m->request = get_request(d, second);
 }
 
-static void get_call(struct decode *d, struct message_call *m, bool named)
+static void get_call(struct decode *d, struct message_call *m, bool second)
 {
     m->id = decode_u64(d, "id", UINT64_MAX);
     m->kind = (enum call_kind)field_decode_range(d, "call kind", CALL_CHECK,
                                                  CALL_ORPHANS);
     m->argument = decode_bin(d, "argument", 0, LIMIT_CALL);
     m->timeout_ms = decode_u64(d, "timeout", UINT64_MAX);
-    m->request = get_request(d, named);
+    m->request = get_request(d, second);
 }
 
 static void get_result(struct decode *d, struct message_result *m)
@@ -259,7 +259,7 @@ static void get_head(struct decode *d, struct message_head *m)
 
 /* flat table */
 static void get_body(struct decode *d, struct message *m,
-                     struct message_scratch *s, bool named)
+                     struct message_scratch *s, bool second)
 {
     switch (m->kind) {
     case MESSAGE_HELLO:
@@ -272,6 +272,7 @@ static void get_body(struct decode *d, struct message *m,
         get_beat(d, &m->beat);
         break;
     case MESSAGE_ORDERS:
+        m->orders.orgs = second;
         get_orders(d, &m->orders, s);
         break;
     case MESSAGE_REPORT:
@@ -282,10 +283,10 @@ static void get_body(struct decode *d, struct message *m,
         m->taken.seq = decode_u64(d, "seq", UINT64_MAX);
         break;
     case MESSAGE_OPEN:
-        get_open(d, &m->open, named);
+        get_open(d, &m->open, second);
         break;
     case MESSAGE_CALL:
-        get_call(d, &m->call, named);
+        get_call(d, &m->call, second);
         break;
     case MESSAGE_RESULT:
         get_result(d, &m->result);
@@ -319,24 +320,24 @@ static void get_body(struct decode *d, struct message *m,
 
 /* Of one of two versions, where the kind has two. */
 static enum err get_kind(struct decode *d, struct span frame, unsigned *kind,
-                         bool *named, struct err_text *why)
+                         bool *second, struct err_text *why)
 {
-    struct err_text second = {""};
+    struct err_text other = {""};
     enum err e, again;
 
-    *named = false;
+    *second = false;
     decode_init(d, frame.p, frame.n);
     e = field_decode_kind(d, "message", message_kinds, MESSAGE_KINDS, kind,
                           why);
     if (e != ERR_VERSION)
         return e;
     decode_init(d, frame.p, frame.n);
-    again = field_decode_kind(d, "message", message_kinds_named,
-                              MESSAGE_KINDS, kind, &second);
+    again = field_decode_kind(d, "message", message_kinds_second,
+                              MESSAGE_KINDS, kind, &other);
     if (again == ERR_VERSION)
         return e; /* as the first said */
-    *named = true;
-    return again == ERR_OK ? ERR_OK : err_set(why, again, "%s", second.text);
+    *second = true;
+    return again == ERR_OK ? ERR_OK : err_set(why, again, "%s", other.text);
 }
 
 enum err message_decode(struct span frame, struct message *out,
@@ -345,7 +346,7 @@ enum err message_decode(struct span frame, struct message *out,
     struct decode d;
     unsigned kind;
     size_t used;
-    bool named;
+    bool second;
     enum err e;
 
     if (frame.n > LIMIT_FRAME)
@@ -355,9 +356,9 @@ enum err message_decode(struct span frame, struct message *out,
         err_prefix(why, "message");
         return e;
     }
-    if ((e = get_kind(&d, frame, &kind, &named, why)) != ERR_OK)
+    if ((e = get_kind(&d, frame, &kind, &second, why)) != ERR_OK)
         return e;
     out->kind = (enum message_kind)kind;
-    get_body(&d, out, s, named);
+    get_body(&d, out, s, second);
     return field_decode_end(&d, message_kinds[kind].text, why);
 }

@@ -88,12 +88,12 @@ static void put_beat(struct buf *b, const struct message_beat *m)
     }
 }
 
-static void put_order(struct buf *b, const struct order_item *item)
+static void put_order(struct buf *b, const struct order_item *item, bool org)
 {
     assert(item->want <= COPY_DIRECT && item->cid.n > 0);
     assert(item->priority <= 2 && item->n_holders <= LIMIT_HOLDERS);
     assert(item->origins.n == 0 || message_origins_valid(item->origins));
-    encode_array(b, 11);
+    encode_array(b, 10 + org);
     encode_u64(b, item->pin);
     encode_u64(b, item->idx);
     encode_u64(b, item->want);
@@ -106,7 +106,8 @@ static void put_order(struct buf *b, const struct order_item *item)
     field_encode_bin(b, item->origins, LIMIT_METADATA);
     field_encode_cid(b, &item->from);
     encode_bool(b, item->queued);
-    encode_u64(b, item->org);
+    if (org)
+        encode_u64(b, item->org);
 }
 
 static void put_orders(struct buf *b, const struct message_orders *m)
@@ -123,7 +124,7 @@ static void put_orders(struct buf *b, const struct message_orders *m)
     encode_u64(b, m->seq);
     encode_array(b, m->n);
     for (uint32_t i = 0; i < m->n; i++)
-        put_order(b, &m->items[i]);
+        put_order(b, &m->items[i], m->orgs);
     if (!m->has_directory) {
         encode_nil(b);
         return;
@@ -275,9 +276,10 @@ static void put_body(struct buf *b, const struct message *m)
     }
 }
 
-static bool is_named(const struct message *m)
+static bool is_second(const struct message *m)
 {
-    return (m->kind == MESSAGE_OPEN && m->open.request.n > 0) ||
+    return (m->kind == MESSAGE_ORDERS && m->orders.orgs) ||
+           (m->kind == MESSAGE_OPEN && m->open.request.n > 0) ||
            (m->kind == MESSAGE_CALL && m->call.request.n > 0);
 }
 
@@ -285,7 +287,7 @@ void message_encode(const struct message *m, struct buf *out)
 {
     size_t at = frame_begin(out);
 
-    field_encode_kind(out, is_named(m) ? message_kinds_named : message_kinds,
+    field_encode_kind(out, is_second(m) ? message_kinds_second : message_kinds,
                       m->kind);
     put_body(out, m);
     frame_end(out, at);

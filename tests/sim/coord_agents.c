@@ -104,6 +104,7 @@ static void sweep(struct coord *c)
 static void fill_common(struct coord *c, struct message *m)
 {
     m->kind = MESSAGE_ORDERS;
+    m->orders.orgs = true;
     m->orders.term = c->term;
     m->orders.leader = c->leader;
     m->orders.leading = talk_leads(c->leading, c->settled, coord_ready(c));

@@ -644,14 +644,14 @@ static void ids_go_to_who_reads_them(void **state)
     assert_int_equal(ask(c, 1, &one), ERR_OK);
     COORD_WAIT(&loop, k.got[MESSAGE_CALL] == 1);
     assert_int_equal(k.m.call.request.n, 0);
-    m.result.body = span_text("request-ids"); /* no line */
+    m.result.body = span_text("second-versions"); /* no line */
     say(&k, &m);
     answer(&k, k.m.call.id, ERR_OK);
     COORD_WAIT(&loop, one.calls == 1);
     assert_int_equal(ask(c, 1, &one), ERR_OK);
     COORD_WAIT(&loop, k.got[MESSAGE_CALL] == 2);
     assert_int_equal(k.m.call.request.n, 0);
-    m.result.body = span_text("more\n" MESSAGE_READS_REQUESTS "x\n");
+    m.result.body = span_text("more\n" MESSAGE_SECOND_VERSIONS "x\n");
     say(&k, &m);
     answer(&k, k.m.call.id, ERR_OK);
     COORD_WAIT(&loop, one.calls == 2);
@@ -660,6 +660,7 @@ static void ids_go_to_who_reads_them(void **state)
     assert_true(span_is(k.m.call.request, "of-the-api"));
     beat(&k);
     COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] > 0);
+    assert_true(k.m.orders.orgs);
     assert_int_equal(open_stream(c, &mine, &o), ERR_OK);
     COORD_WAIT(&loop, k.got[MESSAGE_OPEN] == 1);
     assert_true(span_is(k.m.open.request, "of-an-upload"));

@@ -217,6 +217,10 @@ static void test_messages(void **state)
     wire_message(w, MESSAGE_CALL, true);
     w->m.call.request = span_text("check-7.a_b");
     golden_message(&w->m, "call_named");
+    wire_message(w, MESSAGE_ORDERS, true);
+    w->m.orders.orgs = true;
+    w->orders[0].org = 70000;
+    golden_message(&w->m, "orders_orgs");
     free(w);
 }
 

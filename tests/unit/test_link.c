@@ -99,7 +99,7 @@ static void coordinator_frame(struct stream *s, void *user, struct span f)
         assert_true(c->n_seqs < SEEN);
         c->seqs[c->n_seqs++] = m->report.seq;
     } else if (m->kind == MESSAGE_RESULT) {
-        c->reads += span_is(m->result.body, MESSAGE_READS_REQUESTS);
+        c->reads += span_is(m->result.body, MESSAGE_SECOND_VERSIONS);
         c->results += m->result.id != 0;
         c->result = m->result;
     } else if (m->kind == MESSAGE_GOODBYE) {

@@ -100,7 +100,7 @@ static inline void wire_orders(struct wire_message *w)
         .pin = 7, .idx = 11, .want = COPY_DIRECT, .cid = wire_cid(0x70, 1),
         .reserved = 1 << 20, .priority = 2, .n_holders = 2,
         .holders = {9, 4}, .origins = span_text("\x92\xa2/a\xa2/b"),
-        .from = wire_cid(0x55, 2), .queued = true, .org = 70000};
+        .from = wire_cid(0x55, 2), .queued = true};
     w->orders[1] = (struct order_item){
         .pin = 8, .idx = 20, .want = COPY_RELEASED,
         .cid = wire_cid(0x71, 3)};
