@@ -301,3 +301,30 @@ def test_start(tmp_path):
     os.chmod(key, 0o604)
     start_fails(tmp_path, "others may not read the key", tls_cert=cert,
                 tls_key=key)
+
+
+CTL = os.environ.get("PINFOLD_CLUSTER_CTL")
+
+
+@pytest.mark.skipif(not CTL, reason="PINFOLD_CLUSTER_CTL names no "
+                    "ipfs-cluster-ctl")
+def test_the_reference_command_line(world, tmp_path):
+    """It can be told to trust everybody, or trusts what the system does."""
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(300_000))
+
+    def ctl(*words, code=0):
+        done = subprocess.run(
+            [CTL, "--host", f"/dns4/localhost/tcp/{world.c.http}", "--https",
+             *words], text=True, capture_output=True, timeout=60, check=False,
+            env={**clean_env(), "SSL_CERT_FILE": world.ca.cert})
+        assert done.returncode == code, done
+        return done.stdout + done.stderr
+
+    for more in ([], ["--no-check-certificate"]):
+        assert "coordinator-1" in ctl(*more, "id")
+        cid = make_cid(f"by TLS {more}")
+        assert cid in ctl(*more, "pin", "add", cid)
+        assert cid in ctl(*more, "status", cid)
+        assert cid in ctl(*more, "pin", "ls")
+        assert ctl(*more, "add", "-Q", str(file)).startswith(("Qm", "baf"))
