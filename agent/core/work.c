@@ -33,8 +33,7 @@ void work_free(struct work *w)
             i->job = NULL;
             work_item_remove(w, i);
         }
-    for (unsigned k = 0; k < HEAP_KINDS; k++)
-        free(w->heaps[k].items);
+    work_heap_free(w);
     free(w->by_pin);
     free(w->by_cid);
     free(w->busy);

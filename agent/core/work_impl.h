@@ -29,7 +29,8 @@ enum item_state {
 /* Retries have a queue of their own: pins whose content nobody provides come
  * back again and again, and shall not hold up new ones. */
 enum heap_kind {
-    HEAP_FRESH, HEAP_RETRY, HEAP_RELEASE, HEAP_TIMER, HEAP_KINDS, HEAP_NONE
+    HEAP_RELEASE, HEAP_TIMER, HEAP_SINGLE, /* one heap each; of lanes: */
+    HEAP_FRESH = HEAP_SINGLE, HEAP_RETRY, HEAP_KINDS, HEAP_NONE
 };
 
 /* A call under way. */
@@ -52,15 +53,10 @@ struct item {
     struct job *job;
     char *text;              /* of the failure to be reported */
     uint8_t *hints;          /* holders and update source, packed */
-    uint64_t pin, idx, reserved, size;
-    union {
-        uint64_t due_ms;     /* WAITING */
-        uint64_t turn;       /* until its call, while turn_of is not 0 */
-    };
+    uint64_t pin, idx, reserved, size, due_ms;
     uint32_t attempts, heap_at, org;
     uint8_t state, heap, want, priority;
     uint8_t seen, pending, code, cuts;
-    uint8_t turn_of;         /* 1 + the queue of its turn */
     bool adopted : 1;
     bool held : 1;           /* the daemon has it, as far as is known */
     bool named : 1;          /* by the full orders that are coming in */
@@ -72,19 +68,24 @@ struct item {
     uint8_t cid[];
 };
 
-/* Organisations take turns: in each queue, a priority's first attempts or its
- * retries, each has every k-th place while k of them wait, in the order of
- * its own pins. Start-time fair queueing of equal costs: Goyal, Vin, Cheng,
- * SIGCOMM 1996. Numbers that share a lane share its turns. */
-enum { WORK_LANES = 256, WORK_PRIORITIES = 3 };
-struct turns {
-    uint64_t now;             /* of the last call that began */
-    uint64_t last[WORK_LANES];
-};
-
 struct heap {
     struct item **items;
     uint32_t n, size;
+};
+
+/* Organisations take turns: in each queue, a priority's first attempts or its
+ * retries, each has every k-th place while k of them wait, in the order of
+ * its own pins. Start-time fair queueing of equal costs: Goyal, Vin, Cheng,
+ * SIGCOMM 1996. A turn is the lane's, not a pin's, so what is called off while
+ * it waits costs none. Numbers that share a lane share its turns. */
+enum { WORK_LANES = 256, WORK_PRIORITIES = 3 };
+struct queue {
+    uint64_t now;             /* turn of the last call that began */
+    uint64_t n;
+    struct lane {
+        struct heap heap;
+        uint64_t turn;        /* of its next call, 0 none yet */
+    } lanes[WORK_LANES];
 };
 
 struct work {
@@ -93,8 +94,8 @@ struct work {
     struct prng random;
     struct item **by_pin, **by_cid;
     uint64_t n_items, n_buckets; /* a power of two */
-    struct heap heaps[HEAP_KINDS];
-    struct turns turns[2 * WORK_PRIORITIES];
+    struct heap heaps[HEAP_SINGLE];
+    struct queue queues[2 * WORK_PRIORITIES]; /* fresh, then retries */
     struct item **busy;          /* 2 × concurrent_pins slots */
     uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
     struct item *report_first, *report_last;
@@ -125,9 +126,11 @@ void work_item_want(struct work *w, struct item *i, enum copy_want want);
 void work_item_held(struct work *w, struct item *i, bool held,
                     uint64_t size);
 void work_heap_add(struct work *w, struct item *i, enum heap_kind k);
-void work_turn_over(struct work *w, struct item *i); /* its call begins */
 void work_heap_remove(struct work *w, struct item *i); /* if it is in one */
+void work_heap_take(struct work *w, struct item *i); /* … as its call begins */
 struct item *work_heap_first(const struct work *w, enum heap_kind k);
+uint64_t work_heap_count(const struct work *w); /* in all */
+void work_heap_free(struct work *w);
 
 /* work_run.c */
 void work_ready(struct work *w, struct item *i); /* from any resting state */

@@ -227,9 +227,24 @@ void work_item_held(struct work *w, struct item *i, bool held,
 
 /* --- heaps --- */
 
-static unsigned rank(const struct item *i)
+static struct queue *queue_of(struct work *w, const struct item *i,
+                              enum heap_kind k)
 {
-    return i->priority == 1 ? 0 : i->priority == 0 ? 1 : 2;
+    unsigned rank = i->priority == 1 ? 0 : i->priority == 0 ? 1 : 2;
+
+    return &w->queues[rank + (k == HEAP_RETRY ? WORK_PRIORITIES : 0)];
+}
+
+static struct lane *lane_of(struct queue *q, const struct item *i)
+{
+    return &q->lanes[i->org % WORK_LANES];
+}
+
+static struct heap *heap_of(struct work *w, const struct item *i,
+                            enum heap_kind k)
+{
+    return k < HEAP_SINGLE ? &w->heaps[k]
+                           : &lane_of(queue_of(w, i, k), i)->heap;
 }
 
 static bool before(enum heap_kind k, const struct item *a,
@@ -238,10 +253,6 @@ static bool before(enum heap_kind k, const struct item *a,
     if (k == HEAP_TIMER)
         return a->due_ms != b->due_ms ? a->due_ms < b->due_ms
                                       : a->pin < b->pin;
-    if (k != HEAP_RELEASE && rank(a) != rank(b))
-        return rank(a) < rank(b);
-    if (k != HEAP_RELEASE && a->turn != b->turn)
-        return a->turn < b->turn;
     return a->idx != b->idx ? a->idx < b->idx : a->pin < b->pin;
 }
 
@@ -282,34 +293,19 @@ static void sift_down(struct heap *h, enum heap_kind k, struct item *i)
     put(h, at, i);
 }
 
-/* It keeps a turn that it had in the same queue. */
-static void take_turn(struct work *w, struct item *i, enum heap_kind k)
-{
-    unsigned q = rank(i) + (k == HEAP_RETRY ? WORK_PRIORITIES : 0);
-    struct turns *t = &w->turns[q];
-    uint64_t *last = &t->last[i->org % WORK_LANES];
-
-    if (i->turn_of == q + 1)
-        return;
-    *last = (*last > t->now ? *last : t->now) + 1;
-    i->turn = *last;
-    i->turn_of = (uint8_t)(q + 1);
-}
-
-void work_turn_over(struct work *w, struct item *i)
-{
-    if (i->turn_of != 0 && w->turns[i->turn_of - 1].now < i->turn)
-        w->turns[i->turn_of - 1].now = i->turn;
-    i->turn_of = 0;
-}
-
 void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
 {
-    struct heap *h = &w->heaps[k];
+    struct heap *h = heap_of(w, i, k);
 
     assert(i->heap == HEAP_NONE && k < HEAP_KINDS);
-    if (k == HEAP_FRESH || k == HEAP_RETRY)
-        take_turn(w, i, k);
+    if (k >= HEAP_SINGLE) {
+        struct queue *q = queue_of(w, i, k);
+        struct lane *l = lane_of(q, i);
+
+        q->n++;
+        if (l->turn == 0)
+            l->turn = q->now + 1;
+    }
     if (h->n == h->size) {
         h->size = h->size == 0 ? 64 : h->size * 2;
         h->items = mem_grow(h->items, h->size, sizeof(*h->items));
@@ -327,7 +323,9 @@ void work_heap_remove(struct work *w, struct item *i)
 
     if (k == HEAP_NONE)
         return;
-    h = &w->heaps[k];
+    if (k >= HEAP_SINGLE)
+        queue_of(w, i, k)->n--;
+    h = heap_of(w, i, k);
     assert(h->items[i->heap_at] == i);
     last = h->items[--h->n];
     i->heap = HEAP_NONE;
@@ -338,7 +336,67 @@ void work_heap_remove(struct work *w, struct item *i)
     sift_down(h, k, last);
 }
 
+void work_heap_take(struct work *w, struct item *i)
+{
+    enum heap_kind k = (enum heap_kind)i->heap;
+    struct queue *q;
+    struct lane *l;
+
+    work_heap_remove(w, i);
+    if (k < HEAP_SINGLE || k == HEAP_NONE)
+        return;
+    q = queue_of(w, i, k);
+    l = lane_of(q, i);
+    if (l->turn > q->now)
+        q->now = l->turn;
+    l->turn = l->heap.n == 0 ? 0 : q->now + 1;
+}
+
+/* Whose turn it is; of several the oldest order's. */
+static struct item *first_of(const struct queue *q)
+{
+    const struct lane *best = NULL;
+
+    for (unsigned k = 0; k < WORK_LANES && q->n > 0; k++) {
+        const struct lane *l = &q->lanes[k];
+
+        if (l->heap.n > 0 &&
+            (best == NULL || l->turn < best->turn ||
+             (l->turn == best->turn &&
+              before(HEAP_FRESH, l->heap.items[0], best->heap.items[0]))))
+            best = l;
+    }
+    return best == NULL ? NULL : best->heap.items[0];
+}
+
 struct item *work_heap_first(const struct work *w, enum heap_kind k)
 {
-    return w->heaps[k].n == 0 ? NULL : w->heaps[k].items[0];
+    const struct queue *q = &w->queues[k == HEAP_RETRY ? WORK_PRIORITIES : 0];
+
+    if (k < HEAP_SINGLE)
+        return w->heaps[k].n == 0 ? NULL : w->heaps[k].items[0];
+    for (unsigned rank = 0; rank < WORK_PRIORITIES; rank++)
+        if (q[rank].n > 0)
+            return first_of(&q[rank]);
+    return NULL;
+}
+
+uint64_t work_heap_count(const struct work *w)
+{
+    uint64_t n = 0;
+
+    for (unsigned k = 0; k < HEAP_SINGLE; k++)
+        n += w->heaps[k].n;
+    for (unsigned k = 0; k < 2 * WORK_PRIORITIES; k++)
+        n += w->queues[k].n;
+    return n;
+}
+
+void work_heap_free(struct work *w)
+{
+    for (unsigned k = 0; k < HEAP_SINGLE; k++)
+        free(w->heaps[k].items);
+    for (unsigned k = 0; k < 2 * WORK_PRIORITIES; k++)
+        for (unsigned l = 0; l < WORK_LANES; l++)
+            free(w->queues[k].lanes[l].heap.items);
 }

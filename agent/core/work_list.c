@@ -70,9 +70,7 @@ void work_stats(const struct work *w, struct work_stats *out)
     out->items = w->n_items;
     out->wanted = w->wanted;
     out->wanted_xor = w->wanted_xor;
-    out->queue = w->blocked;
-    for (unsigned k = 0; k < HEAP_KINDS; k++)
-        out->queue += w->heaps[k].n;
+    out->queue = w->blocked + work_heap_count(w);
     out->orphans = w->orphans;
     out->busy = w->n_busy;
     out->held_bytes = w->held_bytes;

@@ -42,7 +42,6 @@ static void wait_for(struct work *w, struct item *i, uint64_t ms)
 {
     work_heap_remove(w, i);
     i->state = ITEM_WAITING;
-    i->turn_of = 0;
     i->due_ms = w->now_ms + ms;
     work_heap_add(w, i, HEAP_TIMER);
 }
@@ -66,7 +65,6 @@ static void settle(struct work *w, struct item *i, enum report_state s)
     work_update_over(w, i);
     work_heap_remove(w, i);
     i->state = ITEM_SETTLED;
-    i->turn_of = 0;
     i->attempts = 0;
     i->cuts = 0;
     work_report_set(w, i, s);
@@ -94,8 +92,7 @@ static void begin_call(struct work *w, struct item *i)
     struct job *j = mem_alloc(sizeof(*j));
 
     assert(i->job == NULL && w->n_busy < 2 * w->limits.concurrent_pins);
-    work_heap_remove(w, i);
-    work_turn_over(w, i);
+    work_heap_take(w, i);
     j->want = (enum copy_want)i->want;
     j->retry = i->attempts > 0;
     j->slot = w->n_busy;

@@ -236,6 +236,55 @@ static void test_organisations_take_turns(void **state)
     world_free(w);
 }
 
+/* What was called off before its call has cost no turn. */
+static void test_what_is_called_off_costs_no_turn(void **state)
+{
+    static const uint64_t pins[] = {2, 100, 200, 3, 150};
+    struct world *w = world_of_calls(1);
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= 20; pin++)
+        order_of(w, 1, pin, 0);
+    for (uint64_t pin = 100; pin <= 150; pin++)
+        order_of(w, 2, pin, 0);
+    for (uint64_t pin = 101; pin < 150; pin++)
+        world_order(w, pin, (unsigned)pin, COPY_RELEASED);
+    for (uint64_t pin = 200; pin <= 210; pin++)
+        order_of(w, 3, pin, 0);
+    for (uint64_t pin = 200; pin <= 210; pin++) /* later, and one not */
+        order_of(w, 3, pin, 2);
+    order_of(w, 3, 200, 0);
+    for (unsigned k = 0; k < sizeof pins / sizeof pins[0];) {
+        uint64_t pin = next_begun(w);
+
+        if (w->wishes[w->n_wishes - 1].item.want != COPY_RELEASED)
+            assert_int_equal(pin, pins[k++]);
+    }
+    world_free(w);
+}
+
+/* Nor does it lose its place to what its organisation ordered later. */
+static void test_what_the_daemon_cut_is_its_first_again(void **state)
+{
+    static const uint64_t pins[] = {1, 101, 2, 3};
+    struct world *w = world_of_calls(1);
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= 20; pin++)
+        order_of(w, 1, pin, 0);
+    order_of(w, 2, 101, 0);
+    assert_true(world_answer(w)); /* 1 pins now */
+    work_daemon(w->work, false, w->now);
+    w->n_wishes = 0;
+    w->held[1].calling = false;
+    work_daemon(w->work, true, w->now);
+    w->looks = 0;
+    work_tick(w->work, w->now);
+    assert_int_equal(w->wishes[0].item.pin, pins[0]);
+    expect_begun(w, pins + 1, 3);
+    world_free(w);
+}
+
 static void test_retries_take_turns(void **state)
 {
     struct world *w = world_of_calls(2);
@@ -576,6 +625,8 @@ int main(void)
         cmocka_unit_test(test_a_call_cut_off_is_made_again),
         cmocka_unit_test(test_limits_and_order_of_work),
         cmocka_unit_test(test_organisations_take_turns),
+        cmocka_unit_test(test_what_is_called_off_costs_no_turn),
+        cmocka_unit_test(test_what_the_daemon_cut_is_its_first_again),
         cmocka_unit_test(test_retries_take_turns),
         cmocka_unit_test(test_retries_leave_room_for_new_ones),
         cmocka_unit_test(test_a_larger_reservation_is_asked_for),
