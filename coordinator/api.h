@@ -262,8 +262,11 @@ void api_node_cordon(struct api_call *c, const struct http_head *h);
 void api_node_uncordon(struct api_call *c, const struct http_head *h);
 void api_node_maintain(struct api_call *c, const struct http_head *h);
 void api_node_maintained(struct api_call *c, const struct http_head *h);
+void api_node_owner(struct api_call *c, const struct http_head *h);
 void api_node_drain(struct api_call *c, const struct http_head *h);
 void api_node_remove(struct api_call *c, const struct http_head *h);
+/* By name or number; NULL: none. */
+const struct org *api_org_find(const struct view *v, const char *text);
 void api_orgs(struct api_call *c, const struct http_head *h);
 void api_org(struct api_call *c, const struct http_head *h);
 void api_org_make(struct api_call *c, const struct http_head *h);

@@ -39,14 +39,17 @@ static bool multipart(const struct http_str *type)
     return at[n] != '"' && n > 0 && n <= 70;
 }
 
-static bool allows(const struct upload *u, const struct view_node *n)
+static bool allows(const struct api_call *c, const struct upload *u,
+                   const struct view_node *n)
 {
-    return policy_judge(&u->options.doc.policy, &n->row) == POLICY_ALLOWS;
+    return policy_judge(&u->options.doc.policy, c->org, &n->row) ==
+           POLICY_ALLOWS;
 }
 
 /* The first connected node that the user named, else the home agent for
- * local=true, else the core loop chooses; of those that the policy allows:
- * what was uploaded to another one would stay there for a while. */
+ * local=true, else the core loop chooses; of those that the policy, and their
+ * owners, allow: what was uploaded to another one would stay there for a
+ * while. */
 static uint32_t choose(const struct api_call *c, const struct upload *u)
 {
     const struct view_node *home;
@@ -56,15 +59,15 @@ static uint32_t choose(const struct api_call *c, const struct upload *u)
             view_node_by_peer(c->view, &u->options.doc.allocations[i]);
 
         if (n != NULL && n->connected && n->daemon == DAEMON_UP &&
-            allows(u, n))
+            allows(c, u, n))
             return n->row.id;
     }
     home = u->parameters.local ? view_node(c->view, c->view->home) : NULL;
-    if (home != NULL && allows(u, home))
+    if (home != NULL && allows(c, u, home))
         return home->row.id;
-    return policy_is_empty(&u->options.doc.policy)
-               ? (u->parameters.local ? c->view->home : 0)
-               : api_policy_upload(c->view, &u->options.doc.policy);
+    return api_policy_restricts(c->view, &u->options.doc.policy, c->org)
+               ? api_policy_upload(c->view, &u->options.doc.policy, c->org)
+               : (u->parameters.local ? c->view->home : 0);
 }
 
 static bool prepare(struct api_call *c, struct upload *u)
@@ -114,10 +117,18 @@ static void go(struct api_call *c, struct upload *u,
                const struct http_str *type)
 {
     u->node = choose(c, u);
-    if (u->node == 0 && !policy_is_empty(&u->options.doc.policy)) {
+    if (u->node == 0 &&
+        api_policy_restricts(c->view, &u->options.doc.policy, c->org)) {
+        const struct policy *p = &u->options.doc.policy;
+        const char *which = p->place == PLACE_OWN
+                                ? "of the organisation's own"
+                            : policy_is_empty(p)
+                                ? "that the organisation may use"
+                                : "that the policy allows";
+
         upload_discard(u);
-        api_error(c, 500, "not enough peers: no node that the policy allows "
-                  "takes uploads");
+        api_error(c, 500, "not enough peers: no node %s takes uploads",
+                  which);
         return;
     }
     buf_add(&u->content_type, type->p, type->n);
@@ -162,7 +173,8 @@ static bool prefers_home(const struct api_call *c)
 {
     const struct view_node *n = view_node(c->view, c->view->home);
 
-    return n != NULL && n->row.admin == ADMIN_ACTIVE && !n->row.full;
+    return n != NULL && n->row.admin == ADMIN_ACTIVE && !n->row.full &&
+           node_takes(&n->row, c->org);
 }
 
 /* A parameter that means something else to options of pins. */

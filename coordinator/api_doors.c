@@ -47,6 +47,7 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/nodes/{}/drain", api_node_drain, OPERATOR},
     {"POST", "/api/v1/nodes/{}/maintenance", api_node_maintain, OPERATOR},
     {"DELETE", "/api/v1/nodes/{}/maintenance", api_node_maintained, OPERATOR},
+    {"POST", "/api/v1/nodes/{}/owner", api_node_owner, OPERATOR},
     {"GET", "/api/v1/nodes/{}/orphans", api_orphans, OPERATOR},
     {"POST", "/api/v1/nodes/{}/verify", api_verify_node, OPERATOR},
     {"GET", "/api/v1/orgs", api_orgs, API_READY},

@@ -25,6 +25,7 @@ enum { EXPLAINS_MAX = 16, NAMES_SHOWN = 8 };
 
 struct explain {
     struct api *api;
+    const struct view *view;
     struct cid cid;
     enum cid_form form;
     bool found;
@@ -115,6 +116,14 @@ static const char *pin_todo(const struct pin *p, uint32_t wanted)
                                                      : "below_maximum";
 }
 
+static bool any_closed(const struct step_explanation *x)
+{
+    for (uint32_t i = 0; i < x->n_nodes; i++)
+        if (x->rows[i].closed)
+            return true;
+    return false;
+}
+
 static void write_replication(struct explain *e)
 {
     const struct pin *p = &e->x.pin;
@@ -132,8 +141,9 @@ static void write_replication(struct explain *e)
     else if (pin_everywhere(p))
         buf_text(&e->text, "on every node that can take it; at least one");
     else if (e->x.minimum < p->rmin)
-        buf_printf(&e->text, "the default minimum, while only %u nodes have "
-                   "joined", e->x.joined);
+        buf_printf(&e->text, "the default minimum, while only %u nodes%s "
+                   "have joined", e->x.joined,
+                   any_closed(&e->x) ? " that its organisation may use" : "");
     json_kv_text(w, "text", buf_cstr(&e->text));
     json_object_end(w);
 }
@@ -145,13 +155,15 @@ static void write_policy(struct explain *e, uint32_t org,
 {
     struct json_writer *w = &e->w;
     struct rules_demand d = {.org = org, .bound = true};
+    const struct org *o = view_org(e->view, org);
     struct rules_cover c;
-    char missing[160];
+    char missing[192];
 
     if (!claims_policy(&e->x.pin, org, &d.policy))
         return;
     rules_cover(&d, copies, n, &c);
-    rules_missing(&d, &c, all, e->x.n_nodes, missing, sizeof missing);
+    rules_missing(&d, &c, o != NULL ? o->name : "", all, e->x.n_nodes,
+                  missing, sizeof missing);
     json_object(w);
     json_kv_u64(w, "org", org);
     api_policy_members(w, &d.policy);
@@ -317,12 +329,14 @@ static void write_copies(struct explain *e)
 static void write_node(struct explain *e, uint32_t i)
 {
     const struct plan_judgement *j = &e->nodes[i];
+    const struct org *o = view_org(e->view, e->x.rows[i].org);
     struct json_writer *w = &e->w;
 
     json_object(w);
     json_kv_u64(w, "id", e->x.rows[i].id);
     json_kv_text(w, "name", e->x.rows[i].name);
     json_kv_text(w, "state", node_word_text(e->x.words[i]));
+    json_kv_text(w, "owner", o != NULL ? o->name : "");
     json_kv_text(w, "verdict", plan_verdict_word(j->verdict));
     json_kv_text(w, "text", plan_verdict_text(j->verdict));
     if (j->rank > 0) {
@@ -517,6 +531,7 @@ static void write_answer(struct api_call *c, struct store_reader *r)
     struct explain *e = c->state;
 
     (void)r;
+    e->view = c->view;
     json_init(&e->w, &e->out);
     json_object(&e->w);
     write_coordinator(e, c->view);

@@ -129,6 +129,20 @@ static void beats(struct buf *b, const struct view *v)
                 v->nodes[i].beat_wall_ms);
 }
 
+static void owners(struct buf *b, const struct view *v)
+{
+    metrics_family(b, "pinfold_node_shared", METRICS_GAUGE,
+                   "whether it takes what others than its owner claim");
+    for (uint32_t i = 0; i < v->n_nodes; i++) {
+        const struct view_node *n = &v->nodes[i];
+        const struct org *o = view_org(v, n->row.org);
+        const struct metrics_label labels[] = {
+            {"node", n->row.name}, {"org", o != NULL ? o->name : ""}};
+
+        metrics_sample(b, "pinfold_node_shared", labels, 2, !n->row.closed);
+    }
+}
+
 static void drains(struct buf *b, const struct view *v)
 {
     static const char name[] = "pinfold_node_drain_copies";
@@ -161,6 +175,7 @@ void api_metrics_nodes(struct buf *b, const struct view *v)
                 f->value(&v->nodes[i]));
     }
     states(b, v);
+    owners(b, v);
     beats(b, v);
     drains(b, v);
 }
@@ -221,14 +236,6 @@ static void limits(struct buf *b, const struct view *v)
     }
 }
 
-static const char *org_name(const struct view *v, uint32_t id)
-{
-    for (uint32_t i = 0; i < v->n_orgs; i++)
-        if (v->orgs[i].id == id)
-            return v->orgs[i].name;
-    return NULL; /* removed since the walk */
-}
-
 static void elastic(struct buf *b, const struct view *v)
 {
     static const char bytes[] = "pinfold_elastic_bytes";
@@ -239,10 +246,11 @@ static void elastic(struct buf *b, const struct view *v)
                    "held and paid, one copy of each candidate");
     for (uint32_t i = 0; i < v->n_elastic; i++) {
         const struct step_elastic *e = &v->elastic[i];
-        struct metrics_label labels[] = {{"org", org_name(v, e->org)},
+        const struct org *o = view_org(v, e->org);
+        struct metrics_label labels[] = {{"org", o != NULL ? o->name : ""},
                                          {"state", "held"}};
 
-        if (labels[0].value == NULL)
+        if (o == NULL) /* removed since the walk */
             continue;
         metrics_sample(b, bytes, labels, 2, e->held_bytes);
         labels[1].value = "candidate";

@@ -1,10 +1,12 @@
 /* What an operator does to a node: POST /api/v1/nodes/{node}/cordon, uncordon,
- * drain and maintenance?for=MS, DELETE …/maintenance, and of the node itself
- * [?force=true]. The node is a name, a peer ID or a number. Each answers once
- * the state has it; what follows from it (copies that move) is the control
- * loop's, and /api/v1/status shows it.
+ * drain, maintenance?for=MS and owner?[org=ORG][&shared=true|false], DELETE
+ * …/maintenance, and of the node itself [?force=true]. The node is a name, a
+ * peer ID or a number. Each answers once the state has it; what follows from it
+ * (copies that move) is the control loop's, and /api/v1/status shows it.
  */
 #include "coordinator/api.h"
+
+#include "coordinator/api_options.h"
 
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -38,9 +40,18 @@ const struct view_node *api_node_arg(struct api_call *c)
 struct act {
     uint32_t node;
     enum node_admin admin; /* what it is now */
-    bool maintains;
+    bool maintains, owns;
     uint64_t for_ms;       /* its maintenance, from now on */
+    uint32_t owner;        /* as are these */
+    bool shared;
 };
+
+static const char *name_of(const struct view *v, uint32_t org)
+{
+    const struct org *o = view_org(v, org);
+
+    return o != NULL ? o->name : "";
+}
 
 static void answer(struct api_call *c, struct replica_result *r)
 {
@@ -65,6 +76,10 @@ static void answer(struct api_call *c, struct replica_result *r)
     json_kv_u64(&w, "copies", n->row.copies);
     if (a->maintains)
         json_kv_u64(&w, "maintenance_ms", a->for_ms);
+    if (a->owns) {
+        json_kv_text(&w, "owner", name_of(c->view, a->owner));
+        json_kv_bool(&w, "shared", a->shared);
+    }
     json_object_end(&w);
     buf_byte(&out, '\n');
     api_json(c, 200, &out);
@@ -173,4 +188,47 @@ void api_node_maintained(struct api_call *c, const struct http_head *h)
     (void)h;
     if (n != NULL)
         maintain(c, n, 0);
+}
+
+/* What is named, into k; false: answered. */
+static bool read_owner(struct api_call *c, struct command_node_owner *k)
+{
+    const char *org = api_param(c, "org"), *shared = api_param(c, "shared");
+    const struct org *o = org != NULL ? api_org_find(c->view, org) : NULL;
+    bool share;
+
+    if (org == NULL && shared == NULL)
+        api_error(c, 400, "say org, or shared, or both");
+    else if (org != NULL && o == NULL)
+        api_error(c, 404, "no organisation has this name or number");
+    else if (!api_bool_parse(shared, false, &share))
+        api_error(c, 400, "shared: '%.64s' is neither true nor false",
+                  shared);
+    else {
+        k->owner = o != NULL ? o->id : NODE_OWNER_KEEP;
+        k->closed = shared != NULL ? !share : NODE_STATE_KEEP;
+        return true;
+    }
+    return false;
+}
+
+void api_node_owner(struct api_call *c, const struct http_head *h)
+{
+    const struct view_node *n = api_node_arg(c);
+    struct command_node_owner put;
+    struct command *k;
+    struct act *a;
+
+    (void)h;
+    if (n == NULL || !read_owner(c, &put))
+        return;
+    put.node = n->row.id;
+    k = api_command(c, COMMAND_NODE_OWNER);
+    k->node_owner = put;
+    act(c, k, n->row.id, n->row.admin);
+    a = c->state;
+    a->owns = true;
+    a->owner = put.owner != NODE_OWNER_KEEP ? put.owner : n->row.org;
+    a->shared = put.closed != NODE_STATE_KEEP ? put.closed == 0
+                                              : !n->row.closed;
 }

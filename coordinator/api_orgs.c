@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct org *org_of(const struct view *v, const char *text)
+const struct org *api_org_find(const struct view *v, const char *text)
 {
     struct json_value number = {JSON_NUMBER, text, strlen(text)};
     uint64_t id;
@@ -38,7 +38,7 @@ static const struct org *org_of(const struct view *v, const char *text)
 
 static const struct org *org_arg(struct api_call *c)
 {
-    const struct org *o = org_of(c->view, c->args[0]);
+    const struct org *o = api_org_find(c->view, c->args[0]);
 
     if (o == NULL || (c->org != ORG_DEFAULT && o->id != c->org)) {
         api_error(c, 404, "no organisation has this name or number");

@@ -60,6 +60,17 @@ static enum err spread(const struct api_call *c, int32_t rmin,
     return ERR_OK;
 }
 
+static enum err place_on(const struct api_call *c, struct policy *out,
+                         struct err_text *why)
+{
+    const char *text = api_param(c, "pinfold-place-on");
+
+    if (text == NULL || policy_place_parse(text, &out->place))
+        return ERR_OK;
+    return err_set(why, ERR_INVALID, "parameter pinfold-place-on invalid: "
+                   "\"%.32s\" is none of own, shared, any", text);
+}
+
 enum err api_policy_parse(const struct api_call *c, int32_t rmin,
                           int32_t rmax, struct policy *out,
                           struct err_text *why)
@@ -76,6 +87,8 @@ enum err api_policy_parse(const struct api_call *c, int32_t rmin,
         e = list(c, "pinfold-tag-denied", &out->must_not, why);
     if (e == ERR_OK)
         e = spread(c, rmin, out, why);
+    if (e == ERR_OK)
+        e = place_on(c, out, why);
     if (e == ERR_OK)
         e = policy_check_names(out, why);
     if (e != ERR_OK)
@@ -110,6 +123,7 @@ void api_policy_members(struct json_writer *w, const struct policy *p)
     json_kv_text(w, "spread", policy_spread_text(p->spread));
     json_kv_u64(w, "min_domains", p->min_domains);
     json_kv_bool(w, "soft_spread", p->soft);
+    json_kv_text(w, "place_on", policy_place_text(p->place));
     policy_text(p, &text);
     json_kv_text(w, "text", buf_cstr(&text));
     buf_free(&text);
@@ -127,7 +141,17 @@ void api_kv_policy(struct json_writer *w, const struct policy *p)
 
 /* --- uploads ------------------------------------------------------------ */
 
-uint32_t api_policy_upload(const struct view *v, const struct policy *p)
+bool api_policy_restricts(const struct view *v, const struct policy *p,
+                          uint32_t org)
+{
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        if (!node_takes(&v->nodes[i].row, org))
+            return true;
+    return !policy_is_empty(p);
+}
+
+uint32_t api_policy_upload(const struct view *v, const struct policy *p,
+                           uint32_t org)
 {
     const struct view_node *best = NULL;
 
@@ -135,7 +159,7 @@ uint32_t api_policy_upload(const struct view *v, const struct policy *p)
         const struct view_node *n = &v->nodes[i];
         if (n->word == NODE_READY && n->connected &&
             n->daemon == DAEMON_UP &&
-            policy_judge(p, &n->row) == POLICY_ALLOWS &&
+            policy_judge(p, org, &n->row) == POLICY_ALLOWS &&
             (best == NULL || n->free_bytes > best->free_bytes))
             best = n;
     }

@@ -19,8 +19,12 @@ void api_kv_policy(struct json_writer *w, const struct policy *p);
 /* The same without its key: members of an object that is open. */
 void api_policy_members(struct json_writer *w, const struct policy *p);
 
-/* A node that could take an upload under that policy: connected, its daemon
- * up, with the most free bytes; 0: none. */
-uint32_t api_policy_upload(const struct view *v, const struct policy *p);
+/* A node that could take an upload of that organisation under that policy:
+ * connected, its daemon up, with the most free bytes; 0: none. */
+uint32_t api_policy_upload(const struct view *v, const struct policy *p,
+                           uint32_t org);
+/* Whether not every node may take it. */
+bool api_policy_restricts(const struct view *v, const struct policy *p,
+                          uint32_t org);
 
 #endif

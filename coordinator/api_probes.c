@@ -151,16 +151,30 @@ static void status_verify(struct json_writer *w, const struct view *v,
     json_object_end(w);
 }
 
-static void status_node(struct json_writer *w, const struct view *v,
+/* Names of other organisations are the default one's to see. */
+static void status_owner(struct json_writer *w, const struct api_call *c,
+                         const struct node *n)
+{
+    const struct org *o = view_org(c->view, n->org);
+
+    json_kv_u64(w, "org", n->org);
+    if (o != NULL && (c->org == ORG_DEFAULT || c->org == n->org))
+        json_kv_text(w, "owner", o->name);
+    json_kv_bool(w, "shared", !n->closed);
+}
+
+static void status_node(struct json_writer *w, const struct api_call *c,
                         const struct view_node *n)
 {
+    const struct view *v = c->view;
+
     json_object(w);
     json_kv_u64(w, "id", n->row.id);
     json_kv_text(w, "name", n->row.name);
     json_kv_text(w, "peer", n->peer_text);
     json_kv_text(w, "state", node_word_text(n->word));
     json_kv_text(w, "admin", node_admin_text(n->row.admin));
-    json_kv_u64(w, "org", n->row.org);
+    status_owner(w, c, &n->row);
     json_key(w, "labels");
     json_object(w);
     for (uint32_t i = 0; i < n->row.n_labels; i++)
@@ -176,7 +190,7 @@ static void status_node(struct json_writer *w, const struct view *v,
     json_kv_u64(w, "repo_size", n->repo_size);
     json_kv_u64(w, "storage_max", n->storage_max);
     json_kv_u64(w, "copies", n->row.copies);
-    if (n->row.admin == ADMIN_DRAINING) {
+    if (n->row.admin == ADMIN_DRAINING || n->row.closed) {
         json_kv_u64(w, "moving", n->moving);
         json_kv_u64(w, "stuck", n->stuck);
     }
@@ -300,7 +314,7 @@ void api_status(struct api_call *c, const struct http_head *h)
     json_key(&w, "nodes");
     json_array(&w);
     for (uint32_t i = 0; i < v->n_nodes; i++)
-        status_node(&w, v, &v->nodes[i]);
+        status_node(&w, c, &v->nodes[i]);
     json_array_end(&w);
     json_object_end(&w);
     buf_byte(&b, '\n');

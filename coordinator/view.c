@@ -310,6 +310,14 @@ const struct view_node *view_node(const struct view *v, uint32_t id)
                                                           : NULL;
 }
 
+const struct org *view_org(const struct view *v, uint32_t id)
+{
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        if (v->orgs[i].id == id)
+            return &v->orgs[i];
+    return NULL;
+}
+
 const struct view_node *view_node_by_peer(const struct view *v,
                                           const struct peerid *p)
 {

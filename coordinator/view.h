@@ -110,6 +110,8 @@ const struct view *view_get(void);
 void view_put(const struct view *v);
 void view_drop(void); /* at exit: the newest one */
 const struct view_node *view_node(const struct view *v, uint32_t id);
+/* NULL: it was removed. */
+const struct org *view_org(const struct view *v, uint32_t id);
 const struct view_node *view_node_by_peer(const struct view *v,
                                           const struct peerid *p);
 

@@ -171,6 +171,8 @@ static enum err put_policy(struct ctl *c, struct target *t,
     put_list(c, t, "not-region", "pinfold-region-denied");
     put_list(c, t, "tag", "pinfold-tag");
     put_list(c, t, "not-tag", "pinfold-tag-denied");
+    if (cli_text(k, "place-on") != NULL)
+        target_param(t, "pinfold-place-on", cli_text(k, "place-on"));
     if (spread != NULL)
         target_param(t, "pinfold-spread", spread);
     if (cli_is(k, "min-domains"))

@@ -1,6 +1,6 @@
-/* node cordon, uncordon, drain, maintenance, remove. What is asked for is in
- * the state when they return; with --wait a drain is followed until the node
- * is empty.
+/* node cordon, uncordon, drain, maintenance, owner, remove. What is asked for
+ * is in the state when they return; with --wait a drain is followed until the
+ * node is empty.
  */
 #include "ctl/commands.h"
 
@@ -15,14 +15,18 @@
 
 struct answer {
     char name[LIMIT_NODE_NAME + 1], peer[LIMIT_PEER_ID_TEXT], admin[16];
+    char owner[LIMIT_ORG_NAME + 1]; /* "": it was not asked for … */
     uint64_t copies;
-    bool changed;
+    bool changed, shared;           /* … as this */
 };
 
 static enum err read_answer(const struct json_value *v, struct answer *a,
                             struct err_text *why)
 {
     memset(a, 0, sizeof *a);
+    if (v->type == JSON_OBJECT &&
+        json_get_string(v, "owner", a->owner, sizeof a->owner))
+        (void)json_get_bool(v, "shared", &a->shared);
     if (v->type == JSON_OBJECT &&
         json_get_string(v, "name", a->name, sizeof a->name) &&
         json_get_string(v, "peer", a->peer, sizeof a->peer) &&
@@ -55,7 +59,8 @@ static enum err send(struct ctl *c, const char *method, struct target *t,
     if (e == ERR_OK && c->json)
         print_list_item(list, &v);
     else if (e == ERR_OK)
-        printf("%s: %s%s", a->name, a->changed ? "" : "already ", a->admin);
+        printf("%s: %s%s", a->name, a->changed ? "" : "already ",
+               a->owner[0] != '\0' ? "" : a->admin);
     buf_free(&body);
     target_close(t);
     return e;
@@ -155,6 +160,37 @@ enum err cmd_node_maintenance(struct ctl *c, struct err_text *why)
     if (end == (cli_text(&c->cli, "for") != NULL))
         return err_set(why, ERR_USAGE, "say either --for D or --end");
     return each(c, maintain, why);
+}
+
+static enum err owner(struct ctl *c, const char *node,
+                      struct print_list *list, struct err_text *why)
+{
+    const char *org = cli_text(&c->cli, "to");
+    const char *share = cli_text(&c->cli, "share");
+    struct target t;
+    struct answer a;
+    enum err e;
+
+    target_of(&t, node, "owner");
+    if (org != NULL)
+        target_param(&t, "org", org);
+    if (share != NULL)
+        target_param(&t, "shared",
+                     strcmp(share, "yes") == 0 ? "true" : "false");
+    e = send(c, "POST", &t, list, &a, why);
+    if (e == ERR_OK && !c->json)
+        printf("of %s, %s\n", a.owner,
+               a.shared ? "shared with others" : "for nobody else");
+    return e;
+}
+
+enum err cmd_node_owner(struct ctl *c, struct err_text *why)
+{
+    if (cli_text(&c->cli, "to") == NULL &&
+        cli_text(&c->cli, "share") == NULL)
+        return err_set(why, ERR_USAGE, "say --to ORG, --share yes|no, or "
+                       "both");
+    return each(c, owner, why);
 }
 
 static enum err drain(struct ctl *c, const char *node,

@@ -140,6 +140,26 @@ static void show_coordinators(const struct json_value *all)
     table_end(&t);
 }
 
+/* Not of one that is the default organisation's, and for all. */
+static void remark_owner(struct buf *remark, const struct json_value *v)
+{
+    uint64_t moving = get_number(v, "moving"), stuck = get_number(v, "stuck");
+    bool shared = true;
+    char name[TEXT];
+
+    (void)json_get_bool(v, "shared", &shared);
+    (void)get_text(v, "owner", name);
+    if (shared && get_number(v, "org") <= 1)
+        return;
+    buf_printf(remark, "%s%s%s%s", remark->n > 0 ? "; " : "",
+               shared ? "of " : "only for ",
+               name[0] == '\0' ? "another organisation" : name,
+               shared ? ", shared" : "");
+    if (!shared && moving + stuck > 0)
+        buf_printf(remark, ", %llu copies to move off",
+                   (unsigned long long)(moving + stuck));
+}
+
 static void cell_remark(struct table *t, const struct json_value *v)
 {
     uint64_t orphans = get_number(v, "orphans");
@@ -155,6 +175,7 @@ static void cell_remark(struct table *t, const struct json_value *v)
     if (maintained > 0)
         buf_printf(&remark, "%sin maintenance for %s",
                    remark.n > 0 ? "; " : "", print_span(maintained, span));
+    remark_owner(&remark, v);
     if (orphans > 0 && text[0] == 0)
         buf_printf(&remark, "%s%llu orphans", remark.n > 0 ? "; " : "",
                    (unsigned long long)orphans);

@@ -33,6 +33,9 @@ enum { FACTOR_LOW = -1, FACTOR_HIGH = 16, ANY = 1024 };
               "only nodes with that label; may repeat"),                     \
         VALUE("not-tag", 0, CLI_PAIR, "KEY=VALUE",                           \
               "no node with that label; may repeat"),                        \
+        VALUE("place-on", 0, CLI_CHOICE, "own|shared|any",                   \
+              "whose nodes: the organisation's own, or also such as others "  \
+              "share (any: without a rule)"),                                 \
         VALUE("spread", 0, CLI_CHOICE, "node|rack|zone|region",              \
               "copies in different ones, as many as the fewest copies"),     \
         {"min-domains", 0, CLI_NUMBER, "N",                                  \
@@ -80,6 +83,13 @@ static const struct cli_option add_options[] = {
           "how files are cut (default size-1048576)"),
     FLAG("quiet", 'q', "print only the root's CID"),
     WAIT_OPTIONS("wait until the minimum of copies is pinned"),
+    END,
+};
+
+static const struct cli_option owner_options[] = {
+    VALUE("to", 0, CLI_TEXT, "ORG", "whose they are from now on"),
+    VALUE("share", 0, CLI_CHOICE, "yes|no",
+          "whether they take what other organisations claim"),
     END,
 };
 
@@ -275,6 +285,8 @@ const struct cli_command commands_table[] = {
     {"node maintenance", "NODE…", "announce that nodes are away for a while: "
      "nothing is made elsewhere for them that two others hold",
      maintenance_options, 1, ANY, cmd_node_maintenance},
+    {"node owner", "NODE…", "give nodes to an organisation, and say whether "
+     "others may use them", owner_options, 1, ANY, cmd_node_owner},
     {"node remove", "NODE…", "take drained nodes out of the cluster for good",
      remove_options, 1, ANY, cmd_node_remove},
     {"node orphans", "[NODE]", "pins under a cluster's name that no order "

@@ -15,6 +15,7 @@ enum err cmd_node_ls(struct ctl *c, struct err_text *why);
 enum err cmd_node_cordon(struct ctl *c, struct err_text *why);
 enum err cmd_node_uncordon(struct ctl *c, struct err_text *why);
 enum err cmd_node_maintenance(struct ctl *c, struct err_text *why);
+enum err cmd_node_owner(struct ctl *c, struct err_text *why);
 enum err cmd_node_drain(struct ctl *c, struct err_text *why);
 enum err cmd_node_remove(struct ctl *c, struct err_text *why);
 enum err cmd_org_ls(struct ctl *c, struct err_text *why);

@@ -369,13 +369,13 @@ void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
     uint32_t orgs[LIMIT_ORGS], n = 0;
     struct policy policy;
 
-    if (p->n_claims == 0 || claims_orgs(p, orgs) < 2 ||
-        !claims_policy(p, org, &policy))
+    if (p->n_claims == 0 || claims_orgs(p, orgs) < 2)
         return;
+    (void)claims_policy(p, org, &policy);
     for (uint32_t i = 0; i < p->n_copies; i++) {
         const struct node *row = node(arg, p->copies[i].node);
         if (p->copies[i].want == COPY_RELEASED || !row ||
-            policy_judge(&policy, row) == POLICY_ALLOWS)
+            policy_judge(&policy, org, row) == POLICY_ALLOWS)
             p->copies[n++] = p->copies[i];
     }
     p->n_copies = n;

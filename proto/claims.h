@@ -61,8 +61,8 @@ void claims_drop(struct pin *p, const struct claim *c);
 void claims_merge(struct pin *p);
 
 /* Before claims_view, where nodes are known: takes away wanted copies that the
- * policy of its demand denies, if others claim the pin too: they are there for
- * those. node: by id, NULL if there is none. */
+ * policy of its demand denies, or the node's owner, if others claim the pin
+ * too: they are there for those. node: by id, NULL if there is none. */
 typedef const struct node *claims_node_fn(const void *arg, uint32_t node);
 void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
                  const void *arg);

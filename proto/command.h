@@ -42,7 +42,8 @@ enum command_kind {
     COMMAND_REQUEST_REMOVE = 23,
     COMMAND_MAINTAIN = 26,
     COMMAND_READS = 30,
-    COMMAND_READS_PUT = 31
+    COMMAND_READS_PUT = 31,
+    COMMAND_NODE_OWNER = 32
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -151,6 +152,14 @@ struct command_node_remove {
 struct command_maintain {
     uint32_t node;
     uint64_t for_ms; /* at most NODE_MAINTENANCE_MS */
+};
+
+/* Whose a node is, and whether it takes what others claim. */
+enum { NODE_OWNER_KEEP = 0 };
+struct command_node_owner {
+    uint32_t node;
+    uint32_t owner; /* an organisation, or NODE_OWNER_KEEP */
+    uint8_t closed; /* 0, 1, or NODE_STATE_KEEP */
 };
 
 /* A new organisation (0), or what is changed of one: that whose bit is in
@@ -285,6 +294,7 @@ struct command {
         struct command_node_state node_state;
         struct command_node_remove node_remove;
         struct command_maintain maintain;
+        struct command_node_owner node_owner;
         struct command_org_put org_put;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;

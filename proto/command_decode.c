@@ -174,6 +174,13 @@ static void get_node_state(struct decode *d, struct command_node_state *c)
     c->full = get_change(d, "full", 1);
 }
 
+static void get_node_owner(struct decode *d, struct command_node_owner *c)
+{
+    c->node = (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
+    c->owner = field_decode_u32(d, "owner");
+    c->closed = get_change(d, "closed", 1);
+}
+
 static void get_node_remove(struct decode *d, struct command_node_remove *c)
 {
     c->node = (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
@@ -254,6 +261,9 @@ static void get_body(struct decode *d, struct command *c,
         c->maintain.node =
             (uint32_t)field_decode_range(d, "node", 1, UINT32_MAX);
         c->maintain.for_ms = decode_u64(d, "for", UINT64_MAX);
+        break;
+    case COMMAND_NODE_OWNER:
+        get_node_owner(d, &c->node_owner);
         break;
     case COMMAND_ORG_PUT:
         get_org_put(d, &c->org_put);

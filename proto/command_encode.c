@@ -157,6 +157,14 @@ static void put_node_state(struct buf *b, const struct command_node_state *c)
     encode_u64(b, c->full);
 }
 
+static void put_node_owner(struct buf *b, const struct command_node_owner *c)
+{
+    assert(c->node > 0 && keep_or(c->closed, 1));
+    encode_u64(b, c->node);
+    encode_u64(b, c->owner);
+    encode_u64(b, c->closed);
+}
+
 static void put_config_put(struct buf *b, const struct cluster *c)
 {
     encode_bool(b, c->formed);
@@ -234,6 +242,9 @@ static void put_body(struct buf *b, const struct command *c)
         assert(c->maintain.node > 0);
         encode_u64(b, c->maintain.node);
         encode_u64(b, c->maintain.for_ms);
+        break;
+    case COMMAND_NODE_OWNER:
+        put_node_owner(b, &c->node_owner);
         break;
     case COMMAND_ORG_PUT:
         put_org_put(b, &c->org_put);

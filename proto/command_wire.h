@@ -9,7 +9,7 @@
 #include "proto/field.h"
 
 enum {
-    COMMAND_KINDS = COMMAND_READS_PUT + 1,
+    COMMAND_KINDS = COMMAND_NODE_OWNER + 1,
     COMMAND_EXPIRE_PINS = 64,
     COMMAND_ORG_SET = 2 * ORG_REMOVE - 1, /* all bits */
     CLAIM_STORABLE = (1 << CLAIM_STATE_SHIFT) - 1 /* no state bits */

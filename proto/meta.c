@@ -10,7 +10,8 @@
 #include <assert.h>
 #include <string.h>
 
-enum { VERSION = 1, FIELDS = 5, VERSION_POLICY = 2, FIELDS_POLICY = 6 };
+enum { VERSION = 1, FIELDS = 5, VERSION_POLICY = 2, FIELDS_POLICY = 6,
+       VERSION_PLACE = 3 };
 
 /* Insertion: stable, so that of equal keys the last one given stays last. */
 static void sort_pairs(struct meta *m)
@@ -74,12 +75,19 @@ static bool is_empty(const struct meta *m)
            m->update_from.n == 0 && policy_is_empty(&m->policy);
 }
 
+static unsigned version_of(const struct meta *m)
+{
+    if (m->policy.place != PLACE_ANY)
+        return VERSION_PLACE;
+    return policy_is_empty(&m->policy) ? VERSION : VERSION_POLICY;
+}
+
 static void write_all(const struct meta *m, struct buf *out)
 {
     bool plain = policy_is_empty(&m->policy);
 
     encode_array(out, plain ? FIELDS : FIELDS_POLICY);
-    encode_u64(out, plain ? VERSION : VERSION_POLICY);
+    encode_u64(out, version_of(m));
     if (!plain)
         policy_encode(&m->policy, out);
     encode_array(out, m->n_pairs);
@@ -170,11 +178,11 @@ enum err meta_decode(struct span bytes, struct meta *out,
     decode_init(&d, bytes.p, bytes.n);
     decode_array(&d, "array", 1, UINT32_MAX);
     version = field_decode_u32(&d, "version");
-    if (decode_ok(&d) && version != VERSION && version != VERSION_POLICY)
+    if (decode_ok(&d) && (version < VERSION || version > VERSION_PLACE))
         return err_set(why, ERR_VERSION,
                        "metadata: version %u is unknown here", version);
     decode_init(&d, bytes.p, bytes.n);
-    if (version != VERSION_POLICY) {
+    if (version < VERSION_POLICY) {
         decode_array(&d, "array", FIELDS, FIELDS);
         (void)field_decode_u32(&d, "version");
     } else {
@@ -184,6 +192,8 @@ enum err meta_decode(struct span bytes, struct meta *out,
     }
     read_pairs(&d, out);
     read_rest(&d, out);
+    if (decode_ok(&d) && version != version_of(out))
+        decode_fail(&d, "version", "is of another policy");
     if (decode_ok(&d) && is_empty(out))
         decode_fail(&d, "array", "empty, which is no bytes at all");
     return field_decode_end(&d, "metadata", why);

@@ -1,9 +1,9 @@
 /* What a claim carries beside its fixed columns: metadata, origins, the nodes
  * that the user named, the CID that a pin update came from, its policy.
  * Encoded as one msgpack document, [1, pairs, origins, user_allocations,
- * update_from], with a policy [2, policy, pairs, …]; an empty one is zero
- * bytes. Metadata is sorted by key. The whole document is held to
- * LIMIT_METADATA.
+ * update_from], with a policy [2, policy, pairs, …], with one that says on
+ * whose nodes [3, policy, pairs, …]; an empty one is zero bytes. Metadata is
+ * sorted by key. The whole document is held to LIMIT_METADATA.
  */
 #ifndef PINFOLD_META_H
 #define PINFOLD_META_H

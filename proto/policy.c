@@ -6,11 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 7, LIMIT_TAG = 2 * LIMIT_LABEL + 1 };
+enum { FIELDS = 7, FIELDS_PLACE = 8, LIMIT_TAG = 2 * LIMIT_LABEL + 1 };
 
 static const char *const spreads[] = {
     [SPREAD_NONE] = "", [SPREAD_NODE] = "node", [SPREAD_RACK] = "rack",
     [SPREAD_ZONE] = "zone", [SPREAD_REGION] = "region"};
+
+static const char *const places[] = {
+    [PLACE_ANY] = "any", [PLACE_SHARED] = "shared", [PLACE_OWN] = "own"};
+
+const char *policy_place_text(enum policy_place p)
+{
+    return places[p];
+}
+
+bool policy_place_parse(const char *text, enum policy_place *out)
+{
+    for (int p = PLACE_ANY; p <= PLACE_OWN; p++) {
+        *out = (enum policy_place)p;
+        if (strcmp(text, places[p]) == 0)
+            return true;
+    }
+    *out = PLACE_ANY;
+    return false;
+}
 
 const char *policy_spread_text(enum policy_spread s)
 {
@@ -93,7 +112,8 @@ static bool add_all(struct policy_list *to, const struct policy_list *from)
 bool policy_is_empty(const struct policy *p)
 {
     return p->required.n == 0 && p->denied.n == 0 && p->must.n == 0 &&
-           p->must_not.n == 0 && p->spread == SPREAD_NONE;
+           p->must_not.n == 0 && p->spread == SPREAD_NONE &&
+           p->place == PLACE_ANY;
 }
 
 static struct span key_of(struct span tag)
@@ -249,6 +269,8 @@ enum err policy_merge(struct policy *to, const struct policy *from,
         !add_all(&to->must_not, &from->must_not))
         return err_set(why, ERR_INVALID, "policy: more than %d regions or "
                        "tags of a kind", LIMIT_POLICY);
+    if (from->place > to->place)
+        to->place = from->place;
     if (from->spread == SPREAD_NONE)
         return ERR_OK;
     to->soft = from->soft && (to->spread == SPREAD_NONE || to->soft);
@@ -278,8 +300,13 @@ static bool has_tag(const struct node *n, struct span tag)
     return false;
 }
 
-enum policy_rule policy_judge(const struct policy *p, const struct node *n)
+enum policy_rule policy_judge(const struct policy *p, uint32_t org,
+                              const struct node *n)
 {
+    if (!node_takes(n, org))
+        return POLICY_CLOSED;
+    if (p->place == PLACE_OWN && n->org != org)
+        return POLICY_NOT_OWN;
     for (uint32_t i = 0; i < p->denied.n; i++)
         if (policy_in_region(n, p->denied.of[i]))
             return POLICY_DENIES_REGION;
@@ -322,7 +349,7 @@ static void encode_list(const struct policy_list *l, struct buf *out)
 
 void policy_encode(const struct policy *p, struct buf *out)
 {
-    encode_array(out, FIELDS);
+    encode_array(out, p->place != PLACE_ANY ? FIELDS_PLACE : FIELDS);
     encode_list(&p->required, out);
     encode_list(&p->denied, out);
     encode_list(&p->must, out);
@@ -330,6 +357,8 @@ void policy_encode(const struct policy *p, struct buf *out)
     encode_u64(out, (uint64_t)p->spread);
     encode_u64(out, p->min_domains);
     encode_bool(out, p->soft);
+    if (p->place != PLACE_ANY)
+        encode_u64(out, (uint64_t)p->place);
 }
 
 static void decode_list(struct decode *d, const char *what, bool tags,
@@ -352,8 +381,10 @@ static void decode_list(struct decode *d, const char *what, bool tags,
 
 void policy_decode(struct decode *d, struct policy *out)
 {
+    uint32_t n;
+
     *out = (struct policy){.spread = SPREAD_NONE};
-    decode_array(d, "policy", FIELDS, FIELDS);
+    n = decode_array(d, "policy", FIELDS, FIELDS_PLACE);
     decode_list(d, "required regions", false, &out->required);
     decode_list(d, "denied regions", false, &out->denied);
     decode_list(d, "required tags", true, &out->must);
@@ -361,6 +392,9 @@ void policy_decode(struct decode *d, struct policy *out)
     out->spread = (enum policy_spread)decode_u64(d, "spread", SPREAD_REGION);
     out->min_domains = (uint32_t)decode_u64(d, "domains", LIMIT_REPLICAS);
     out->soft = decode_bool(d, "soft spread");
+    if (n == FIELDS_PLACE)
+        out->place = (enum policy_place)field_decode_range(
+            d, "place", PLACE_SHARED, PLACE_OWN);
     if (!decode_ok(d)) {
         *out = (struct policy){.spread = SPREAD_NONE};
         return;
@@ -386,6 +420,10 @@ void policy_text(const struct policy *p, struct buf *out)
 {
     size_t before = out->n;
 
+    if (p->place != PLACE_ANY)
+        buf_printf(out, "only own nodes%s; ",
+                   p->place == PLACE_SHARED ? ", and such as others share"
+                                            : "");
     list_text("a copy in each region of ", &p->required, out);
     list_text("none in region ", &p->denied, out);
     list_text("only nodes with ", &p->must, out);

@@ -390,6 +390,11 @@ uint64_t order_mix(uint64_t pin, enum copy_want want)
     return z ^ z >> 31;
 }
 
+bool node_takes(const struct node *n, uint32_t org)
+{
+    return !n->closed || n->org == org;
+}
+
 bool node_maintained(const struct node *n, uint64_t now_ms)
 {
     return n->maintained_ms > now_ms;

@@ -162,7 +162,8 @@ struct label {
 struct node {
     uint32_t id;
     uint8_t key[TYPES_KEY];
-    uint32_t org;
+    uint32_t org;       /* its owner's */
+    bool closed;        /* takes only what its owner claims */
     char name[LIMIT_NODE_NAME + 1];
     uint32_t n_labels;
     struct label labels[LIMIT_LABELS]; /* sorted by key; region, zone, rack
@@ -328,6 +329,8 @@ uint64_t order_mix(uint64_t pin, enum copy_want want);
 /* Whether it is in planned maintenance at that log time. */
 bool node_maintained(const struct node *n, uint64_t now_ms);
 const char *node_label(const struct node *n, const char *key); /* or NULL */
+/* Whether its owner lets it take content of that organisation. */
+bool node_takes(const struct node *n, uint32_t org);
 
 /* A failed copy (side table). */
 struct fail {

@@ -60,19 +60,20 @@ static bool joined(const struct node *n)
 }
 
 /* Counts no further than max: this is asked for every report. */
-static uint32_t joined_up_to(const struct store *s, uint32_t max)
+static uint32_t joined_up_to(const struct store *s, uint32_t org,
+                             uint32_t max)
 {
     uint32_t n, count = 0;
     const struct node *const *nodes = store_nodes(s, &n);
 
     for (uint32_t k = 0; k < n && count < max; k++)
-        count += joined(nodes[k]);
+        count += joined(nodes[k]) && node_takes(nodes[k], org);
     return count;
 }
 
-uint32_t fsm_joined_nodes(const struct store *s)
+uint32_t fsm_joined_nodes(const struct store *s, uint32_t org)
 {
-    return joined_up_to(s, UINT32_MAX);
+    return joined_up_to(s, org, UINT32_MAX);
 }
 
 int32_t fsm_minimum(const struct store *s, const struct pin *p)
@@ -86,13 +87,14 @@ int32_t fsm_minimum(const struct store *s, const struct pin *p)
     assert(p->rmin >= 1);
     if ((p->flags & CLAIM_DEFAULT) == 0)
         return p->rmin;
-    n = joined_up_to(s, (uint32_t)p->rmin);
+    n = joined_up_to(s, p->org, (uint32_t)p->rmin);
     return n < 1 ? 1 : (int32_t)n;
 }
 
-int32_t fsm_demand_minimum(const struct store *s, const struct demand *d)
+int32_t fsm_demand_minimum(const struct store *s, const struct demand *d,
+                           uint32_t org)
 {
-    struct pin like = {.org = ORG_DEFAULT, .flags = d->flags,
+    struct pin like = {.org = org, .flags = d->flags,
                        .rmin = d->rmin, .rmax = d->rmax};
 
     return fsm_minimum(s, &like);
@@ -148,7 +150,7 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
         return t.wanted > 0 ? TODO_NO_COPY : TODO_SETTLED; /* a candidate */
     if ((p->flags & PIN_OVER_QUOTA) != 0) /* pins in danger come first */
         return t.wanted > 0 ? TODO_NO_COPY : TODO_BELOW_MAX;
-    if (claims_bound(p)) {
+    if (rules_bound(s, p)) {
         enum pin_todo todo = fsm_todo_bound(s, p);
 
         return todo == TODO_SETTLED && claims_any_refused(p)
@@ -162,7 +164,7 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
         return TODO_BELOW_MAX;
     if (!pin_everywhere(p) && (int64_t)t.wanted != p->rmax)
         return TODO_BELOW_MAX;
-    if (fsm_unpaid_copies(p) > 0)
+    if (fsm_unpaid_copies(s, p) > 0)
         return TODO_BELOW_MAX;
     if (claims_any_refused(p)) /* asked again when it can be paid */
         return TODO_BELOW_MAX;
@@ -176,7 +178,7 @@ enum pin_state fsm_state(const struct store *s, const struct pin *p,
 
     if ((wants->flags & PIN_OVER_QUOTA) != 0) /* a candidate has not failed */
         return (wants->flags & CLAIM_ELASTIC) != 0 ? PIN_PENDING : PIN_FAILED;
-    if (claims_bound(p) ? fsm_pinned_for(s, p, wants != p ? wants->org : 0)
+    if (rules_bound(s, p) ? fsm_pinned_for(s, p, wants != p ? wants->org : 0)
                         : (int64_t)t.pinned >= fsm_minimum(s, wants))
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
@@ -327,6 +329,9 @@ static void dispatch(struct fsm *f, const struct command *c,
         break;
     case COMMAND_MAINTAIN:
         fsm_maintain(f, c, r);
+        break;
+    case COMMAND_NODE_OWNER:
+        fsm_node_owner(f, c, r);
         break;
     case COMMAND_ORG_PUT:
         fsm_org_put(f, c, r);

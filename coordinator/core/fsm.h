@@ -46,12 +46,14 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
                    struct err_text *why) ERR_CHECKED;
 
 /* Shared with the planner, so that both count alike. */
-/* Nodes that have joined: admin active, cordoned or draining. */
-uint32_t fsm_joined_nodes(const struct store *s);
+/* Nodes that have joined: admin active, cordoned or draining; such as may take
+ * what that organisation claims. */
+uint32_t fsm_joined_nodes(const struct store *s, uint32_t org);
 /* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11). */
 int32_t fsm_minimum(const struct store *s, const struct pin *p);
 /* Of one organisation's demand, whatever others want. */
-int32_t fsm_demand_minimum(const struct store *s, const struct demand *d);
+int32_t fsm_demand_minimum(const struct store *s, const struct demand *d,
+                           uint32_t org);
 /* Whether a copy may be let go: enough of the others are confirmed, on nodes
  * that are up, for every demand (DESIGN 12.3). */
 bool fsm_may_release(const struct store *s, const struct pin *p,
@@ -80,7 +82,7 @@ uint32_t fsm_affordable(const struct store *s, const struct pin *p,
 
 /* Copies for everywhere beyond those that the demands pay, or name: they go.
  */
-uint32_t fsm_unpaid_copies(const struct pin *p);
+uint32_t fsm_unpaid_copies(const struct store *s, const struct pin *p);
 /* Whether a demand of several whose bytes were refused could pay now. */
 bool fsm_grantable(const struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
@@ -100,6 +102,10 @@ bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
 /* Copies that an elastic demand is worth. */
 uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
                             int32_t rmin, uint64_t now_ms);
+/* Wanted copies that serve an elastic demand of that organisation: where the
+ * owners of their nodes let them. */
+uint32_t fsm_copies_for(const struct store *s, const struct pin *p,
+                        uint32_t org);
 /* Bytes of a node that elastic pins leave free. */
 uint64_t fsm_elastic_reserve(const struct node *n);
 

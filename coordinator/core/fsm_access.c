@@ -43,6 +43,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_NODE_STATE:
     case COMMAND_NODE_REMOVE:
     case COMMAND_MAINTAIN:
+    case COMMAND_NODE_OWNER:
     case COMMAND_ORG_PUT:
     case COMMAND_FORMULA:
         return VERB_OPERATOR;

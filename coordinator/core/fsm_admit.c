@@ -44,14 +44,33 @@ static bool has_room(const struct fsm *f, uint32_t node)
               == FSM_ROOM;
 }
 
-/* most: copies that the candidate is worth; others may want more. */
-static uint32_t place(struct fsm *f, const struct command_admit *a,
-                      int32_t most)
+static bool takes(const struct fsm *f, uint32_t node, uint32_t org)
+{
+    const struct node *n = store_node(f->store, node);
+
+    return n != NULL && node_takes(n, org);
+}
+
+uint32_t fsm_copies_for(const struct store *s, const struct pin *p,
+                        uint32_t org)
+{
+    uint32_t n = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += p->copies[k].want != COPY_RELEASED
+             && node_takes(store_node(s, p->copies[k].node), org);
+    return n;
+}
+
+/* most: copies that the candidate is worth; others may want more, where all
+ * copies serve all. */
+static uint32_t place(struct fsm *f, uint32_t org,
+                      const struct command_admit *a, int32_t most)
 {
     struct pin *p = &f->after;
-    uint32_t have = fsm_wanted(p);
+    uint32_t have = fsm_copies_for(f->store, p, org);
 
-    if (!pin_everywhere(p) && p->rmax > most)
+    if (!store_any_closed(f->store) && !pin_everywhere(p) && p->rmax > most)
         most = p->rmax;
     for (uint32_t k = 0; k < a->n_places; k++) {
         const struct copy *c = pin_copy(p, a->places[k].node);
@@ -60,6 +79,7 @@ static uint32_t place(struct fsm *f, const struct command_admit *a,
             break;
         if ((c != NULL && c->want != COPY_RELEASED)
             || (c == NULL && !has_room(f, a->places[k].node))
+            || !takes(f, a->places[k].node, org)
             || !fsm_may_take(f, p, a->places[k].node))
             continue;
         fsm_take(f, p, a->places[k].node,
@@ -89,8 +109,8 @@ void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
     fsm_settle_mode(f);
     if (!fsm_value_room(f, c->org, 0, below, r))
         return;
-    if ((int64_t)place(f, a, (int32_t)copies)
-        < fsm_demand_minimum(f->store, &d)) {
+    if ((int64_t)place(f, c->org, a, (int32_t)copies)
+        < fsm_demand_minimum(f->store, &d, c->org)) {
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }

@@ -1,7 +1,7 @@
-/* Pins that are bound: of which a claim has a policy (rules.h). What fsm.c and
- * fsm_copy.c count, is weighed here for each demand by itself, over the nodes
- * and labels of that log index. A label that changes leaves rows alone: what
- * follows from it is the planner's to propose.
+/* Pins that are bound (rules.h). What fsm.c and fsm_copy.c count, is weighed
+ * here for each demand by itself, over the nodes, labels and owners of that log
+ * index. One that changes leaves rows alone: what follows from it is the
+ * planner's to propose.
  */
 #include "coordinator/core/fsm_private.h"
 #include "coordinator/core/rules.h"
@@ -179,21 +179,35 @@ uint32_t fsm_paid_for(const struct store *s, const struct pin *p,
     return n;
 }
 
+static bool stays(const struct store *s, const struct copy *c)
+{
+    const struct node *n = store_node(s, c->node);
+
+    return c->want != COPY_RELEASED && n->health == HEALTH_UP
+           && n->admin != ADMIN_DRAINING && n->admin != ADMIN_REMOVED;
+}
+
 uint32_t fsm_staying_for(const struct store *s, const struct pin *p,
                          uint32_t org)
 {
     struct rules_demand d;
     uint32_t n = 0;
 
-    if (!claims_bound(p))
+    if (!rules_bound(s, p))
         return fsm_staying(s, p);
     rules_demand(s, p, org, &d);
-    for (uint32_t k = 0; k < p->n_copies; k++) {
-        const struct node *node = store_node(s, p->copies[k].node);
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += stays(s, &p->copies[k])
+             && rules_allow(&d, store_node(s, p->copies[k].node));
+    return n;
+}
 
-        n += p->copies[k].want != COPY_RELEASED && node->health == HEALTH_UP
-             && node->admin != ADMIN_DRAINING
-             && node->admin != ADMIN_REMOVED && rules_allow(&d, node);
-    }
+uint32_t fsm_staying_any(const struct store *s, const struct pin *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        n += stays(s, &p->copies[k])
+             && rules_any_allows(s, p, store_node(s, p->copies[k].node));
     return n;
 }

@@ -91,14 +91,37 @@ static void refuse_with(struct fsm_result *r, enum verdict v,
                    (const char *)other->name.p);
 }
 
+/* What of the demand is not there. */
+static void say_missing(const struct fsm *f, const struct rules_demand *own,
+                        const struct rules_cover *got, uint32_t available,
+                        char *text, size_t size)
+{
+    const char *name = store_org(f->store, own->org)->name;
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(f->store, &n);
+
+    rules_missing(own, got, name, nodes, n, text, size);
+    if (text[0] != '\0')
+        return;
+    if (!own->bound)
+        snprintf(text, size, "not enough peers to allocate CID. Needed at "
+                 "least: %u. Wanted at most: %d. Available candidates: %u.",
+                 own->least, own->most, available);
+    else if (own->policy.place == PLACE_OWN)
+        snprintf(text, size, "not enough nodes of organisation %.32s take "
+                 "copies: needed %u, available %u", name, own->least,
+                 available);
+    else
+        snprintf(text, size, "not enough nodes that the policy allows take "
+                 "copies: needed %u, available %u", own->least, available);
+}
+
 bool fsm_bound_placed(const struct fsm *f, const struct command *c,
                       const struct rules_demand *own, uint32_t refused,
                       struct fsm_result *r)
 {
-    const struct node *const *nodes;
     struct rules_cover got;
-    char missing[128];
-    uint32_t n;
+    char missing[192];
 
     cover(f, own, 0, &got);
     r->needed = own->least;
@@ -112,12 +135,7 @@ bool fsm_bound_placed(const struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return false;
     }
-    nodes = store_nodes(f->store, &n);
-    rules_missing(own, &got, nodes, n, missing, sizeof(missing));
-    if (missing[0] == '\0')
-        snprintf(missing, sizeof(missing), "not enough nodes that the policy "
-                 "allows take copies: needed %u, available %u", own->least,
-                 r->available);
+    say_missing(f, own, &got, r->available, missing, sizeof(missing));
     refuse_with(r, VERDICT_NO_CANDIDATES, missing, other_bound(f, c));
     return false;
 }

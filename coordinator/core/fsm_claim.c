@@ -219,7 +219,7 @@ static void propose_all(struct fsm *f, struct places *s,
                 (enum copy_reason)c->places[k].reason, true);
 }
 
-/* The same for a demand with a policy: what each copy is to it counts. */
+/* The same for one that is told apart: what each copy is to it counts. */
 static bool place_bound(struct fsm *f, const struct command *command,
                         const struct rules_demand *own, uint32_t *taken,
                         struct fsm_result *r)
@@ -235,21 +235,21 @@ static bool place_bound(struct fsm *f, const struct command *command,
 static bool place(struct fsm *f, const struct command *command,
                   uint32_t *taken, struct fsm_result *r)
 {
-    const struct command_claim_put *c = &command->claim_put;
     struct places s = {.have = fsm_wanted(&f->after)};
     struct pin wants = wants_of(f, command->org);
     uint32_t needed = (uint32_t)fsm_minimum(f->store, &wants);
     struct rules_demand own;
 
-    if (claims_bound(&f->after)) {
+    if (rules_bound(f->store, &f->after)) {
         rules_demand(f->store, &f->after, command->org, &own);
         return place_bound(f, command, &own, taken, r);
     }
-    propose_all(f, &s, c);
+    propose_all(f, &s, &command->claim_put);
     *taken = s.taken;
     r->needed = needed;
     r->available = fsm_candidates(f, command->org) + s.proposed;
-    if (s.have + s.proposed < needed || fsm_joined_nodes(f->store) == 0)
+    if (s.have + s.proposed < needed
+        || fsm_joined_nodes(f->store, command->org) == 0)
         fsm_refuse(r, VERDICT_NO_CANDIDATES,
                    "not enough peers to allocate CID. Needed at least: %u. "
                    "Wanted at most: %d. Available candidates: %u.", needed,

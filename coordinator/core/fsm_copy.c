@@ -17,7 +17,7 @@ bool fsm_may_release(const struct store *s, const struct pin *p,
 {
     int32_t kept = 0;
 
-    if (claims_bound(p))
+    if (rules_bound(s, p))
         return fsm_may_release_bound(s, p, node);
     for (uint32_t k = 0; k < p->n_copies; k++) {
         const struct copy *c = &p->copies[k];
@@ -43,7 +43,8 @@ static bool may_go(const struct fsm *f, const struct copy *c,
         return true;
     return fsm_may_release(f->store, p, c->node)
            && (reason != REASON_SURPLUS || !pin_everywhere(p)
-               || claims_bound(p) || fsm_unpaid_copies(p) > 0);
+               || rules_bound(f->store, p)
+               || fsm_unpaid_copies(f->store, p) > 0);
 }
 
 static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
@@ -87,19 +88,20 @@ static bool takes_a_place(const struct fsm *f)
     const struct pin *p = &f->after;
 
     return pin_everywhere(p) && (p->flags & PIN_OVER_QUOTA) == 0
-           && fsm_staying(f->store, p) == 0;
+           && (store_any_closed(f->store) ? fsm_staying_any(f->store, p)
+                                          : fsm_staying(f->store, p)) == 0;
 }
 
 /* Who was refused asks again, and who has more copies for everywhere than it
  * pays. */
 static bool grant(struct fsm *f)
 {
-    uint32_t unpaid = fsm_unpaid_copies(&f->after);
+    uint32_t unpaid = fsm_unpaid_copies(f->store, &f->after);
     bool granted = fsm_grant(f);
 
     if (unpaid > 0)
         fsm_settle_paid(f);
-    return granted || fsm_unpaid_copies(&f->after) < unpaid;
+    return granted || fsm_unpaid_copies(f->store, &f->after) < unpaid;
 }
 
 void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)

@@ -32,12 +32,14 @@ bool fsm_is_kept(const struct fsm *f)
 }
 
 /* The node would take one of this size if it had none. */
-static bool is_candidate(const struct fsm *f, const struct copy *c)
+static bool is_candidate(const struct fsm *f, uint32_t org,
+                         const struct copy *c)
 {
     struct node alone = *store_node(f->store, c->node);
 
     alone.bytes -= c->size < alone.bytes ? c->size : alone.bytes;
-    return fsm_node_admissible(&alone, f->before.size);
+    return node_takes(&alone, org)
+           && fsm_node_admissible(&alone, f->before.size);
 }
 
 uint32_t fsm_candidates(const struct fsm *f, uint32_t org)
@@ -52,7 +54,7 @@ uint32_t fsm_candidates(const struct fsm *f, uint32_t org)
     own = (uint32_t)d.rmax < wanted ? (uint32_t)d.rmax : wanted;
     for (uint32_t k = 0; k < p->n_copies; k++)
         n += p->copies[k].want != COPY_RELEASED
-             && is_candidate(f, &p->copies[k]);
+             && is_candidate(f, org, &p->copies[k]);
     return n > own ? n : own;
 }
 
@@ -200,12 +202,12 @@ bool fsm_pays_copy(const struct fsm *f)
 
 /* When the one who paid most is gone: what the others do not pay goes, but
  * for one. */
-uint32_t fsm_unpaid_copies(const struct pin *p)
+uint32_t fsm_unpaid_copies(const struct store *s, const struct pin *p)
 {
     uint32_t orgs[LIMIT_ORGS], n, have, most = 1;
     struct demand d;
 
-    if (!pin_everywhere(p) || p->n_claims == 0 || claims_bound(p))
+    if (!pin_everywhere(p) || p->n_claims == 0 || rules_bound(s, p))
         return 0;
     n = claims_orgs(p, orgs);
     for (uint32_t k = 0; k < n; k++) {
@@ -248,7 +250,7 @@ void fsm_settle_paid(struct fsm *f)
     n = claims_orgs(&f->after, orgs);
     copies = pin_paid_copies(&f->after);
     for (uint32_t k = 0; k < n; k++)
-        settle_paid(f, orgs[k], claims_bound(&f->after)
+        settle_paid(f, orgs[k], rules_bound(f->store, &f->after)
                                     ? fsm_paid_for(f->store, &f->after,
                                                    orgs[k])
                                     : copies);

@@ -246,6 +246,36 @@ void fsm_maintain(struct fsm *f, const struct command *c,
         store_node_put(f->store, &now);
 }
 
+/* Copies that may not stay are the planner's to move. */
+void fsm_node_owner(struct fsm *f, const struct command *c,
+                    struct fsm_result *r)
+{
+    const struct command_node_owner *put = &c->node_owner;
+    const struct node *old = store_node(f->store, put->node);
+    struct node now;
+
+    r->node = put->node;
+    if (old == NULL || old->admin == ADMIN_REMOVED) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", put->node);
+        return;
+    }
+    if (put->owner != NODE_OWNER_KEEP
+        && store_org(f->store, put->owner) == NULL) {
+        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
+                   put->owner);
+        return;
+    }
+    now = *old;
+    if (put->owner != NODE_OWNER_KEEP)
+        now.org = put->owner;
+    if (put->closed != NODE_STATE_KEEP)
+        now.closed = put->closed == 1;
+    if (now.org == old->org && now.closed == old->closed)
+        r->verdict = VERDICT_ALREADY;
+    else
+        store_node_put(f->store, &now);
+}
+
 /* Nobody will report these copies gone. The pins show at once what they lack;
  * one without a claim goes with its last copy. */
 static void give_up(struct fsm *f, uint32_t node)

@@ -279,6 +279,16 @@ static bool has_principals(const struct store *s, uint32_t org)
     return false;
 }
 
+static uint32_t nodes_of(const struct store *s, uint32_t org)
+{
+    uint32_t n, owned = 0;
+    const struct node *const *nodes = store_nodes(s, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        owned += nodes[k]->org == org;
+    return owned;
+}
+
 static void forget(struct store *s, uint32_t org)
 {
     struct reads_source oldest;
@@ -297,6 +307,9 @@ static void remove_org(struct fsm *f, const struct org *o,
     else if (o->used[ORG_PINS] > 0)
         fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' claims %llu pins",
                    o->name, (unsigned long long)o->used[ORG_PINS]);
+    else if (nodes_of(f->store, o->id) > 0)
+        fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' owns %u nodes",
+                   o->name, nodes_of(f->store, o->id));
     else if (has_principals(f->store, o->id))
         fsm_refuse(r, VERDICT_CONFLICT, "organisation '%s' has users or "
                    "tokens", o->name);

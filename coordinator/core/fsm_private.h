@@ -70,6 +70,8 @@ uint32_t fsm_staying(const struct store *s, const struct pin *p);
 /* Of those, such as that organisation's policy allows. */
 uint32_t fsm_staying_for(const struct store *s, const struct pin *p,
                          uint32_t org);
+/* … that some demand allows. */
+uint32_t fsm_staying_any(const struct store *s, const struct pin *p);
 uint32_t fsm_now_s(const struct fsm *f);
 
 /* fsm_claim.c */
@@ -120,7 +122,7 @@ void fsm_settle_states(struct fsm *f);
 enum pin_state fsm_state(const struct store *s, const struct pin *p,
                          const struct pin *wants);
 
-/* fsm_bound.c: of pins of which a claim has a policy */
+/* fsm_bound.c: of pins that are bound (rules.h) */
 /* Nodes of wanted copies, LIMIT_COPIES at most; not removed ones. */
 uint32_t fsm_wanted_nodes(const struct store *s, const struct pin *p,
                           const struct node **out);
@@ -166,6 +168,8 @@ void fsm_node_put(struct fsm *f, const struct command *c,
                   struct fsm_result *r);
 void fsm_maintain(struct fsm *f, const struct command *c,
                   struct fsm_result *r);
+void fsm_node_owner(struct fsm *f, const struct command *c,
+                    struct fsm_result *r);
 void fsm_node_state(struct fsm *f, const struct command *c,
                     struct fsm_result *r);
 void fsm_node_remove(struct fsm *f, const struct command *c,

@@ -217,6 +217,10 @@ static const struct copy *copy_on(const struct pin *p, uint32_t node)
 enum plan_verdict plan_verdict_by(enum policy_rule r)
 {
     switch (r) {
+    case POLICY_CLOSED:
+        return PLAN_CLOSED;
+    case POLICY_NOT_OWN:
+        return PLAN_NOT_OWN;
     case POLICY_DENIES_REGION:
         return PLAN_DENIED_REGION;
     case POLICY_REGION_UNKNOWN:
@@ -236,8 +240,8 @@ static enum plan_verdict judge_rules(const struct plan_input *in,
 {
     enum policy_rule rule = POLICY_ALLOWS;
 
-    for (uint32_t i = 0; i < in->n_policies && rule == POLICY_ALLOWS; i++)
-        rule = policy_judge(in->policies[i], n);
+    for (uint32_t i = 0; i < in->n_demands && rule == POLICY_ALLOWS; i++)
+        rule = policy_judge(in->demands[i].policy, in->demands[i].org, n);
     return plan_verdict_by(rule);
 }
 

@@ -28,6 +28,12 @@ struct plan_node {
 
 struct plan_table;
 
+/* What an organisation says of where its copies may stand. */
+struct plan_demand {
+    uint32_t org;
+    const struct policy *policy; /* it may be an empty one */
+};
+
 enum { PLAN_EXACT = 64 };
 
 struct plan_input {
@@ -47,8 +53,8 @@ struct plan_input {
                                 may be quarantined */
     enum copy_reason reason, preferred_reason;
     /* Rules for where copies may stand; 0 and NULL: anywhere. */
-    const struct policy *const *policies; /* each must allow the node */
-    uint32_t n_policies;
+    const struct plan_demand *demands; /* each must allow the node */
+    uint32_t n_demands;
     const struct span *region; /* in there */
     enum policy_spread spread; /* in a domain, and in none of `apart` */
     const struct node *const *apart;
@@ -116,7 +122,11 @@ uint32_t plan_table_find(const struct plan_table *t, uint32_t id);
     X(HOLDS, "holds", "has a copy that is wanted")                           \
     X(LEAVING, "leaving", "is drained: its copy moves elsewhere")            \
     X(MISPLACED, "misplaced",                                                \
-      "has a copy that the policy denies: it moves elsewhere")               \
+      "has a copy that the policy, or its owner, denies: it moves "          \
+      "elsewhere")                                                           \
+    X(CLOSED, "closed",                                                      \
+      "takes only what the organisation that owns it claims")                \
+    X(NOT_OWN, "not_own", "is not the organisation's own")                   \
     X(DENIED_REGION, "denied_region",                                        \
       "is in a region that the policy denies")                               \
     X(REGION_UNKNOWN, "region_unknown",                                      \

@@ -1,11 +1,11 @@
-/* Copies for demands with policies, one after the other: each is one decision
- * of plan.c, narrowed to where it shall stand. First those for required
- * regions, since few nodes may do, then the demand that lacks most, in a new
- * domain of its spread while there is one, then domains that are missing
+/* Copies for demands that are told apart (rules.h), one after the other: each
+ * is one decision of plan.c, narrowed to where it shall stand. First those for
+ * required regions, since few nodes may do, then the demand that lacks most, in
+ * a new domain of its spread while there is one, then domains that are missing
  * though copies are enough: such a copy is one too many for a while.
  *
- * What no node can take is given up and counted. Pins with policies cost some
- * looks at all nodes where others are sampled; they may be few, and that
+ * What no node can take is given up and counted. Such pins cost some looks at
+ * all nodes where others are sampled; they may be few, and that
  * nothing can be placed must be true.
  */
 #include "coordinator/core/plan_private.h"
@@ -126,23 +126,28 @@ static bool is_room(const struct greedy *g)
            g->out->n < LIMIT_COPIES;
 }
 
+static struct plan_demand demand_of(const struct rules_demand *d)
+{
+    return (struct plan_demand){d->org, &d->policy};
+}
+
 /* all: a node that every demand allows. */
 static bool try_one(struct greedy *g, const struct need *n, bool all,
                     bool apart)
 {
     const struct rules *rules = g->r->rules;
     const struct rules_demand *d = &rules->of[n->demand];
-    const struct policy *policies[LIMIT_ORGS];
+    struct plan_demand demands[LIMIT_ORGS];
     const struct node *mine[LIMIT_COPIES];
     struct plan_input in = *g->in;
     struct plan_choice one;
     struct rules_cover c;
 
-    in.policies = policies;
-    in.n_policies = in.n_apart = 0;
+    in.demands = demands;
+    in.n_demands = in.n_apart = 0;
     for (uint32_t k = 0; k < rules->n; k++)
-        if (rules->of[k].bound && (all || k == n->demand))
-            policies[in.n_policies++] = &rules->of[k].policy;
+        if (all || k == n->demand)
+            demands[in.n_demands++] = demand_of(&rules->of[k]);
     if (n->kind == NEED_REGION)
         in.region = &d->policy.required.of[n->region];
     if (apart) {
@@ -236,15 +241,15 @@ static void take_there(struct greedy *g)
 static void take_everywhere(struct greedy *g, uint32_t demand)
 {
     const struct rules_demand *d = &g->r->rules->of[demand];
-    const struct policy *policy = &d->policy;
+    const struct plan_demand own = demand_of(d);
     struct plan_input in = *g->in;
     struct plan_choice all;
     struct rules_cover c;
 
     cover(g, demand, &c);
     in.pin = g->r->work;
-    in.policies = &policy;
-    in.n_policies = d->bound ? 1 : 0;
+    in.demands = &own;
+    in.n_demands = 1;
     in.want = UINT32_MAX;
     in.least = c.copies < d->least ? d->least - c.copies : 0;
     plan_place(&in, &all);

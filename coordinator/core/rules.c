@@ -35,12 +35,17 @@ bool rules_asks(const struct pin *p, uint32_t org)
     return (d.flags & CLAIM_REFUSED) == 0;
 }
 
+bool rules_bound(const struct store *s, const struct pin *p)
+{
+    return p->org != 0 && (store_any_closed(s) || claims_bound(p));
+}
+
 void rules_load(const struct store *s, const struct pin *p, struct rules *r)
 {
     uint32_t orgs[LIMIT_ORGS], n;
 
     r->n = 0;
-    if (!claims_bound(p))
+    if (!rules_bound(s, p))
         return;
     n = claims_orgs(p, orgs);
     for (uint32_t k = 0; k < n; k++)
@@ -50,7 +55,7 @@ void rules_load(const struct store *s, const struct pin *p, struct rules *r)
 
 bool rules_allow(const struct rules_demand *d, const struct node *n)
 {
-    return !d->bound || policy_judge(&d->policy, n) == POLICY_ALLOWS;
+    return policy_judge(&d->policy, d->org, n) == POLICY_ALLOWS;
 }
 
 bool rules_any_allows(const struct store *s, const struct pin *p,
@@ -59,7 +64,7 @@ bool rules_any_allows(const struct store *s, const struct pin *p,
     uint32_t orgs[LIMIT_ORGS], n_orgs;
     struct rules_demand d;
 
-    if (!claims_bound(p))
+    if (!rules_bound(s, p))
         return true;
     n_orgs = claims_orgs(p, orgs);
     for (uint32_t k = 0; k < n_orgs; k++) {
@@ -160,35 +165,61 @@ bool rules_needs(const struct rules_demand *d, const struct node *const *nodes,
 
 /* --- people ------------------------------------------------------------- */
 
-static bool any_in_region(const struct node *const *nodes, uint32_t n,
-                          struct span region)
+struct there {
+    bool any, own; /* a node; one of the organisation */
+};
+
+/* region NULL: anywhere. */
+static struct there nodes_in(const struct rules_demand *d,
+                             const struct node *const *nodes, uint32_t n,
+                             const struct span *region)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (nodes[i]->admin != ADMIN_REMOVED &&
-            policy_in_region(nodes[i], region))
-            return true;
-    return false;
+    struct there x = {false, false};
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (nodes[i]->admin == ADMIN_REMOVED ||
+            (region && !policy_in_region(nodes[i], *region)))
+            continue;
+        x.any = true;
+        x.own |= nodes[i]->org == d->org;
+    }
+    return x;
+}
+
+static void region_missing(const struct rules_demand *d, struct span r,
+                           const char *name, const struct node *const *nodes,
+                           uint32_t n, char *text, size_t size)
+{
+    struct there x = nodes_in(d, nodes, n, &r);
+
+    if (!x.any)
+        snprintf(text, size, "unknown region %.*s: no node has that label",
+                 (int)r.n, (const char *)r.p);
+    else if (d->policy.place == PLACE_OWN && !x.own)
+        snprintf(text, size, "organisation %.32s owns no node in region %.*s",
+                 name, (int)r.n, (const char *)r.p);
+    else
+        snprintf(text, size, "no node in region %.*s takes copies", (int)r.n,
+                 (const char *)r.p);
 }
 
 void rules_missing(const struct rules_demand *d, const struct rules_cover *c,
-                   const struct node *const *nodes, uint32_t n, char *text,
-                   size_t size)
+                   const char *name, const struct node *const *nodes,
+                   uint32_t n, char *text, size_t size)
 {
     const struct policy *p = &d->policy;
 
     text[0] = '\0';
     if (!d->bound)
         return;
+    if (p->place == PLACE_OWN && !nodes_in(d, nodes, n, NULL).own) {
+        snprintf(text, size, "organisation %.32s owns no node", name);
+        return;
+    }
     for (uint32_t i = 0; i < p->required.n; i++) {
-        struct span r = p->required.of[i];
         if ((c->regions >> i & 1) != 0)
             continue;
-        if (any_in_region(nodes, n, r))
-            snprintf(text, size, "no node in region %.*s takes copies",
-                     (int)r.n, (const char *)r.p);
-        else
-            snprintf(text, size, "unknown region %.*s: no node has that "
-                     "label", (int)r.n, (const char *)r.p);
+        region_missing(d, p->required.of[i], name, nodes, n, text, size);
         return;
     }
     if (c->domains < p->min_domains && !p->soft)

@@ -1,11 +1,12 @@
 /* Demands on a pin and their policies, against the nodes that its copies are
- * on (proto/policy.h). Every demand is counted over the copies that it allows,
- * whatever the other ones say: a copy that one denies may serve another, and
- * no demand hinders one of another organisation (DESIGN 12.3).
+ * on, and what the owners of those want (proto/policy.h). Every demand is
+ * counted over the copies that it allows, whatever the other ones say: a copy
+ * that one denies may serve another, and no demand hinders one of another
+ * organisation (DESIGN 12.3).
  *
- * Only pins of which a claim has a policy come here ("bound"); of all others
- * copies are counted. Pure; shared by the state machine, which refuses what
- * breaks a rule, and the planner, which should propose none of it.
+ * Only pins of which a claim has a policy come here ("bound"), and all while
+ * some node takes only what its owner claims; of others copies are counted.
+ * Pure; for the state machine, which refuses what breaks a rule, and planner.
  */
 #ifndef PINFOLD_RULES_H
 #define PINFOLD_RULES_H
@@ -20,6 +21,9 @@ struct rules_demand {
     bool bound;     /* has a policy */
     struct policy policy; /* borrows from the pin's claims */
 };
+
+/* Whether demands on the pin must be told apart by nodes. */
+bool rules_bound(const struct store *s, const struct pin *p);
 
 /* Those of a bound pin that ask for something: not the refused ones, while
  * others are left. */
@@ -59,9 +63,10 @@ bool rules_as_good(const struct rules_demand *d, const struct rules_cover *a,
 bool rules_needs(const struct rules_demand *d, const struct node *const *nodes,
                  uint32_t n, uint32_t at);
 
-/* For people: what is missing beside copies, "" if nothing is; nodes: all. */
+/* For people: what is missing beside copies, "" if nothing is; nodes: all.
+ * name: of the demand's organisation. */
 void rules_missing(const struct rules_demand *d, const struct rules_cover *c,
-                   const struct node *const *nodes, uint32_t n, char *text,
-                   size_t size);
+                   const char *name, const struct node *const *nodes,
+                   uint32_t n, char *text, size_t size);
 
 #endif

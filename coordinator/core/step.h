@@ -284,6 +284,7 @@ struct step_explanation {
     uint64_t size;         /* that the planner reckons with, of one copy */
     int32_t minimum;       /* that binds (fsm_minimum) */
     uint32_t joined;       /* nodes that count for it */
+    bool bound;            /* demands are told apart by nodes (rules.h) */
     struct step_tally count;
     uint32_t want;         /* copies more; UINT32_MAX: on every node */
     enum step_next next;

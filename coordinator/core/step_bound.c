@@ -1,6 +1,6 @@
-/* Pins of which a claim has a policy (rules.h): which copies count for which
- * demand, how many each lacks, and which copies none of them needs. The order
- * of things is that of step_repair.c.
+/* Pins whose demands are told apart by nodes (rules.h): which copies count for
+ * which demand, how many each lacks, and which copies none of them needs. The
+ * order of things is that of step_repair.c.
  */
 #include "coordinator/core/step_state.h"
 
@@ -236,9 +236,9 @@ bool step_bound_claim(struct step *s, const struct command *c,
         if (p->claims[i].org == c->org && p->claims[i].salt != x->salt)
             unites = unite(d, span_buf(&p->claims[i].meta),
                            p->claims[i].rmax);
-    if (!unites || policy_is_empty(&d->policy))
+    d->bound = !policy_is_empty(&d->policy);
+    if (!unites || !(d->bound || store_any_closed(s->store)))
         return false;
-    d->bound = true;
     s->rules.n = 1;
     return true;
 }
@@ -263,7 +263,7 @@ void step_bound_place_claim(struct step *s, const struct plan_input *in)
             nodes[n++] = row;
     }
     rules_cover(d, nodes, n, &c);
-    d->least = in->least + c.copies; /* on nodes in quarantine, at need */
+    d->least = in->least; /* on nodes in quarantine, at need */
     more = d->most == -1 ? UINT32_MAX : minus((uint32_t)d->most, c.copies);
     (void)plan_place_rules(in, &r, &s->choice);
 }

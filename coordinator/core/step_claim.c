@@ -197,20 +197,19 @@ static enum copy_reason reason_of(const struct preferred *f, uint32_t node,
     return planned;
 }
 
-/* How many places the state asks for; it counts as fsm_minimum does. */
-static uint32_t least(const struct step *s, const struct command_claim_put *x,
-                      const struct pin *from, uint32_t have)
+/* How many copies the state asks for; it counts as fsm_minimum does. */
+static uint32_t minimum(const struct step *s, const struct command *c,
+                        const struct pin *from)
 {
-    struct pin like = {.org = ORG_DEFAULT};
-    uint32_t minimum;
+    const struct command_claim_put *x = &c->claim_put;
+    struct pin like = {.org = c->org};
 
     like.flags = from ? from->flags : x->flags;
     like.rmin = from ? from->rmin : x->rmin;
     like.rmax = from ? from->rmax : x->rmax;
     if (!pin_everywhere(&like) && like.rmin < 1)
         return 0; /* no valid claim: the state machine's matter */
-    minimum = (uint32_t)fsm_minimum(s->store, &like);
-    return minimum > have ? minimum - have : 0;
+    return (uint32_t)fsm_minimum(s->store, &like);
 }
 
 /* What a request takes the place of: its nodes have what both have. */
@@ -253,7 +252,7 @@ void step_plan_claim(struct step *s, struct command *c,
         .table = s->table, .hash = step_claim_hash(s, &x->cid),
         .pin = p, .size = size_of(x, p),
         .want = max < 0 ? UINT32_MAX : 0,
-        .least = least(s, x, from, wanted_copies(p)),
+        .least = minimum(s, c, from),
         .preferred = first.nodes, .n_preferred = first.n,
         .n_there = first.n_uploaded,
         .reason = max < 0 ? REASON_EVERYWHERE : REASON_PLACED,
@@ -261,10 +260,13 @@ void step_plan_claim(struct step *s, struct command *c,
     };
     if (max > 0 && (uint32_t)max > wanted_copies(p))
         in.want = (uint32_t)max - wanted_copies(p);
-    if (step_bound_claim(s, c, p, max, from ? &policy : NULL))
+    if (step_bound_claim(s, c, p, max, from ? &policy : NULL)) {
         step_bound_place_claim(s, &in);
-    else
+    } else {
+        in.least -= in.least < wanted_copies(p) ? in.least
+                                                : wanted_copies(p);
         plan_place(&in, &s->choice);
+    }
     x->n_places = s->choice.n < LIMIT_ASSIGN_ROWS ? s->choice.n
                                                   : LIMIT_ASSIGN_ROWS;
     for (uint32_t i = 0; i < x->n_places; i++) {

@@ -120,7 +120,8 @@ bool step_explain(struct step *s, const struct cid *cid,
                       step_release_asking(s, p->id));
     out->size = step_size(p);
     out->minimum = fsm_minimum(s->store, p);
-    out->joined = fsm_joined_nodes(s->store);
+    out->joined = fsm_joined_nodes(s->store, p->org);
+    out->bound = rules_bound(s->store, p);
     explain_next(s, c, out);
     copy_nodes(s, c, out);
     return true;
@@ -142,7 +143,7 @@ bool step_explain_samples(const struct step_explanation *x)
     return plan_samples(&in);
 }
 
-/* Of several organisations' policies the one that is the first to deny is
+/* Of several organisations' demands the one that is the first to deny is
  * named, if all do. */
 static enum policy_rule judge_all(const struct pin *p, const struct node *n)
 {
@@ -151,9 +152,9 @@ static enum policy_rule judge_all(const struct pin *p, const struct node *n)
     struct policy policy;
 
     for (uint32_t k = 0; k < n_orgs; k++) {
-        enum policy_rule rule = POLICY_ALLOWS;
-        if (claims_policy(p, orgs[k], &policy))
-            rule = policy_judge(&policy, n);
+        enum policy_rule rule;
+        (void)claims_policy(p, orgs[k], &policy);
+        rule = policy_judge(&policy, orgs[k], n);
         if (rule == POLICY_ALLOWS)
             return rule;
         if (first == POLICY_ALLOWS)
@@ -162,7 +163,7 @@ static enum policy_rule judge_all(const struct pin *p, const struct node *n)
     return first;
 }
 
-/* The planner sees those that some policy allows; the others are out. */
+/* The planner sees those that some demand allows; the others are out. */
 static void judge_bound(const struct step_explanation *x,
                         struct plan_judgement *out)
 {
@@ -203,7 +204,7 @@ void step_explain_nodes(const struct step_explanation *x,
 {
     struct plan_input in = input_of(x);
 
-    if (claims_bound(&x->pin))
+    if (x->bound)
         judge_bound(x, out);
     else
         plan_judge(&in, out);

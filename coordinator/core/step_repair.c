@@ -14,7 +14,7 @@
  * each goes once as many others are pinned as the maximum says, or as the
  * minimum does where no more nodes could take one. On a drained node that is
  * down they count as on one that is out: nobody expects it back. So leave
- * copies where no policy of those on the pin allows them (step_bound.c).
+ * copies where no demand of those on the pin allows them (step_bound.c).
  */
 #include "coordinator/core/step_state.h"
 
@@ -433,7 +433,7 @@ void step_decide(struct step *s, const struct step_clock *c,
         d->next = STEP_NEXT_CANDIDATE; /* step_value.c's */
         return;
     }
-    unpaid = fsm_unpaid_copies(p);
+    unpaid = fsm_unpaid_copies(s->store, p);
     if (unpaid > 0) { /* rather than on more nodes */
         d->next = reduce(s, pin_paid_copies(p) - unpaid, c, &d->victim);
         if (d->next != STEP_NEXT_OTHERS)

@@ -3,7 +3,7 @@
  * step.c           entry points, ticks, commits
  * step_node.c      soft facts, health and capacity of nodes
  * step_repair.c    one pin: desired against observed
- * step_bound.c     the same where claims have policies
+ * step_bound.c     the same where demands are told apart (rules.h)
  * step_release.c   surplus copies: ask the others, then let go
  * step_sweep.c     which pins are looked at, and how many at once
  * step_claim.c     places of new claims; what is placed and not applied
@@ -87,6 +87,8 @@ struct step_node {
     enum node_health health; /* as seen last, to notice a change … */
     bool draining;           /* … as are these */
     uint64_t labels;         /* a hash */
+    uint32_t owner;
+    bool closed;
     uint64_t state_ms, put_ms; /* last proposals, and what they said */
     uint8_t state_health, state_full;
     uint64_t put_capacity;
@@ -355,7 +357,7 @@ bool step_bound_moves(struct step *s, const struct pin *p,
 bool step_bound_claim(struct step *s, const struct command *c,
                       const struct pin *p, int32_t rmax,
                       const struct policy *policy);
-/* Copies for it. */
+/* Copies for it; in->least: how many it needs, with those that are there. */
 void step_bound_place_claim(struct step *s, const struct plan_input *in);
 
 /* step_release.c: s->pin has a surplus copy on `victim`, pinned. */

@@ -2,12 +2,13 @@
  * piece at a time with a cursor that goes on where it stopped:
  *   commits      pins that just changed and show work, at once
  *   work         all pins that show work (todo), again and again
- *   nodes        pins of a node that fell or came back: the rows of a fallen
- *                node's pins do not change, so no other walk meets them
+ *   nodes        pins of a node that fell or came back, or whose owner keeps
+ *                it for itself: the rows of its pins do not change, so no
+ *                other walk meets them
  *   everywhere   pins with a copy on each node, when a node becomes able,
  *                and now and then: nothing tells when one gets room
- *   bound        pins with policies, the same, and when a label changes: rows
- *                do not show what that means for them
+ *   bound        pins with policies, the same, and when a label or an owner
+ *                changes: rows do not show what that means for them
  * A walk is level triggered: a lost proposal is made again by the next round.
  */
 #include "coordinator/core/step_state.h"
@@ -113,9 +114,21 @@ void step_sweep_start(struct step *s)
         e->health = rows[i]->health;
         e->draining = rows[i]->admin == ADMIN_DRAINING;
         e->labels = hash_labels(rows[i]);
-        if (e->health != HEALTH_UP || e->draining)
+        e->owner = rows[i]->org;
+        e->closed = rows[i]->closed;
+        if (e->health != HEALTH_UP || e->draining || e->closed)
             restart(&e->scan);
     }
+}
+
+/* What may stand there is different; pins that lack copies may get one. */
+static void notice_owner(struct step *s, struct step_node *e,
+                         const struct node *n, const struct step_clock *c)
+{
+    if (e->owner == n->org && e->closed == n->closed)
+        return;
+    step_sweep_able(s, c);
+    restart(&e->scan);
 }
 
 void step_sweep_nodes(struct step *s, const struct step_clock *c)
@@ -141,6 +154,10 @@ void step_sweep_nodes(struct step *s, const struct step_clock *c)
         uint64_t labels = hash_labels(rows[i]);
         if (e->labels != labels)
             restart(&s->bound);
+        if (e->known)
+            notice_owner(s, e, rows[i], c);
+        e->owner = rows[i]->org;
+        e->closed = rows[i]->closed;
         e->known = true;
         e->health = rows[i]->health;
         e->draining = draining;
@@ -248,16 +265,25 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
         s->todo_pause_ms *= 2;
 }
 
-/* What a drained node still has to hand over: bounded, so that repairs need
- * not queue behind it at the agents. One that is not up has its copies made
- * anew like any other, and keeps them until it is back. */
-static void note_drain(struct step *s, struct step_node *e, uint64_t pin,
-                       enum step_outcome done)
+static bool is_handed_over(struct step *s, const struct step_node *e)
+{
+    const struct node *n = step_node_row(s, e->soft.node);
+
+    return e->draining ||
+           (e->closed && n && !rules_any_allows(s->store, &s->pin, n));
+}
+
+/* What a node that is drained, or has got another owner, still has to hand
+ * over: bounded, so that repairs need not queue behind it at the agents. One
+ * that is not up has its copies made anew like any other, and keeps them until
+ * it is back. */
+static void note_leaving(struct step *s, struct step_node *e, uint64_t pin,
+                         enum step_outcome done)
 {
     const struct copy *c = pin_copy(&s->pin, e->soft.node);
 
-    if (!e->draining || e->health != HEALTH_UP || s->pin.id != pin || !c ||
-        c->want == COPY_RELEASED)
+    if (e->health != HEALTH_UP || s->pin.id != pin || !c ||
+        c->want == COPY_RELEASED || !is_handed_over(s, e))
         return;
     if (done == STEP_WANTING)
         e->scan.stuck++;
@@ -275,7 +301,7 @@ static void end_walk(struct step_node *e, uint64_t now_ms)
     e->soft.lacking = k->lack.fallen;
     if (k->moving >= MOVES)
         k->next_ms = now_ms + MOVES_MS;
-    else if (e->health != HEALTH_UP || e->draining)
+    else if (e->health != HEALTH_UP || e->draining || e->closed)
         /* else what is left shows in todo */
         k->next_ms = now_ms + (k->wished || k->moving > 0 ? WISHED_MS
                                : k->wanting               ? WANTING_MS
@@ -296,7 +322,7 @@ static uint32_t scan_node(struct step *s, struct step_node *e,
         if (done == STEP_STOPPED)
             return i + 1;
         note(k, done);
-        note_drain(s, e, rows[i].pin, done);
+        note_leaving(s, e, rows[i].pin, done);
         step_short_fallen(s, e, rows[i].pin, &k->lack);
         k->idx = rows[i].idx;
         k->pin = rows[i].pin;

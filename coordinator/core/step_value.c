@@ -134,28 +134,29 @@ static void sweep(struct step *s, const struct step_clock *c)
 
 /* --- candidates ----------------------------------------------------------- */
 
-static bool has_room(const struct node *n, uint64_t size, uint64_t freed)
+static bool has_room(const struct node *n, uint32_t org, uint64_t size,
+                     uint64_t freed)
 {
     uint64_t used = n->bytes > freed ? n->bytes - freed : 0;
 
     return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP && !n->full &&
-           n->capacity > 0 && used <= n->capacity &&
+           n->capacity > 0 && used <= n->capacity && node_takes(n, org) &&
            size + fsm_elastic_reserve(n) <= n->capacity - used;
 }
 
 /* Places of the candidate in s->pin, on nodes that keep their reserve. */
-static uint32_t find_places(struct step *s, uint32_t copies,
+static uint32_t find_places(struct step *s, uint32_t org, uint32_t copies,
                             const struct step_clock *c,
                             struct command_place out[LIMIT_REPLICAS])
 {
     const struct pin *p = &s->pin;
+    const struct policy none = {.spread = SPREAD_NONE};
     uint32_t n = 0;
     struct plan_input in = {
-        .nodes = s->plan_nodes,
-        .n_nodes = step_node_plan(s, c->now_ms),
+        .nodes = s->plan_nodes, .n_nodes = step_node_plan(s, c->now_ms),
         .table = s->table, .hash = step_claim_hash(s, &p->cid),
-        .pin = p, .size = step_size(p), .want = copies, .least = 0,
-        .reason = REASON_PLACED,
+        .pin = p, .size = step_size(p), .want = copies, .n_demands = 1,
+        .reason = REASON_PLACED, .demands = &(struct plan_demand){org, &none},
     };
 
     plan_place(&in, &s->choice);
@@ -164,7 +165,7 @@ static uint32_t find_places(struct step *s, uint32_t copies,
         const struct node *node = store_node(s->store, id);
         const struct step_node *e = step_node_find(s, id);
         uint64_t placed = e ? e->soft.placed_bytes : 0;
-        if (node && has_room(node, step_size(p) + placed, 0))
+        if (node && has_room(node, org, step_size(p) + placed, 0))
             out[n++] = s->choice.places[i];
     }
     return n;
@@ -218,25 +219,26 @@ struct clearing {
 };
 
 /* Whether the candidate in s->pin could go there, if so much is freed. */
-static bool could_take(struct step *s, const struct node *n, uint64_t bytes)
+static bool could_take(struct step *s, uint32_t org, const struct node *n,
+                       uint64_t bytes)
 {
     const struct copy *have = pin_copy(&s->pin, n->id);
 
     return (!have || have->want == COPY_RELEASED) &&
-           has_room(n, step_size(&s->pin), bytes);
+           has_room(n, org, step_size(&s->pin), bytes);
 }
 
-static uint32_t count_able(struct step *s)
+static uint32_t count_able(struct step *s, uint32_t org)
 {
     uint32_t n, able = 0;
     const struct node *const *nodes = store_nodes(s->store, &n);
 
     for (uint32_t i = 0; i < n; i++)
-        able += could_take(s, nodes[i], 0);
+        able += could_take(s, org, nodes[i], 0);
     return able;
 }
 
-static void add_freed(struct step *s, struct clearing *x,
+static void add_freed(struct step *s, struct clearing *x, uint32_t org,
                       const struct node *n, uint64_t bytes)
 {
     uint32_t k = 0;
@@ -248,7 +250,7 @@ static void add_freed(struct step *s, struct clearing *x,
     if (k == x->n)
         x->freed[x->n++] = (struct freed){n->id, 0, false};
     x->freed[k].bytes += bytes;
-    if (x->freed[k].able || !could_take(s, n, x->freed[k].bytes))
+    if (x->freed[k].able || !could_take(s, org, n, x->freed[k].bytes))
         return;
     x->freed[k].able = true;
     x->able++;
@@ -274,10 +276,10 @@ static bool helps(struct step *s, struct clearing *x, uint32_t org,
     for (uint32_t k = 0; k < s->other.n_copies; k++) {
         const struct copy *c = &s->other.copies[k];
         const struct node *n = store_node(s->store, c->node);
-        if (c->want == COPY_RELEASED || !n || could_take(s, n, 0) ||
+        if (c->want == COPY_RELEASED || !n || could_take(s, org, n, 0) ||
             (only && !is_able(only, c->node)))
             continue;
-        add_freed(s, x, n, c->size);
+        add_freed(s, x, org, n, c->size);
         any = true;
     }
     return any;
@@ -384,7 +386,7 @@ static bool find_victims(struct step *s, const struct look *l,
 static enum attempt clear_room(struct step *s, const struct look *l,
                                uint32_t least, const struct step_clock *c)
 {
-    uint32_t able = count_able(s);
+    uint32_t able = count_able(s, l->org);
     struct command_evict *out;
 
     if (able >= least)
@@ -437,17 +439,16 @@ static enum attempt try_candidate(struct step *s, uint64_t pin, uint32_t org,
                                   const struct step_clock *c)
 {
     struct command_place places[LIMIT_REPLICAS];
-    uint32_t least, n, have = 0;
+    uint32_t least, n, have;
     struct look l;
 
     if (!look_up(s, pin, org, c, &l) ||
         !fsm_admissible(s->store, &s->pin, org, l.copies, l.below, l.now_ms,
                         s->promised, &s->other))
         return ATTEMPT_NO;
-    for (uint32_t i = 0; i < s->pin.n_copies; i++)
-        have += s->pin.copies[i].want != COPY_RELEASED;
-    least = (uint32_t)fsm_demand_minimum(s->store, &l.demand);
-    n = find_places(s, l.copies > have ? l.copies - have : 0, c, places);
+    have = fsm_copies_for(s->store, &s->pin, org);
+    least = (uint32_t)fsm_demand_minimum(s->store, &l.demand, org);
+    n = find_places(s, org, l.copies > have ? l.copies - have : 0, c, places);
     if (have + n < least)
         return clear_room(s, &l, least - have, c);
     return admit(s, &l, places, n, c) ? ATTEMPT_PROPOSED : ATTEMPT_WAIT;

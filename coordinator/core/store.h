@@ -92,6 +92,8 @@ void store_cluster_put(struct store *s, const struct cluster *c);
  * is written. */
 const struct node *const *store_nodes(const struct store *s, uint32_t *n);
 const struct node *store_node(const struct store *s, uint32_t id);
+/* Whether any of those takes only what its owner claims. */
+bool store_any_closed(const struct store *s);
 /* A removed node whose copies are not all given up yet, or NULL. */
 const struct node *store_node_to_purge(const struct store *s);
 const struct node *store_node_by_key(const struct store *s,

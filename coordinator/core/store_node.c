@@ -78,10 +78,20 @@ static struct store_node *node_insert(struct store *s, uint32_t id)
 static void list_live(struct store *s)
 {
     s->n_live = 0;
+    s->any_closed = false;
     for (uint32_t k = 0; k < s->n_nodes; k++) {
-        if (s->nodes[k]->node.admin != ADMIN_REMOVED)
-            s->live[s->n_live++] = &s->nodes[k]->node;
+        const struct node *n = &s->nodes[k]->node;
+
+        if (n->admin == ADMIN_REMOVED)
+            continue;
+        s->live[s->n_live++] = n;
+        s->any_closed |= n->closed;
     }
+}
+
+bool store_any_closed(const struct store *s)
+{
+    return s->any_closed;
 }
 
 const struct node *const *store_nodes(const struct store *s, uint32_t *n)

@@ -339,6 +339,7 @@ struct store {
     uint32_t n_nodes, size_nodes;
     const struct node **live;  /* those not removed */
     uint32_t n_live;
+    bool any_closed;           /* of those */
     uint64_t nodes_version;
     struct org *orgs; /* by id */
     uint32_t n_orgs;

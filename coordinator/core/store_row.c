@@ -195,7 +195,7 @@ static enum err open_row(struct decode *d, struct span doc, uint32_t fields,
 void store_row_node(const struct node *n, struct buf *out)
 {
     buf_reset(out);
-    encode_array(out, n->maintained_ms != 0 ? 12 : 11);
+    encode_array(out, n->closed ? 13 : n->maintained_ms != 0 ? 12 : 11);
     encode_u64(out, ROW_VERSION);
     encode_bin(out, n->key, sizeof(n->key));
     encode_u64(out, n->org);
@@ -211,8 +211,10 @@ void store_row_node(const struct node *n, struct buf *out)
     encode_bool(out, n->full);
     encode_u64(out, n->joined_ms);
     encode_u64(out, n->changed_ms);
-    if (n->maintained_ms != 0)
+    if (n->maintained_ms != 0 || n->closed)
         encode_u64(out, n->maintained_ms);
+    if (n->closed) /* others are rows as they were before */
+        encode_bool(out, true);
 }
 
 enum err store_row_node_read(struct span doc, struct node *out,
@@ -220,7 +222,7 @@ enum err store_row_node_read(struct span doc, struct node *out,
 {
     struct decode d;
     uint32_t n;
-    enum err e = open_rows(&d, doc, 11, 12, &n, why);
+    enum err e = open_rows(&d, doc, 11, 13, &n, why);
 
     if (e != ERR_OK)
         return e;
@@ -238,8 +240,10 @@ enum err store_row_node_read(struct span doc, struct node *out,
     out->full = decode_bool(&d, "full");
     out->joined_ms = decode_u64(&d, "joined", UINT64_MAX);
     out->changed_ms = decode_u64(&d, "changed", UINT64_MAX);
-    if (n == 12)
+    if (n >= 12)
         out->maintained_ms = decode_u64(&d, "maintained", UINT64_MAX);
+    if (n == 13)
+        out->closed = decode_bool(&d, "closed");
     return decode_end(&d, why);
 }
 

@@ -1,6 +1,6 @@
 /* Policies for tests, as one line: "+eu" a copy in region eu, "-us" none there,
  * "disk=ssd" only such nodes, "!disk=hdd" none such, "zone:3" copies in so
- * many zones, "zone~3" if there are so many. */
+ * many zones, "zone~3" if there are so many; "@own", "@shared": whose nodes. */
 #ifndef PINFOLD_TESTS_POLICIES_H
 #define PINFOLD_TESTS_POLICIES_H
 
@@ -20,6 +20,12 @@ static inline void policies_add(struct policy *p, const char *at, size_t n)
                             : at[0] == '!' ? &p->must_not
                                            : &p->must;
 
+    if (at[0] == '@') {
+        memcpy(level, at + 1, n - 1);
+        if (!policy_place_parse(level, &p->place))
+            abort();
+        return;
+    }
     if (sign < n) {
         memcpy(level, at, sign);
         if (!policy_spread_parse(level, &p->spread))

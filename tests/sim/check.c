@@ -114,11 +114,14 @@ static const struct copy *copy_of(const struct shadow *w, uint32_t node)
     return NULL;
 }
 
-uint32_t check_least(struct store *store, const struct claimed *m)
+uint32_t check_least(struct store *store, const struct claimed *m,
+                     uint32_t org)
 {
-    uint32_t n;
+    uint32_t all, n = 0;
+    const struct node *const *rows = store_nodes(store, &all);
 
-    (void)store_nodes(store, &n); /* the drained ones still count */
+    for (uint32_t i = 0; i < all; i++) /* the drained ones still count */
+        n += check_takes(rows[i], org);
     if (!m->claimed)
         return 0;
     if (m->rmin < 0)
@@ -134,7 +137,7 @@ static uint32_t needed(struct check *k, struct store *store, uint32_t cid)
     uint32_t most = 0;
 
     for (uint32_t i = 0; i < SIM_ORGS; i++) {
-        uint32_t least = check_least(store, &k->claims[i][cid]);
+        uint32_t least = check_least(store, &k->claims[i][cid], i + 1);
         struct demand d;
 
         claims_demand(&k->row, i + 1, &d);
@@ -158,14 +161,15 @@ static void check_minimum(struct check *k, struct store *store,
     for (uint32_t i = 0; i < was->n; i++)
         before += was->copies[i].want != COPY_RELEASED;
     k->sim->counts[COUNT_RELEASES]++;
-    for (uint32_t i = 0; i < SIM_ORGS && check_is_bound(k, was->cid); i++) {
+    for (uint32_t i = 0; i < SIM_ORGS && check_is_bound(k, store, was->cid);
+         i++) {
         struct demand d;
 
         claims_demand(p, i + 1, &d);
         if (k->claims[i][was->cid].claimed &&
             (d.flags & CLAIM_REFUSED) == 0)
             check_kept(k, store, was, i + 1,
-                       check_least(store, &k->claims[i][was->cid]));
+                       check_least(store, &k->claims[i][was->cid], i + 1));
     }
     if (pinned < least)
         sim_wrong(k->sim, "minimum", 0, p->id,
@@ -574,6 +578,9 @@ static void judge(struct check *k, struct store *store,
         break;
     case COMMAND_MAINTAIN:
         check_maintain(k, c, r);
+        break;
+    case COMMAND_NODE_OWNER:
+        check_owner(k, store, c, r);
         break;
     case COMMAND_READS:
     case COMMAND_READS_PUT:

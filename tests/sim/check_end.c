@@ -144,6 +144,7 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
 {
     const struct shadow *p = k->pins[id];
     const char *bound;
+    bool apart;
     int32_t most;
     uint32_t want;
 
@@ -160,7 +161,7 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
         if (p->copies[i].want == COPY_RELEASED)
             return no(w, p->copies[i].node, id, "a copy is not let go");
         else if (store_node(s, p->copies[i].node)->admin != ADMIN_ACTIVE &&
-                 !(check_is_bound(k, p->cid) &&
+                 !(check_is_bound(k, s, p->cid) &&
                    check_must_stay(k, s, p, p->copies[i].node)))
             return no(w, p->copies[i].node, id, "1 of %u copies (of %d) "
                       "is left on a node in state %d", p->n, (int)most,
@@ -168,17 +169,18 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
         else if (p->copies[i].state != COPY_PINNED)
             return no(w, p->copies[i].node, id, "a copy is in state %d",
                       (int)p->copies[i].state);
-    if (!check_is_bound(k, p->cid) && check_requests_stand(k, p->cid) != NULL)
+    apart = check_is_bound(k, s, p->cid);
+    if (!apart && check_requests_stand(k, p->cid) != NULL)
         return no(w, 0, id, "a request is %s",
                   check_requests_stand(k, p->cid));
     want = most < 0 || (uint32_t)most > takers(s) ? takers(s)
                                                   : (uint32_t)most;
-    bound = check_is_bound(k, p->cid) ? check_stands(k, s, p) : NULL;
+    bound = apart ? check_stands(k, s, p) : NULL;
     if (bound != NULL)
         return no(w, 0, id, "%s", bound);
-    if (sim_is_elastic(p->cid) && p->n >= 1 && p->n <= want)
+    if (sim_is_elastic(p->cid) && (apart || (p->n >= 1 && p->n <= want)))
         return true; /* as many as it is worth */
-    if (p->n != want && !check_is_bound(k, p->cid))
+    if (p->n != want && !apart)
         return no(w, 0, id, "%u copies, %u are wanted", p->n, want);
     if (is_over(k, p->cid) && (k->sim->options.off >> FAULT_CLOCK & 1) != 0)
         return no(w, 0, id, "it has not expired");

@@ -109,7 +109,8 @@ void check_look(struct check *k, struct store *store, uint64_t id,
 void check_look_elastic(struct check *k, struct store *store,
                         const struct command *c);
 /* So many copies a demand needs. */
-uint32_t check_least(struct store *store, const struct claimed *m);
+uint32_t check_least(struct store *store, const struct claimed *m,
+                     uint32_t org);
 
 /* check_claim.c: operations on claims */
 void check_put(struct check *k, struct store *store, const struct command *c,
@@ -161,8 +162,13 @@ void check_node_state(struct check *k, const struct command *c,
                       const struct fsm_result *r);
 void check_maintain(struct check *k, const struct command *c,
                     const struct fsm_result *r);
-/* check_policy.c: whether anyone who claims it has a policy. */
-bool check_is_bound(const struct check *k, uint32_t cid);
+void check_owner(struct check *k, struct store *store,
+                 const struct command *c, const struct fsm_result *r);
+/* check_policy.c: whether copies must be told apart: anyone who claims it has
+ * a policy, or some node takes only what its owner claims. */
+bool check_is_bound(const struct check *k, struct store *store, uint32_t cid);
+/* Whether its owner lets the node take what that organisation claims. */
+bool check_takes(const struct node *n, uint32_t org);
 /* k->row got a copy there. */
 void check_placed(struct check *k, struct store *store,
                   const struct command *c, uint32_t node);

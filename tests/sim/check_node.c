@@ -25,3 +25,18 @@ void check_maintain(struct check *k, const struct command *c,
     k->sim->counts[COUNT_MAINTAINED] += for_ms != 0;
     k->maintained_ms[c->maintain.node] = for_ms > 0 ? r->time_ms + for_ms : 0;
 }
+
+void check_owner(struct check *k, struct store *store,
+                 const struct command *c, const struct fsm_result *r)
+{
+    const struct command_node_owner *put = &c->node_owner;
+    const struct node *n = store_node(store, put->node);
+
+    if (r->verdict != VERDICT_ACCEPTED)
+        return;
+    if ((put->owner != NODE_OWNER_KEEP && n->org != put->owner) ||
+        (put->closed != NODE_STATE_KEEP && n->closed != (put->closed == 1)))
+        sim_wrong(k->sim, "policy", put->node, 0, "its owner is another");
+    k->sim->counts[COUNT_OWNED]++;
+    k->sim->counts[COUNT_CLOSED] += put->closed == 1;
+}

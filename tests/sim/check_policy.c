@@ -1,7 +1,8 @@
 /* Policies: no copy is ever put where nobody who claims the pin allows one,
  * none goes that a claim's minimum or a required region rests on, and in the
- * end all stand where they should. Reckoned here from the claims as they were
- * committed and the labels of that index.
+ * end all stand where they should; nor where their node's owner wants none.
+ * Reckoned here from the claims as they were committed and the labels and
+ * owners of that index.
  */
 #include "tests/sim/check_impl.h"
 #include "tests/sim/policies.h"
@@ -17,16 +18,30 @@ static uint8_t region_of(const struct node *n)
     return (uint8_t)(1U << (region[0] - '0'));
 }
 
-static bool allows(const struct claimed *m, const struct node *n)
+bool check_takes(const struct node *n, uint32_t org)
+{
+    return n->org == org || !n->closed;
+}
+
+static bool allows(const struct claimed *m, uint32_t org,
+                   const struct node *n)
 {
     const struct sim_policy *p = &sim_policies[m->policy];
     uint8_t region = region_of(n);
 
+    if (!check_takes(n, org) || (p->place == PLACE_OWN && n->org != org))
+        return false;
     return (p->denied & region) == 0 && (p->denied == 0 || region != 0);
 }
 
-bool check_is_bound(const struct check *k, uint32_t cid)
+bool check_is_bound(const struct check *k, struct store *store, uint32_t cid)
 {
+    uint32_t n;
+    const struct node *const *rows = store_nodes(store, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (rows[i]->closed)
+            return true;
     for (uint32_t i = 0; i < SIM_ORGS; i++)
         if (k->claims[i][cid].claimed && k->claims[i][cid].policy != 0)
             return true;
@@ -37,7 +52,8 @@ static bool any_allows(const struct check *k, uint32_t cid,
                        const struct node *n)
 {
     for (uint32_t i = 0; i < SIM_ORGS; i++)
-        if (k->claims[i][cid].claimed && allows(&k->claims[i][cid], n))
+        if (k->claims[i][cid].claimed &&
+            allows(&k->claims[i][cid], i + 1, n))
             return true;
     return false;
 }
@@ -49,8 +65,8 @@ void check_placed(struct check *k, struct store *store,
     uint32_t cid = sim_cid_number(&k->row.cid);
 
     if (!any_allows(k, cid, n) ||
-        (command_is_claim(c->kind) &&
-         !allows(&k->claims[c->org - 1][cid], n)))
+        ((command_is_claim(c->kind) || c->kind == COMMAND_ADMIT) &&
+         !allows(&k->claims[c->org - 1][cid], c->org, n)))
         sim_wrong(k->sim, "policy", node, k->row.id,
                   "a copy is put where its policy denies it");
 }
@@ -63,12 +79,13 @@ struct served {
 };
 
 static void serve(struct served *s, struct store *store,
-                  const struct claimed *m, const struct copy *c)
+                  const struct claimed *m, uint32_t org,
+                  const struct copy *c)
 {
     const struct node *n = store_node(store, c->node);
 
     if (c->want == COPY_RELEASED || c->state != COPY_PINNED ||
-        n->health != HEALTH_UP || !allows(m, n))
+        n->health != HEALTH_UP || !allows(m, org, n))
         return;
     s->copies++;
     s->regions |= region_of(n);
@@ -82,9 +99,9 @@ void check_kept(struct check *k, struct store *store,
     struct served before = {0, 0}, now = {0, 0};
 
     for (uint32_t i = 0; i < was->n; i++)
-        serve(&before, store, m, &was->copies[i]);
+        serve(&before, store, m, org, &was->copies[i]);
     for (uint32_t i = 0; i < k->row.n_copies; i++)
-        serve(&now, store, m, &k->row.copies[i]);
+        serve(&now, store, m, org, &k->row.copies[i]);
     if (now.copies < least)
         sim_wrong(k->sim, "policy", 0, k->row.id, "a copy is let go, and %u "
                   "that %u allows are left, %u are needed", now.copies, org,
@@ -102,14 +119,14 @@ struct wanted {
 };
 
 static void look(struct store *store, const struct shadow *p,
-                 const struct claimed *m, struct wanted *out)
+                 const struct claimed *m, uint32_t org, struct wanted *out)
 {
     uint32_t n;
     const struct node *const *rows = store_nodes(store, &n);
 
     *out = (struct wanted){0, 0, 0, 0};
     for (uint32_t i = 0; i < n; i++) {
-        if (rows[i]->admin != ADMIN_ACTIVE || !allows(m, rows[i]))
+        if (rows[i]->admin != ADMIN_ACTIVE || !allows(m, org, rows[i]))
             continue;
         out->takers++;
         out->possible |= region_of(rows[i]);
@@ -134,9 +151,10 @@ bool check_must_stay(struct check *k, struct store *store,
 
         if (!m->claimed)
             continue;
-        look(store, p, m, &w);
+        look(store, p, m, i + 1, &w);
         if (w.takers < (m->rmin < 0 ? 1 : (uint32_t)m->rmin) ||
-            (allows(m, n) && (required & region_of(n) & ~w.possible) != 0))
+            (allows(m, i + 1, n) &&
+             (required & region_of(n) & ~w.possible) != 0))
             return true;
     }
     return false;
@@ -161,13 +179,14 @@ const char *check_stands(struct check *k, struct store *store,
         const struct claimed *m = &k->claims[i][p->cid];
         uint8_t required = sim_policies[m->policy].required;
         struct wanted w;
-        uint32_t most;
+        uint32_t most, least;
 
         if (!m->claimed)
             continue;
-        look(store, p, m, &w);
+        look(store, p, m, i + 1, &w);
         most = m->rmax < 0 ? w.takers : (uint32_t)m->rmax;
-        if (w.copies < (most < w.takers ? most : w.takers))
+        least = sim_is_elastic(p->cid) ? 1 : most; /* as it is worth */
+        if (w.copies < (least < w.takers ? least : w.takers))
             return "a claim has fewer copies than nodes could take";
         if ((required & w.possible & ~w.regions) != 0)
             return "a required region has no copy";

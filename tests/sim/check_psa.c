@@ -107,7 +107,8 @@ static enum request_status status_by_copies(struct check *k,
     }
     if ((c->flags & CLAIM_REFUSED) != 0)
         return REQUEST_FAILED;
-    if (pinned >= check_least(store, &k->claims[c->org - 1][cid]))
+    if (pinned >= check_least(store, &k->claims[c->org - 1][cid],
+                              c->org))
         return REQUEST_PINNED;
     if (wanted == 0)
         return REQUEST_QUEUED;
@@ -142,7 +143,7 @@ void check_statuses(struct check *k, struct store *store, uint32_t cid,
                       "a claim waits as if it were a request");
         if (a == NULL)
             continue;
-        if (changed && !check_is_bound(k, cid) &&
+        if (changed && !check_is_bound(k, store, cid) &&
             s != status_by_copies(k, store, all[i], cid))
             sim_wrong(k->sim, "requests", 0, k->row.id,
                       "request %llu is %s", (unsigned long long)a->id,

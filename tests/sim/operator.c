@@ -22,6 +22,11 @@ struct operator {
     bool force;
     bool stopped;     /* maintenance ends, which may last longer by log time */
     enum node_admin wanted[SIM_FIRST_NODES + 1];
+    struct prng owners;
+    struct {
+        uint32_t org;
+        bool closed;
+    } owned[SIM_FIRST_NODES + 1];
     struct org_limit limits[SIM_ORGS][ORG_KINDS];
 };
 
@@ -37,7 +42,7 @@ static uint32_t away(const struct operator *o)
     uint32_t n = 0;
 
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
-        n += o->wanted[id] != ADMIN_ACTIVE;
+        n += o->wanted[id] != ADMIN_ACTIVE || o->owned[id].closed;
     return n;
 }
 
@@ -52,7 +57,8 @@ static void decide(struct sim *s, struct operator *o)
     if (o->wanted[id] != ADMIN_ACTIVE && how < 6)
         o->wanted[id] = ADMIN_ACTIVE;
     else if (o->wanted[id] == ADMIN_CORDONED ||
-             (o->wanted[id] == ADMIN_ACTIVE && away(o) < AWAY))
+             (o->wanted[id] == ADMIN_ACTIVE &&
+              (away(o) < AWAY || o->owned[id].closed)))
         o->wanted[id] = how < 3 ? ADMIN_CORDONED : ADMIN_DRAINING;
     if (o->wanted[id] == ADMIN_DRAINING && late && how >= 8 &&
         o->removed == 0) {
@@ -60,6 +66,20 @@ static void decide(struct sim *s, struct operator *o)
         o->removed = id;
         o->force = sim_pick(&o->random, 0, 1) == 0;
     }
+}
+
+/* One that is for its owner alone is as good as away. Many are given to others
+ * and stay shared. */
+static void decide_owner(struct operator *o)
+{
+    uint32_t id = (uint32_t)sim_pick(&o->owners, 1, SIM_FIRST_NODES);
+    uint64_t how = sim_pick(&o->owners, 0, 5);
+
+    o->owned[id].org = (uint32_t)sim_pick(&o->owners, 1, SIM_ORGS);
+    if (how < 2)
+        o->owned[id].closed = false;
+    else if (how < 4 && (away(o) < AWAY || o->wanted[id] != ADMIN_ACTIVE))
+        o->owned[id].closed = true;
 }
 
 /* Around what is used, so that much is refused and some is not. */
@@ -188,6 +208,21 @@ static void maintain(struct coord *leader, uint32_t node, uint64_t for_ms)
     (void)coord_wish(leader, &c);
 }
 
+static void wish_owner(struct operator *o, struct coord *leader,
+                       struct store *store, const struct node *n)
+{
+    struct command c = {.kind = COMMAND_NODE_OWNER, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+    uint32_t org = o->owned[n->id].org;
+
+    if ((n->org == org && n->closed == o->owned[n->id].closed) ||
+        store_org(store, org) == NULL)
+        return;
+    c.node_owner = (struct command_node_owner){n->id, org,
+                                               o->owned[n->id].closed};
+    (void)coord_wish(leader, &c);
+}
+
 /* What the newest state has not, through its leader. */
 static void wish(struct sim *s, struct operator *o)
 {
@@ -206,6 +241,7 @@ static void wish(struct sim *s, struct operator *o)
             continue;
         if (o->stopped && node_maintained(n, store_time_ms(store)))
             maintain(s->coords[at], id, 0);
+        wish_owner(o, s->coords[at], store, n);
         if (!next_step(o, n, &c))
             continue;
         s->counts[COUNT_OPERATED]++;
@@ -244,6 +280,8 @@ static void decides(struct sim *s, struct task *t)
         maintains(s, s->operator);
     if (sim_pick(&s->operator->tokens, 0, 3) == 0)
         revoke(s, s->operator);
+    if (sim_has(s, FAULT_OWNER))
+        decide_owner(s->operator);
     if (sim_has(s, FAULT_QUOTA))
         for (uint32_t id = 1; id <= SIM_ORGS; id++)
             limit(s, s->operator, id);
@@ -257,8 +295,11 @@ struct operator *operator_new(struct sim *s)
 
     prng_seed(&o->random, s->options.seed ^ 0x6f706572);
     prng_seed(&o->tokens, s->options.seed ^ 0x746f6b656e);
-    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++)
+    prng_seed(&o->owners, s->options.seed ^ 0x6f776e65);
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         o->wanted[id] = ADMIN_ACTIVE;
+        o->owned[id].org = ORG_DEFAULT;
+    }
     no_limits(o);
     (void)sim_task(s, 60000, decides, 0, 0);
     (void)sim_task(s, 60000, looks, 0, 0);

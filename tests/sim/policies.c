@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 const struct sim_policy sim_policies[SIM_POLICIES] = {
-    {0, 0, false}, {1, 0, false}, {0, 2, false}, {2, 1, false},
-    {3, 0, false}, {0, 5, false}, {0, 0, true},  {1, 4, true}};
+    {.denied = 0}, {.denied = 1}, {.required = 2},
+    {.denied = 2, .required = 1}, {.denied = 3}, {.required = 5},
+    {.soft = true}, {.denied = 1, .required = 4, .soft = true},
+    {.place = PLACE_OWN}, {.denied = 4, .place = PLACE_OWN},
+    {.place = PLACE_SHARED}};
 
 static void add(struct policy_list *l, uint8_t regions)
 {
@@ -26,6 +29,7 @@ void sim_policy_meta(uint32_t policy, struct buf *out)
 
     add(&m->policy.denied, p->denied);
     add(&m->policy.required, p->required);
+    m->policy.place = p->place;
     if (p->soft) {
         m->policy.spread = SPREAD_ZONE;
         m->policy.min_domains = 2;

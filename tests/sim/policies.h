@@ -4,14 +4,16 @@
 #ifndef PINFOLD_SIM_POLICIES_H
 #define PINFOLD_SIM_POLICIES_H
 
+#include "proto/policy.h"
 #include "tests/sim/sim.h"
 
 /* Bits of regions. soft: in two zones, if there are. */
 struct sim_policy {
     uint8_t denied, required;
     bool soft;
+    enum policy_place place;
 };
-enum { SIM_POLICIES = 8 }; /* 0: none */
+enum { SIM_POLICIES = 11 }; /* 0: none */
 extern const struct sim_policy sim_policies[SIM_POLICIES];
 
 /* The document of a claim with that policy; empty for 0. */

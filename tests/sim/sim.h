@@ -53,6 +53,7 @@ enum {
     X(FOREIGN, "foreign")     /* pins under other names */                   \
     X(DRAIN, "drain")         /* nodes cordoned, drained, removed */         \
     X(QUOTA, "quota")         /* limits around what is used */               \
+    X(OWNER, "owner")         /* nodes of, and for, one organisation */      \
     X(STORM, "storm")         /* many agents fall at once, for long */
 
 enum sim_fault {
@@ -87,7 +88,8 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(MAINTAINED, "maintained")                                              \
-    X(BOUND, "bound") X(RELABELLED, "relabelled")                            \
+    X(BOUND, "bound") X(RELABELLED, "relabelled") X(OWNED, "owned")          \
+    X(CLOSED, "closed")                                                      \
     X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \

@@ -252,6 +252,7 @@ def test_shown(make_cluster):
             "regions_required": ["eu"], "regions_denied": ["us"],
             "tags_required": [], "tags_denied": ["disk=hdd"],
             "spread": "zone", "min_domains": 2, "soft_spread": False,
+            "place_on": "any",
             "text": text}, path
     done = pinfold(cluster, "status", cid)
     assert text in done.stdout, done

@@ -332,9 +332,21 @@ static void policy(void **state)
     meta_policy(command->claim_put.meta, &p);
     assert_int_equal(p.min_domains, 3);
     assert_true(p.soft);
+    assert_int_equal(p.place, PLACE_ANY);
     with("pin-update", "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n");
     assert_int_equal(parse(), ERR_INVALID);
     assert_non_null(strstr(why.text, "old pin"));
+    clear();
+    with("pinfold-place-on", "own");
+    assert_int_equal(parse(), ERR_OK);
+    meta_policy(command->claim_put.meta, &p);
+    assert_int_equal(p.place, PLACE_OWN);
+    clear();
+    with("pinfold-place-on", "any"); /* no rule */
+    assert_int_equal(parse(), ERR_OK);
+    assert_false(meta_has_policy(command->claim_put.meta));
+    bad("pinfold-place-on", "mine", "parameter pinfold-place-on invalid: "
+        "\"mine\" is none of own, shared, any");
     bad("pinfold-spread", "planet", "parameter pinfold-spread invalid");
     bad("pinfold-min-domains", "2", "pinfold-min-domains and");
     bad("pinfold-soft-spread", "maybe", "parameter pinfold-soft-spread");

@@ -283,9 +283,9 @@ static void test_newer_meta(void **state)
     (void)state;
     encode_sample(COMMAND_CLAIM_PUT, true, &b);
     wire_replace(span_buf(&b), wire_at(span_buf(&b), path),
-                 span_of("\xc4\x02\x91\x03", 4), &changed);
+                 span_of("\xc4\x02\x91\x04", 4), &changed);
     wire_bad(turn, span_buf(&changed), ERR_VERSION,
-             "CLAIM_PUT: metadata: version 3");
+             "CLAIM_PUT: metadata: version 4");
     buf_free(&changed);
     buf_free(&b);
 }

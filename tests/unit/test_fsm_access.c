@@ -33,6 +33,7 @@ static const struct {
     {COMMAND_MAINTAIN, OPERATOR_OF_DEFAULT},
     {COMMAND_READS, NOBODY},
     {COMMAND_READS_PUT, VERB_PIN},
+    {COMMAND_NODE_OWNER, OPERATOR_OF_DEFAULT},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -73,6 +74,8 @@ static void fill(struct world *w, enum command_kind kind)
         node_state(w, 1, -1, -1, -1);
     } else if (kind == COMMAND_MAINTAIN) {
         c->maintain.node = 999;
+    } else if (kind == COMMAND_NODE_OWNER) {
+        c->node_owner.node = 999;
     } else if (kind == COMMAND_NODE_REMOVE) {
         c->node_remove.node = 999;
     } else if (kind == COMMAND_ORG_PUT) {

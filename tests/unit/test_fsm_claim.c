@@ -202,7 +202,7 @@ static void default_replication(void **state)
     assert_int_equal(go(w), VERDICT_ACCEPTED);
     assert_int_equal(fsm_minimum(w->store, world_pin(w, 1)), 2);
     down(w, 2); /* counted whatever its health */
-    assert_int_equal(fsm_joined_nodes(w->store), 3);
+    assert_int_equal(fsm_joined_nodes(w->store, ORG_DEFAULT), 3);
     world_close(w);
 }
 

@@ -207,6 +207,72 @@ static void maintenance(void **state)
     world_close(w);
 }
 
+static enum verdict give(struct world *w, uint32_t node, uint32_t owner,
+                         uint8_t closed)
+{
+    op(w, COMMAND_NODE_OWNER)->node_owner =
+        (struct command_node_owner){node, owner, closed};
+    return go(w);
+}
+
+/* A row is as before when nothing of it is set any more. */
+static void owner(void **state)
+{
+    struct world *w = world_with(2);
+    const struct node *n = store_node(w->store, 1);
+    struct buf row = BUF_INIT, before = BUF_INIT;
+    struct err_text why;
+    struct node read;
+
+    (void)state;
+    store_row_node(n, &before);
+    make_org(w, "two");
+    assert_int_equal(give(w, 9, 2, 1), VERDICT_NOT_FOUND);
+    assert_int_equal(give(w, 1, 7, 1), VERDICT_NOT_FOUND);
+    assert_non_null(strstr(w->last.text, "unknown organisation 7"));
+    assert_int_equal(give(w, 1, NODE_OWNER_KEEP, NODE_STATE_KEEP),
+                     VERDICT_ALREADY);
+    assert_int_equal(give(w, 1, 2, NODE_STATE_KEEP), VERDICT_ACCEPTED);
+    assert_int_equal(n->org, 2);
+    assert_false(n->closed || store_any_closed(w->store));
+    assert_int_equal(give(w, 1, NODE_OWNER_KEEP, 1), VERDICT_ACCEPTED);
+    assert_int_equal(n->org, 2);
+    assert_true(n->closed && store_any_closed(w->store));
+    assert_int_equal(give(w, 1, 2, 1), VERDICT_ALREADY);
+    memset(&read, 0, sizeof(read));
+    store_row_node(n, &row);
+    assert_int_equal(store_row_node_read(span_buf(&row), &read, &why),
+                     ERR_OK);
+    assert_true(read.closed && read.org == 2 && read.maintained_ms == 0);
+    assert_int_equal(maintain(w, 1, 5000), VERDICT_ACCEPTED);
+    store_row_node(n, &row);
+    assert_int_equal(store_row_node_read(span_buf(&row), &read, &why),
+                     ERR_OK);
+    assert_true(read.closed && read.maintained_ms == n->maintained_ms);
+    node_put(w, 1, "n1"); /* it says so itself: the owner stays */
+    (void)go(w);
+    assert_true(n->closed && n->org == 2);
+    limits(w)->org = 2;
+    w->c->org_put.set = ORG_REMOVE;
+    assert_int_equal(go(w), VERDICT_CONFLICT);
+    assert_non_null(strstr(w->last.text, "organisation 'two' owns 1 nodes"));
+    assert_int_equal(maintain(w, 1, 0), VERDICT_ACCEPTED);
+    assert_int_equal(give(w, 1, ORG_DEFAULT, 0), VERDICT_ACCEPTED);
+    assert_false(store_any_closed(w->store));
+    store_row_node(n, &row);
+    assert_true(span_equal(span_buf(&row), span_buf(&before)));
+    limits(w)->org = 2;
+    w->c->org_put.set = ORG_REMOVE;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(give(w, 2, NODE_OWNER_KEEP, 1), VERDICT_ACCEPTED);
+    assert_int_equal(remove_node(w, 2, false), VERDICT_ACCEPTED);
+    assert_false(store_any_closed(w->store));
+    assert_int_equal(give(w, 2, ORG_DEFAULT, 0), VERDICT_NOT_FOUND);
+    buf_free(&row);
+    buf_free(&before);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +283,7 @@ int main(void)
         cmocka_unit_test(not_counted),
         cmocka_unit_test(numbers_run_out),
         cmocka_unit_test(maintenance),
+        cmocka_unit_test(owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,6 +270,13 @@ static void test_meta(void **state)
     assert_int_equal(meta_decode(span_buf(&file), &got, NULL), ERR_OK);
     wire_same_meta(&m, &got);
     write_seed("meta", "policy", span_buf(&b));
+    buf_reset(&b);
+    m.policy.place = PLACE_OWN;
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    golden_of("meta", "place", 3, span_buf(&b), &file);
+    assert_int_equal(meta_decode(span_buf(&file), &got, NULL), ERR_OK);
+    wire_same_meta(&m, &got);
+    write_seed("meta", "place", span_buf(&b));
     buf_free(&b);
     buf_free(&file);
 }

@@ -205,9 +205,11 @@ static void test_limits(void **state)
     assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         wire_case_run(turn, span_buf(&b), &cases[i]);
-    b.p[1] = 3;
+    b.p[1] = 4;
     wire_bad(turn, span_buf(&b), ERR_VERSION,
-             "metadata: version 3 is unknown");
+             "metadata: version 4 is unknown");
+    b.p[1] = 3;
+    wire_bad(turn, span_buf(&b), ERR_PROTOCOL, "array: too small");
     b.p[1] = 2;
     wire_bad(turn, span_buf(&b), ERR_PROTOCOL, "array: too small");
     b.p[1] = 1;
@@ -240,6 +242,45 @@ static void test_policy(void **state)
     wire_good(turn, span_buf(&b));
     wire_damage(turn, span_buf(&b));
     wire_swap(turn, span_buf(&b), 0);
+    buf_free(&b);
+}
+
+/* Another version, for whoever knows nothing of owners. */
+static void test_place(void **state)
+{
+    struct meta m, got;
+    struct err_text why;
+    struct policy p;
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    m.policy.place = PLACE_SHARED;
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_int_equal(b.p[1], 3);
+    assert_int_equal(meta_decode(span_buf(&b), &got, NULL), ERR_OK);
+    wire_same_meta(&m, &got);
+    assert_true(meta_has_policy(span_buf(&b)));
+    meta_policy(span_buf(&b), &p);
+    assert_int_equal(p.place, PLACE_SHARED);
+    b.p[1] = 2;
+    assert_int_equal(meta_decode(span_buf(&b), &got, &why), ERR_PROTOCOL);
+    assert_non_null(strstr(why.text, "is of another policy"));
+    buf_reset(&b);
+    wire_policy(&m.policy);
+    m.policy.place = PLACE_OWN;
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_int_equal(meta_decode(span_buf(&b), &got, NULL), ERR_OK);
+    wire_same_meta(&m, &got);
+    wire_good(turn, span_buf(&b));
+    wire_damage(turn, span_buf(&b));
+    wire_swap(turn, span_buf(&b), 0);
+    m.policy.place = PLACE_ANY;
+    buf_reset(&b);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    assert_int_equal(b.p[1], 2);
+    b.p[1] = 3;
+    assert_int_equal(meta_decode(span_buf(&b), &got, NULL), ERR_PROTOCOL);
     buf_free(&b);
 }
 
@@ -278,6 +319,10 @@ static const struct wire_case policies[] = {
 
 static void test_policy_limits(void **state)
 {
+    static const struct wire_case places[] = {
+        {0, {1, 7, -1}, WIRE_RAW, 0, "place"},
+        {0, {1, 7, -1}, WIRE_RAW, 1, NULL},
+        {0, {1, 7, -1}, WIRE_RAW, 3, "place"}};
     struct buf b = BUF_INIT;
     struct meta m;
 
@@ -287,6 +332,11 @@ static void test_policy_limits(void **state)
     assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
         wire_case_run(turn, span_buf(&b), &policies[i]);
+    m.policy.place = PLACE_OWN;
+    buf_reset(&b);
+    assert_int_equal(meta_encode(&m, &b, NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        wire_case_run(turn, span_buf(&b), &places[i]);
     buf_free(&b);
 }
 
@@ -338,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_text_refused),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_place),
         cmocka_unit_test(test_no_policy),
         cmocka_unit_test(test_policy_limits),
         cmocka_unit_test(test_policy_names),

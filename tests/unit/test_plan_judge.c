@@ -135,6 +135,34 @@ static void test_every_verdict(void **state)
     is(PLAN_LEAVING);
 }
 
+static void test_owners(void **state)
+{
+    static const struct policy none, own = {.place = PLACE_OWN};
+    struct plan_demand demands[] = {{1, &none}, {2, &own}};
+    struct node *r = add_node(7);
+
+    (void)state;
+    w->in.demands = demands;
+    w->in.n_demands = 1;
+    r->org = 2;
+    is(PLAN_CANDIDATE);
+    r->closed = true;
+    is(PLAN_CLOSED);
+    w->nodes[0].suspect = true; /* that it is another's is said first */
+    is(PLAN_CLOSED);
+    w->nodes[0].suspect = false;
+    add_copy(7, COPY_RECURSIVE);
+    is(PLAN_MISPLACED);
+    pin_copy_remove(&w->pin, 7);
+    r->org = 1;
+    is(PLAN_CANDIDATE);
+    w->in.n_demands = 2;
+    is(PLAN_CLOSED);
+    r->closed = false;
+    is(PLAN_NOT_OWN);
+    w->in.n_demands = 0;
+}
+
 static void test_load(void **state)
 {
     struct node *r = add_node(7);
@@ -209,6 +237,8 @@ static void random_node(uint32_t id)
         r->admin = (enum node_admin)below(ADMIN_REMOVED);
     if (below(5) == 0)
         r->health = (enum node_health)below(3);
+    r->org = 1 + below(2);
+    r->closed = below(6) == 0;
     r->full = below(12) == 0;
     r->capacity = below(12) == 0 ? 0 : (1 + below(4)) * 10 * MIB;
     r->bytes = below(5) * 10 * MIB;
@@ -231,15 +261,17 @@ static void random_rules(void)
         .must_not = {1, {{(const uint8_t *)"city=c", 6}}},
         .must = {1, {{(const uint8_t *)"zone=b", 6}}},
     };
-    static const struct policy *const policies[] = {&must, &rules, &must};
+    static const struct policy own = {.place = PLACE_OWN};
+    static const struct plan_demand demands[] = {
+        {1, &must}, {2, &rules}, {1, &must}, {2, &own}};
     static const struct span region = {(const uint8_t *)"b", 1};
 
-    w->in.policies = policies + below(2);
-    w->in.n_policies = below(3);
+    w->in.demands = demands + below(3);
+    w->in.n_demands = below(5 - (uint32_t)(w->in.demands - demands));
     w->in.region = below(8) == 0 ? &region : NULL;
     w->in.spread = below(8) == 0 ? SPREAD_ZONE : SPREAD_NONE;
     if (below(2) == 0)
-        w->in.n_policies = 0;
+        w->in.n_demands = 0;
 }
 
 static void random_world(void)
@@ -383,7 +415,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_every_verdict), T(test_load), T(test_domains),
+        T(test_every_verdict), T(test_owners), T(test_load), T(test_domains),
         T(test_agrees_with_the_planner), T(test_everywhere),
         T(test_most_nodes),
     };

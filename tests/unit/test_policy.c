@@ -119,13 +119,13 @@ static void nodes(void **state)
     struct node theirs = NODE("disk", "ssd", "owner", "y=z", "region", "eu");
 
     (void)state;
-    assert_int_equal(policy_judge(&p, &eu), POLICY_ALLOWS);
-    assert_int_equal(policy_judge(&p, &us), POLICY_DENIES_REGION);
-    assert_int_equal(policy_judge(&p, &nowhere), POLICY_REGION_UNKNOWN);
-    assert_int_equal(policy_judge(&p, &hdd), POLICY_LACKS_TAG);
-    assert_int_equal(policy_judge(&p, &theirs), POLICY_DENIES_TAG);
+    assert_int_equal(policy_judge(&p, 1, &eu), POLICY_ALLOWS);
+    assert_int_equal(policy_judge(&p, 1, &us), POLICY_DENIES_REGION);
+    assert_int_equal(policy_judge(&p, 1, &nowhere), POLICY_REGION_UNKNOWN);
+    assert_int_equal(policy_judge(&p, 1, &hdd), POLICY_LACKS_TAG);
+    assert_int_equal(policy_judge(&p, 1, &theirs), POLICY_DENIES_TAG);
     p.denied.n = 0;
-    assert_int_equal(policy_judge(&p, &nowhere), POLICY_ALLOWS);
+    assert_int_equal(policy_judge(&p, 1, &nowhere), POLICY_ALLOWS);
     assert_true(policy_in_region(&eu, span_text("eu")));
     assert_false(policy_in_region(&eu, span_text("eur")));
     assert_false(policy_in_region(&nowhere, span_text("eu")));
@@ -135,6 +135,60 @@ static void nodes(void **state)
     assert_false(policy_same_domain(SPREAD_ZONE, &eu, &hdd));
     assert_true(policy_has_domain(SPREAD_NODE, &nowhere));
     assert_false(policy_has_domain(SPREAD_REGION, &nowhere));
+}
+
+/* Whose nodes they are comes first; a shared one is everybody's. */
+static void owners(void **state)
+{
+    struct policy none = {.spread = SPREAD_NONE};
+    struct policy shared = {.place = PLACE_SHARED};
+    struct policy own = {.place = PLACE_OWN, .denied = LIST("us")};
+    struct node us = NODE("region", "us");
+
+    (void)state;
+    us.org = 2;
+    assert_int_equal(policy_judge(&none, 1, &us), POLICY_ALLOWS);
+    assert_int_equal(policy_judge(&shared, 1, &us), POLICY_ALLOWS);
+    assert_int_equal(policy_judge(&own, 1, &us), POLICY_NOT_OWN);
+    assert_int_equal(policy_judge(&own, 2, &us), POLICY_DENIES_REGION);
+    us.closed = true;
+    assert_int_equal(policy_judge(&none, 1, &us), POLICY_CLOSED);
+    assert_int_equal(policy_judge(&shared, 1, &us), POLICY_CLOSED);
+    assert_int_equal(policy_judge(&own, 1, &us), POLICY_CLOSED);
+    assert_int_equal(policy_judge(&none, 2, &us), POLICY_ALLOWS);
+    assert_int_equal(policy_judge(&shared, 2, &us), POLICY_ALLOWS);
+}
+
+/* The narrowest of several. */
+static void narrowest(void **state)
+{
+    struct policy to = {.spread = SPREAD_NONE};
+    struct policy own = {.place = PLACE_OWN};
+    struct policy shared = {.place = PLACE_SHARED};
+    struct buf b = BUF_INIT;
+    enum policy_place place;
+
+    (void)state;
+    assert_true(policy_is_empty(&to));
+    assert_int_equal(policy_merge(&to, &shared, NULL), ERR_OK);
+    assert_int_equal(to.place, PLACE_SHARED);
+    assert_false(policy_is_empty(&to));
+    assert_int_equal(policy_merge(&to, &own, NULL), ERR_OK);
+    assert_int_equal(policy_merge(&to, &shared, NULL), ERR_OK);
+    assert_int_equal(to.place, PLACE_OWN);
+    policy_text(&own, &b);
+    assert_string_equal(buf_cstr(&b), "only own nodes");
+    buf_reset(&b);
+    policy_text(&shared, &b);
+    assert_string_equal(buf_cstr(&b),
+                        "only own nodes, and such as others share");
+    assert_true(policy_place_parse("shared", &place));
+    assert_int_equal(place, PLACE_SHARED);
+    assert_true(policy_place_parse("any", &place));
+    assert_int_equal(place, PLACE_ANY);
+    assert_false(policy_place_parse("mine", &place));
+    assert_string_equal(policy_place_text(PLACE_OWN), "own");
+    buf_free(&b);
 }
 
 static void words(void **state)
@@ -259,6 +313,10 @@ static void what_is_seen(void **state)
     assert_int_equal(seen_copies(&p, 2, rows), 3);
     pin_copy(&p, 2)->want = COPY_RELEASED;
     assert_int_equal(seen_copies(&p, 1, rows), 2);
+    rows[0].org = 1; /* nor what only its owner may use */
+    rows[0].closed = true;
+    assert_int_equal(seen_copies(&p, 1, rows), 2);
+    assert_int_equal(seen_copies(&p, 2, rows), 1);
     pin_free(&p);
 }
 
@@ -268,6 +326,8 @@ int main(void)
         cmocka_unit_test(contradictions),
         cmocka_unit_test(merging),
         cmocka_unit_test(nodes),
+        cmocka_unit_test(owners),
+        cmocka_unit_test(narrowest),
         cmocka_unit_test(words),
         cmocka_unit_test(of_claims),
         cmocka_unit_test(what_is_seen),

@@ -97,7 +97,7 @@ static void missing(const char *policy, uint32_t n, const char *text)
     char got[160];
 
     rules_cover(&d, nodes, n, &c);
-    rules_missing(&d, &c, nodes, 5, got, sizeof got);
+    rules_missing(&d, &c, "lab", nodes, 5, got, sizeof got);
     assert_string_equal(got, text);
 }
 
@@ -116,12 +116,39 @@ static void what_is_missing(void **state)
     missing("+us", 1, "unknown region us: no node has that label");
 }
 
+/* A node that is closed is nothing to others, policy or none. */
+static void whose_nodes(void **state)
+{
+    (void)state;
+    setup();
+    rows[0].org = rows[2].org = 1;
+    rows[1].org = 2;
+    covers("@own", 5, 2, 0, 0, true);
+    covers("@own +us", 5, 2, 1, 0, true);
+    covers("@shared", 5, 5, 0, 0, true);
+    rows[1].closed = rows[2].closed = true;
+    covers("", 5, 4, 0, 0, true);
+    covers("@shared", 5, 4, 0, 0, true);
+    covers("@own", 5, 2, 0, 0, true);
+    assert_false(needs("", 5, 5, 1));
+    assert_true(needs("", 4, 5, 2));
+    missing("@own", 1, "");
+    missing("@own +mars", 1, "unknown region mars: no node has that label");
+    missing("@own +us", 1, "no node in region us takes copies");
+    rows[2].org = 3;
+    missing("@own +us", 1, "organisation lab owns no node in region us");
+    rows[0].org = 3;
+    missing("@own +us", 1, "organisation lab owns no node");
+    missing("@shared", 1, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_covered),
         cmocka_unit_test(who_is_needed),
         cmocka_unit_test(what_is_missing),
+        cmocka_unit_test(whose_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -437,9 +437,18 @@ static void soft(void **state)
 
 /* --- random worlds ------------------------------------------------------- */
 
+static void set_owner(uint32_t node, uint32_t owner, bool closed)
+{
+    struct command c = {.kind = COMMAND_NODE_OWNER};
+
+    c.node_owner = (struct command_node_owner){node, owner, closed};
+    world_command(&c);
+}
+
 enum { NODES = 9, PINS = 12, ROUNDS = 30, STEPS = 40 };
 
 static struct prng dice;
+static bool owners;
 
 static uint32_t below(uint32_t n)
 {
@@ -463,7 +472,8 @@ static const char *random_policy(void)
     static const char *const all[] = {
         "", "-us", "-eu -ap", "+eu", "+eu +us", "+ap -us", "disk=ssd",
         "!disk=ssd", "zone:2", "region:2 -ap", "zone~3", "+us disk=ssd",
-        "region:2 !disk=hdd", "node:2 -us"};
+        "region:2 !disk=hdd", "node:2 -us", "@own", "@own -us",
+        "@shared +eu"};
 
     return all[below(sizeof all / sizeof *all)];
 }
@@ -514,7 +524,7 @@ static void event(void)
     char labels[128];
     uint32_t node = 1 + below(NODES);
 
-    switch (below(6)) {
+    switch (below(7)) {
     case 0:
         random_labels(labels);
         relabel(node, labels);
@@ -525,6 +535,10 @@ static void event(void)
         break;
     case 2:
         set_admin(node, below(2) == 0 ? ADMIN_DRAINING : ADMIN_ACTIVE);
+        break;
+    case 3: /* in every other world some are of, or for, one alone */
+        if (owners)
+            set_owner(node, 1 + below(2), below(2) == 0);
         break;
     default: {
         int32_t rmin = 1 + (int32_t)below(2);
@@ -621,6 +635,7 @@ static void random_worlds(void **state)
         world_teardown(&other);
         world_setup(&other);
         prng_seed(&dice, 1000 + round);
+        owners = round % 2 == 1;
         memset(before, 0, sizeof before);
         for (uint32_t i = 0; i < NODES; i++) {
             random_labels(labels);

@@ -152,7 +152,7 @@ static void test_everywhere_and_paid_after_all(void **state)
     world_command(&c);
     world_settle();
     remove_pin(1);
-    assert_int_equal(fsm_unpaid_copies(world_row(pin)), 2);
+    assert_int_equal(fsm_unpaid_copies(w->store, world_row(pin)), 2);
     second_org(3 * MIB);
     c = (struct command){.kind = COMMAND_ASSIGN};
     c.assign.pin = pin;

@@ -720,7 +720,7 @@ static void removed_nodes(void **state)
     assert_int_equal(nodes[1]->id, 3);
     assert_non_null(store_node(w->store, 2));
     assert_non_null(store_node_by_key(w->store, n.key));
-    assert_int_equal(fsm_joined_nodes(w->store), 2);
+    assert_int_equal(fsm_joined_nodes(w->store, ORG_DEFAULT), 2);
     node_put(w, 2, "again");
     assert_int_equal(go(w), VERDICT_DENIED);
     world_close(w);

@@ -16,7 +16,7 @@ static const enum command_kind wire_commands[] = {
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
     COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
-    COMMAND_READS_PUT};
+    COMMAND_READS_PUT, COMMAND_NODE_OWNER};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -91,6 +91,7 @@ static inline void wire_same_policy(const struct policy *a,
     SAME(spread);
     SAME(min_domains);
     SAME(soft);
+    SAME(place);
 }
 
 static inline void wire_same_meta(const struct meta *a, const struct meta *b)
@@ -256,6 +257,9 @@ static inline void wire_body(struct wire_command *w)
         c->node_remove.force = true;
     } else if (c->kind == COMMAND_MAINTAIN) {
         c->maintain.for_ms = 7200000;
+    } else if (c->kind == COMMAND_NODE_OWNER) {
+        c->node_owner.owner = 2;
+        c->node_owner.closed = 1;
     } else if (c->kind == COMMAND_ORG_PUT) {
         c->org_put.set = 0x16d;
         memcpy(c->org_put.name, "lab-2", 6);
@@ -328,6 +332,17 @@ static inline void wire_value_body(struct command *c)
     }
 }
 
+static inline void wire_node(struct command *c)
+{
+    if (c->kind == COMMAND_NODE_REMOVE)
+        c->node_remove.node = 70000;
+    if (c->kind == COMMAND_MAINTAIN)
+        c->maintain.node = 3;
+    if (c->kind == COMMAND_NODE_OWNER)
+        c->node_owner = (struct command_node_owner){300, NODE_OWNER_KEEP,
+                                                    NODE_STATE_KEEP};
+}
+
 static inline void wire_command(struct wire_command *w,
                                 enum command_kind kind, bool full)
 {
@@ -365,10 +380,7 @@ static inline void wire_command(struct wire_command *w,
     if (kind == COMMAND_NODE_STATE)
         c->node_state = (struct command_node_state){
             2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
-    if (kind == COMMAND_NODE_REMOVE)
-        c->node_remove.node = 70000;
-    if (kind == COMMAND_MAINTAIN)
-        c->maintain.node = 3;
+    wire_node(c);
     if (kind == COMMAND_ORG_PUT)
         c->org_put.org = 300;
     if (kind == COMMAND_CONFIG_PUT) {
@@ -566,6 +578,11 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_MAINTAIN:
         SAME(maintain.node);
         SAME(maintain.for_ms);
+        break;
+    case COMMAND_NODE_OWNER:
+        SAME(node_owner.node);
+        SAME(node_owner.owner);
+        SAME(node_owner.closed);
         break;
     case COMMAND_ORG_PUT:
         SAME(org_put.org);
