@@ -1,5 +1,5 @@
-/* Policies of claims, reckoned here: a few that go together, so that claims of
- * one organisation never contradict each other.
+/* Policies of claims, and owners of nodes, reckoned here: a few that go
+ * together, so that claims of one organisation never contradict each other.
  */
 #include "tests/fsm/check.h"
 
@@ -10,10 +10,12 @@
 
 static const struct kind {
     const char *denied, *required, *must, *must_not;
+    enum policy_place place;
 } kinds[RUN_POLICIES] = {
-    {NULL, NULL, NULL, NULL}, {"0", NULL, NULL, NULL},
-    {NULL, "1", NULL, NULL},  {NULL, NULL, "disk=a", NULL},
-    {NULL, NULL, NULL, "disk=b"}, {"0", "1", NULL, NULL}};
+    {.denied = NULL}, {.denied = "0"}, {.required = "1"},
+    {.must = "disk=a"}, {.must_not = "disk=b"},
+    {.denied = "0", .required = "1"}, {.place = PLACE_OWN},
+    {.place = PLACE_SHARED, .must_not = "disk=b"}};
 
 static void add(struct policy_list *l, const char *text)
 {
@@ -35,6 +37,7 @@ struct span bound_meta(uint32_t policy)
     add(&m.policy.required, kinds[policy].required);
     add(&m.policy.must, kinds[policy].must);
     add(&m.policy.must_not, kinds[policy].must_not);
+    m.policy.place = kinds[policy].place;
     e = meta_encode(&m, b, NULL);
     assert(e == ERR_OK);
     return span_buf(b);
@@ -56,6 +59,8 @@ uint32_t bound_policies(struct span meta)
         bits |= 1U << 3;
     if (m.policy.must_not.n > 0)
         bits |= 1U << 4;
+    if (m.policy.place == PLACE_OWN)
+        bits |= 1U << 5;
     return bits;
 }
 
@@ -68,6 +73,8 @@ static bool has(const struct node *n, const char *key, const char *value)
 
 bool bound_allows(const struct want *w, const struct node *n)
 {
+    if (n->org != w->org && (n->closed || (w->policies >> 5 & 1) != 0))
+        return false;
     if ((w->policies >> 1 & 1) != 0
         && (has(n, "region", "0") || node_label(n, "region") == NULL))
         return false;
@@ -82,6 +89,22 @@ bool bound_any(const struct wants *all)
         if (all->of[k].policies != 0)
             return true;
     return false;
+}
+
+bool bound_closed(struct run *r)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        if (nodes[k]->closed)
+            return true;
+    return false;
+}
+
+bool bound_apart(struct run *r, const struct wants *all)
+{
+    return bound_closed(r) || bound_any(all);
 }
 
 bool bound_placed(const struct wants *all, const struct node *n)

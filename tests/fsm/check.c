@@ -163,7 +163,7 @@ static void placed(struct run *r, const struct change *x,
 {
     const struct want *own = want_of(x->wants, x->c->org);
 
-    if (!bound_any(x->wants))
+    if (!bound_apart(r, x->wants))
         return;
     RUN_NEED(r, bound_placed(x->wants, n),
              "a copy on node %u, which all policies deny", n->id);
@@ -172,7 +172,8 @@ static void placed(struct run *r, const struct change *x,
              n->id, own->org);
     for (uint32_t k = 0; k < x->wants->n; k++)
         if (!bound_allows(&x->wants->of[k], n))
-            check_event(r, RUN_SERVED_APART);
+            check_event(r, n->closed && n->org != x->wants->of[k].org
+                               ? RUN_KEPT_APART : RUN_SERVED_APART);
 }
 
 /* r->nodes is as it was before the operation. */
@@ -310,7 +311,8 @@ static void check_free(struct run *r, const struct change *x)
 
         RUN_NEED(r, c->want == COPY_RELEASED || n->health != HEALTH_UP
                         || n->admin == ADMIN_DRAINING
-                        || n->admin == ADMIN_REMOVED,
+                        || n->admin == ADMIN_REMOVED
+                        || (bound_closed(r) && !bound_placed(x->wants, n)),
                  "free of charge while node %u keeps one", n->id);
     }
 }
@@ -375,7 +377,7 @@ static void check_row(struct run *r, const struct pin *p,
                                    >= want_minimum(r, &wants->of[k]));
     RUN_NEED(r, (pin_state_of(p) == PIN_PINNED)
                     == (!over
-                        && (bound_any(wants)
+                        && (bound_apart(r, wants)
                                 ? pinned
                                 : want_pinned(p)
                                       >= want_minimum(r, &wants->all))),
@@ -414,7 +416,7 @@ static void check_put(struct run *r, const struct change *x)
     RUN_NEED(r, bound_serving(r, x->now, own, BOUND_WANTED)
                     >= want_minimum(r, own), "accepted with %lld copies",
              (long long)now);
-    if (bound_any(x->wants))
+    if (bound_apart(r, x->wants))
         return;
     if (is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0)
         return; /* both were there together */
@@ -489,7 +491,8 @@ static void check_number(struct run *r, const struct command *c,
 }
 
 /* r->nodes is as it was before the operation. */
-static void check_node(struct run *r, const struct command *c)
+static void check_node(struct run *r, const struct command *c,
+                       const struct fsm_result *result)
 {
     struct node_sum *sum;
 
@@ -507,6 +510,22 @@ static void check_node(struct run *r, const struct command *c)
                  "removed with %llu copies",
                  (unsigned long long)sum->copies);
         sum->removed = true;
+    } else if (c->kind == COMMAND_NODE_OWNER) {
+        const struct command_node_owner *put = &c->node_owner;
+
+        sum = &r->nodes[put->node % RUN_NODES];
+        if (put->owner != NODE_OWNER_KEEP && put->owner != sum->org) {
+            sum->org = put->owner;
+            check_event(r, RUN_OWNED);
+        }
+        if (put->closed == 1 && !sum->closed)
+            check_event(r, RUN_CLOSED);
+        if (put->closed != NODE_STATE_KEEP)
+            sum->closed = put->closed == 1;
+    } else if (c->kind == COMMAND_NODE_PUT && result->node > 0) {
+        sum = &r->nodes[result->node % RUN_NODES];
+        if (sum->org == 0)
+            sum->org = ORG_DEFAULT;
     }
 }
 
@@ -584,6 +603,9 @@ static void check_nodes(struct run *r)
                         && nodes[k]->bytes == sum->bytes
                         && nodes[k]->wanted == sum->wanted,
                  "what node %u holds", nodes[k]->id);
+        RUN_NEED(r, nodes[k]->org == sum->org
+                        && nodes[k]->closed == sum->closed,
+                 "whose node %u is", nodes[k]->id);
     }
 }
 
@@ -597,7 +619,7 @@ void check_operation(struct run *r, const struct command *c,
     check_number(r, c, result);
     check_verdict(r, c, result);
     if (result->verdict == VERDICT_ACCEPTED)
-        check_node(r, c);
+        check_node(r, c, result);
     for (uint32_t k = 0; k < changes->n_pins; k++)
         look(r, &x, changes->pins[k]);
     if (changes->n_pins > 0)

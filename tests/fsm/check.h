@@ -41,7 +41,7 @@ bool want_payable(const struct run *r, const struct fsm_result *result,
 uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms);
 /* Its minimum of copies, by what the nodes are. */
 int64_t want_minimum(struct run *r, const struct want *w);
-uint32_t want_joined(struct run *r);
+uint32_t want_joined(struct run *r, uint32_t org);
 /* Copies that are wanted; of them, such as do not only take the place of
  * others; confirmed ones. p NULL: none. */
 int64_t want_copies(const struct pin *p);
@@ -49,10 +49,14 @@ uint64_t want_counted(const struct pin *p);
 int64_t want_pinned(const struct pin *p);
 bool want_is_free(unsigned reason);
 
-/* bound.c: policies, without proto/policy.c. */
+/* bound.c: policies and owners, without proto/policy.c. */
 struct span bound_meta(uint32_t policy);
 uint32_t bound_policies(struct span meta); /* bits, of a claim */
 bool bound_any(const struct wants *all);
+/* Whether copies are counted for each demand apart. */
+bool bound_apart(struct run *r, const struct wants *all);
+/* Whether some node takes only what its owner claims. */
+bool bound_closed(struct run *r);
 bool bound_allows(const struct want *w, const struct node *n);
 /* Whether some demand that is not refused allows it. */
 bool bound_placed(const struct wants *all, const struct node *n);

@@ -174,7 +174,8 @@ static void check_met(struct sum *sum)
     for (unsigned k = COMMAND_TICK; k < RUN_KINDS; k++) {
         bool made = k <= COMMAND_COORDINATOR_PUT || k == COMMAND_MAINTAIN
                     || k == COMMAND_REQUEST_PUT
-                    || k == COMMAND_REQUEST_REMOVE;
+                    || k == COMMAND_REQUEST_REMOVE
+                    || k == COMMAND_NODE_OWNER;
 
         if (made && sum->verdicts[k][VERDICT_ACCEPTED] == 0) {
             printf("FAILED no %s was accepted\n", command_kind_text(k));

@@ -527,9 +527,29 @@ static void maintain(struct run *r)
     r->c->maintain.for_ms = one_in(r, 3) ? 0 : below(r, 30000);
 }
 
+/* Most of the time most are shared. */
+static void node_owner(struct run *r)
+{
+    struct command_node_owner *p = &r->c->node_owner;
+    uint32_t org = any_org(r);
+
+    make_head(r, COMMAND_NODE_OWNER);
+    p->node = pick_node(r);
+    p->owner = one_in(r, 3) ? NODE_OWNER_KEEP : org != 0 ? org : RUN_ORGS;
+    p->closed = one_in(r, 4) ? NODE_STATE_KEEP : one_in(r, 3);
+    if (!r->owners && p->node > 0) { /* known, and nothing new */
+        p->owner = NODE_OWNER_KEEP;
+        p->closed = NODE_STATE_KEEP;
+    }
+}
+
 static void rare(struct run *r)
 {
-    switch (below(r, 6)) {
+    switch (below(r, 8)) {
+    case 6:
+    case 7:
+        node_owner(r);
+        break;
     case 0:
         make_head(r, COMMAND_TICK);
         break;

@@ -270,6 +270,7 @@ static void begin(struct run *r, uint64_t seed)
     if (r->n_cids > RUN_CIDS)
         r->n_cids = RUN_CIDS;
     r->n_live = 3 + (uint32_t)prng_below(&r->random, 8);
+    r->owners = prng_below(&r->random, 2) == 0;
     r->origin = RUN_ORIGIN;
     r->boot = r->term = 1;
     r->time_ms = 1000000;

@@ -23,14 +23,14 @@ enum {
     RUN_CIDS = 384, RUN_NODES = 64, RUN_ITEMS = 6, /* of a report */
     RUN_ORGS = 64,    /* ids of organisations, all that ever were */
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
-    RUN_POLICIES = 6, /* that claims have; 0: none */
+    RUN_POLICIES = 8, /* that claims have; 0: none */
     RUN_SALTS = 3,    /* of claims: 0, or of those that end by their time */
     RUN_FIRST_SALT = 10, RUN_REQUEST_SALTS = 4,
     RUN_PRINCIPALS = 2 * RUN_LASTING, /* two of each that stays */
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     /* Values are not made here: the simulator has them. */
-    RUN_KINDS = COMMAND_MAINTAIN + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_NODE_OWNER + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
@@ -56,7 +56,10 @@ enum {
     X(PAID_LESS, "copies for everywhere that another pays")                  \
     X(BOUND_CLAIMS, "claims with policies")                                  \
     X(SERVED_APART, "pins of which a copy serves some demands only")         \
-    X(MISPLACED, "copies that every policy denies since a label changed")    \
+    X(MISPLACED, "copies that all deny since a label or an owner changed")   \
+    X(OWNED, "nodes given to another organisation")                          \
+    X(CLOSED, "nodes kept for one organisation")                             \
+    X(KEPT_APART, "pins of which a copy is kept for some demands only")      \
     X(VIEWS_CUT, "views without another's copies")                           \
     X(REQUESTED, "requests made")                                            \
     X(REPLACED, "requests replaced")                                         \
@@ -127,7 +130,8 @@ struct requester {
 struct node_sum {
     uint64_t copies, bytes, wanted;
     uint64_t boot, seq; /* of the last report that was taken */
-    bool removed;
+    uint32_t org;
+    bool removed, closed;
 };
 
 /* Which operations of an origin were applied, by number. */
@@ -156,6 +160,7 @@ struct run {
     uint32_t n_operations;
     uint32_t n_cids, n_live;    /* how many this run uses: CIDs; nodes */
     uint32_t next_key;
+    bool owners;                /* nodes change hands in this run */
     struct shadow *pins;        /* RUN_CIDS, by number of the CID */
     uint16_t *slots;            /* id of a pin -> number + 1; 0: none */
     uint64_t size_slots;

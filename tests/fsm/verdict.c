@@ -106,7 +106,7 @@ static void read_asked(struct run *r, const struct command *c,
     memset(a, 0, sizeof(*a));
     a->s = at(r, &put->cid);
     read_sizes(put, a);
-    a->claim.org = c->org;
+    a->claim.org = a->own.org = c->org;
     a->claim.salt = put->salt;
     a->claim.flags = put->flags;
     a->claim.rmin = put->rmin;
@@ -204,7 +204,7 @@ static void check_places(struct run *r, const struct command *c,
 
     /* For everywhere: a policy that is new may need a copy more than can be
      * paid while those that it does not allow are there. */
-    RUN_NEED(r, can < needed || want_joined(r) == 0
+    RUN_NEED(r, can < needed || want_joined(r, c->org) == 0
                     || (a->own.rmax == -1 && !pays(r, result, a, a->most)),
              "%s: %lld copies are possible, %lld needed",
              verdict_text(result->verdict), (long long)can,
@@ -296,6 +296,37 @@ static void check_remove(struct run *r, const struct command *c,
              verdict_text(result->verdict), verdict_text(should));
 }
 
+static bool owns(struct run *r, uint32_t org)
+{
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        if (nodes[k]->org == org)
+            return true;
+    return false;
+}
+
+static void check_owner(struct run *r, const struct command *c,
+                        const struct fsm_result *result)
+{
+    const struct command_node_owner *put = &c->node_owner;
+    const struct node_sum *sum = &r->nodes[put->node % RUN_NODES];
+    const struct node *n = store_node(r->a.store, put->node);
+    uint32_t org = put->owner != NODE_OWNER_KEEP ? put->owner : sum->org;
+    bool closed = put->closed != NODE_STATE_KEEP ? put->closed == 1
+                                                 : sum->closed;
+    enum verdict should = VERDICT_ACCEPTED;
+
+    if (n == NULL || n->admin == ADMIN_REMOVED
+        || (put->owner != NODE_OWNER_KEEP && !known(r, put->owner)))
+        should = VERDICT_NOT_FOUND;
+    else if (org == sum->org && closed == sum->closed)
+        should = VERDICT_ALREADY;
+    RUN_NEED(r, result->verdict == should, "an owner is %s, not %s",
+             verdict_text(result->verdict), verdict_text(should));
+}
+
 static void check_org(struct run *r, const struct command *c,
                       const struct fsm_result *result)
 {
@@ -313,7 +344,7 @@ static void check_org(struct run *r, const struct command *c,
         return;
     else if (put->org == ORG_DEFAULT)
         should = VERDICT_INVALID;
-    else if (r->orgs[put->org].used[ORG_PINS] > 0)
+    else if (r->orgs[put->org].used[ORG_PINS] > 0 || owns(r, put->org))
         should = VERDICT_CONFLICT;
     RUN_NEED(r, result->verdict == should, "organisation %u: %s, not %s",
              put->org, verdict_text(result->verdict), verdict_text(should));
@@ -383,6 +414,8 @@ void check_verdict(struct run *r, const struct command *c,
         check_remove(r, c, result);
     else if (c->kind == COMMAND_ORG_PUT)
         check_org(r, c, result);
+    else if (c->kind == COMMAND_NODE_OWNER)
+        check_owner(r, c, result);
     else if (c->kind == COMMAND_ASSIGN)
         check_stale(r, c, result);
     else if (c->kind == COMMAND_EXPIRE)

@@ -166,13 +166,14 @@ bool want_payable(const struct run *r, const struct fsm_result *result,
     return want_fits(r, result, w->org, was, now);
 }
 
-uint32_t want_joined(struct run *r)
+uint32_t want_joined(struct run *r, uint32_t org)
 {
     uint32_t n, count = 0;
     const struct node *const *nodes = store_nodes(r->a.store, &n);
 
     for (uint32_t k = 0; k < n; k++)
-        count += nodes[k]->admin != ADMIN_JOINING;
+        count += nodes[k]->admin != ADMIN_JOINING
+                 && (!nodes[k]->closed || nodes[k]->org == org);
     return count;
 }
 
@@ -186,7 +187,7 @@ int64_t want_minimum(struct run *r, const struct want *w)
         return 1;
     if (!w->reduced)
         return w->rmin;
-    n = want_joined(r);
+    n = want_joined(r, w->org);
     return n < 1 ? 1 : n < (uint32_t)w->rmin ? (int64_t)n : w->rmin;
 }
 
