@@ -4,6 +4,7 @@
  */
 #include "coordinator/api_metrics.h"
 
+#include "coordinator/core/fsm.h"
 #include "proto/metrics.h"
 
 /* --- nodes -------------------------------------------------------------- */
@@ -236,6 +237,34 @@ static void limits(struct buf *b, const struct view *v)
     }
 }
 
+/* The pool is a sum over all nodes, as the state knows them. */
+static void guarantees(struct buf *b, const struct view *v)
+{
+    static const char name[] = "pinfold_org_guarantee_bytes";
+    static const char lent[] = "pinfold_org_borrowed_bytes";
+    uint64_t pool = 0;
+
+    metrics_family(b, name, METRICS_GAUGE,
+                   "physical bytes that an organisation is guaranteed");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        if (v->orgs[i].guarantee != ORG_NO_LIMIT)
+            metrics_sample(b, name,
+                           &(struct metrics_label){"org", v->orgs[i].name}, 1,
+                           v->orgs[i].guarantee);
+    metrics_family(b, lent, METRICS_GAUGE,
+                   "physical bytes that it is charged beyond its guarantee");
+    for (uint32_t i = 0; i < v->n_orgs; i++)
+        metrics_sample(b, lent,
+                       &(struct metrics_label){"org", v->orgs[i].name}, 1,
+                       fsm_borrowed(&v->orgs[i]));
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        pool = fsm_pool_add(pool, &v->nodes[i].row);
+    metrics_family(b, "pinfold_pool_bytes", METRICS_GAUGE, "what nodes may "
+                   "fill without their reserve: the most that can be "
+                   "guaranteed");
+    metrics_sample(b, "pinfold_pool_bytes", NULL, 0, pool);
+}
+
 static void elastic(struct buf *b, const struct view *v)
 {
     static const char bytes[] = "pinfold_elastic_bytes";
@@ -269,5 +298,6 @@ void api_metrics_orgs(struct buf *b, const struct view *v)
 {
     used(b, v);
     limits(b, v);
+    guarantees(b, v);
     elastic(b, v);
 }

@@ -100,6 +100,8 @@ static void elastic(struct buf *b, const struct view *v)
               c->let_go[REASON_EVICTED]);
     one_label(b, let_go, "reason", copy_reason_word(REASON_FADED),
               c->let_go[REASON_FADED]);
+    one_label(b, let_go, "reason", copy_reason_word(REASON_RECLAIMED),
+              c->let_go[REASON_RECLAIMED]);
 }
 
 static uint64_t quarantined(const struct view *v)

@@ -1,12 +1,12 @@
 /* Organisations, what they use and what they may: GET /api/v1/orgs and
  * /api/v1/orgs/{org}; POST /api/v1/orgs/{org}/quota?KIND=N&KIND-soft=N&
  * grace=MS[&dry-run=true]. KIND is logical, physical or pins; N a whole
- * number or "none"; what is not named stays. The organisation is a name or a
- * number. POST /api/v1/orgs?name=N makes one, POST /api/v1/orgs/{org}?name=N
- * gives it another name, DELETE removes one that claims nothing. POST
- * /api/v1/orgs/{org}/formula?usage=W&… sets by what its pins are valued, or
- * with reset=true as the program does. Only the default one sees and changes
- * others.
+ * number or "none"; what is not named stays; guarantee=N likewise. The
+ * organisation is a name or a number. POST /api/v1/orgs?name=N makes one, POST
+ * /api/v1/orgs/{org}?name=N gives it another name, DELETE removes one that
+ * claims nothing. POST /api/v1/orgs/{org}/formula?usage=W&… sets by what its
+ * pins are valued, or with reset=true as the program does. Only the default
+ * one sees and changes others.
  */
 #include "coordinator/api.h"
 
@@ -56,9 +56,31 @@ static void put_limit(struct json_writer *w, const char *key, uint64_t v)
         json_u64(w, v);
 }
 
+static uint64_t pool(const struct view *v)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        sum = fsm_pool_add(sum, &v->nodes[i].row);
+    return sum;
+}
+
+/* nodes_short: by how much all guarantees exceed what nodes may fill. */
+static void put_guarantee(struct json_writer *w, const struct view *v,
+                          const struct org *o)
+{
+    uint64_t all = fsm_guaranteed(v->orgs, v->n_orgs, 0), nodes = pool(v);
+
+    put_limit(w, "guarantee", o->guarantee);
+    json_kv_u64(w, "elastic", o->elastic);
+    json_kv_u64(w, "borrowed", fsm_borrowed(o));
+    json_kv_u64(w, "nodes_short", all > nodes ? all - nodes : 0);
+}
+
 /* over: by how much the hard limit is exceeded; soft_until_ms: when the soft
  * one begins to bind, null while it is kept. */
-static void put_org(struct json_writer *w, const struct org *o)
+static void put_org(struct json_writer *w, const struct view *v,
+                    const struct org *o)
 {
     json_kv_u64(w, "id", o->id);
     json_kv_text(w, "name", o->name);
@@ -82,6 +104,7 @@ static void put_org(struct json_writer *w, const struct org *o)
         json_object_end(w);
     }
     json_object_end(w);
+    put_guarantee(w, v, o);
     json_key(w, "formula");
     api_formula(w, org_score(o));
     json_kv_bool(w, "own_formula", o->scored);
@@ -99,7 +122,7 @@ void api_orgs(struct api_call *c, const struct http_head *h)
         if (c->org != ORG_DEFAULT && c->view->orgs[i].id != c->org)
             continue;
         json_object(&w);
-        put_org(&w, &c->view->orgs[i]);
+        put_org(&w, c->view, &c->view->orgs[i]);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -116,7 +139,7 @@ static void answer_org(struct api_call *c, const struct org *o,
 
     json_init(&w, &out);
     json_object(&w);
-    put_org(&w, o);
+    put_org(&w, c->view, o);
     if (flag != NULL)
         json_kv_bool(&w, flag, value);
     json_object_end(&w);
@@ -164,7 +187,7 @@ static bool known_param(const char *name)
 {
     static const char *const names[] = {
         "logical", "logical-soft", "physical", "physical-soft", "pins",
-        "pins-soft", "grace", "dry-run"};
+        "pins-soft", "grace", "guarantee", "dry-run"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
@@ -199,13 +222,18 @@ static bool read_quota(struct api_call *c, struct command_org_put *k,
     if (!number_arg(c, "grace", false, &now->grace_ms, &set))
         return false;
     k->set |= (uint16_t)(set ? ORG_SET_GRACE : 0);
+    if (!number_arg(c, "guarantee", true, &now->guarantee, &set))
+        return false;
+    k->set |= (uint16_t)(set ? ORG_SET_GUARANTEE : 0);
     if (k->set == 0) {
         api_error(c, 400, "no limit is named: logical, logical-soft, "
-                          "physical, physical-soft, pins, pins-soft, grace");
+                          "physical, physical-soft, pins, pins-soft, grace, "
+                          "guarantee");
         return false;
     }
     memcpy(k->limits, now->limits, sizeof k->limits);
     k->grace_ms = now->grace_ms;
+    k->guarantee = now->guarantee;
     return true;
 }
 
@@ -220,11 +248,28 @@ static void quota_set(struct api_call *c, struct replica_result *r)
     answer_org(c, c->state, "changed", r->verdict == VERDICT_ACCEPTED);
 }
 
+/* What the state would say. */
+static void try_quota(struct api_call *c, const struct org *old,
+                      const struct org *now)
+{
+    const struct view *v = c->view;
+    struct err_text why;
+
+    if (fsm_org_check(now, &why) != ERR_OK)
+        api_error(c, 400, "%s", why.text);
+    else if (fsm_guarantee_raised(old, now) &&
+             fsm_guarantee_check(now,
+                                 fsm_guaranteed(v->orgs, v->n_orgs, now->id),
+                                 pool(v), &why) != ERR_OK)
+        api_error(c, 403, "%s", why.text);
+    else
+        answer_org(c, now, "dry_run", true);
+}
+
 void api_org_quota(struct api_call *c, const struct http_head *h)
 {
     const struct org *o = org_arg(c);
     const char *dry = api_param(c, "dry-run");
-    struct err_text why;
     struct org *now;
     struct command *k;
 
@@ -244,11 +289,10 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
         free(k);
     } else if (dry != NULL && strcmp(dry, "true") == 0) {
         free(k);
-        if (fsm_org_check(now, &why) == ERR_OK)
-            answer_org(c, now, "dry_run", true);
-        else
-            api_error(c, 400, "%s", why.text);
+        try_quota(c, o, now);
     } else {
+        if ((k->org_put.set & ORG_SET_GUARANTEE) != 0)
+            k->kind = COMMAND_QUOTA_PUT;
         api_propose(c, k, quota_set);
     }
 }

@@ -12,12 +12,14 @@
 
 static const struct table_column columns[] = {
     {"ORGANISATION", false}, {"OF", false},   {"USED", true},
-    {"SOFT", true},          {"LIMIT", true}, {"USE", true},
+    {"SOFT", true},          {"LIMIT", true}, {"GUARANTEE", true},
+    {"USE", true},
     {"REMARK", false},       {NULL, false},
 };
 
 struct quota {
     uint64_t used, soft, hard, over, until_ms; /* ORG_NO_LIMIT: none */
+    uint64_t guarantee, borrowed, nodes_short; /* of physical bytes */
 };
 
 static bool limit_of(const struct json_value *v, const char *key,
@@ -43,7 +45,10 @@ static bool read_quota(const struct json_value *org, enum org_kind k,
            json_get_u64(&v, "used", &q->used) &&
            json_get_u64(&v, "over", &q->over) &&
            limit_of(&v, "soft", &q->soft) && limit_of(&v, "hard", &q->hard) &&
-           limit_of(&v, "soft_until_ms", &q->until_ms);
+           limit_of(&v, "soft_until_ms", &q->until_ms) &&
+           limit_of(org, "guarantee", &q->guarantee) &&
+           json_get_u64(org, "borrowed", &q->borrowed) &&
+           json_get_u64(org, "nodes_short", &q->nodes_short);
 }
 
 static void cell(struct table *t, enum org_kind k, uint64_t v)
@@ -66,6 +71,22 @@ static void share(struct table *t, const struct quota *q)
         table_cellf(t, "%u%%", org_percent(q->used, limit));
 }
 
+/* Of what has a guarantee, what is beyond it. */
+static void promise(struct table *t, enum org_kind k, const struct quota *q)
+{
+    char size[PRINT_SIZE];
+
+    if (k != ORG_PHYSICAL || q->guarantee == ORG_NO_LIMIT)
+        table_cell(t, "");
+    else if (q->nodes_short > 0)
+        table_cellf(t, "nodes lack %s of all guarantees",
+                    print_size(q->nodes_short, size));
+    else if (q->borrowed > 0)
+        table_cellf(t, "borrows %s", print_size(q->borrowed, size));
+    else
+        table_cell(t, "");
+}
+
 static void remark(struct table *t, enum org_kind k, const struct quota *q)
 {
     uint64_t now_ms = (uint64_t)print_now_ms();
@@ -76,7 +97,7 @@ static void remark(struct table *t, enum org_kind k, const struct quota *q)
     else if (q->over > 0)
         table_cellf(t, "over by %s", print_size(q->over, size));
     else if (q->used <= q->soft)
-        table_cell(t, "");
+        promise(t, k, q);
     else if (q->until_ms == ORG_NO_LIMIT)
         table_cell(t, "above the soft limit");
     else if (q->until_ms <= now_ms)
@@ -105,6 +126,10 @@ static enum err put_rows(struct table *t, const struct json_value *org,
         cell(t, (enum org_kind)k, q.used);
         cell(t, (enum org_kind)k, q.soft);
         cell(t, (enum org_kind)k, q.hard);
+        if (k == ORG_PHYSICAL && q.guarantee != ORG_NO_LIMIT)
+            table_size(t, q.guarantee);
+        else
+            table_cell(t, "");
         share(t, &q);
         remark(t, (enum org_kind)k, &q);
     }
@@ -184,7 +209,8 @@ enum err cmd_quota_set(struct ctl *c, struct err_text *why)
         bool size;
     } limits[] = {{"logical", true},  {"logical-soft", true},
                   {"physical", true}, {"physical-soft", true},
-                  {"pins", false},    {"pins-soft", false}};
+                  {"guarantee", true}, {"pins", false},
+                  {"pins-soft", false}};
     struct target t;
     int64_t grace_ms = cli_number(&c->cli, "grace", -1);
     enum err e = ERR_OK;

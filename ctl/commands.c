@@ -143,6 +143,8 @@ static const struct cli_option quota_options[] = {
     VALUE("physical", 0, CLI_TEXT, "SIZE",
           "most bytes with all copies: size x maximum of copies"),
     VALUE("physical-soft", 0, CLI_TEXT, "SIZE", "the same, soft"),
+    VALUE("guarantee", 0, CLI_TEXT, "SIZE",
+          "physical bytes that are kept for it; others only borrow them"),
     VALUE("pins", 0, CLI_TEXT, "N", "most pins"),
     VALUE("pins-soft", 0, CLI_TEXT, "N", "the same, soft"),
     VALUE("grace", 0, CLI_DURATION, "D",

@@ -138,6 +138,18 @@ void claims_charge(const struct pin *p, uint32_t org, uint64_t out[ORG_KINDS])
     out[ORG_PHYSICAL] = p->size * d.paid; /* below 2^48 * 2^10 */
 }
 
+uint64_t claims_elastic(const struct pin *p, uint32_t org)
+{
+    uint64_t charge[ORG_KINDS];
+    struct demand d;
+
+    claims_demand(p, org, &d);
+    if (d.claims == 0 || (d.flags & CLAIM_ELASTIC) == 0)
+        return 0;
+    claims_charge(p, org, charge);
+    return charge[ORG_PHYSICAL];
+}
+
 bool claims_only(const struct pin *p, uint32_t org)
 {
     if (p->n_claims == 0)

@@ -36,6 +36,8 @@ bool claims_policy(const struct pin *p, uint32_t org, struct policy *out);
  * take the place of others cost nothing. */
 void claims_charge(const struct pin *p, uint32_t org,
                    uint64_t out[ORG_KINDS]);
+/* … physical bytes of an elastic demand; 0 of one that is required. */
+uint64_t claims_elastic(const struct pin *p, uint32_t org);
 /* Whether no other organisation's demand keeps copies of it. */
 bool claims_only(const struct pin *p, uint32_t org);
 /* Any demand whose bytes were refused, and that asks for them again when they

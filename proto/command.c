@@ -38,6 +38,8 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_READS] = {"READS", 1, 7 + 4},
     [COMMAND_READS_PUT] = {"READS_PUT", 1, 7 + 4},
     [COMMAND_NODE_OWNER] = {"NODE_OWNER", 1, 7 + 3},
+    [COMMAND_QUOTA_PUT] = {"QUOTA_PUT", 1, 7 + 5},
+    [COMMAND_RECLAIM] = {"RECLAIM", 1, 7 + 3},
 };
 
 const char *command_kind_text(unsigned kind)

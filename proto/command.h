@@ -43,7 +43,9 @@ enum command_kind {
     COMMAND_MAINTAIN = 26,
     COMMAND_READS = 30,
     COMMAND_READS_PUT = 31,
-    COMMAND_NODE_OWNER = 32
+    COMMAND_NODE_OWNER = 32,
+    COMMAND_QUOTA_PUT = 34,
+    COMMAND_RECLAIM = 35
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -167,7 +169,8 @@ struct command_node_owner {
 enum {
     ORG_SET_GRACE = 1 << (2 * ORG_KINDS),
     ORG_SET_NAME = ORG_SET_GRACE << 1,
-    ORG_REMOVE = ORG_SET_GRACE << 2
+    ORG_REMOVE = ORG_SET_GRACE << 2,
+    ORG_SET_GUARANTEE = ORG_SET_GRACE << 3 /* QUOTA_PUT alone */
 };
 struct command_org_put {
     uint32_t org;
@@ -175,6 +178,7 @@ struct command_org_put {
     char name[LIMIT_ORG_NAME + 1];
     struct org_limit limits[ORG_KINDS];
     uint64_t grace_ms;
+    uint64_t guarantee; /* QUOTA_PUT: of an organisation that there is */
 };
 
 /* First version: what makes a cluster (taken once, when it forms). */
@@ -201,6 +205,18 @@ struct command_evict {
     uint32_t node;
     uint32_t n;
     uint64_t victims[LIMIT_VICTIMS];
+};
+
+/* Elastic pins of others, beyond what these are guaranteed, that go for room
+ * on nodes: the operation's organisation has a candidate that is within its
+ * own guarantee. Valid only at the candidate's revision. */
+struct command_reclaim {
+    uint64_t pin, rev;
+    uint32_t n;
+    struct command_victim {
+        uint64_t pin;
+        uint32_t org;
+    } victims[LIMIT_VICTIMS];
 };
 
 /* Values to be computed anew, with what was read since. */
@@ -295,11 +311,12 @@ struct command {
         struct command_node_remove node_remove;
         struct command_maintain maintain;
         struct command_node_owner node_owner;
-        struct command_org_put org_put;
+        struct command_org_put org_put; /* QUOTA_PUT, too */
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
         struct command_admit admit;
         struct command_evict evict;
+        struct command_reclaim reclaim;
         struct command_score score;
         struct command_rate rate;
         struct command_formula formula;

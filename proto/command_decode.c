@@ -187,17 +187,34 @@ static void get_node_remove(struct decode *d, struct command_node_remove *c)
     c->force = decode_bool(d, "force");
 }
 
-static void get_org_put(struct decode *d, struct command_org_put *c)
+static void get_limits(struct decode *d, struct command_org_put *c)
 {
-    c->org = (uint32_t)decode_u64(d, "org", UINT32_MAX);
-    c->set = (uint16_t)decode_u64(d, "set", COMMAND_ORG_SET);
-    field_decode_text(d, "name", c->name, LIMIT_ORG_NAME);
     decode_array(d, "limits", 2 * ORG_KINDS, 2 * ORG_KINDS);
     for (int k = 0; k < ORG_KINDS; k++) {
         c->limits[k].soft = decode_u64(d, "soft limit", UINT64_MAX);
         c->limits[k].hard = decode_u64(d, "hard limit", UINT64_MAX);
     }
     c->grace_ms = decode_u64(d, "grace", UINT64_MAX);
+}
+
+static void get_org_put(struct decode *d, struct command_org_put *c)
+{
+    c->org = (uint32_t)decode_u64(d, "org", UINT32_MAX);
+    c->set = (uint16_t)decode_u64(d, "set", COMMAND_ORG_SET);
+    field_decode_text(d, "name", c->name, LIMIT_ORG_NAME);
+    get_limits(d, c);
+    c->guarantee = ORG_NO_LIMIT;
+}
+
+static void get_quota_put(struct decode *d, struct command_org_put *c)
+{
+    c->org = (uint32_t)field_decode_range(d, "org", 1, UINT32_MAX);
+    c->set = (uint16_t)decode_u64(d, "set", COMMAND_QUOTA_SET);
+    if ((c->set & ~(unsigned)COMMAND_QUOTA_SET) != 0)
+        decode_fail(d, "set", "names what a quota does not have");
+    c->name[0] = '\0';
+    get_limits(d, c);
+    c->guarantee = decode_u64(d, "guarantee", UINT64_MAX);
 }
 
 static void get_config_put(struct decode *d, struct cluster *c)
@@ -268,6 +285,9 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_ORG_PUT:
         get_org_put(d, &c->org_put);
         break;
+    case COMMAND_QUOTA_PUT:
+        get_quota_put(d, &c->org_put);
+        break;
     case COMMAND_CONFIG_PUT:
         get_config_put(d, &c->config_put.cluster);
         break;
@@ -283,6 +303,7 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:
+    case COMMAND_RECLAIM:
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:

@@ -174,18 +174,32 @@ static void put_config_put(struct buf *b, const struct cluster *c)
     encode_u64(b, c->pin_tag);
 }
 
-static void put_org_put(struct buf *b, const struct command_org_put *c)
+static void put_limits(struct buf *b, const struct command_org_put *c)
 {
-    assert(c->set <= COMMAND_ORG_SET);
-    encode_u64(b, c->org);
-    encode_u64(b, c->set);
-    field_encode_str(b, span_text(c->name), LIMIT_ORG_NAME);
     encode_array(b, 2 * ORG_KINDS);
     for (int k = 0; k < ORG_KINDS; k++) {
         encode_u64(b, c->limits[k].soft);
         encode_u64(b, c->limits[k].hard);
     }
     encode_u64(b, c->grace_ms);
+}
+
+static void put_org_put(struct buf *b, const struct command_org_put *c)
+{
+    assert(c->set <= COMMAND_ORG_SET);
+    encode_u64(b, c->org);
+    encode_u64(b, c->set);
+    field_encode_str(b, span_text(c->name), LIMIT_ORG_NAME);
+    put_limits(b, c);
+}
+
+static void put_quota_put(struct buf *b, const struct command_org_put *c)
+{
+    assert(c->org > 0 && (c->set & ~(unsigned)COMMAND_QUOTA_SET) == 0);
+    encode_u64(b, c->org);
+    encode_u64(b, c->set);
+    put_limits(b, c);
+    encode_u64(b, c->guarantee);
 }
 
 static void put_token_put(struct buf *b, const struct command_token_put *c)
@@ -249,6 +263,9 @@ static void put_body(struct buf *b, const struct command *c)
     case COMMAND_ORG_PUT:
         put_org_put(b, &c->org_put);
         break;
+    case COMMAND_QUOTA_PUT:
+        put_quota_put(b, &c->org_put);
+        break;
     case COMMAND_CONFIG_PUT:
         put_config_put(b, &c->config_put.cluster);
         break;
@@ -264,6 +281,7 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:
+    case COMMAND_RECLAIM:
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:

@@ -106,6 +106,34 @@ void field_decode_score(struct decode *d, struct score_config *s)
         decode_fail(d, "formula", "out of bounds");
 }
 
+static void put_reclaim(struct buf *b, const struct command_reclaim *c)
+{
+    assert(c->n <= LIMIT_VICTIMS);
+    encode_u64(b, c->pin);
+    encode_u64(b, c->rev);
+    encode_array(b, 2 * c->n);
+    for (uint32_t i = 0; i < c->n; i++) {
+        encode_u64(b, c->victims[i].pin);
+        encode_u64(b, c->victims[i].org);
+    }
+}
+
+static void get_reclaim(struct decode *d, struct command_reclaim *c)
+{
+    uint32_t n;
+
+    c->pin = decode_u64(d, "pin", UINT64_MAX);
+    c->rev = decode_u64(d, "rev", UINT64_MAX);
+    n = decode_array(d, "victims", 0, 2 * LIMIT_VICTIMS);
+    if (n % 2 != 0)
+        decode_fail(d, "victims", "not pin and organisation of each");
+    c->n = decode_ok(d) ? n / 2 : 0;
+    for (uint32_t i = 0; i < c->n && decode_ok(d); i++) {
+        c->victims[i].pin = decode_u64(d, "pin", UINT64_MAX);
+        c->victims[i].org = field_decode_u32(d, "organisation");
+    }
+}
+
 void command_encode_value(struct buf *b, const struct command *c)
 {
     if (c->kind == COMMAND_ADMIT) {
@@ -118,6 +146,8 @@ void command_encode_value(struct buf *b, const struct command *c)
         encode_u64(b, c->evict.rev);
         encode_u64(b, c->evict.node);
         command_encode_pins(b, c->evict.victims, c->evict.n, LIMIT_VICTIMS);
+    } else if (c->kind == COMMAND_RECLAIM) {
+        put_reclaim(b, &c->reclaim);
     } else if (c->kind == COMMAND_SCORE) {
         put_score(b, &c->score);
     } else if (c->kind == COMMAND_RATE) {
@@ -152,6 +182,8 @@ void command_decode_value(struct decode *d, struct command *c)
         c->evict.rev = decode_u64(d, "rev", UINT64_MAX);
         c->evict.node = field_decode_u32(d, "node");
         c->evict.n = command_decode_pins(d, c->evict.victims, LIMIT_VICTIMS);
+    } else if (c->kind == COMMAND_RECLAIM) {
+        get_reclaim(d, &c->reclaim);
     } else if (c->kind == COMMAND_SCORE) {
         get_score(d, &c->score);
     } else if (c->kind == COMMAND_RATE) {

@@ -9,9 +9,11 @@
 #include "proto/field.h"
 
 enum {
-    COMMAND_KINDS = COMMAND_NODE_OWNER + 1,
+    COMMAND_KINDS = COMMAND_RECLAIM + 1,
     COMMAND_EXPIRE_PINS = 64,
     COMMAND_ORG_SET = 2 * ORG_REMOVE - 1, /* all bits */
+    /* of QUOTA_PUT: limits, grace and guarantee */
+    COMMAND_QUOTA_SET = ORG_SET_GUARANTEE | (2 * ORG_SET_GRACE - 1),
     CLAIM_STORABLE = (1 << CLAIM_STATE_SHIFT) - 1 /* no state bits */
 };
 

@@ -149,6 +149,7 @@ void org_init(struct org *o)
 {
     memset(o, 0, sizeof *o);
     o->grace_ms = ORG_GRACE_MS;
+    o->guarantee = ORG_NO_LIMIT;
     for (int k = 0; k < ORG_KINDS; k++)
         o->limits[k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
 }

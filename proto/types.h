@@ -48,8 +48,12 @@ struct org {
     uint64_t over_ms[ORG_KINDS]; /* … log time since when, 0: it is not */
     bool scored;               /* it has a formula of its own: */
     struct score_config score; /* … else the program's (score_of) */
+    /* Physical bytes that it gets back from those who borrow them; its
+     * required pins have no more. ORG_NO_LIMIT: none was set. */
+    uint64_t guarantee;
     /* derived, kept up to date by the store, no part of the state hash */
     uint64_t used[ORG_KINDS];
+    uint64_t elastic; /* of used[ORG_PHYSICAL], what is elastic */
 };
 
 /* Without a name or limits. */
@@ -113,13 +117,15 @@ enum copy_state {
       "larger than its organisation may store")                              \
     X(14, EVICTED, "evicted", "something more valuable took its place")      \
     X(15, FADED, "faded", "its value fell below the threshold")             \
-    X(16, POLICY, "policy", "for the sake of its policy")
+    X(16, POLICY, "policy", "for the sake of its policy")                    \
+    X(17, RECLAIMED, "reclaimed",                                            \
+      "another organisation claimed what it was guaranteed")
 
 enum copy_reason {
 #define X(number, name, word, text) REASON_##name = number,
     REASON_TABLE(X)
 #undef X
-    REASON_LAST = REASON_POLICY
+    REASON_LAST = REASON_RECLAIMED
 };
 /* Of a stored number; "?" for one of a newer version. */
 const char *copy_reason_word(unsigned reason);

@@ -334,6 +334,7 @@ static void dispatch(struct fsm *f, const struct command *c,
         fsm_node_owner(f, c, r);
         break;
     case COMMAND_ORG_PUT:
+    case COMMAND_QUOTA_PUT:
         fsm_org_put(f, c, r);
         break;
     case COMMAND_CONFIG_PUT:
@@ -353,6 +354,9 @@ static void dispatch(struct fsm *f, const struct command *c,
         break;
     case COMMAND_EVICT:
         fsm_evict(f, c, r);
+        break;
+    case COMMAND_RECLAIM:
+        fsm_reclaim(f, c, r);
         break;
     case COMMAND_SCORE:
         fsm_value_score(f, c, r);
@@ -396,6 +400,7 @@ static void apply_one(struct fsm *f, const struct command *c,
         f->n_victims = 0;
         f->made_ms = f->now_ms;
         memset(f->credit, 0, sizeof(f->credit));
+        f->credit_required = 0;
         dispatch(f, c, r);
     }
     fsm_org_settle(f);

@@ -90,6 +90,31 @@ bool fsm_grantable(const struct store *s, const struct pin *p,
 /* What a pin is worth to an organisation at that log time. */
 void fsm_score(const struct store *s, const struct pin *p,
                const struct value *v, uint64_t now_ms, struct score *out);
+/* --- what is guaranteed, and what is borrowed (fsm_borrow.c) --- */
+/* A node's part of what all may be promised: it is neither out nor leaving;
+ * without its reserve. */
+uint64_t fsm_pool_part(const struct node *n);
+/* … added to the others' so far. */
+uint64_t fsm_pool_add(uint64_t sum, const struct node *n);
+/* Only then is it asked whether it fits. */
+bool fsm_guarantee_raised(const struct org *old, const struct org *now);
+/* ERR_TOO_LARGE: the guarantee does not fit beside those of others. */
+enum err fsm_guarantee_check(const struct org *o, uint64_t others,
+                             uint64_t pool, struct err_text *why) ERR_CHECKED;
+/* Sum of the guarantees of all but one (0: of all). */
+uint64_t fsm_guaranteed(const struct org *all, uint32_t n, uint32_t but);
+/* Whether any organisation has a guarantee: then borrowing is bounded. */
+bool fsm_guarded(const struct store *s);
+/* Physical bytes that it is charged beyond its guarantee. */
+uint64_t fsm_borrowed(const struct org *o);
+/* Those that hold elastic pins beyond it, all but one (0: all), in the order
+ * in which they make way: by the part of its guarantee that each borrows,
+ * those without one first. */
+uint32_t fsm_borrowers(const struct store *s, uint32_t but,
+                       const struct org *out[LIMIT_ORGS]);
+/* Whether it is still within its guarantee with so many bytes more. */
+bool fsm_within_guarantee(const struct org *o, uint64_t more);
+
 /* What is left of an organisation's limits at that log time, beside what is
  * promised. */
 uint64_t fsm_org_room(const struct org *o, enum org_kind k, uint64_t now_ms,

@@ -30,6 +30,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_COORDINATOR_PUT:
     case COMMAND_ADMIT:
     case COMMAND_EVICT:
+    case COMMAND_RECLAIM:
         return NOBODY;
     case COMMAND_CLAIM_PUT:
     case COMMAND_CLAIM_REMOVE:
@@ -45,6 +46,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_MAINTAIN:
     case COMMAND_NODE_OWNER:
     case COMMAND_ORG_PUT:
+    case COMMAND_QUOTA_PUT:
     case COMMAND_FORMULA:
         return VERB_OPERATOR;
     case COMMAND_TOKEN_PUT:

@@ -1,4 +1,4 @@
-/* ADMIT and EVICT: elastic pins that come, and those that go for them.
+/* ADMIT, EVICT and RECLAIM: elastic pins that come, and those that go for them.
  */
 #include "coordinator/core/fsm_private.h"
 
@@ -156,6 +156,56 @@ void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r)
             || v.held != VALUE_HELD || v.k >= below)
             continue;
         fsm_value_make_way(f, &victim, REASON_EVICTED);
+        r->verdict = VERDICT_ACCEPTED;
+    }
+}
+
+/* Whether the organisation is within its guarantee with the candidate. */
+static bool is_within(const struct fsm *f, uint32_t org,
+                      const struct value *v)
+{
+    uint64_t copies;
+    struct demand d;
+
+    claims_demand(&f->after, org, &d);
+    copies = fsm_elastic_copies(f->store, v, d.rmin, f->now_ms);
+    return fsm_within_guarantee(store_org(f->store, org),
+                                f->after.size * copies);
+}
+
+/* What is borrowed at that moment: the one before may have been the last. */
+static bool is_borrowed(const struct fsm *f, const struct command_victim *x,
+                        uint32_t claimant)
+{
+    const struct org *o = store_org(f->store, x->org);
+    struct value v;
+
+    return o != NULL && x->org != claimant && fsm_borrowed(o) > 0
+           && store_value_get(f->store, x->pin, x->org, &v)
+           && v.held == VALUE_HELD;
+}
+
+void fsm_reclaim(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    const struct command_reclaim *x = &c->reclaim;
+    struct value v;
+    struct score now;
+
+    if (!find_candidate(f, x->pin, x->rev, c->org, &v, &now, r))
+        return;
+    if (!is_within(f, c->org, &v)) {
+        fsm_refuse(r, VERDICT_STALE, "the candidate is beyond the guarantee");
+        return;
+    }
+    r->verdict = VERDICT_ALREADY;
+    for (uint32_t k = 0; k < x->n && f->budget > 0; k++) {
+        struct fsm_victim victim = {x->victims[k].pin, x->victims[k].org,
+                                    true};
+
+        if (victim.pin == x->pin
+            || !is_borrowed(f, &x->victims[k], c->org))
+            continue;
+        fsm_value_make_way(f, &victim, REASON_RECLAIMED);
         r->verdict = VERDICT_ACCEPTED;
     }
 }

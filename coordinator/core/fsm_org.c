@@ -77,7 +77,8 @@ bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
             refuse(r, o, k, b[k] - a[k], bound);
         return false;
     }
-    return true;
+    return fsm_is_guaranteed(f, org, physical, r)
+           && fsm_pool_has_room(f, org, r);
 }
 
 uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
@@ -120,6 +121,9 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     if (over && (d.flags & CLAIM_ELASTIC) != 0)
         return 0; /* it is admitted, or not */
     left = fsm_org_room(o, ORG_PHYSICAL, now_ms, promised[ORG_PHYSICAL]);
+    if ((d.flags & CLAIM_ELASTIC) == 0
+        && left > fsm_required_room(o, promised[ORG_PHYSICAL]))
+        left = fsm_required_room(o, promised[ORG_PHYSICAL]);
     if (over
         && p->size > fsm_org_room(o, ORG_LOGICAL, now_ms,
                                   promised[ORG_LOGICAL]))
@@ -195,6 +199,8 @@ bool fsm_limited(const struct fsm *f, const struct pin *p)
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs);
 
+    if (fsm_guarded(f->store))
+        return true;
     for (uint32_t k = 0; k < n; k++) {
         if (limited(store_org(f->store, orgs[k])))
             return true;
@@ -252,6 +258,16 @@ enum err fsm_org_check(const struct org *o, struct err_text *why)
     }
     if (o->grace_ms > ORG_LIMIT_MAX)
         return err_set(why, ERR_INVALID, "grace is out of range");
+    if (o->guarantee == ORG_NO_LIMIT)
+        return ERR_OK;
+    if (o->guarantee > ORG_LIMIT_MAX)
+        return err_set(why, ERR_INVALID, "a guarantee is at most %llu",
+                       (unsigned long long)ORG_LIMIT_MAX);
+    if (o->guarantee > o->limits[ORG_PHYSICAL].hard)
+        return err_set(why, ERR_INVALID, "the guarantee %llu is above the "
+                       "limit of physical bytes, %llu",
+                       (unsigned long long)o->guarantee,
+                       (unsigned long long)o->limits[ORG_PHYSICAL].hard);
     return ERR_OK;
 }
 
@@ -358,12 +374,36 @@ static void set_limits(struct org *o, const struct command_org_put *put)
     }
     if ((put->set & ORG_SET_GRACE) != 0)
         o->grace_ms = put->grace_ms;
+    if ((put->set & ORG_SET_GUARANTEE) != 0)
+        o->guarantee = put->guarantee;
+}
+
+/* All guarantees together are within what there is, when one is raised. */
+static bool can_promise(const struct fsm *f, const struct org *now,
+                        const struct org *old, struct fsm_result *r)
+{
+    struct err_text why;
+    uint32_t n, m;
+    const struct org *all = store_orgs(f->store, &n);
+    const struct node *const *nodes = store_nodes(f->store, &m);
+    uint64_t pool = 0;
+
+    if (!fsm_guarantee_raised(old, now))
+        return true;
+    for (uint32_t k = 0; k < m; k++)
+        pool = fsm_pool_add(pool, nodes[k]);
+    if (fsm_guarantee_check(now, fsm_guaranteed(all, n, now->id), pool, &why)
+        == ERR_OK)
+        return true;
+    fsm_refuse(r, VERDICT_OVER_QUOTA, "%.180s", why.text);
+    return false;
 }
 
 static bool same_org(const struct org *a, const struct org *b)
 {
     return memcmp(a->limits, b->limits, sizeof(a->limits)) == 0
-           && a->grace_ms == b->grace_ms && strcmp(a->name, b->name) == 0;
+           && a->grace_ms == b->grace_ms && a->guarantee == b->guarantee
+           && strcmp(a->name, b->name) == 0;
 }
 
 void fsm_org_put(struct fsm *f, const struct command *c,
@@ -395,6 +435,8 @@ void fsm_org_put(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
         return;
     }
+    if (old != NULL && !can_promise(f, &now, old, r))
+        return;
     if (old != NULL && same_org(&now, old)) {
         r->verdict = VERDICT_ALREADY;
         return;

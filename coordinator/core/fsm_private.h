@@ -11,6 +11,10 @@
 /* Sizes and indexes of copies are stored in 48 bits. */
 #define FSM_COPY_MAX (((uint64_t)1 << 48) - 1)
 
+/* What goes at once for one required pin. Each is a row with its orders and
+ * its value, 20 us: 10 ms of an entry at most. */
+enum { FSM_ROOM_VICTIMS = 512 };
+
 /* Who asks. */
 struct fsm_actor {
     uint64_t id, principal;
@@ -37,10 +41,11 @@ struct fsm {
         uint64_t pin;
         uint32_t org;
         bool all; /* or only the copies beyond its minimum */
-    } victims[LIMIT_VICTIMS];
+    } victims[FSM_ROOM_VICTIMS];
     struct buf meta;
     uint64_t made_ms;         /* of a claim that the operation makes */
     uint64_t credit[ORG_KINDS]; /* that its organisation gets back in it */
+    uint64_t credit_required;   /* … of its physical bytes, what is required */
     uint64_t index, now_ms;   /* of the entry: its log time, never back */
     uint64_t stamp_ms;        /* the leader's clock: back when it was set */
     /* Order rows of one node that operations on many pins may still write in
@@ -189,6 +194,47 @@ enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason);
 /* Somebody has set a limit for one who claims it: before, reservations are
  * not the pin's, as in logs that knew none. */
 bool fsm_limited(const struct fsm *f, const struct pin *p);
+/* How many more physical bytes its required pins may have. */
+uint64_t fsm_required_room(const struct org *o, uint64_t promised);
+
+/* fsm_borrow.c */
+/* Physical bytes that its required demand costs; 0 of an elastic one. */
+uint64_t fsm_required(const struct pin *p, uint32_t org);
+/* Whether what is required of `after` is within the guarantee; r: says why
+ * not. */
+bool fsm_is_guaranteed(const struct fsm *f, uint32_t org, uint64_t physical,
+                       struct fsm_result *r);
+/* Whether the pool has room for what is elastic of it. */
+bool fsm_pool_has_room(const struct fsm *f, uint32_t org,
+                       struct fsm_result *r);
+/* What an organisation's claim or candidate lacks. */
+struct fsm_lack {
+    uint32_t org;
+    uint64_t self; /* its pin */
+    int32_t below; /* of its own, what ranks below may go */
+    uint32_t most; /* pins that may go in all */
+    uint64_t need[ORG_KINDS]; /* to its own bounds */
+    uint64_t pool; /* to the pool, not more than it asks for */
+    uint64_t own;  /* of that, what is to come of its own */
+    bool may;      /* others, that borrow, make way for the rest */
+    bool must;     /* it is elastic: without that room it is refused */
+};
+bool fsm_lacks(const struct fsm_lack *l);
+/* Into pool, own and may, by `must`: the organisation asks for own_more, all
+ * together ask for more. */
+void fsm_pool_share(const struct store *s, uint32_t org, uint64_t own_more,
+                    uint64_t more, struct fsm_lack *l);
+/* The same, and must, of what `after` costs more than `before`. */
+void fsm_pool_ask(const struct fsm *f, uint32_t org, uint64_t physical,
+                  struct fsm_lack *l);
+/* So many bytes more are not in the pool; at most those. */
+uint64_t fsm_pool_lack(const struct store *s, uint64_t more);
+
+/* fsm_room.c */
+/* What makes that room, into out (l->most); UINT32_MAX: it is not enough. */
+uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
+                       struct pin *scratch, struct fsm_victim *out);
+
 /* fsm_value.c: elastic demands, and what they are worth */
 bool fsm_value_elastic(const struct demand *d);
 bool fsm_value_refused(const struct demand *d);
@@ -221,6 +267,8 @@ bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
 void fsm_value_make_room(struct fsm *f);
 void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_reclaim(struct fsm *f, const struct command *c,
+                 struct fsm_result *r);
 void fsm_value_score(struct fsm *f, const struct command *c,
                      struct fsm_result *r);
 void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r);

@@ -90,7 +90,7 @@ static bool take_old(struct fsm *f, const struct command *c,
                      struct fsm_result *r)
 {
     const struct command_claim_put *put = &c->claim_put;
-    uint64_t with[ORG_KINDS], without[ORG_KINDS] = {0, 0, 0};
+    uint64_t with[ORG_KINDS], without[ORG_KINDS] = {0, 0, 0}, left = 0;
     struct claim *own;
 
     if (f->budget == 0) { /* orders of a second pin */
@@ -107,9 +107,12 @@ static bool take_old(struct fsm *f, const struct command *c,
     if (own != NULL && f->after.n_claims > 1) { /* else nothing is left */
         claims_drop(&f->after, own);
         claims_charge(&f->after, c->org, without);
+        left = fsm_required(&f->after, c->org);
     }
     for (int k = 0; k < ORG_KINDS; k++)
         f->credit[k] = with[k] > without[k] ? with[k] - without[k] : 0;
+    with[0] = fsm_required(&f->before, c->org);
+    f->credit_required = with[0] > left ? with[0] - left : 0;
     return true;
 }
 
@@ -146,6 +149,7 @@ static void replace(struct fsm *f, const struct command_claim_put *put,
     bool found;
 
     memset(f->credit, 0, sizeof(f->credit));
+    f->credit_required = 0;
     pin_assign(&f->from, &f->after);
     found = load(f, put->old_id, put->old_salt, c->org, put->who, &own,
                  &ignored);

@@ -1,11 +1,10 @@
-/* Elastic pins: what they are worth, which of them are held, and who makes
- * room for whom (specs/algorithm.md 1.3 to 1.7).
+/* Elastic pins: what they are worth, and which of them are held
+ * (specs/algorithm.md 1.3 to 1.7).
  *
  * A demand that is elastic is idle until an ADMIT finds it worth its bytes;
  * idle is stored as a demand whose bytes were refused (claims.h), so it asks
- * for nothing and pays nothing but its count. What makes room is not named by
- * the operation: the cheapest rows of the same organisation, the same on all
- * replicas. All or nothing: nothing is changed before everything is known.
+ * for nothing and pays nothing but its count. Who makes room for it:
+ * fsm_room.c.
  */
 #include "coordinator/core/fsm_private.h"
 
@@ -184,123 +183,6 @@ int32_t fsm_value_most(struct fsm *f, const struct pin *p, uint32_t org)
                ? v.most : p->rmax;
 }
 
-/* --- room ---------------------------------------------------------------- */
-static bool is_met(const uint64_t need[ORG_KINDS])
-{
-    return need[ORG_LOGICAL] == 0 && need[ORG_PHYSICAL] == 0
-           && need[ORG_PINS] == 0;
-}
-
-static void less(uint64_t *need, uint64_t freed)
-{
-    *need = *need > freed ? *need - freed : 0;
-}
-
-/* Of one that is cheaper: what it costs now, and with as few copies as it may
- * have. */
-struct cheap {
-    uint64_t size;
-    uint32_t paid, least;
-};
-
-static uint32_t find_cheaper(struct store *s, uint32_t org, uint64_t self,
-                             int32_t below, struct pin *scratch,
-                             struct fsm_victim *out, struct cheap *cost)
-{
-    struct store_rank ranks[LIMIT_VICTIMS];
-    uint32_t n = 0, found = store_scan_cheapest(
-        s, org, (struct store_rank){0, INT32_MIN}, LIMIT_VICTIMS, ranks);
-
-    for (uint32_t k = 0; k < found && ranks[k].k < below; k++) {
-        struct demand d;
-
-        if (ranks[k].pin == self || !store_pin_get(s, ranks[k].pin, scratch))
-            continue;
-        claims_demand(scratch, org, &d);
-        out[n] = (struct fsm_victim){ranks[k].pin, org, false};
-        cost[n++] = (struct cheap){scratch->size, d.paid,
-                                   d.rmin > 0 ? (uint32_t)d.rmin : d.paid};
-    }
-    return n;
-}
-
-/* What makes room for so much; UINT32_MAX: it is not enough. */
-static uint32_t find_room(struct store *s, uint32_t org, uint64_t self,
-                          int32_t below, uint64_t need[ORG_KINDS],
-                          struct pin *scratch,
-                          struct fsm_victim out[LIMIT_VICTIMS])
-{
-    struct cheap cost[LIMIT_VICTIMS];
-    uint32_t n, used = 0;
-
-    if (need[ORG_PINS] > 0)
-        return UINT32_MAX; /* what is let go stays a claim */
-    n = find_cheaper(s, org, self, below, scratch, out, cost);
-    /* Copies beyond the minimum go before content does. */
-    for (uint32_t k = 0; k < n && need[ORG_PHYSICAL] > 0; k++) {
-        if (cost[k].least < cost[k].paid)
-            used = k + 1;
-        less(&need[ORG_PHYSICAL],
-             cost[k].size * (cost[k].paid - cost[k].least));
-    }
-    for (uint32_t k = 0; k < n && !is_met(need); k++) {
-        out[k].all = true;
-        less(&need[ORG_LOGICAL], cost[k].size);
-        less(&need[ORG_PHYSICAL], cost[k].size * cost[k].least);
-        used = used > k + 1 ? used : k + 1;
-    }
-    return is_met(need) ? used : UINT32_MAX;
-}
-
-bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
-                    int32_t below, struct fsm_result *r)
-{
-    uint64_t need[ORG_KINDS];
-    uint32_t n;
-
-    f->n_victims = 0;
-    if (fsm_affords(f, org, physical, r))
-        return true;
-    for (int k = 0; k < ORG_KINDS; k++)
-        need[k] = fsm_shortage(f, org, (enum org_kind)k, physical);
-    n = find_room(f->store, org, f->after.id, below, need, &f->spare[0],
-                  f->victims);
-    if (n == UINT32_MAX)
-        return false;
-    if (n > f->budget) { /* in the next entry */
-        if (r != NULL)
-            fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
-        return false;
-    }
-    f->n_victims = n;
-    if (r != NULL) {
-        r->verdict = VERDICT_ACCEPTED;
-        r->text[0] = '\0';
-    }
-    return true;
-}
-
-bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
-                    uint32_t copies, int32_t below, uint64_t now_ms,
-                    const uint64_t promised[ORG_KINDS], struct pin *scratch)
-{
-    const uint64_t more[ORG_KINDS] = {p->size, p->size * copies, 0};
-    const struct org *o = store_org(s, org);
-    struct fsm_victim victims[LIMIT_VICTIMS];
-    uint64_t need[ORG_KINDS];
-
-    assert(o != NULL);
-    for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t left = fsm_org_room(o, (enum org_kind)k, now_ms,
-                                     promised[k]);
-
-        need[k] = more[k] > left ? more[k] - left : 0;
-    }
-    return is_met(need)
-           || find_room(s, org, p->id, below, need, scratch, victims)
-              != UINT32_MAX;
-}
-
 uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
                             int32_t rmin, uint64_t now_ms)
 {
@@ -309,51 +191,4 @@ uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
     return score_copies(c, score_usage_rate(&v->usage, now_ms, c),
                         (uint32_t)rmin,
                         (uint32_t)(v->most < rmin ? rmin : v->most));
-}
-
-static void swap(struct pin *a, struct pin *b)
-{
-    struct pin c = *a;
-
-    *a = *b;
-    *b = c;
-}
-
-void fsm_value_make_way(struct fsm *f, const struct fsm_victim *v,
-                     enum copy_reason reason)
-{
-    struct demand d;
-
-    if (!fsm_load(f, v->pin))
-        return;
-    claims_demand(&f->after, v->org, &d);
-    if (!fsm_value_elastic(&d) || fsm_value_refused(&d))
-        return;
-    if (v->all) {
-        fsm_value_let_go(f, v->org, reason);
-    } else if (d.rmin < d.rmax) {
-        fsm_value_set_most(&f->after, v->org, d.rmin);
-        f->after.rev = f->index;
-    } else {
-        return;
-    }
-    f->budget--;
-    fsm_save(f);
-}
-
-void fsm_value_make_room(struct fsm *f)
-{
-    int32_t most = f->most;
-
-    if (f->n_victims == 0)
-        return;
-    swap(&f->before, &f->spare[0]);
-    swap(&f->after, &f->spare[1]);
-    f->most = 0;
-    for (uint32_t k = 0; k < f->n_victims; k++)
-        fsm_value_make_way(f, &f->victims[k], REASON_EVICTED);
-    f->n_victims = 0;
-    f->most = most;
-    swap(&f->before, &f->spare[0]);
-    swap(&f->after, &f->spare[1]);
 }

@@ -14,6 +14,7 @@
  * step_verify.c    whether daemons hold what the state says
  * step_plan.c      what is to be done for all pins, for people
  * step_value.c     which elastic pins are worth their bytes
+ * step_clear.c     which of them go for room on nodes
  * step_elastic.c   how much elastic content there is
  * step_short.c     pins that lack copies, and for how long
  * step_collect.c   whose garbage is collected when
@@ -204,6 +205,10 @@ struct step_valuing {
     uint64_t hold_ms;         /* … on nodes, what is still there … */
     uint32_t n_going;         /* … is waited for so long */
     uint64_t going[LIMIT_VICTIMS];
+    uint32_t claim_org;       /* for which others made way on nodes, 0 none: */
+    uint64_t claim_ms;        /* so long nobody borrows that room, … */
+    bool claims;              /* … while one of its candidates, in this walk
+                                 over them, is guaranteed its room */
 };
 
 struct step {
@@ -457,5 +462,33 @@ void step_value_formula(struct step *s, const struct step_clock *c);
 /* Values, limits or nodes changed: candidates are looked at soon. */
 void step_value_changed(struct step *s, const struct step_clock *c);
 void step_value_tick(struct step *s, const struct step_clock *c);
+
+/* step_clear.c: what goes for room on nodes */
+/* What one look at a candidate needs; the row is s->pin. */
+struct step_look {
+    uint32_t org, copies;
+    uint64_t now_ms;  /* log time */
+    int32_t below;    /* what may make room ranks below */
+    struct demand demand;
+};
+enum step_attempt {
+    STEP_ATTEMPT_PROPOSED,
+    STEP_ATTEMPT_NO,    /* not now; others, that are smaller, may */
+    STEP_ATTEMPT_LATER, /* at the next tick: enough was done in this one */
+    STEP_ATTEMPT_WAIT   /* others must not take the room that it waits for */
+};
+/* Whether an elastic copy of that size has room on it beside its reserve, when
+ * so many bytes are freed. */
+bool step_has_room(const struct node *n, uint32_t org, uint64_t size,
+                   uint64_t freed);
+/* What others borrow, or the cheapest of the organisation go until enough
+ * nodes have room. */
+enum step_attempt step_clear_room(struct step *s, const struct step_look *l,
+                                  uint32_t least,
+                                  const struct step_clock *c);
+/* Whether what was let go for room is still on nodes. */
+bool step_clear_is_held(struct step *s, const struct step_clock *c);
+/* The reserve of nodes, where what is required took of it. */
+void step_reclaim(struct step *s, const struct step_clock *c);
 
 #endif

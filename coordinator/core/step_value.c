@@ -19,16 +19,10 @@ enum {
     CHANGED = FIXED_ONE / 64, /* of a key that is worth an entry */
     SOON_MS = 200, CALM_MS = 60000, LOOK_ORGS = 16,
     CANDIDATES = 64,   /* of one look … */
-    ROUND = 1024,      /* … and of one round */
-    RECLAIM_MS = 5000, /* between two rounds over the nodes' reserve … */
-    RECLAIMS = 64,     /* … of so many looks a tick */
-    HOLD_MS = 600000,  /* for what was let go to be gone */
-    PAGES = 16,        /* of cheapest pins, each LIMIT_VICTIMS */
-    CLEARINGS = 1      /* looks for room on nodes, of one tick: 30 ms */
+    ROUND = 1024       /* … and of one round */
 };
 
 static const struct store_rank first_candidate = {INT64_MAX, INT32_MAX};
-static const struct store_rank cheapest = {0, INT32_MIN};
 
 static uint64_t stamp(const struct step *s, const struct step_clock *c)
 {
@@ -134,16 +128,6 @@ static void sweep(struct step *s, const struct step_clock *c)
 
 /* --- candidates ----------------------------------------------------------- */
 
-static bool has_room(const struct node *n, uint32_t org, uint64_t size,
-                     uint64_t freed)
-{
-    uint64_t used = n->bytes > freed ? n->bytes - freed : 0;
-
-    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP && !n->full &&
-           n->capacity > 0 && used <= n->capacity && node_takes(n, org) &&
-           size + fsm_elastic_reserve(n) <= n->capacity - used;
-}
-
 /* Places of the candidate in s->pin, on nodes that keep their reserve. */
 static uint32_t find_places(struct step *s, uint32_t org, uint32_t copies,
                             const struct step_clock *c,
@@ -165,21 +149,13 @@ static uint32_t find_places(struct step *s, uint32_t org, uint32_t copies,
         const struct node *node = store_node(s->store, id);
         const struct step_node *e = step_node_find(s, id);
         uint64_t placed = e ? e->soft.placed_bytes : 0;
-        if (node && has_room(node, org, step_size(p) + placed, 0))
+        if (node && step_has_room(node, org, step_size(p) + placed, 0))
             out[n++] = s->choice.places[i];
     }
     return n;
 }
 
-/* What one look at a candidate needs; the row is s->pin. */
-struct look {
-    uint32_t org, copies;
-    uint64_t now_ms;  /* log time */
-    int32_t below;    /* what may make room ranks below */
-    struct demand demand;
-};
-
-static bool admit(struct step *s, const struct look *l,
+static bool admit(struct step *s, const struct step_look *l,
                   const struct command_place *places, uint32_t n,
                   const struct step_clock *c)
 {
@@ -203,214 +179,10 @@ static bool admit(struct step *s, const struct look *l,
     return true;
 }
 
-/* --- room on nodes -------------------------------------------------------- */
-
-enum { FREED = 256 }; /* nodes that victims are on */
-
-/* What goes for a candidate, and the nodes that could take it then. */
-struct clearing {
-    uint32_t n;       /* of freed */
-    uint32_t able;    /* nodes that have room, or will have */
-    struct freed {
-        uint32_t node;
-        uint64_t bytes;
-        bool able;
-    } freed[FREED];
-};
-
-/* Whether the candidate in s->pin could go there, if so much is freed. */
-static bool could_take(struct step *s, uint32_t org, const struct node *n,
-                       uint64_t bytes)
-{
-    const struct copy *have = pin_copy(&s->pin, n->id);
-
-    return (!have || have->want == COPY_RELEASED) &&
-           has_room(n, org, step_size(&s->pin), bytes);
-}
-
-static uint32_t count_able(struct step *s, uint32_t org)
-{
-    uint32_t n, able = 0;
-    const struct node *const *nodes = store_nodes(s->store, &n);
-
-    for (uint32_t i = 0; i < n; i++)
-        able += could_take(s, org, nodes[i], 0);
-    return able;
-}
-
-static void add_freed(struct step *s, struct clearing *x, uint32_t org,
-                      const struct node *n, uint64_t bytes)
-{
-    uint32_t k = 0;
-
-    while (k < x->n && x->freed[k].node != n->id)
-        k++;
-    if (k == FREED)
-        return;
-    if (k == x->n)
-        x->freed[x->n++] = (struct freed){n->id, 0, false};
-    x->freed[k].bytes += bytes;
-    if (x->freed[k].able || !could_take(s, org, n, x->freed[k].bytes))
-        return;
-    x->freed[k].able = true;
-    x->able++;
-}
-
-static bool is_able(const struct clearing *x, uint32_t node)
-{
-    for (uint32_t k = 0; k < x->n; k++)
-        if (x->freed[k].node == node)
-            return x->freed[k].able;
-    return false;
-}
-
-/* The victim in s->other: whether its going helps. only: nodes that are made
- * able, or NULL. Of what others want too nothing goes. */
-static bool helps(struct step *s, struct clearing *x, uint32_t org,
-                  const struct clearing *only)
-{
-    bool any = false;
-
-    if (!claims_only(&s->other, org))
-        return false;
-    for (uint32_t k = 0; k < s->other.n_copies; k++) {
-        const struct copy *c = &s->other.copies[k];
-        const struct node *n = store_node(s->store, c->node);
-        if (c->want == COPY_RELEASED || !n || could_take(s, org, n, 0) ||
-            (only && !is_able(only, c->node)))
-            continue;
-        add_freed(s, x, org, n, c->size);
-        any = true;
-    }
-    return any;
-}
-
-static void hold(struct step *s, const struct command_evict *x,
-                 const struct step_clock *c)
-{
-    struct step_valuing *v = &s->value;
-
-    v->n_going = x->n;
-    memcpy(v->going, x->victims, x->n * sizeof x->victims[0]);
-    v->hold_ms = c->now_ms + HOLD_MS;
-    v->hold_org = s->command.org;
-}
-
-/* Whether its agents could let it go, and have not yet. */
-static bool is_going(struct step *s, uint64_t pin)
-{
-    if (!store_pin_get(s->store, pin, &s->other))
-        return false;
-    for (uint32_t k = 0; k < s->other.n_copies; k++) {
-        const struct copy *c = &s->other.copies[k];
-        const struct node *n = store_node(s->store, c->node);
-        if (c->want == COPY_RELEASED && n && n->health == HEALTH_UP)
-            return true;
-    }
-    return false;
-}
-
-/* Whether what was let go for room is still on nodes. */
-static bool is_held(struct step *s, const struct step_clock *c)
-{
-    struct step_valuing *v = &s->value;
-
-    if (c->now_ms >= v->hold_ms)
-        v->n_going = 0;
-    while (v->n_going > 0 && !is_going(s, v->going[v->n_going - 1]))
-        v->n_going--;
-    return v->n_going > 0;
-}
-
-enum attempt {
-    ATTEMPT_PROPOSED,
-    ATTEMPT_NO,  /* not now; others, that are smaller, may */
-    ATTEMPT_LATER, /* at the next tick: enough was done in this one */
-    ATTEMPT_WAIT /* others must not take the room that it waits for */
-};
-
-/* The next pins that the organisation would miss least; 0: no more. */
-static uint32_t next_cheapest(struct step *s, uint32_t org,
-                              struct store_rank *at,
-                              struct store_rank ranks[LIMIT_VICTIMS])
-{
-    uint32_t n = store_scan_cheapest(s->store, org, *at, LIMIT_VICTIMS,
-                                     ranks);
-
-    if (n > 0)
-        *at = ranks[n - 1];
-    return n;
-}
-
-/* Walks what is cheaper until enough nodes could take the candidate; out: the
- * victims, LIMIT_VICTIMS at most, or NULL. */
-static bool walk_cheaper(struct step *s, const struct look *l,
-                         uint32_t least, struct clearing *x,
-                         const struct clearing *only,
-                         struct command_evict *out)
-{
-    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
-    uint32_t n;
-
-    for (int page = 0; page < PAGES &&
-                       (n = next_cheapest(s, l->org, &at, ranks)) > 0;
-         page++)
-        for (uint32_t i = 0; i < n; i++) {
-            if (ranks[i].k >= l->below || (out && out->n == LIMIT_VICTIMS))
-                return false;
-            if (ranks[i].pin == s->pin.id ||
-                !store_pin_get(s->store, ranks[i].pin, &s->other) ||
-                !helps(s, x, l->org, only))
-                continue;
-            if (out)
-                out->victims[out->n++] = ranks[i].pin;
-            if (x->able >= least)
-                return true;
-        }
-    return false;
-}
-
-/* The victims into the EVICT in s->command; true: they are enough. First which
- * nodes can be made able at all: what is on others stays. */
-static bool find_victims(struct step *s, const struct look *l,
-                         uint32_t least, uint32_t able)
-{
-    struct clearing all = {.n = 0, .able = able}, x = {.n = 0, .able = able};
-    struct command_evict *out = &step_command(s, COMMAND_EVICT)->evict;
-
-    return walk_cheaper(s, l, least, &all, NULL, NULL) &&
-           walk_cheaper(s, l, least, &x, &all, out);
-}
-
-/* The cheapest of the organisation go until enough nodes have room. */
-static enum attempt clear_room(struct step *s, const struct look *l,
-                               uint32_t least, const struct step_clock *c)
-{
-    uint32_t able = count_able(s, l->org);
-    struct command_evict *out;
-
-    if (able >= least)
-        return ATTEMPT_NO; /* not bytes lack, but nodes that were heard */
-    if (is_held(s, c)) /* one organisation never waits for another */
-        return s->value.hold_org == l->org ? ATTEMPT_WAIT : ATTEMPT_NO;
-    if (s->value.cleared == CLEARINGS)
-        return ATTEMPT_LATER;
-    s->value.cleared++;
-    if (!find_victims(s, l, least, able))
-        return ATTEMPT_NO;
-    out = &s->command.evict;
-    s->command.org = l->org;
-    out->pin = s->pin.id;
-    out->rev = s->pin.rev;
-    if (step_propose(s, c->now_ms))
-        hold(s, out, c);
-    return ATTEMPT_WAIT;
-}
-
 /* --- one look ------------------------------------------------------------- */
 
 static bool look_up(struct step *s, uint64_t pin, uint32_t org,
-                    const struct step_clock *c, struct look *l)
+                    const struct step_clock *c, struct step_look *l)
 {
     struct value v;
     struct score now;
@@ -420,6 +192,7 @@ static bool look_up(struct step *s, uint64_t pin, uint32_t org,
         return false;
     if (step_is_wished(s, pin, s->pin.rev, c->now_ms)) {
         s->value.admitted = true; /* it may be refused: look again soon */
+        s->value.claims |= s->value.claim_org == org;
         return false;
     }
     l->org = org;
@@ -435,23 +208,47 @@ static bool look_up(struct step *s, uint64_t pin, uint32_t org,
     return true;
 }
 
-static enum attempt try_candidate(struct step *s, uint64_t pin, uint32_t org,
-                                  const struct step_clock *c)
+static bool is_within(const struct step *s, const struct step_look *l)
+{
+    return fsm_within_guarantee(store_org(s->store, l->org),
+                                s->pin.size * l->copies);
+}
+
+/* Others made way for a candidate that is guaranteed its room: who would
+ * borrow that waits. */
+static bool must_wait(const struct step *s, const struct step_look *l,
+                      const struct step_clock *c)
+{
+    const struct step_valuing *v = &s->value;
+
+    return v->claim_org != 0 && v->claim_org != l->org &&
+           c->now_ms < v->claim_ms && !is_within(s, l);
+}
+
+static enum step_attempt try_candidate(struct step *s, uint64_t pin,
+                                       uint32_t org,
+                                       const struct step_clock *c)
 {
     struct command_place places[LIMIT_REPLICAS];
     uint32_t least, n, have;
-    struct look l;
+    struct step_look l;
 
     if (!look_up(s, pin, org, c, &l) ||
         !fsm_admissible(s->store, &s->pin, org, l.copies, l.below, l.now_ms,
                         s->promised, &s->other))
-        return ATTEMPT_NO;
+        return STEP_ATTEMPT_NO;
+    if (must_wait(s, &l, c)) {
+        s->value.admitted = true;
+        return STEP_ATTEMPT_NO;
+    }
+    s->value.claims |= s->value.claim_org == org && is_within(s, &l);
     have = fsm_copies_for(s->store, &s->pin, org);
     least = (uint32_t)fsm_demand_minimum(s->store, &l.demand, org);
     n = find_places(s, org, l.copies > have ? l.copies - have : 0, c, places);
     if (have + n < least)
-        return clear_room(s, &l, least - have, c);
-    return admit(s, &l, places, n, c) ? ATTEMPT_PROPOSED : ATTEMPT_WAIT;
+        return step_clear_room(s, &l, least - have, c);
+    return admit(s, &l, places, n, c) ? STEP_ATTEMPT_PROPOSED
+                                      : STEP_ATTEMPT_WAIT;
 }
 
 /* A few candidates of one organisation; true: it goes on at the next look.
@@ -461,21 +258,23 @@ static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
 {
     struct step_valuing *v = &s->value;
     struct store_rank ranks[CANDIDATES];
-    bool proposed = false;
+    bool proposed = false, more;
     uint32_t n;
 
     if (v->at_org != org) {
         v->at_org = org;
         v->at = first_candidate;
         v->met = 0;
+        v->claims = false;
     }
     n = store_scan_candidates(s->store, org, v->at, CANDIDATES, ranks);
     for (uint32_t i = 0; i < n; i++) {
-        enum attempt done = try_candidate(s, ranks[i].pin, org, c);
-        proposed |= done == ATTEMPT_PROPOSED;
-        if (done == ATTEMPT_LATER && !proposed)
+        enum step_attempt done = try_candidate(s, ranks[i].pin, org, c);
+        proposed |= done == STEP_ATTEMPT_PROPOSED;
+        if (done == STEP_ATTEMPT_LATER && !proposed)
             return true; /* from here on */
-        if (done == ATTEMPT_LATER || done == ATTEMPT_WAIT || s->stopped) {
+        if (done == STEP_ATTEMPT_LATER || done == STEP_ATTEMPT_WAIT ||
+            s->stopped) {
             v->admitted = true;
             return false;
         }
@@ -483,7 +282,10 @@ static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
     }
     v->admitted |= proposed;
     v->met += n;
-    return !proposed && n == CANDIDATES && v->met < ROUND;
+    more = !proposed && n == CANDIDATES && v->met < ROUND;
+    if (v->claim_org == org && !v->claims && !proposed && !more)
+        v->claim_org = 0; /* none waits any more */
+    return more;
 }
 
 /* All organisations in turn; a round that led to nothing is not made again
@@ -508,83 +310,6 @@ static void look(struct step *s, const struct step_clock *c)
     }
 }
 
-/* --- the reserve of nodes ------------------------------------------------- */
-
-/* So many bytes are missing on it to the reserve; 0: none. */
-static uint64_t missing(const struct node *n)
-{
-    uint64_t keep = fsm_elastic_reserve(n), free;
-
-    if (n->health != HEALTH_UP || n->admin == ADMIN_DRAINING ||
-        n->capacity == 0)
-        return 0;
-    free = n->bytes < n->capacity ? n->capacity - n->bytes : 0;
-    return free < keep ? keep - free : 0;
-}
-
-/* Elastic pins of one organisation that are on a node that is nearly full;
- * false: it has none at all. */
-static bool reclaim_from(struct step *s, const struct node *n, uint32_t org,
-                         const struct step_clock *c)
-{
-    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
-    struct command_evict *x = &step_command(s, COMMAND_EVICT)->evict;
-    uint64_t need = missing(n), freed = 0;
-    uint32_t found, page;
-
-    for (page = 0; page < PAGES && freed < need &&
-                   (found = next_cheapest(s, org, &at, ranks)) > 0;
-         page++)
-        for (uint32_t i = 0; i < found && freed < need; i++) {
-            const struct copy *copy;
-            if (x->n == LIMIT_VICTIMS ||
-                !store_pin_get(s->store, ranks[i].pin, &s->other) ||
-                !claims_only(&s->other, org))
-                continue;
-            copy = pin_copy(&s->other, n->id);
-            if (!copy || copy->want == COPY_RELEASED)
-                continue;
-            freed += copy->size;
-            x->victims[x->n++] = ranks[i].pin;
-        }
-    if (x->n == 0)
-        return page > 0;
-    s->command.org = org;
-    x->node = n->id;
-    if (step_propose(s, c->now_ms))
-        hold(s, x, c);
-    return true;
-}
-
-/* Node by node, and at each one organisation after the other, another one
- * first each time; one walk a tick. */
-static void reclaim(struct step *s, const struct step_clock *c)
-{
-    struct step_valuing *v = &s->value;
-    uint32_t n, n_orgs;
-    const struct node *const *nodes = store_nodes(s->store, &n);
-    const struct org *orgs = store_orgs(s->store, &n_orgs);
-
-    for (uint32_t i = 0; i < RECLAIMS; i++) {
-        if (v->reclaim_node >= n) {
-            v->reclaim_node = v->reclaim_org = 0;
-            v->reclaim_ms = c->now_ms + RECLAIM_MS;
-            return;
-        }
-        if (v->reclaim_org >= n_orgs ||
-            missing(nodes[v->reclaim_node]) == 0) {
-            v->reclaim_node++;
-            v->first_org++;
-            v->reclaim_org = 0;
-            continue;
-        }
-        if (reclaim_from(s, nodes[v->reclaim_node],
-                         orgs[(v->first_org + v->reclaim_org++) % n_orgs].id,
-                         c))
-            return;
-    }
-}
-
 void step_value_tick(struct step *s, const struct step_clock *c)
 {
     struct step_valuing *v = &s->value;
@@ -593,8 +318,8 @@ void step_value_tick(struct step *s, const struct step_clock *c)
     v->cleared = 0;
     if (!s->stopped)
         sweep(s, c);
-    if (!s->stopped && c->now_ms >= v->reclaim_ms && !is_held(s, c))
-        reclaim(s, c);
+    if (!s->stopped && c->now_ms >= v->reclaim_ms && !step_clear_is_held(s, c))
+        step_reclaim(s, c);
     if (!s->stopped && c->now_ms >= v->look_ms)
         look(s, c);
 }

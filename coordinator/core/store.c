@@ -27,9 +27,12 @@ static const char *const pragmas[] = {
     "PRAGMA trusted_schema=OFF",
 };
 
+/* Less than 0: it is not counted yet. */
+#define STORE_ORG_ELASTIC "elastic INT NOT NULL DEFAULT -1"
 #define STORE_TABLE_ORG                                                      \
     "CREATE TABLE org(id INTEGER PRIMARY KEY, logical INT NOT NULL,"         \
-    "physical INT NOT NULL, pins INT NOT NULL, doc BLOB NOT NULL) STRICT"
+    "physical INT NOT NULL, pins INT NOT NULL, doc BLOB NOT NULL,"           \
+    STORE_ORG_ELASTIC ") STRICT"
 
 #define STORE_TABLE_CLAIM                                                    \
     "CREATE TABLE claim(id INTEGER PRIMARY KEY, pin INT NOT NULL,"           \
@@ -114,7 +117,7 @@ static const char *const schema[] = {
     STORE_INDEX_VALUE,
     STORE_TABLE_SOURCE,
     STORE_INDEX_REQUEST,
-    "INSERT INTO fsm(k,v) VALUES(8,6)", /* STORE_HEAD_SCHEMA */
+    "INSERT INTO fsm(k,v) VALUES(8,7)", /* STORE_HEAD_SCHEMA */
 };
 
 static const char *const statements[] = {
@@ -161,7 +164,7 @@ static_assert(PIN_BOUND == 2097152 && ORG_DEFAULT == 1,
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
  * third neither values, tokens nor policies, the fourth no sources of reads,
- * the fifth no requests. */
+ * the fifth no requests, the sixth did not count what is elastic. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -186,9 +189,13 @@ static enum err raise_schema(struct store *s, uint64_t from,
                           STORE_ADD_COLUMN("pinned")
                           STORE_ADD_COLUMN("failed")
                           STORE_ADD_COLUMN("queued"), why);
+    if (e == ERR_OK && from <= 5)
+        e = store_db_exec(&s->d, STORE_INDEX_REQUEST, why);
+    if (e == ERR_OK && from >= 2)
+        e = store_db_exec(&s->d, "ALTER TABLE org ADD COLUMN "
+                          STORE_ORG_ELASTIC, why);
     if (e == ERR_OK)
-        e = store_db_exec(&s->d, STORE_INDEX_REQUEST ";"
-                          "UPDATE fsm SET v=6 WHERE k=8;COMMIT", why);
+        e = store_db_exec(&s->d, "UPDATE fsm SET v=7 WHERE k=8;COMMIT", why);
     return e;
 }
 
@@ -316,6 +323,7 @@ enum err store_open(const char *path, struct store **out,
     s->hash_mask = UINT64_MAX;
     sqlite3_wal_hook(s->d.db, on_commit, s);
     store_cache_fit(s);
+    store_org_complete(s);
     *out = s;
     return ERR_OK;
 }

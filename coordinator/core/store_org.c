@@ -76,8 +76,10 @@ void store_org_put(struct store *s, const struct org *o)
     if (row == NULL)
         row = add(s, o->id);
     memcpy(now.used, row->used, sizeof(now.used)); /* the store's own */
+    now.elastic = row->elastic;
     if (memcmp(now.limits, row->limits, sizeof(now.limits)) != 0
-        || now.grace_ms != row->grace_ms || strcmp(now.name, row->name) != 0
+        || now.grace_ms != row->grace_ms || now.guarantee != row->guarantee
+        || strcmp(now.name, row->name) != 0
         || !org_same_score(&now, row))
         s->changes.orgs = true;
     *row = now;
@@ -104,11 +106,13 @@ void store_org_remove(struct store *s, uint32_t id)
 static void change_one(struct store *s, const struct pin *p, uint32_t org,
                        bool comes)
 {
-    uint64_t charge[ORG_KINDS];
+    uint64_t charge[ORG_KINDS], elastic = claims_elastic(p, org);
     struct org *o = find(s, org);
 
     assert(o != NULL);
     claims_charge(p, org, charge);
+    assert(comes || o->elastic >= elastic);
+    o->elastic += comes ? elastic : -elastic;
     for (int k = 0; k < ORG_KINDS; k++) {
         assert(comes || o->used[k] >= charge[k]);
         o->used[k] += comes ? charge[k] : -charge[k];
@@ -142,8 +146,10 @@ void store_org_count(struct store *s)
     struct pin p;
 
     pin_init(&p);
-    for (uint32_t k = 0; k < s->n_orgs; k++)
+    for (uint32_t k = 0; k < s->n_orgs; k++) {
         memset(s->orgs[k].used, 0, sizeof(s->orgs[k].used));
+        s->orgs[k].elastic = 0;
+    }
     do {
         n = store_scan_pins(s, after, PIECE, ids);
         for (uint32_t k = 0; k < n; k++) {
@@ -170,6 +176,8 @@ static enum err read_row(struct store *s, sqlite3_stmt *q,
     o->id = (uint32_t)id;
     for (int k = 0; k < ORG_KINDS; k++)
         o->used[k] = (uint64_t)sqlite3_column_int64(q, 1 + k);
+    o->elastic = (uint64_t)sqlite3_column_int64(q, 5);
+    s->orgs_uncounted = s->orgs_uncounted || o->elastic > ORG_LIMIT_MAX;
     s->n_orgs++;
     return store_row_org_read(
         span_of(doc, (size_t)sqlite3_column_bytes(q, 4)), o, why);
@@ -197,7 +205,8 @@ enum err store_org_load(struct store *s, struct err_text *why)
 
     s->orgs = mem_array(LIMIT_ORGS, sizeof(*s->orgs));
     if (sqlite3_prepare_v2(s->d.db,
-                           "SELECT id,logical,physical,pins,doc FROM org "
+                           "SELECT id,logical,physical,pins,doc,elastic "
+                           "FROM org "
                            "ORDER BY id", -1, &q, NULL) != SQLITE_OK)
         return err_set(why, ERR_CORRUPT, "org: %s", sqlite3_errmsg(s->d.db));
     while (e == ERR_OK && sqlite3_step(q) == SQLITE_ROW)
@@ -210,6 +219,20 @@ enum err store_org_load(struct store *s, struct err_text *why)
     return ERR_OK;
 }
 
+/* Of an older schema: in a transaction of its own, since nothing else may be
+ * written for long. */
+void store_org_complete(struct store *s)
+{
+    if (!s->orgs_uncounted)
+        return;
+    s->orgs_uncounted = false;
+    store_begin(s);
+    store_org_count(s);
+    for (uint32_t k = 0; k < s->n_orgs; k++)
+        mark(s, &s->orgs[k]);
+    store_flush(s);
+}
+
 void store_org_write(struct store *s)
 {
     for (uint32_t k = 0; k < s->n_orgs; k++) {
@@ -219,9 +242,9 @@ void store_org_write(struct store *s)
             continue;
         s->org_dirty[k] = false;
         store_row_org(o, &s->scratch);
-        STORE_DO(&s->d, STORE_Q_ORG_PUT, "uuuub", (uint64_t)o->id,
+        STORE_DO(&s->d, STORE_Q_ORG_PUT, "uuuubu", (uint64_t)o->id,
                  o->used[ORG_LOGICAL], o->used[ORG_PHYSICAL],
-                 o->used[ORG_PINS], s->scratch.p, s->scratch.n);
+                 o->used[ORG_PINS], s->scratch.p, s->scratch.n, o->elastic);
     }
     s->orgs_dirty = false;
 }

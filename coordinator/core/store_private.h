@@ -48,10 +48,11 @@ struct sqlite3_stmt;
                 "last_index=excluded.last_index,doc=excluded.doc")           \
     X(COORDINATOR_PUT, "INSERT INTO coordinator(id,doc) VALUES(?1,?2) "      \
                        "ON CONFLICT(id) DO UPDATE SET doc=excluded.doc")     \
-    X(ORG_PUT, "INSERT INTO org(id,logical,physical,pins,doc) "              \
-               "VALUES(?1,?2,?3,?4,?5) ON CONFLICT(id) DO UPDATE SET "       \
+    X(ORG_PUT, "INSERT INTO org(id,logical,physical,pins,doc,elastic) "      \
+               "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO UPDATE SET "    \
                "logical=excluded.logical,physical=excluded.physical,"        \
-               "pins=excluded.pins,doc=excluded.doc")                        \
+               "pins=excluded.pins,doc=excluded.doc,"                        \
+               "elastic=excluded.elastic")                                   \
     X(ORIGIN_PUT, "INSERT INTO origin(id,boot,highest,seen) "                \
                   "VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE "           \
                   "SET boot=excluded.boot,highest=excluded.highest,"         \
@@ -344,6 +345,7 @@ struct store {
     struct org *orgs; /* by id */
     uint32_t n_orgs;
     bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */
+    bool orgs_uncounted; /* a row does not say what of it is elastic */
     struct store_access *access; /* principals and tokens */
     struct coordinator_row *coordinators; /* by raft id */
     uint32_t n_coordinators, size_coordinators;
@@ -405,6 +407,8 @@ unsigned store_request_key(enum request_status s);
 /* --- store_org.c: organisations and what they use ------------------------- */
 enum err store_org_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_org_write(struct store *s);
+/* What rows of an older schema do not say; when the store is open. */
+void store_org_complete(struct store *s);
 /* The claim of `before` goes, that of `after` comes; NULL: none. */
 void store_org_charge(struct store *s, const struct pin *before,
                       const struct pin *after);

@@ -247,10 +247,16 @@ enum err store_row_node_read(struct span doc, struct node *out,
     return decode_end(&d, why);
 }
 
+/* At the end: what most have not. So their rows are as they were before: 0
+ * more, the formula (1), the guarantee and whether there is a formula (2), all
+ * of that (3). */
 void store_row_org(const struct org *o, struct buf *out)
 {
+    bool guaranteed = o->guarantee != ORG_NO_LIMIT;
+
     buf_reset(out);
-    encode_array(out, 3 + 3 * ORG_KINDS + o->scored);
+    encode_array(out, 3 + 3 * ORG_KINDS + o->scored
+                          + (guaranteed ? 2U : 0U));
     encode_u64(out, ROW_VERSION);
     encode_text(out, o->name);
     encode_u64(out, o->grace_ms);
@@ -259,7 +265,11 @@ void store_row_org(const struct org *o, struct buf *out)
         encode_u64(out, o->limits[k].hard);
         encode_u64(out, o->over_ms[k]);
     }
-    if (o->scored) /* at the end: others are rows as they were before */
+    if (guaranteed) {
+        encode_u64(out, o->guarantee);
+        encode_bool(out, o->scored);
+    }
+    if (o->scored)
         field_encode_score(out, &o->score);
 }
 
@@ -269,7 +279,7 @@ enum err store_row_org_read(struct span doc, struct org *out,
     const uint32_t fields = 3 + 3 * ORG_KINDS;
     struct decode d;
     uint32_t n;
-    enum err e = open_rows(&d, doc, fields, fields + 1, &n, why);
+    enum err e = open_rows(&d, doc, fields, fields + 3, &n, why);
 
     if (e != ERR_OK)
         return e;
@@ -280,7 +290,14 @@ enum err store_row_org_read(struct span doc, struct org *out,
         out->limits[k].hard = decode_u64(&d, "hard limit", UINT64_MAX);
         out->over_ms[k] = decode_u64(&d, "over since", UINT64_MAX);
     }
-    out->scored = n > fields;
+    out->guarantee = ORG_NO_LIMIT;
+    out->scored = n == fields + 1;
+    if (n > fields + 1) {
+        out->guarantee = decode_u64(&d, "guarantee", ORG_LIMIT_MAX);
+        out->scored = decode_bool(&d, "scored");
+    }
+    if (decode_ok(&d) && out->scored != (n - fields) % 2)
+        decode_fail(&d, "organisation", "fields are missing");
     if (out->scored)
         field_decode_score(&d, &out->score);
     return decode_end(&d, why);

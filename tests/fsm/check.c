@@ -102,12 +102,56 @@ static void check_budget(struct run *r, const struct org_sum *sum,
     }
 }
 
+/* What all nodes may fill that are neither out nor leaving. */
+static uint64_t pool(struct run *r)
+{
+    uint64_t sum = 0;
+    uint32_t n;
+    const struct node *const *nodes = store_nodes(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        if (nodes[k]->health != HEALTH_OUT
+            && nodes[k]->admin != ADMIN_DRAINING
+            && nodes[k]->admin != ADMIN_REMOVED)
+            sum += nodes[k]->capacity - nodes[k]->capacity / 20;
+    return sum;
+}
+
+/* One that is raised fits beside those of others. */
+static void check_promise(struct run *r, const struct change *x,
+                          const struct org_sum *sum, const struct org *o,
+                          bool mine)
+{
+    uint64_t all = 0;
+    uint32_t n;
+    const struct org *orgs = store_orgs(r->a.store, &n);
+
+    RUN_NEED(r, o->elastic == 0, "organisation %u has what nobody made",
+             o->id);
+    if (o->guarantee == sum->was.guarantee)
+        return;
+    RUN_NEED(r, mine && is(x, COMMAND_QUOTA_PUT)
+                    && (x->c->org_put.set & ORG_SET_GUARANTEE) != 0
+                    && o->guarantee == x->c->org_put.guarantee,
+             "another guarantee of organisation %u", o->id);
+    if (o->guarantee == ORG_NO_LIMIT
+        || (sum->was.guarantee != ORG_NO_LIMIT
+            && o->guarantee < sum->was.guarantee))
+        return;
+    for (uint32_t k = 0; k < n; k++)
+        if (orgs[k].guarantee != ORG_NO_LIMIT)
+            all += orgs[k].guarantee;
+    RUN_NEED(r, all <= pool(r) && o->guarantee <= pool(r),
+             "more is guaranteed than all nodes may fill");
+    check_event(r, RUN_PROMISED);
+}
+
 /* Made, changed, removed only by operations that say so. */
 static void check_terms(struct run *r, const struct change *x,
                         struct org_sum *sum, const struct org *o)
 {
     const struct command_org_put *put = &x->c->org_put;
-    bool mine = is(x, COMMAND_ORG_PUT)
+    bool mine = (is(x, COMMAND_ORG_PUT) || is(x, COMMAND_QUOTA_PUT))
                 && x->result->verdict == VERDICT_ACCEPTED;
 
     if (!sum->there) {
@@ -123,6 +167,7 @@ static void check_terms(struct run *r, const struct change *x,
                  "organisation %u has another name", o->id);
         check_event(r, RUN_ORG_RENAMED);
     }
+    check_promise(r, x, sum, o, mine);
     RUN_NEED(r, mine || (o->grace_ms == sum->was.grace_ms
                          && memcmp(o->limits, sum->was.limits,
                                    sizeof(o->limits)) == 0),

@@ -175,7 +175,8 @@ static void check_met(struct sum *sum)
         bool made = k <= COMMAND_COORDINATOR_PUT || k == COMMAND_MAINTAIN
                     || k == COMMAND_REQUEST_PUT
                     || k == COMMAND_REQUEST_REMOVE
-                    || k == COMMAND_NODE_OWNER;
+                    || k == COMMAND_NODE_OWNER
+                    || k == COMMAND_QUOTA_PUT;
 
         if (made && sum->verdicts[k][VERDICT_ACCEPTED] == 0) {
             printf("FAILED no %s was accepted\n", command_kind_text(k));

@@ -484,6 +484,19 @@ static void org_life(struct run *r)
         p->org = ORG_DEFAULT;
 }
 
+/* Around what is used, or all that there is, or none. */
+static void guarantee(struct run *r, struct command_org_put *p)
+{
+    uint64_t used = p->org < RUN_ORGS ? r->orgs[p->org].used[ORG_PHYSICAL]
+                                      : 0;
+
+    r->c->kind = COMMAND_QUOTA_PUT;
+    p->set |= ORG_SET_GUARANTEE;
+    p->guarantee = one_in(r, 3)   ? ORG_NO_LIMIT
+                   : one_in(r, 8) ? below(r, ORG_LIMIT_MAX)
+                                  : (used / 100 + 1) * (80 + below(r, 300));
+}
+
 /* Around what is used; or none. */
 static void org_put(struct run *r)
 {
@@ -507,6 +520,8 @@ static void org_put(struct run *r)
         p->limits[k].soft = one_in(r, 2) ? ORG_NO_LIMIT
                                          : base * (70 + below(r, 150));
     }
+    if (one_in(r, 3))
+        guarantee(r, p);
 }
 
 static void coordinator_put(struct run *r)

@@ -130,6 +130,8 @@ static void compare_orgs(struct run *r)
     RUN_NEED(r, n == m, "replicas differ: number of organisations");
     for (uint32_t k = 0; k < n; k++)
         RUN_NEED(r, a[k].id == b[k].id && a[k].grace_ms == b[k].grace_ms
+                        && a[k].guarantee == b[k].guarantee
+                        && a[k].elastic == b[k].elastic
                         && strcmp(a[k].name, b[k].name) == 0
                         && memcmp(a[k].limits, b[k].limits,
                                   sizeof(a[k].limits)) == 0

@@ -30,7 +30,7 @@ enum {
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     /* Values are not made here: the simulator has them. */
-    RUN_KINDS = COMMAND_NODE_OWNER + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_QUOTA_PUT + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
@@ -68,6 +68,8 @@ enum {
     X(RAISED, "times of requests raised")                                    \
     X(QUEUED, "requests without a node")                                     \
     X(NOT_MINE, "requests of others asked for")                              \
+    X(PROMISED, "guarantees raised")                                         \
+    X(TOO_MUCH, "guarantees that do not fit the nodes")                      \
     X(ORG_MADE, "organisations made")                                        \
     X(ORG_RENAMED, "organisations renamed")                                  \
     X(ORG_REMOVED, "organisations removed")                                  \

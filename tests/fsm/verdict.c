@@ -350,6 +350,18 @@ static void check_org(struct run *r, const struct command *c,
              put->org, verdict_text(result->verdict), verdict_text(should));
 }
 
+/* Whether the guarantee fits is looked at where it changes. */
+static void check_quota(struct run *r, const struct command *c,
+                        const struct fsm_result *result)
+{
+    RUN_NEED(r, (result->verdict == VERDICT_NOT_FOUND)
+                    == !known(r, c->org_put.org),
+             "organisation %u: %s", c->org_put.org,
+             verdict_text(result->verdict));
+    if (result->verdict == VERDICT_OVER_QUOTA)
+        check_event(r, RUN_TOO_MUCH);
+}
+
 static struct shadow *by_id(struct run *r, uint64_t id)
 {
     struct shadow *s = NULL;
@@ -416,6 +428,8 @@ void check_verdict(struct run *r, const struct command *c,
         check_org(r, c, result);
     else if (c->kind == COMMAND_NODE_OWNER)
         check_owner(r, c, result);
+    else if (c->kind == COMMAND_QUOTA_PUT)
+        check_quota(r, c, result);
     else if (c->kind == COMMAND_ASSIGN)
         check_stale(r, c, result);
     else if (c->kind == COMMAND_EXPIRE)

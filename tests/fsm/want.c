@@ -117,15 +117,18 @@ void want_charge(const struct want *w, uint64_t size, uint64_t out[ORG_KINDS])
     out[ORG_PHYSICAL] = size * (w->paid > w->fixed ? w->paid : w->fixed);
 }
 
-/* By the organisation as it was before the operation. */
+/* By the organisation as it was before the operation. All that is claimed here
+ * is required. */
 uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms)
 {
     const struct org_limit *l = &o->limits[kind];
+    uint64_t bound = l->hard < ORG_LIMIT_MAX ? l->hard : ORG_LIMIT_MAX;
 
     if (l->soft < l->hard && o->over_ms[kind] != 0
         && time_ms - o->over_ms[kind] >= o->grace_ms)
-        return l->soft;
-    return l->hard < ORG_LIMIT_MAX ? l->hard : ORG_LIMIT_MAX;
+        bound = l->soft;
+    return kind == ORG_PHYSICAL && o->guarantee < bound ? o->guarantee
+                                                        : bound;
 }
 
 bool want_fits(const struct run *r, const struct fsm_result *result,

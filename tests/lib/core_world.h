@@ -54,6 +54,7 @@ struct world {
     uint64_t report_seq[128];
     /* After the operation before, by organisation. */
     uint64_t used[WORLD_ORGS][ORG_KINDS];
+    uint64_t required[WORLD_ORGS], all_used, all_elastic;
 };
 
 /* --- life -------------------------------------------------------------- */
@@ -120,6 +121,33 @@ WORLD_UNUSED static void add(struct world *w)
     w->n_ops++;
 }
 
+/* What is required stays within its organisation's guarantee, and what is
+ * elastic grows only where the nodes together have room. */
+WORLD_UNUSED static void within_guarantees(struct world *w)
+{
+    uint64_t used = 0, elastic = 0, pool = 0;
+    uint32_t n, m;
+    const struct org *all = store_orgs(w->store, &n);
+    const struct node *const *nodes = store_nodes(w->store, &m);
+
+    for (uint32_t i = 0; i < m; i++)
+        pool += fsm_pool_part(nodes[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t required = all[i].used[ORG_PHYSICAL] - all[i].elastic;
+
+        assert_true(all[i].elastic <= all[i].used[ORG_PHYSICAL]);
+        assert_true(required <= all[i].guarantee
+                    || required <= w->required[all[i].id]);
+        w->required[all[i].id] = required;
+        used += all[i].used[ORG_PHYSICAL];
+        elastic += all[i].elastic;
+    }
+    assert_true(!fsm_guarded(w->store) || used <= pool || used <= w->all_used
+                || elastic <= w->all_elastic);
+    w->all_used = used;
+    w->all_elastic = elastic;
+}
+
 /* At every operation: what grew stays within the hard limits. */
 WORLD_UNUSED static void within_limits(struct world *w)
 {
@@ -136,6 +164,7 @@ WORLD_UNUSED static void within_limits(struct world *w)
             w->used[o->id][k] = o->used[k];
         }
     }
+    within_guarantees(w);
 }
 
 WORLD_UNUSED static void world_result(void *arg,
@@ -470,6 +499,7 @@ WORLD_UNUSED static void check_orgs(struct store *s)
     pin_init(&p);
     for (uint32_t k = 0; k < s->n_orgs; k++) {
         const struct org *o = &s->orgs[k];
+        uint64_t elastic = 0;
 
         memset(used, 0, sizeof(used));
         for (uint64_t id = 1; id < s->head[STORE_HEAD_NEXT_PIN]; id++) {
@@ -478,7 +508,9 @@ WORLD_UNUSED static void check_orgs(struct store *s)
             claims_charge(&p, o->id, charge);
             for (int i = 0; i < ORG_KINDS; i++)
                 used[i] += charge[i];
+            elastic += claims_elastic(&p, o->id);
         }
+        assert_int_equal(o->elastic, elastic);
         for (int i = 0; i < ORG_KINDS; i++) {
             assert_int_equal(o->used[i], used[i]);
             assert_int_equal(o->over_ms[i] != 0,

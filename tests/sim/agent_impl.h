@@ -6,8 +6,6 @@
 #include "tests/sim/daemon.h"
 #include "tests/sim/journal.h"
 
-#define AGENT_CAPACITY ((uint64_t)1 << 30)
-
 enum {
     AGENT_BEAT_MS = 5000, AGENT_RESEND_MS = 5000, AGENT_SILENCE_MS = 15000,
     AGENT_RETRY_MS = 500, AGENT_RETRY_MAX_MS = 5000,

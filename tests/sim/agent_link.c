@@ -63,7 +63,7 @@ static void dial(struct agent *a, uint32_t coord)
     m->hello.boot = a->journal->boot;
     m->hello.version = span_text("sim");
     m->hello.name = span_text(a->name);
-    m->hello.capacity = a->daemon_known ? AGENT_CAPACITY : 0;
+    m->hello.capacity = a->daemon_known ? sim_capacity(a->sim) : 0;
     put_labels(a, &m->hello);
     memcpy(m->hello.history, a->fence.history, TYPES_HISTORY);
     m->hello.index = a->fence.index;
@@ -88,8 +88,8 @@ static void beat(struct agent *a, uint32_t coord)
     m->beat.n_work = work_busy(a->work, m->beat.work, LIMIT_BEAT_WORK);
     m->beat.daemon = a->daemon_known ? DAEMON_UP : DAEMON_DOWN;
     m->beat.daemon_version = span_text("0.43.0");
-    m->beat.capacity = AGENT_CAPACITY;
-    m->beat.free_bytes = AGENT_CAPACITY / 2;
+    m->beat.capacity = sim_capacity(a->sim);
+    m->beat.free_bytes = sim_capacity(a->sim) / 2;
     send(a, coord, NET_FRAME, m);
     s->beat_ms = a->sim->now;
     s->beat_due_ms = a->sim->now + AGENT_BEAT_MS;

@@ -193,7 +193,8 @@ static bool reported(const struct command *c, uint32_t node, uint64_t pin,
 static bool makes_way(const struct command *c)
 {
     return c->kind == COMMAND_ADMIT || c->kind == COMMAND_EVICT ||
-           c->kind == COMMAND_SCORE || command_is_claim(c->kind);
+           c->kind == COMMAND_SCORE || command_is_claim(c->kind) ||
+           c->kind == COMMAND_RECLAIM;
 }
 
 /* The last claim on k->row, that it keeps copies for. */
@@ -233,6 +234,8 @@ static bool check_copy(struct check *k, struct store *store,
     if (let_go && makes_way(c) && !is_candidate(k) && !ends(k, c))
         sim_wrong(k->sim, "value", now->node, pin,
                   "what is required makes way");
+    if (let_go && now->reason == REASON_RECLAIMED)
+        check_reclaimed(k, store, c);
     if (let_go && !ends(k, c) && c->kind != COMMAND_ASSIGN && !makes_way(c))
         sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
     if (now->state == COPY_PINNED && was != NULL &&
@@ -498,7 +501,7 @@ static void check_limits(struct check *k, struct store *store,
 static void check_ledger(struct check *k, struct store *store,
                          const struct org *o)
 {
-    uint64_t sum[ORG_KINDS] = {0};
+    uint64_t sum[ORG_KINDS] = {0}, elastic = 0;
 
     for (uint64_t id = 1; id < SIM_PINS; id++) {
         uint64_t charge[ORG_KINDS];
@@ -508,7 +511,13 @@ static void check_ledger(struct check *k, struct store *store,
         claims_charge(&k->row, o->id, charge);
         for (int i = 0; i < ORG_KINDS; i++)
             sum[i] += charge[i];
+        if (sim_is_elastic(sim_cid_number(&k->row.cid)))
+            elastic += charge[ORG_PHYSICAL];
     }
+    if (elastic != o->elastic)
+        sim_wrong(k->sim, "budget", 0, 0, "elastic of %s: %llu booked, %llu "
+                  "used", o->name, (unsigned long long)o->elastic,
+                  (unsigned long long)elastic);
     for (int i = 0; i < ORG_KINDS; i++)
         if (sum[i] != o->used[i])
             sim_wrong(k->sim, "budget", 0, 0,
@@ -559,6 +568,13 @@ static void judge(struct check *k, struct store *store,
         break;
     case COMMAND_NODE_REMOVE:
         node_remove(k, store, c, r);
+        break;
+    case COMMAND_QUOTA_PUT:
+        k->sim->counts[COUNT_PROMISED] += r->verdict == VERDICT_ACCEPTED;
+        break;
+    case COMMAND_RECLAIM:
+        for (uint32_t i = 0; i < c->reclaim.n; i++)
+            check_look(k, store, c->reclaim.victims[i].pin, c);
         break;
     case COMMAND_ORG_PUT:
         k->sim->counts[COUNT_LIMITS] += r->verdict == VERDICT_ACCEPTED;
@@ -624,6 +640,7 @@ void check_operation(struct check *k, uint32_t coord, struct store *store,
     if (fresh)
         judge(k, store, c, r);
     check_requesters(k, store);
+    check_guarantees(k, store);
     check_limits(k, store, r);
 }
 

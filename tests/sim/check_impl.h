@@ -99,6 +99,9 @@ struct check {
     struct done *done;
     uint32_t n_done, size_done;
     uint64_t used[SIM_ORGS][ORG_KINDS];
+    uint64_t elastic[SIM_ORGS];       /* of the physical bytes */
+    uint64_t reclaimed[SIM_ORGS];     /* largest charge that made way … */
+    uint32_t claimant;                /* … for that organisation; 0: none */
     uint8_t region[SIM_NODES + 1];    /* the label's first character */
     struct pin row, view;
 };
@@ -157,6 +160,12 @@ const char *check_requests_stand(struct check *k, uint32_t cid);
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
                  const struct command *c);
+/* check_borrow.c: k->row made way for what another organisation was
+ * guaranteed. */
+void check_reclaimed(struct check *k, struct store *store,
+                     const struct command *c);
+/* After an operation; k->used is as before it. */
+void check_guarantees(struct check *k, struct store *store);
 /* check_node.c */
 void check_node_state(struct check *k, const struct command *c,
                       const struct fsm_result *r);

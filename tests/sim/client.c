@@ -102,7 +102,7 @@ static void make_elastic(struct request *r)
 {
     struct command_claim_put *p = &r->command.claim_put;
 
-    r->command.org = ORG_DEFAULT;
+    r->command.org = sim_elastic_org(r->cid);
     p->flags &= (uint16_t)~CLAIM_DIRECT;
     p->flags |= CLAIM_ELASTIC;
     p->from.n = 0;
@@ -183,7 +183,7 @@ static void remove_or_recover(struct sim *s, struct request *r)
     }
     r->command.kind = COMMAND_CLAIM_REMOVE;
     if (sim_is_elastic(r->cid))
-        r->command.org = ORG_DEFAULT;
+        r->command.org = sim_elastic_org(r->cid);
     r->command.claim_remove.cid = sim_cid(r->cid);
     c->used[r->cid] = false;
     c->back = prng_below(&c->random, 4) == 0;

@@ -28,13 +28,16 @@ struct operator {
         bool closed;
     } owned[SIM_FIRST_NODES + 1];
     struct org_limit limits[SIM_ORGS][ORG_KINDS];
+    uint64_t guarantees[SIM_ORGS];
 };
 
 static void no_limits(struct operator *o)
 {
-    for (uint32_t i = 0; i < SIM_ORGS; i++)
+    for (uint32_t i = 0; i < SIM_ORGS; i++) {
+        o->guarantees[i] = ORG_NO_LIMIT;
         for (int k = 0; k < ORG_KINDS; k++)
             o->limits[i][k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+    }
 }
 
 static uint32_t away(const struct operator *o)
@@ -82,6 +85,23 @@ static void decide_owner(struct operator *o)
         o->owned[id].closed = true;
 }
 
+/* Around what is used, too; some are more than all nodes may fill. */
+static void guarantee(struct operator *o, const struct org *org)
+{
+    uint64_t hard = o->limits[org->id - 1][ORG_PHYSICAL].hard;
+    uint64_t *g = &o->guarantees[org->id - 1];
+    uint64_t how = sim_pick(&o->random, 0, 9);
+
+    *g = ORG_NO_LIMIT;
+    if (how < 4)
+        return;
+    *g = how == 4 ? 0 : how == 5 ? (uint64_t)1 << 40
+         : (org->used[ORG_PHYSICAL] + (50 << 20)) / 100
+               * sim_pick(&o->random, 80, 300);
+    if (*g > hard)
+        *g = hard;
+}
+
 /* Around what is used, so that much is refused and some is not. */
 static void limit(struct sim *s, struct operator *o, uint32_t id)
 {
@@ -101,6 +121,8 @@ static void limit(struct sim *s, struct operator *o, uint32_t id)
         if (sim_pick(&o->random, 0, 1) == 0)
             l->soft = l->hard / 2;
     }
+    if (org != NULL)
+        guarantee(o, org);
 }
 
 static void wish_limits(struct operator *o, struct coord *leader,
@@ -109,11 +131,18 @@ static void wish_limits(struct operator *o, struct coord *leader,
     struct command c = {.kind = COMMAND_ORG_PUT, .org = ORG_DEFAULT,
                         .actor = PRINCIPAL_LOCAL};
     const struct org_limit *wanted = o->limits[org->id - 1];
+    uint64_t promise = o->guarantees[org->id - 1];
 
-    if (memcmp(org->limits, wanted, sizeof org->limits) == 0)
+    if (memcmp(org->limits, wanted, sizeof org->limits) == 0 &&
+        org->guarantee == promise)
         return;
     c.org_put.org = org->id;
     c.org_put.set = 2 * ORG_SET_GRACE - 1;
+    if (org->guarantee != promise) {
+        c.kind = COMMAND_QUOTA_PUT;
+        c.org_put.set |= ORG_SET_GUARANTEE;
+        c.org_put.guarantee = promise;
+    }
     memcpy(c.org_put.limits, wanted, sizeof org->limits);
     c.org_put.grace_ms = 60000;
     (void)coord_wish(leader, &c);

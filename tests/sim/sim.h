@@ -91,6 +91,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(BOUND, "bound") X(RELABELLED, "relabelled") X(OWNED, "owned")          \
     X(CLOSED, "closed")                                                      \
     X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
+    X(PROMISED, "promised") X(RECLAIMED, "reclaimed")                        \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
     X(PSA, "psa") X(PSA_REFUSED, "psa_refused") X(PSA_AGAIN, "psa_again")    \
@@ -199,9 +200,16 @@ static inline bool sim_is_elastic(uint32_t cid)
 {
     return cid % 8 == 5;
 }
+static inline uint32_t sim_elastic_org(uint32_t cid)
+{
+    return 1 + cid / 8 % SIM_ORGS;
+}
 struct cid sim_cid(uint32_t n);
 uint32_t sim_cid_number(const struct cid *c);
 uint64_t sim_cid_size(uint32_t n);
+/* Of a node. In every fourth world it shrinks and grows, until faults stop, so
+ * that all together are full at times. */
+uint64_t sim_capacity(const struct sim *s);
 
 /* main.c: removes the files of a run. */
 void sim_clean(const char *dir);

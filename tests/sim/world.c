@@ -127,7 +127,21 @@ uint32_t sim_cid_number(const struct cid *c)
 /* Some are larger than what is reserved for one of unknown size. */
 uint64_t sim_cid_size(uint32_t n)
 {
-    return n % 8 == 0 ? (uint64_t)(3 + n % 5) << 20 : 1000 + n * 977;
+    if (n % 8 == 0)
+        return (uint64_t)(3 + n % 5) << 20;
+    if (n % 16 == 5)
+        return (uint64_t)(4 + n % 3) << 20;
+    return 1000 + n * 977;
+}
+
+uint64_t sim_capacity(const struct sim *s)
+{
+    enum { WINDOW_MS = 420000, LEAST = 32, MORE = 64 }; /* MiB */
+    uint64_t seed = s->options.seed, at = s->now / WINDOW_MS;
+
+    if (seed % 4 != 1 || s->quiet || !sim_has(s, FAULT_QUOTA))
+        return (uint64_t)1 << 30;
+    return (LEAST + (seed * 7919 + at * 104729) % MORE) << 20;
 }
 
 /* --- life ---------------------------------------------------------------- */

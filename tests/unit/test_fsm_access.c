@@ -34,6 +34,8 @@ static const struct {
     {COMMAND_READS, NOBODY},
     {COMMAND_READS_PUT, VERB_PIN},
     {COMMAND_NODE_OWNER, OPERATOR_OF_DEFAULT},
+    {COMMAND_QUOTA_PUT, OPERATOR_OF_DEFAULT},
+    {COMMAND_RECLAIM, NOBODY},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -78,7 +80,7 @@ static void fill(struct world *w, enum command_kind kind)
         c->node_owner.node = 999;
     } else if (kind == COMMAND_NODE_REMOVE) {
         c->node_remove.node = 999;
-    } else if (kind == COMMAND_ORG_PUT) {
+    } else if (kind == COMMAND_ORG_PUT || kind == COMMAND_QUOTA_PUT) {
         c->org_put.org = ORG_DEFAULT;
     } else if (kind == COMMAND_TOKEN_REMOVE) {
         c->token_remove.id = 999999;

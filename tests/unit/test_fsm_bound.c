@@ -405,6 +405,7 @@ static void the_index(void **state)
                                    "DROP TABLE source;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
+                                   "ALTER TABLE org DROP COLUMN elastic;"
                                    "UPDATE fsm SET v=3 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

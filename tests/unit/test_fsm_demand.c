@@ -661,6 +661,7 @@ static void from_the_second_schema(void **state)
                                    "DROP INDEX pin_request;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
+                                   "ALTER TABLE org DROP COLUMN elastic;"
                                    "DELETE FROM fsm WHERE k IN (11,12);"
                                    "UPDATE fsm SET v=2 WHERE k=8", NULL),
                      ERR_OK);

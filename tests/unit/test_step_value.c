@@ -404,6 +404,103 @@ static void test_calm(void **state)
     nothing_happens(600000);
 }
 
+static bool is_held_by(uint64_t pin, uint32_t org)
+{
+    struct value v;
+
+    assert_true(store_value_get(w->store, pin, org, &v));
+    return v.held == VALUE_HELD;
+}
+
+static uint64_t offer_by(uint32_t org, uint32_t number, uint64_t size)
+{
+    struct command c = world_claim(number, 1, 1);
+
+    c.org = org;
+    c.claim_put.flags = CLAIM_ELASTIC;
+    c.claim_put.size = size;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    return w->last_pin;
+}
+
+static void promise(uint32_t org, uint64_t bytes)
+{
+    struct command c = {.kind = COMMAND_QUOTA_PUT};
+
+    c.org_put.org = org;
+    c.org_put.set = ORG_SET_GUARANTEE;
+    c.org_put.guarantee = bytes;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* Nodes full of what others borrow are made room on for what is guaranteed,
+ * whatever it is worth; for what is not, they are not. */
+static void test_borrowed_nodes(void **state)
+{
+    uint64_t lent[10], own[4], part;
+    uint32_t held = 0;
+
+    (void)state;
+    second_org();
+    (void)world_join("");
+    part = w->measured = world_node(1)->capacity / 10;
+    for (uint32_t i = 0; i < 10; i++) { /* one has no room, and waits */
+        lent[i] = offer(i + 1, part, 1, 1);
+        reads(lent[i], 100 + i);
+    }
+    world_settle();
+    assert_int_equal(count_held(lent, 10), 9);
+    promise(2, 3 * part);
+    for (uint32_t i = 0; i < 4; i++)
+        own[i] = offer_by(2, i + 20, part);
+    world_settle();
+    for (uint32_t i = 0; i < 4; i++)
+        held += is_held_by(own[i], 2);
+    assert_int_equal(held, 3);
+    assert_int_equal(count_held(lent, 4), 0);
+    assert_int_equal(count_held(lent, 10), 6);
+    assert_int_equal(world_proposals(COMMAND_RECLAIM), 3);
+    assert_int_equal(world_proposals(COMMAND_EVICT), 0);
+    nothing_happens(600000);
+    assert_int_equal(world_proposals(COMMAND_RECLAIM), 0);
+}
+
+/* What required pins took of the reserve comes from who borrows, though what
+ * others hold within their guarantee is worth less. */
+static void test_reserve_from_borrowers(void **state)
+{
+    uint64_t kept[4], lent[4], part;
+    uint32_t held = 0;
+
+    (void)state;
+    second_org();
+    (void)world_join("");
+    part = w->measured = world_node(1)->capacity / 10;
+    promise(ORG_DEFAULT, 4 * part);
+    for (uint32_t i = 0; i < 4; i++) {
+        kept[i] = offer(i + 1, part, 1, 1);
+        lent[i] = offer_by(2, i + 20, part);
+        reads(lent[i], 1000);
+    }
+    world_settle();
+    for (uint32_t i = 0; i < 2; i++) {
+        struct command c = world_claim(50 + i, 1, 1);
+
+        c.org = 2;
+        c.claim_put.size = w->measured = part * 9 / 10;
+        step_plan_claim(w->step, &c, &w->clock);
+        world_command(&c);
+        assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+        world_settle();
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        held += is_held_by(lent[i], 2);
+    assert_int_equal(held, 3);
+    assert_int_equal(count_held(kept, 4), 4);
+}
+
 #define TEST(name)                                                           \
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -421,6 +518,8 @@ int main(void)
         TEST(test_reserve_of_one_node),
         TEST(test_nobody_waits_for_another),
         TEST(test_calm),
+        TEST(test_borrowed_nodes),
+        TEST(test_reserve_from_borrowers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

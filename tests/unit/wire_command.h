@@ -16,7 +16,8 @@ static const enum command_kind wire_commands[] = {
     COMMAND_TOKEN_REMOVE, COMMAND_ADMIT, COMMAND_EVICT, COMMAND_SCORE,
     COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
-    COMMAND_READS_PUT, COMMAND_NODE_OWNER};
+    COMMAND_READS_PUT, COMMAND_NODE_OWNER, COMMAND_QUOTA_PUT,
+    COMMAND_RECLAIM};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -269,6 +270,15 @@ static inline void wire_body(struct wire_command *w)
             (struct org_limit){90000000000, 100000000000};
         c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
         c->org_put.grace_ms = ORG_GRACE_MS;
+    } else if (c->kind == COMMAND_QUOTA_PUT) {
+        c->org_put.set = 0x26d;
+        c->org_put.limits[ORG_LOGICAL] =
+            (struct org_limit){1000, ORG_NO_LIMIT};
+        c->org_put.limits[ORG_PHYSICAL] =
+            (struct org_limit){90000000000, 100000000000};
+        c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
+        c->org_put.grace_ms = ORG_GRACE_MS;
+        c->org_put.guarantee = 80000000000;
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
         c->config_put.cluster.pin_tag = 0xdeadbeef;
@@ -312,6 +322,12 @@ static inline void wire_value_body(struct command *c)
         c->evict.n = 2;
         c->evict.victims[0] = 5;
         c->evict.victims[1] = 1000000;
+    } else if (c->kind == COMMAND_RECLAIM) {
+        c->reclaim.pin = 18;
+        c->reclaim.rev = 90001;
+        c->reclaim.n = 2;
+        c->reclaim.victims[0] = (struct command_victim){5, 300};
+        c->reclaim.victims[1] = (struct command_victim){1000000, 2};
     } else if (c->kind == COMMAND_SCORE) {
         c->score.n = 2;
         c->score.items[0] = (struct score_item){19, ORG_DEFAULT, 0};
@@ -381,7 +397,7 @@ static inline void wire_command(struct wire_command *w,
         c->node_state = (struct command_node_state){
             2, NODE_STATE_KEEP, NODE_STATE_KEEP, NODE_STATE_KEEP};
     wire_node(c);
-    if (kind == COMMAND_ORG_PUT)
+    if (kind == COMMAND_ORG_PUT || kind == COMMAND_QUOTA_PUT)
         c->org_put.org = 300;
     if (kind == COMMAND_CONFIG_PUT) {
         wire_fill(c->config_put.cluster.id, TYPES_CLUSTER, 1);
@@ -510,6 +526,14 @@ static inline void wire_same_value(const struct command *a,
         SAME(evict.n);
         for (uint32_t i = 0; i < a->evict.n; i++)
             SAME(evict.victims[i]);
+    } else if (a->kind == COMMAND_RECLAIM) {
+        SAME(reclaim.pin);
+        SAME(reclaim.rev);
+        SAME(reclaim.n);
+        for (uint32_t i = 0; i < a->reclaim.n; i++) {
+            SAME(reclaim.victims[i].pin);
+            SAME(reclaim.victims[i].org);
+        }
     } else if (a->kind == COMMAND_SCORE) {
         wire_same_scores(&a->score, &b->score);
     } else if (a->kind == COMMAND_READS_PUT) {
@@ -585,10 +609,13 @@ static inline void wire_same_body(const struct command *a,
         SAME(node_owner.closed);
         break;
     case COMMAND_ORG_PUT:
+    case COMMAND_QUOTA_PUT:
         SAME(org_put.org);
         SAME(org_put.set);
         assert_string_equal(a->org_put.name, b->org_put.name);
         SAME(org_put.grace_ms);
+        if (a->kind == COMMAND_QUOTA_PUT)
+            SAME(org_put.guarantee);
         for (int k = 0; k < ORG_KINDS; k++) {
             SAME(org_put.limits[k].soft);
             SAME(org_put.limits[k].hard);
@@ -618,6 +645,7 @@ static inline void wire_same_body(const struct command *a,
         break;
     case COMMAND_ADMIT:
     case COMMAND_EVICT:
+    case COMMAND_RECLAIM:
     case COMMAND_SCORE:
     case COMMAND_RATE:
     case COMMAND_FORMULA:

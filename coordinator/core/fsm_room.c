@@ -1,0 +1,292 @@
+/* Who makes room for whom (specs/algorithm.md 1.5, 1.6, 1.14). What goes is
+ * not named by the operation: the cheapest rows, the same on all replicas.
+ * First those of the organisation itself, then those of others that borrow
+ * what it is guaranteed. All or nothing: nothing is changed before everything
+ * is known.
+ */
+#include "coordinator/core/fsm_private.h"
+
+#include "proto/claims.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool is_met(const uint64_t need[ORG_KINDS])
+{
+    return need[ORG_LOGICAL] == 0 && need[ORG_PHYSICAL] == 0
+           && need[ORG_PINS] == 0;
+}
+
+static void less(uint64_t *need, uint64_t freed)
+{
+    *need = *need > freed ? *need - freed : 0;
+}
+
+/* Of one that is cheaper: what it costs now, and with as few copies as it may
+ * have. */
+struct cheap {
+    uint64_t size;
+    uint32_t paid, least;
+};
+
+/* What may go, of one organisation. */
+struct stock {
+    struct store *store;
+    struct pin *scratch;
+    uint64_t self;    /* never that one */
+    int32_t below;
+    uint32_t org, most, n;
+    struct fsm_victim *out;
+    struct cheap cost[FSM_ROOM_VICTIMS];
+    uint64_t logical, physical; /* of all of them */
+    uint64_t freed;   /* physical, of those that were chosen */
+};
+
+static void add(struct stock *x, uint64_t pin)
+{
+    struct cheap *c = &x->cost[x->n];
+    struct demand d;
+
+    if (pin == x->self || !store_pin_get(x->store, pin, x->scratch))
+        return;
+    claims_demand(x->scratch, x->org, &d);
+    x->out[x->n++] = (struct fsm_victim){pin, x->org, false};
+    *c = (struct cheap){x->scratch->size, d.paid,
+                        d.rmin > 0 ? (uint32_t)d.rmin : d.paid};
+    x->logical += c->size;
+    x->physical += c->size * c->paid;
+}
+
+/* A page at a time, until there is enough. */
+static void find_cheaper(struct stock *x, const uint64_t need[ORG_KINDS])
+{
+    struct store_rank ranks[LIMIT_VICTIMS], at = {0, INT32_MIN};
+    uint32_t max, found;
+
+    do {
+        max = x->most - x->n < LIMIT_VICTIMS ? x->most - x->n
+                                             : LIMIT_VICTIMS;
+        found = max == 0 ? 0 : store_scan_cheapest(x->store, x->org, at, max,
+                                                   ranks);
+        for (uint32_t k = 0; k < found; k++) {
+            if (ranks[k].k >= x->below)
+                return;
+            add(x, ranks[k].pin);
+        }
+        if (found > 0)
+            at = ranks[found - 1];
+    } while (found > 0 && found == max
+             && (x->logical < need[ORG_LOGICAL]
+                 || x->physical < need[ORG_PHYSICAL]));
+}
+
+static void free_bytes(struct stock *x, uint64_t need[ORG_KINDS], uint64_t n)
+{
+    x->freed += n;
+    less(&need[ORG_PHYSICAL], n);
+}
+
+/* The first of them that make so much room, or all; need: what is left of it
+ * then. Returns how many go. */
+static uint32_t choose(struct stock *x, uint64_t need[ORG_KINDS])
+{
+    uint32_t n = 0;
+
+    find_cheaper(x, need);
+    /* Copies beyond the minimum go before content does. */
+    for (uint32_t k = 0; k < x->n && need[ORG_PHYSICAL] > 0; k++) {
+        const struct cheap *c = &x->cost[k];
+
+        if (c->least < c->paid)
+            n = k + 1;
+        free_bytes(x, need, c->size * (c->paid - c->least));
+    }
+    for (uint32_t k = 0; k < x->n && !is_met(need); k++) {
+        x->out[k].all = true;
+        less(&need[ORG_LOGICAL], x->cost[k].size);
+        free_bytes(x, need, x->cost[k].size * x->cost[k].least);
+        n = n > k + 1 ? n : k + 1;
+    }
+    return n;
+}
+
+/* The organisation's own. UINT32_MAX: its bounds are not kept. pool: what is
+ * lacking there, after it. */
+static uint32_t choose_own(struct stock *x, const struct fsm_lack *l,
+                           uint64_t *pool)
+{
+    uint64_t need[ORG_KINDS];
+    uint32_t n;
+
+    if (l->need[ORG_PINS] > 0)
+        return UINT32_MAX; /* what is let go stays a claim */
+    memcpy(need, l->need, sizeof(need));
+    if (need[ORG_PHYSICAL] < l->own)
+        need[ORG_PHYSICAL] = l->own;
+    /* More than all that is elastic of it has. */
+    if (l->need[ORG_PHYSICAL] > store_org(x->store, l->org)->elastic)
+        return UINT32_MAX;
+    n = is_met(need) ? 0 : choose(x, need);
+    if (need[ORG_LOGICAL] > 0
+        || x->freed < l->need[ORG_PHYSICAL])
+        return UINT32_MAX;
+    less(pool, x->freed);
+    return n;
+}
+
+/* No more of each than it borrows, but for the last pin. */
+static uint32_t choose_borrowed(struct stock *x, const struct fsm_lack *l,
+                                uint64_t *pool)
+{
+    const struct org *orgs[LIMIT_ORGS];
+    uint32_t n_orgs = fsm_borrowers(x->store, l->org, orgs), n = 0;
+    struct fsm_victim *first = x->out;
+
+    for (uint32_t k = 0; k < n_orgs && *pool > 0; k++) {
+        uint64_t need[ORG_KINDS] = {0}, most = fsm_borrowed(orgs[k]);
+
+        need[ORG_PHYSICAL] = most < *pool ? most : *pool;
+        x->org = orgs[k]->id;
+        x->below = INT32_MAX;
+        x->out = first + n;
+        x->most -= x->n;
+        x->n = 0;
+        x->logical = x->physical = 0;
+        x->freed = 0;
+        x->n = choose(x, need);
+        n += x->n;
+        less(pool, x->freed);
+    }
+    return n;
+}
+
+uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
+                       struct pin *scratch, struct fsm_victim *out)
+{
+    struct stock x = {.store = s, .scratch = scratch, .self = l->self,
+                      .below = l->below, .org = l->org, .most = l->most,
+                      .out = out};
+    uint64_t pool = l->pool;
+    uint32_t n = choose_own(&x, l, &pool);
+
+    assert(l->most <= FSM_ROOM_VICTIMS);
+    if (n == UINT32_MAX)
+        return n;
+    if (pool > 0 && l->may) {
+        x.n = n;
+        x.out = out + n;
+        n += choose_borrowed(&x, l, &pool);
+    }
+    return pool > 0 && l->must ? UINT32_MAX : n;
+}
+
+bool fsm_lacks(const struct fsm_lack *l)
+{
+    return !is_met(l->need) || l->pool > 0;
+}
+
+bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
+                    int32_t below, struct fsm_result *r)
+{
+    struct fsm_lack l = {.org = org, .self = f->after.id, .below = below};
+    uint32_t n;
+
+    f->n_victims = 0;
+    if (!fsm_is_guaranteed(f, org, physical, r))
+        return false;
+    for (int k = 0; k < ORG_KINDS; k++)
+        l.need[k] = fsm_shortage(f, org, (enum org_kind)k, physical);
+    fsm_pool_ask(f, org, physical, &l);
+    if (!fsm_lacks(&l))
+        return true;
+    l.most = l.must ? LIMIT_VICTIMS : FSM_ROOM_VICTIMS;
+    if (below == INT32_MIN) /* nothing goes for what may come later */
+        l.may = false;
+    n = fsm_find_room(f->store, &l, &f->spare[0], f->victims);
+    if (n == UINT32_MAX) {
+        bool affords = fsm_affords(f, org, physical, r);
+
+        assert(!affords);
+        (void)affords;
+        return false;
+    }
+    if (n > f->budget) { /* in the next entry */
+        if (r != NULL)
+            fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
+        return false;
+    }
+    f->n_victims = n;
+    return true;
+}
+
+bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, int32_t below, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct pin *scratch)
+{
+    const uint64_t more[ORG_KINDS] = {p->size, p->size * copies, 0};
+    const struct org *o = store_org(s, org);
+    struct fsm_victim victims[LIMIT_VICTIMS];
+    struct fsm_lack l = {.org = org, .self = p->id, .below = below,
+                         .must = true, .most = LIMIT_VICTIMS};
+
+    assert(o != NULL);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t left = fsm_org_room(o, (enum org_kind)k, now_ms,
+                                     promised[k]);
+
+        l.need[k] = more[k] > left ? more[k] - left : 0;
+    }
+    fsm_pool_share(s, org, more[ORG_PHYSICAL],
+                   more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], &l);
+    return !fsm_lacks(&l)
+           || fsm_find_room(s, &l, scratch, victims) != UINT32_MAX;
+}
+
+static void swap(struct pin *a, struct pin *b)
+{
+    struct pin c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+void fsm_value_make_way(struct fsm *f, const struct fsm_victim *v,
+                        enum copy_reason reason)
+{
+    struct demand d;
+
+    if (!fsm_load(f, v->pin))
+        return;
+    claims_demand(&f->after, v->org, &d);
+    if (!fsm_value_elastic(&d) || fsm_value_refused(&d))
+        return;
+    if (v->all) {
+        fsm_value_let_go(f, v->org, reason);
+    } else if (d.rmin < d.rmax) {
+        fsm_value_set_most(&f->after, v->org, d.rmin);
+        f->after.rev = f->index;
+    } else {
+        return;
+    }
+    f->budget--;
+    fsm_save(f);
+}
+
+void fsm_value_make_room(struct fsm *f)
+{
+    int32_t most = f->most;
+
+    if (f->n_victims == 0)
+        return;
+    swap(&f->before, &f->spare[0]);
+    swap(&f->after, &f->spare[1]);
+    f->most = 0;
+    for (uint32_t k = 0; k < f->n_victims; k++)
+        fsm_value_make_way(f, &f->victims[k],
+                           f->victims[k].org == f->command.org
+                               ? REASON_EVICTED : REASON_RECLAIMED);
+    f->n_victims = 0;
+    f->most = most;
+    swap(&f->before, &f->spare[0]);
+    swap(&f->after, &f->spare[1]);
+}
