@@ -53,7 +53,8 @@ struct item {
     struct job *job;
     char *text;              /* of the failure to be reported */
     uint8_t *hints;          /* holders and update source, packed */
-    uint64_t pin, idx, reserved, size, due_ms;
+    uint64_t pin, idx, reserved, size;
+    uint64_t due_ms;         /* WAITING; of a retry: since when it is ready */
     uint32_t attempts, heap_at, org;
     uint8_t state, heap, want, priority;
     uint8_t seen, pending, code, cuts;
@@ -74,16 +75,17 @@ struct heap {
 };
 
 /* Organisations take turns: in each queue, a priority's first attempts or its
- * retries, each has every k-th place while k of them wait, in the order of
- * its own pins. Start-time fair queueing of equal costs: Goyal, Vin, Cheng,
- * SIGCOMM 1996. A turn is the lane's, not a pin's, so what is called off while
- * it waits costs none. Numbers that share a lane share its turns. */
+ * retries, each has every k-th place while k of them wait. Start-time fair
+ * queueing of equal costs: Goyal, Vin, Cheng, SIGCOMM 1996. A turn is the
+ * lane's, not a pin's, so what is called off while it waits costs none. Numbers
+ * that share a lane share its turns. */
 enum { WORK_LANES = 256, WORK_PRIORITIES = 3 };
 struct queue {
     uint64_t now;             /* turn of the last call that began */
     uint64_t n;
     struct lane {
-        struct heap heap;
+        struct heap heap;     /* first attempts by their orders, retries as
+                                 they fell due */
         uint64_t turn;        /* of its next call, 0 none yet */
     } lanes[WORK_LANES];
 };

@@ -253,6 +253,8 @@ static bool before(enum heap_kind k, const struct item *a,
     if (k == HEAP_TIMER)
         return a->due_ms != b->due_ms ? a->due_ms < b->due_ms
                                       : a->pin < b->pin;
+    if (k == HEAP_RETRY && a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms; /* so that each comes again */
     return a->idx != b->idx ? a->idx < b->idx : a->pin < b->pin;
 }
 
@@ -353,7 +355,7 @@ void work_heap_take(struct work *w, struct item *i)
 }
 
 /* Whose turn it is; of several the oldest order's. */
-static struct item *first_of(const struct queue *q)
+static struct item *first_of(const struct queue *q, enum heap_kind kind)
 {
     const struct lane *best = NULL;
 
@@ -363,7 +365,7 @@ static struct item *first_of(const struct queue *q)
         if (l->heap.n > 0 &&
             (best == NULL || l->turn < best->turn ||
              (l->turn == best->turn &&
-              before(HEAP_FRESH, l->heap.items[0], best->heap.items[0]))))
+              before(kind, l->heap.items[0], best->heap.items[0]))))
             best = l;
     }
     return best == NULL ? NULL : best->heap.items[0];
@@ -377,7 +379,7 @@ struct item *work_heap_first(const struct work *w, enum heap_kind k)
         return w->heaps[k].n == 0 ? NULL : w->heaps[k].items[0];
     for (unsigned rank = 0; rank < WORK_PRIORITIES; rank++)
         if (q[rank].n > 0)
-            return first_of(&q[rank]);
+            return first_of(&q[rank], k);
     return NULL;
 }
 

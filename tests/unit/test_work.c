@@ -305,6 +305,32 @@ static void test_retries_take_turns(void **state)
     world_free(w);
 }
 
+/* What fails again and again does not keep the rest from coming again. */
+static void test_each_is_tried_again(void **state)
+{
+    struct world *w = world_of_calls(2);
+    bool tried[4] = {false};
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= 3; pin++) {
+        w->held[pin].pin_error = ERR_TIMEOUT;
+        order_of(w, 1, pin, 0);
+    }
+    world_settle(w);
+    for (unsigned k = 0; k < 3; k++) {
+        w->now += 3600000; /* all are due */
+        work_tick(w->work, w->now);
+        assert_int_equal(w->n_wishes, 1);
+        assert_false(tried[w->wishes[0].item.pin]);
+        tried[w->wishes[0].item.pin] = true;
+        assert_true(world_answer(w)); /* it pins, and the others wait */
+        work_pause(w->work, true, w->now);
+        world_settle(w);
+        work_pause(w->work, false, w->now);
+    }
+    world_free(w);
+}
+
 static void test_retries_leave_room_for_new_ones(void **state)
 {
     struct world *w = world_new();
@@ -628,6 +654,7 @@ int main(void)
         cmocka_unit_test(test_what_is_called_off_costs_no_turn),
         cmocka_unit_test(test_what_the_daemon_cut_is_its_first_again),
         cmocka_unit_test(test_retries_take_turns),
+        cmocka_unit_test(test_each_is_tried_again),
         cmocka_unit_test(test_retries_leave_room_for_new_ones),
         cmocka_unit_test(test_a_larger_reservation_is_asked_for),
         cmocka_unit_test(test_a_cancelled_pin_asks_for_nothing),
