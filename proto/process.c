@@ -40,7 +40,7 @@ uint64_t process_descriptors(void)
 
 bool process_descriptors_low(void)
 {
-    int fd = fcntl(2, F_DUPFD_CLOEXEC, 0); /* the lowest free one */
+    int fd = dup(2); /* the lowest free one; the thread sanitizer knows dup */
 
     if (fd < 0)
         return true;
