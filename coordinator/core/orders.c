@@ -90,12 +90,25 @@ static void add_origin(struct origins *all, struct span one)
 struct hints {
     struct origins origins;
     struct cid from;    /* the newest one's: that may be let go just now */
-    uint64_t from_ms;
+    uint64_t from_ms, request; /* of it, 0: no request */
 };
 
-/* meta: of a claim; what it names points into it. */
+/* An organisation's own claim changes, and its time with it. A request does
+ * not: ids are in order, times only those of one principal, and not before
+ * the time of their entry. */
+static bool is_newer(const struct hints *all, uint64_t created_ms,
+                     uint64_t request)
+{
+    if (request != 0 && all->request != 0)
+        return request > all->request;
+    return created_ms > all->from_ms ||
+           (created_ms == all->from_ms && (request != 0 || !all->request));
+}
+
+/* meta: of a claim; what it names points into it. request: its id, if it is
+ * one. */
 static void add_hints(struct span meta, uint64_t created_ms,
-                      struct hints *all)
+                      uint64_t request, struct hints *all)
 {
     struct meta m;
     enum err e;
@@ -104,9 +117,10 @@ static void add_hints(struct span meta, uint64_t created_ms,
         return;
     e = meta_decode(meta, &m, NULL);
     assert(e == ERR_OK);
-    if (m.update_from.n > 0 && created_ms >= all->from_ms) {
+    if (m.update_from.n > 0 && is_newer(all, created_ms, request)) {
         all->from = m.update_from;
         all->from_ms = created_ms;
+        all->request = request;
     }
     for (uint32_t k = 0; k < m.n_origins; k++)
         add_origin(&all->origins, m.origins[k]);
@@ -122,10 +136,13 @@ static void add_meta(const struct pin *p, struct buf *bytes,
     size_t at = bytes->n;
 
     if (p->n_claims == 0)
-        add_hints(span_buf(&p->meta), p->created_ms, &all);
-    for (uint32_t k = 0; k < p->n_claims; k++)
-        add_hints(span_buf(&p->claims[k].meta), p->claims[k].created_ms,
+        add_hints(span_buf(&p->meta), p->created_ms, 0, &all);
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        const struct claim *c = &p->claims[k];
+
+        add_hints(span_buf(&c->meta), c->created_ms, c->salt != 0 ? c->id : 0,
                   &all);
+    }
     item->from = all.from;
     if (origins->n == 0)
         return;

@@ -1,5 +1,5 @@
 /* ORDERS: what one agent lacks, cut between indexes. */
-#include "tests/lib/core_world.h"
+#include "tests/lib/token_world.h"
 
 #include "coordinator/core/orders.h"
 #include "proto/codec.h"
@@ -323,6 +323,51 @@ static void from_the_newest_claim(void **state)
     world_close(w);
 }
 
+static void request_from(struct world *w, struct buf *b, uint64_t who,
+                         uint64_t salt, uint64_t from)
+{
+    struct command_claim_put *p = put(w, 1, 1, 1);
+
+    on(w, 1);
+    p->meta = origins_of(b, 1, from);
+    p->who = who;
+    p->salt = salt;
+    w->c->kind = COMMAND_REQUEST_PUT;
+    w->c->org = store_principal(w->store, who)->org;
+}
+
+/* Within a millisecond a principal's times run ahead; ids do not. */
+static void from_the_newest_request(void **state)
+{
+    struct world *w = world_with(1);
+    struct buf b = BUF_INIT;
+    struct cid from = cid_of(1005);
+    uint64_t one, two;
+    struct agent a;
+
+    (void)state;
+    one = store_token(w->store, token(w, 1, "a", VERB_PIN, ""))->principal;
+    two = store_token(w->store, token(w, 1, "b", VERB_PIN, ""))->principal;
+    for (uint64_t k = 1; k <= 4; k++) {
+        request_from(w, &b, one, k, 1000 + k);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+    }
+    request_from(w, &b, two, 5, 1005);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = agent_with(w, 0);
+    build(w, 1, &a);
+    assert_true(cid_equal(&out.items[0].from, &from));
+    /* The organisation's own claim is put after them all. */
+    put(w, 1, 1, 1)->meta = origins_of(&b, 1, 1006);
+    w->time_ms += 10;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    from = cid_of(1006);
+    build(w, 1, &a);
+    assert_true(cid_equal(&out.items[0].from, &from));
+    buf_free(&b);
+    world_close(w);
+}
+
 static size_t frame_bytes(void)
 {
     struct message *m = mem_alloc(sizeof(*m));
@@ -391,6 +436,7 @@ int main(void)
         cmocka_unit_test(cut),
         cmocka_unit_test(origins_and_from),
         cmocka_unit_test(from_the_newest_claim),
+        cmocka_unit_test(from_the_newest_request),
         cmocka_unit_test(origins_of_all_claims),
         cmocka_unit_test(too_many_bytes),
     };
