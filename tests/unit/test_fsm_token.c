@@ -304,7 +304,9 @@ static void from_the_third_schema(void **state)
     join(w, 1);
     store_flush(w->store);
     store_hash(w->store, before);
-    assert_int_equal(store_db_exec(&w->store->d, "DROP TABLE principal;"
+    assert_int_equal(store_db_exec(&w->store->d,
+                                   "ALTER TABLE org DROP COLUMN elastic;"
+                                   "DROP TABLE principal;"
                                    "DROP TABLE value;"
                                    "DROP TABLE source;"
                                    "DROP INDEX pin_request;"
