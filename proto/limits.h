@@ -107,7 +107,7 @@ enum {
                                      many requests to daemons */
     LIMIT_NODE_UPLOADS = 64,      /* that one node takes */
     LIMIT_NODE_PROXIED = 128,
-    /* One organisation of several leaves others room at every node. */
+    /* One organisation of several leaves others room at a coordinator. */
     LIMIT_ORG_UPLOADS = LIMIT_NODE_UPLOADS / 2,
     LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2
 };
