@@ -400,7 +400,7 @@ static void apply_one(struct fsm *f, const struct command *c,
         f->n_victims = 0;
         f->made_ms = f->now_ms;
         memset(f->credit, 0, sizeof(f->credit));
-        f->credit_required = 0;
+        f->credit_required = f->leaving = 0;
         dispatch(f, c, r);
     }
     fsm_org_settle(f);

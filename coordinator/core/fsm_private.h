@@ -46,6 +46,7 @@ struct fsm {
     uint64_t made_ms;         /* of a claim that the operation makes */
     uint64_t credit[ORG_KINDS]; /* that its organisation gets back in it */
     uint64_t credit_required;   /* … of its physical bytes, what is required */
+    uint64_t leaving;           /* the pin that gives it back; 0 none */
     uint64_t index, now_ms;   /* of the entry: its log time, never back */
     uint64_t stamp_ms;        /* the leader's clock: back when it was set */
     /* Order rows of one node that operations on many pins may still write in
@@ -210,7 +211,7 @@ bool fsm_pool_has_room(const struct fsm *f, uint32_t org,
 /* What an organisation's claim or candidate lacks. */
 struct fsm_lack {
     uint32_t org;
-    uint64_t self; /* its pin */
+    uint64_t self, leaving; /* its pin, and the one that it replaces */
     int32_t below; /* of its own, what ranks below may go */
     uint32_t most; /* pins that may go in all */
     uint64_t need[ORG_KINDS]; /* to its own bounds */

@@ -113,6 +113,7 @@ static bool take_old(struct fsm *f, const struct command *c,
         f->credit[k] = with[k] > without[k] ? with[k] - without[k] : 0;
     with[0] = fsm_required(&f->before, c->org);
     f->credit_required = with[0] > left ? with[0] - left : 0;
+    f->leaving = f->from.id;
     return true;
 }
 
@@ -149,7 +150,7 @@ static void replace(struct fsm *f, const struct command_claim_put *put,
     bool found;
 
     memset(f->credit, 0, sizeof(f->credit));
-    f->credit_required = 0;
+    f->credit_required = f->leaving = 0;
     pin_assign(&f->from, &f->after);
     found = load(f, put->old_id, put->old_salt, c->org, put->who, &own,
                  &ignored);

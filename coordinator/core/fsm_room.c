@@ -33,7 +33,8 @@ struct cheap {
 struct stock {
     struct store *store;
     struct pin *scratch;
-    uint64_t self;    /* never that one */
+    uint64_t self;    /* never that one … */
+    uint64_t leaving; /* … nor of the claimant that: it is counted as gone */
     int32_t below;
     uint32_t org, most, n;
     struct fsm_victim *out;
@@ -47,7 +48,8 @@ static void add(struct stock *x, uint64_t pin)
     struct cheap *c = &x->cost[x->n];
     struct demand d;
 
-    if (pin == x->self || !store_pin_get(x->store, pin, x->scratch))
+    if (pin == x->self || pin == x->leaving
+        || !store_pin_get(x->store, pin, x->scratch))
         return;
     claims_demand(x->scratch, x->org, &d);
     x->out[x->n++] = (struct fsm_victim){pin, x->org, false};
@@ -164,8 +166,8 @@ uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
                        struct pin *scratch, struct fsm_victim *out)
 {
     struct stock x = {.store = s, .scratch = scratch, .self = l->self,
-                      .below = l->below, .org = l->org, .most = l->most,
-                      .out = out};
+                      .leaving = l->leaving, .below = l->below,
+                      .org = l->org, .most = l->most, .out = out};
     uint64_t pool = l->pool;
     uint32_t n = choose_own(&x, l, &pool);
 
@@ -175,6 +177,7 @@ uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
     if (pool > 0 && l->may) {
         x.n = n;
         x.out = out + n;
+        x.leaving = 0;
         n += choose_borrowed(&x, l, &pool);
     }
     return pool > 0 && l->must ? UINT32_MAX : n;
@@ -188,7 +191,8 @@ bool fsm_lacks(const struct fsm_lack *l)
 bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
                     int32_t below, struct fsm_result *r)
 {
-    struct fsm_lack l = {.org = org, .self = f->after.id, .below = below};
+    struct fsm_lack l = {.org = org, .self = f->after.id,
+                         .leaving = f->leaving, .below = below};
     uint32_t n;
 
     f->n_victims = 0;

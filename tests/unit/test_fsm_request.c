@@ -332,6 +332,45 @@ static void within_quota_the_last_of_several(void **state)
     world_close(w);
 }
 
+/* What is elastic and replaced gives its bytes back once: it does not make
+ * room besides. */
+static void within_quota_instead_of_an_elastic_one(void **state)
+{
+    struct world *w = world_with(4);
+    uint64_t ann = person(w, ORG_DEFAULT, "ann"), old;
+
+    (void)state;
+    for (uint64_t k = 1; k <= 2; k++) {
+        struct command_admit *a;
+        uint64_t rev;
+
+        request(w, ann, 10 + k, k, 1)->flags = CLAIM_ELASTIC;
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        old = w->last.claim;
+        assert_non_null(world_pin(w, old));
+        rev = w->got.rev;
+        a = &op(w, COMMAND_ADMIT)->admit;
+        a->pin = old;
+        a->rev = rev;
+        a->places[a->n_places++] = (struct command_place){1, REASON_PLACED};
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+    }
+    assert_int_equal(used(w, ORG_PHYSICAL), 2 * FSM_DEFAULT_SIZE);
+    assert_int_equal(limit(w, ORG_PHYSICAL, ORG_NO_LIMIT,
+                           3 * FSM_DEFAULT_SIZE), VERDICT_ACCEPTED);
+    request(w, ann, 13, 3, 4)->old_id = old;
+    w->c->claim_put.old_salt = 12;
+    assert_int_equal(go(w), VERDICT_OVER_QUOTA);
+    assert_int_equal(used(w, ORG_PHYSICAL), 2 * FSM_DEFAULT_SIZE);
+    world_check(w);
+    request(w, ann, 14, 3, 3)->old_id = old;
+    w->c->claim_put.old_salt = 12;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(used(w, ORG_PHYSICAL), 3 * FSM_DEFAULT_SIZE);
+    world_check(w);
+    world_close(w);
+}
+
 static void statuses(void **state)
 {
     struct world *w = world_with(2);
@@ -548,6 +587,7 @@ int main(void)
         cmocka_unit_test(replaced),
         cmocka_unit_test(within_quota),
         cmocka_unit_test(within_quota_the_last_of_several),
+        cmocka_unit_test(within_quota_instead_of_an_elastic_one),
         cmocka_unit_test(statuses),
         cmocka_unit_test(listed),
         cmocka_unit_test(removed_with_requests),
