@@ -264,6 +264,7 @@ struct step {
 
     /* All nodes as the planner sees them (step_node.c). */
     struct plan_node plan_nodes[LIMIT_NODES];
+    struct plan_node roomy[LIMIT_NODES]; /* of these, for one candidate */
     struct plan_table *table;
     uint32_t n_plan_nodes;
     bool plan_known;          /* the table is of these nodes … */

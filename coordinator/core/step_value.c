@@ -128,31 +128,66 @@ static void sweep(struct step *s, const struct step_clock *c)
 
 /* --- candidates ----------------------------------------------------------- */
 
-/* Places of the candidate in s->pin, on nodes that keep their reserve. */
+static bool keeps_reserve(struct step *s, uint32_t org, uint32_t id)
+{
+    const struct node *node = store_node(s->store, id);
+    const struct step_node *e = step_node_find(s, id);
+    uint64_t placed = e ? e->soft.placed_bytes : 0;
+
+    return node && step_has_room(node, org, step_size(&s->pin) + placed, 0);
+}
+
+/* Of what was chosen. */
+static uint32_t keep_places(struct step *s, uint32_t org,
+                            struct command_place out[LIMIT_REPLICAS])
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->choice.n && n < LIMIT_REPLICAS; i++)
+        if (keeps_reserve(s, org, s->choice.places[i].node))
+            out[n++] = s->choice.places[i];
+    return n;
+}
+
+/* Nodes that can take one, and those whose domains are in use. */
+static uint32_t find_roomy(struct step *s, uint32_t org, uint32_t n_nodes)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        uint32_t id = s->plan_nodes[i].node->id;
+        const struct copy *c = pin_copy(&s->pin, id);
+        if ((c && c->want != COPY_RELEASED) || keeps_reserve(s, org, id))
+            s->roomy[n++] = s->plan_nodes[i];
+    }
+    return n;
+}
+
+/* Places of the candidate in s->pin, on nodes that keep their reserve. The
+ * planner does not know of it: where it chose others, it chooses again. */
 static uint32_t find_places(struct step *s, uint32_t org, uint32_t copies,
                             const struct step_clock *c,
                             struct command_place out[LIMIT_REPLICAS])
 {
     const struct pin *p = &s->pin;
     const struct policy none = {.spread = SPREAD_NONE};
-    uint32_t n = 0;
     struct plan_input in = {
         .nodes = s->plan_nodes, .n_nodes = step_node_plan(s, c->now_ms),
         .table = s->table, .hash = step_claim_hash(s, &p->cid),
         .pin = p, .size = step_size(p), .want = copies, .n_demands = 1,
         .reason = REASON_PLACED, .demands = &(struct plan_demand){org, &none},
     };
+    uint32_t n;
 
     plan_place(&in, &s->choice);
-    for (uint32_t i = 0; i < s->choice.n && n < LIMIT_REPLICAS; i++) {
-        uint32_t id = s->choice.places[i].node;
-        const struct node *node = store_node(s->store, id);
-        const struct step_node *e = step_node_find(s, id);
-        uint64_t placed = e ? e->soft.placed_bytes : 0;
-        if (node && step_has_room(node, org, step_size(p) + placed, 0))
-            out[n++] = s->choice.places[i];
-    }
-    return n;
+    n = keep_places(s, org, out);
+    if (n == s->choice.n)
+        return n;
+    in.n_nodes = find_roomy(s, org, in.n_nodes);
+    in.nodes = s->roomy;
+    in.table = NULL;
+    plan_place(&in, &s->choice);
+    return keep_places(s, org, out);
 }
 
 static bool admit(struct step *s, const struct step_look *l,

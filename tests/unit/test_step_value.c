@@ -501,6 +501,31 @@ static void test_reserve_from_borrowers(void **state)
     assert_int_equal(count_held(kept, 4), 4);
 }
 
+/* The planner would rather have one that has no room beside its reserve. */
+static void test_elsewhere_than_planned(void **state)
+{
+    struct command c = world_claim(1, 1, 1);
+    uint64_t pin;
+
+    (void)state;
+    world_join("a");
+    world_join("a");
+    world_join("b");
+    c.claim_put.size = w->measured = world_node(3)->capacity / 100 * 96;
+    c.claim_put.n_places = 1;
+    c.claim_put.places[0] = (struct command_place){3, REASON_PLACED};
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    world_settle();
+    w->measured = MIB;
+    pin = offer(2, MIB, 2, 2);
+    reads(pin, 1000);
+    world_settle();
+    assert_true(is_held(pin));
+    assert_true(world_wanted(pin, 1) && world_wanted(pin, 2));
+    nothing_happens(600000);
+}
+
 #define TEST(name)                                                           \
     cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -520,6 +545,7 @@ int main(void)
         TEST(test_calm),
         TEST(test_borrowed_nodes),
         TEST(test_reserve_from_borrowers),
+        TEST(test_elsewhere_than_planned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
