@@ -248,6 +248,7 @@ bool fsm_is_guaranteed(const struct fsm *f, uint32_t org, uint64_t physical,
     return false;
 }
 
+/* r says nothing of what others use. */
 bool fsm_pool_has_room(const struct fsm *f, uint32_t org,
                        struct fsm_result *r)
 {
@@ -260,11 +261,11 @@ bool fsm_pool_has_room(const struct fsm *f, uint32_t org,
         return true;
     if (r != NULL)
         fsm_refuse(r, VERDICT_OVER_QUOTA,
-                   "over quota: all organisations, physical bytes: used "
-                   "%llu, requested %llu, capacity for elastic pins %llu",
-                   (unsigned long long)used(f->store),
-                   (unsigned long long)more,
-                   (unsigned long long)capacity(f->store));
+                   "over quota: organisation '%s', elastic physical bytes: "
+                   "used %llu, requested %llu, and less is idle",
+                   store_org(f->store, org)->name,
+                   (unsigned long long)store_org(f->store, org)->elastic,
+                   (unsigned long long)elastic_growth(f, org));
     return false;
 }
 
