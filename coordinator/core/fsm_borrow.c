@@ -215,14 +215,23 @@ static uint64_t growth(const struct fsm *f, uint64_t physical)
 }
 
 /* --- what is allowed ------------------------------------------------------ */
-uint64_t fsm_required_room(const struct org *o, uint64_t promised)
+/* credit: of what it has, and gives back. */
+static uint64_t required_left(const struct org *o, uint64_t credit)
 {
-    uint64_t has = o->used[ORG_PHYSICAL] - o->elastic;
-    uint64_t left = o->guarantee > has ? o->guarantee - has : 0;
+    uint64_t has = o->used[ORG_PHYSICAL] - o->elastic - credit;
 
-    assert(o->elastic <= o->used[ORG_PHYSICAL]);
+    assert(o->elastic + credit <= o->used[ORG_PHYSICAL]);
     if (o->guarantee == ORG_NO_LIMIT)
         return UINT64_MAX;
+    return o->guarantee > has ? o->guarantee - has : 0;
+}
+
+uint64_t fsm_required_room(const struct org *o, uint64_t promised)
+{
+    uint64_t left = required_left(o, 0);
+
+    if (left == UINT64_MAX)
+        return left;
     return left > promised ? left - promised : 0;
 }
 
@@ -233,9 +242,7 @@ bool fsm_is_guaranteed(const struct fsm *f, uint32_t org, uint64_t physical,
     uint64_t more = required_growth(f, org, physical), left;
 
     assert(o != NULL);
-    left = fsm_required_room(o, 0);
-    if (org == f->command.org)
-        left = plus(left, f->credit_required);
+    left = required_left(o, org == f->command.org ? f->credit_required : 0);
     if (more <= left)
         return true;
     if (r != NULL)

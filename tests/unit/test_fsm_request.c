@@ -332,6 +332,36 @@ static void within_quota_the_last_of_several(void **state)
     world_close(w);
 }
 
+static void guarantee(struct world *w, uint64_t bytes)
+{
+    struct command_org_put *p = &op(w, COMMAND_QUOTA_PUT)->org_put;
+
+    p->org = ORG_DEFAULT;
+    p->set = ORG_SET_GUARANTEE;
+    p->guarantee = bytes;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+/* As within a limit: what it gives back counts from what it has, also while
+ * that is above what is guaranteed. */
+static void within_a_guarantee(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t ann = person(w, ORG_DEFAULT, "ann"), a;
+
+    (void)state;
+    a = make(w, ann, 1, 1);
+    (void)make(w, ann, 2, 2);
+    guarantee(w, 3 * FSM_DEFAULT_SIZE);
+    (void)replace(w, ann, a, 1, 3, 3, VERDICT_OVER_QUOTA);
+    guarantee(w, 4 * FSM_DEFAULT_SIZE);
+    (void)replace(w, ann, a, 1, 3, 3, VERDICT_ACCEPTED);
+    assert_int_equal(store_org(w->store, ORG_DEFAULT)->used[ORG_PHYSICAL],
+                     4 * FSM_DEFAULT_SIZE);
+    world_check(w);
+    world_close(w);
+}
+
 /* What is elastic and replaced gives its bytes back once: it does not make
  * room besides. */
 static void within_quota_instead_of_an_elastic_one(void **state)
@@ -588,6 +618,7 @@ int main(void)
         cmocka_unit_test(within_quota),
         cmocka_unit_test(within_quota_the_last_of_several),
         cmocka_unit_test(within_quota_instead_of_an_elastic_one),
+        cmocka_unit_test(within_a_guarantee),
         cmocka_unit_test(statuses),
         cmocka_unit_test(listed),
         cmocka_unit_test(removed_with_requests),
