@@ -180,18 +180,28 @@ void fsm_node_put(struct fsm *f, const struct command *c,
         store_node_put(f->store, &now);
 }
 
+/* The row of one that is no past member; NULL: refused. */
+static const struct node *member(struct fsm *f, uint32_t node,
+                                 struct fsm_result *r)
+{
+    const struct node *n = store_node(f->store, node);
+
+    r->node = node;
+    if (n != NULL && n->admin != ADMIN_REMOVED)
+        return n;
+    fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", node);
+    return NULL;
+}
+
 void fsm_node_state(struct fsm *f, const struct command *c,
                     struct fsm_result *r)
 {
     const struct command_node_state *put = &c->node_state;
-    const struct node *old = store_node(f->store, put->node);
+    const struct node *old = member(f, put->node, r);
     struct node now;
 
-    r->node = put->node;
-    if (old == NULL || old->admin == ADMIN_REMOVED) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", put->node);
+    if (old == NULL)
         return;
-    }
     if ((put->admin != NODE_STATE_KEEP
          && (put->admin < ADMIN_ACTIVE || put->admin > ADMIN_DRAINING))
         || (put->health != NODE_STATE_KEEP && put->health > HEALTH_OUT)
@@ -225,14 +235,11 @@ void fsm_maintain(struct fsm *f, const struct command *c,
                   struct fsm_result *r)
 {
     const struct command_maintain *put = &c->maintain;
-    const struct node *old = store_node(f->store, put->node);
+    const struct node *old = member(f, put->node, r);
     struct node now;
 
-    r->node = put->node;
-    if (old == NULL || old->admin == ADMIN_REMOVED) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", put->node);
+    if (old == NULL)
         return;
-    }
     if (put->for_ms > NODE_MAINTENANCE_MS) {
         fsm_refuse(r, VERDICT_INVALID, "maintenance lasts %llu days at most",
                    (unsigned long long)(NODE_MAINTENANCE_MS / 86400000));
@@ -251,14 +258,11 @@ void fsm_node_owner(struct fsm *f, const struct command *c,
                     struct fsm_result *r)
 {
     const struct command_node_owner *put = &c->node_owner;
-    const struct node *old = store_node(f->store, put->node);
+    const struct node *old = member(f, put->node, r);
     struct node now;
 
-    r->node = put->node;
-    if (old == NULL || old->admin == ADMIN_REMOVED) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown node %u", put->node);
+    if (old == NULL)
         return;
-    }
     if (put->owner != NODE_OWNER_KEEP
         && store_org(f->store, put->owner) == NULL) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
