@@ -297,7 +297,9 @@ UNUSED static bool api_closed;
 UNUSED static void api_socket(const struct api_world *w, char *out,
                               size_t size)
 {
-    snprintf(out, size, "%s/http.sock", w->c->dir);
+    int n = snprintf(out, size, "%s/http.sock", w->c->dir);
+
+    assert_in_range(n, 1, size - 1);
 }
 
 /* nodes: rows in the state; node 1 is the agent that is connected. */

@@ -61,7 +61,7 @@ static void tokens(void **state)
     assert_false(parse(wrong, &id, got));
     assert_false(parse("pft_", &id, got));
     assert_false(parse("", &id, got));
-    snprintf(wrong, sizeof wrong, "pft_99999999999999999999%s", text + 5);
+    snprintf(wrong, sizeof wrong, "pft_99999999999999999999%.53s", text + 5);
     assert_false(parse(wrong, &id, got));
     auth_token_hash(secret, hash);
     secret[31] ^= 1;
