@@ -36,6 +36,7 @@ void work_free(struct work *w)
     work_heap_free(w);
     free(w->by_pin);
     free(w->by_cid);
+    free(w->by_from);
     free(w->busy);
     buf_free(&w->texts);
     free(w);

@@ -64,7 +64,7 @@ struct item {
     bool dropped : 1;        /* forgotten once its call has ended */
     bool expected : 1;       /* by the listing that is coming in */
     bool queued_report : 1;
-    bool updating : 1;       /* in work.updates */
+    bool updating : 1;       /* in work.by_from: not tried yet */
     uint8_t n_cid;
     uint8_t cid[];
 };
@@ -95,6 +95,7 @@ struct work {
     struct work_wishes wishes;
     struct prng random;
     struct item **by_pin, **by_cid;
+    struct item **by_from;       /* updates, by what they come from */
     uint64_t n_items, n_buckets; /* a power of two */
     struct heap heaps[HEAP_SINGLE];
     struct queue queues[2 * WORK_PRIORITIES]; /* fresh, then retries */
@@ -102,7 +103,6 @@ struct work {
     uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
     struct item *report_first, *report_last;
     uint64_t n_reports;
-    struct item *updates;        /* that wait for their first attempt */
     struct buf texts;            /* of the reports moved out last */
     uint64_t wanted, wanted_xor, held_bytes, charged;
     uint64_t blocked, orphans, listed_orphans, now_ms;
@@ -122,6 +122,9 @@ bool work_cid_is(const struct item *i, const uint8_t *cid, size_t n);
 void work_item_hints(struct item *i, const uint32_t *holders, uint32_t n,
                      const struct cid *from);
 void work_item_fill(const struct item *i, struct work_item *out);
+/* First of the updates that come of what hashes like this CID. */
+struct item **work_from_first(const struct work *w, const uint8_t *cid,
+                              size_t n);
 /* The CID that it is to be updated from, or nothing. */
 struct span work_item_from(const struct item *i);
 void work_item_want(struct work *w, struct item *i, enum copy_want want);

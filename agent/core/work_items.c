@@ -30,6 +30,12 @@ static uint64_t cid_bucket(const struct work *w, const uint8_t *cid,
     return (h ^ h >> 32) & (w->n_buckets - 1);
 }
 
+struct item **work_from_first(const struct work *w, const uint8_t *cid,
+                              size_t n)
+{
+    return &w->by_from[cid_bucket(w, cid, n)];
+}
+
 static void link_item(struct work *w, struct item *i)
 {
     struct item **pin = &w->by_pin[pin_bucket(w, i->pin)];
@@ -39,6 +45,13 @@ static void link_item(struct work *w, struct item *i)
     *pin = i;
     i->cid_next = *cid;
     *cid = i;
+    if (i->updating) {
+        struct span from = work_item_from(i);
+        struct item **at = work_from_first(w, from.p, from.n);
+
+        i->update_next = *at;
+        *at = i;
+    }
 }
 
 static void grow(struct work *w)
@@ -48,8 +61,10 @@ static void grow(struct work *w)
 
     w->n_buckets = n == 0 ? BUCKETS_FIRST : n * 2;
     free(w->by_cid);
+    free(w->by_from);
     w->by_pin = mem_array(w->n_buckets, sizeof(*w->by_pin));
     w->by_cid = mem_array(w->n_buckets, sizeof(*w->by_cid));
+    w->by_from = mem_array(w->n_buckets, sizeof(*w->by_from));
     for (uint64_t k = 0; k < n; k++) {
         struct item *i, *next;
 

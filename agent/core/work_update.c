@@ -14,35 +14,41 @@ void work_wake(struct work *w, const uint8_t *cid, size_t n)
 
 void work_update_over(struct work *w, struct item *i)
 {
-    struct item **at = &w->updates;
     struct span from;
+    struct item **at;
 
     if (!i->updating)
         return;
+    from = work_item_from(i);
+    at = work_from_first(w, from.p, from.n);
     while (*at != i)
         at = &(*at)->update_next;
     *at = i->update_next;
     i->updating = false;
-    from = work_item_from(i);
     work_wake(w, from.p, from.n);
 }
 
 void work_update_begin(struct work *w, struct item *i)
 {
+    struct span from = work_item_from(i);
+    struct item **at;
+
     work_update_over(w, i);
-    if (i->want != COPY_RECURSIVE || i->attempts > 0 ||
-        work_item_from(i).n == 0)
+    if (i->want != COPY_RECURSIVE || i->attempts > 0 || from.n == 0)
         return;
+    at = work_from_first(w, from.p, from.n);
     i->updating = true;
-    i->update_next = w->updates;
-    w->updates = i;
+    i->update_next = *at;
+    *at = i;
 }
 
 /* Something that waits for its first attempt comes of this content: it goes
  * first, so that what both have is not collected in between. */
 bool work_is_source(const struct work *w, const struct item *i)
 {
-    for (const struct item *o = w->updates; o != NULL; o = o->update_next) {
+    const struct item *o = *work_from_first(w, i->cid, i->n_cid);
+
+    for (; o != NULL; o = o->update_next) {
         struct span from = work_item_from(o);
 
         if (work_cid_is(i, from.p, from.n))

@@ -139,6 +139,42 @@ static void test_what_is_looked_at_waits_for_an_update(void **state)
     world_free(w);
 }
 
+/* … also of thousands, of which the tables have grown meanwhile. */
+static void test_each_source_waits_for_its_own(void **state)
+{
+    struct world *w = world_new();
+    enum { SOURCES = 4, UPDATES = 2500 };
+
+    (void)state;
+    for (unsigned k = 0; k < SOURCES; k++)
+        world_order(w, 10 + k, 1 + k, COPY_RECURSIVE);
+    world_settle(w);
+    work_pause(w->work, true, w->now);
+    for (unsigned k = 0; k < UPDATES; k++)
+        order_from(w, 100 + k, 100 + k, 1 + k % (SOURCES - 1));
+    for (unsigned k = 0; k < SOURCES; k++)
+        world_order(w, 10 + k, 1 + k, COPY_RELEASED);
+    work_pause(w->work, false, w->now);
+    work_tick(w->work, w->now);
+    for (unsigned left = UPDATES; left > 0;) {
+        unsigned pins = w->pins;
+
+        (void)world_answer(w);
+        left -= w->pins - pins;
+        if (left > SOURCES * w->limits.concurrent_pins)
+            for (unsigned k = 0; k + 1 < SOURCES; k++)
+                assert_int_equal(w->held[1 + k].type, WORK_FOUND_RECURSIVE);
+        if (left == UPDATES / 2) /* nothing comes of the last one */
+            assert_int_equal(w->held[SOURCES].type, WORK_FOUND_NOTHING);
+    }
+    world_settle(w);
+    for (unsigned k = 0; k < SOURCES; k++)
+        assert_int_equal(w->held[1 + k].type, WORK_FOUND_NOTHING);
+    for (unsigned k = 0; k < UPDATES; k++)
+        assert_int_equal(w->held[100 + k].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 /* … also where that order comes twice, as after a lost connection. */
 static void test_an_update_said_twice_is_waited_for(void **state)
 {
@@ -370,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_what_is_let_go_waits_for_an_update),
         cmocka_unit_test(test_nothing_waits_for_what_is_held),
         cmocka_unit_test(test_what_is_looked_at_waits_for_an_update),
+        cmocka_unit_test(test_each_source_waits_for_its_own),
         cmocka_unit_test(test_an_update_said_twice_is_waited_for),
         cmocka_unit_test(test_what_is_let_go_waits_once),
         cmocka_unit_test(test_what_failed_is_pinned_plainly),
