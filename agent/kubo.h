@@ -177,6 +177,11 @@ struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
                             void (*row)(void *arg, const struct cid *c,
                                         const char *name),
                             kubo_cb cb, void *arg);
+/* The same, but all of it within the limit of a look. */
+struct kubo_call *kubo_list_brief(struct kubo *k, enum kubo_pin_type type,
+                                  void (*row)(void *arg, const struct cid *c,
+                                              const char *name),
+                                  kubo_cb cb, void *arg);
 
 /* add: the client's multipart body goes through unchanged. The caller feeds
  * with kubo_feed, which always takes (copies) all bytes; once it gives false,

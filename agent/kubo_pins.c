@@ -254,10 +254,11 @@ struct kubo_call *kubo_update(struct kubo *k, const struct cid *from,
     return go(c);
 }
 
-struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
-                            void (*row)(void *arg, const struct cid *c,
-                                        const char *name),
-                            kubo_cb cb, void *arg)
+static struct kubo_call *list_call(struct kubo *k, enum kubo_pin_type type,
+                                   void (*row)(void *arg,
+                                               const struct cid *c,
+                                               const char *name),
+                                   kubo_cb cb, void *arg)
 {
     struct kubo_call *c = kubo_call_new(k, KIND_LIST, cb, arg);
 
@@ -267,6 +268,28 @@ struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
     kubo_call_arg(c, "type", type_text(type));
     kubo_call_arg(c, "names", "true");
     kubo_call_arg(c, "stream", "true");
+    return c;
+}
+
+struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
+                            void (*row)(void *arg, const struct cid *c,
+                                        const char *name),
+                            kubo_cb cb, void *arg)
+{
+    struct kubo_call *c = list_call(k, type, row, cb, arg);
+
+    kubo_call_start(c);
+    return c;
+}
+
+struct kubo_call *kubo_list_brief(struct kubo *k, enum kubo_pin_type type,
+                                  void (*row)(void *arg, const struct cid *c,
+                                              const char *name),
+                                  kubo_cb cb, void *arg)
+{
+    struct kubo_call *c = list_call(k, type, row, cb, arg);
+
+    c->brief = true;
     kubo_call_start(c);
     return c;
 }

@@ -1,9 +1,11 @@
 #include "agent/pins.h"
 
+#include "agent/direct.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,8 @@ enum { PREFIX_SIZE = 24, NAME_SIZE = 48, EMPTY_AGAIN_MS = 30000 };
 struct op {
     struct op *next;
     struct pins *pins;
-    struct kubo_call *call;
+    struct kubo_call *call; /* NULL: the question waits */
+    struct direct_question question;
     struct cid cid, from;     /* from: of an update */
     uint64_t pin, size;
     enum copy_want want;
@@ -30,12 +33,15 @@ struct pins {
     struct pins_settings st;
     struct work *work;
     struct op *ops;
+    struct direct *direct;
     char prefix[PREFIX_SIZE]; /* "pinfold:<tag>:" */
     struct kubo_call *listing;
     enum cid_form form;       /* of the look whose result is given out */
     uint64_t empty_ms;        /* the block without bytes was put last */
     bool list_dropped;
 };
+
+static const struct kubo_result fine; /* held, or looked at and not pinned */
 
 static uint64_t now_ms(const struct pins *p)
 {
@@ -79,7 +85,12 @@ static void op_drop(struct op *o)
     if (o->dropped)
         return;
     o->dropped = true;
-    kubo_cancel(o->pins->st.kubo, o->call);
+    if (o->call != NULL) {
+        kubo_cancel(o->pins->st.kubo, o->call);
+    } else {
+        direct_take_back(o->pins->direct, &o->question);
+        op_free(o);
+    }
 }
 
 /* The end of an op that the work list still waits for. */
@@ -105,7 +116,6 @@ static void looked(struct op *o, const struct kubo_result *r)
 static void on_measured(void *arg, const struct kubo_result *r)
 {
     struct op *o = arg;
-    struct kubo_result fine;
 
     if (o->dropped) {
         op_free(o);
@@ -114,7 +124,6 @@ static void on_measured(void *arg, const struct kubo_result *r)
     /* Held is held, even if nobody could measure it in time. */
     if (r->error == ERR_OK)
         o->size = r->size.cumulative;
-    memset(&fine, 0, sizeof fine);
     looked(o, &fine);
 }
 
@@ -126,11 +135,25 @@ static void look(struct op *o, enum kubo_pin_type type)
     o->call = kubo_look(o->pins->st.kubo, &o->cid, type, on_looked, o);
 }
 
+static void on_answer(struct direct_question *q, bool pinned)
+{
+    struct op *o = (struct op *)((char *)q - offsetof(struct op, question));
+
+    if (pinned)
+        look(o, KUBO_DIRECT);
+    else
+        looked(o, &fine);
+}
+
 /* Even where the content is wanted recursively: that would replace a direct
  * pin of the owner's. */
-static bool look_direct_too(const struct op *o)
+static void look_direct_too(struct op *o)
 {
-    return o->looking == KUBO_RECURSIVE;
+    o->call = NULL;
+    o->question.cid = o->cid;
+    o->question.done = on_answer;
+    if (!direct_ask(o->pins->direct, &o->question))
+        look(o, KUBO_DIRECT);
 }
 
 static void on_looked(void *arg, const struct kubo_result *r)
@@ -142,8 +165,8 @@ static void on_looked(void *arg, const struct kubo_result *r)
         return;
     }
     if (r->error == ERR_OK && r->look.type == KUBO_NOT_PINNED &&
-        look_direct_too(o)) {
-        look(o, KUBO_DIRECT);
+        o->looking == KUBO_RECURSIVE) {
+        look_direct_too(o);
         return;
     }
     if (r->error != ERR_OK || r->look.type == KUBO_NOT_PINNED) {
@@ -198,7 +221,6 @@ static void pinned(struct op *o, const struct kubo_result *r)
 static void on_pin_measured(void *arg, const struct kubo_result *r)
 {
     struct op *o = arg;
-    struct kubo_result fine;
 
     if (o->dropped) {
         op_free(o);
@@ -206,7 +228,6 @@ static void on_pin_measured(void *arg, const struct kubo_result *r)
     }
     if (r->error == ERR_OK)
         o->size = r->size.cumulative;
-    memset(&fine, 0, sizeof fine);
     pinned(o, &fine);
 }
 
@@ -359,7 +380,8 @@ static void wish_cancel(void *arg, uint64_t pin)
     if (o == NULL)
         return;
     o->cancelled = true;
-    kubo_cancel(p->st.kubo, o->call);
+    if (o->call != NULL)
+        kubo_cancel(p->st.kubo, o->call);
 }
 
 static void wish_abandon(void *arg, uint64_t pin)
@@ -456,8 +478,10 @@ bool pins_list(struct pins *p)
 
 void pins_drop_calls(struct pins *p)
 {
-    for (struct op *o = p->ops; o != NULL; o = o->next)
+    for (struct op *o = p->ops, *next; o != NULL; o = next) {
+        next = o->next;
         op_drop(o);
+    }
     if (p->listing != NULL && !p->list_dropped) {
         p->list_dropped = true;
         kubo_cancel(p->st.kubo, p->listing);
@@ -479,11 +503,13 @@ struct pins *pins_new(const struct pins_settings *st)
     struct pins *p = mem_alloc(sizeof *p);
 
     p->st = *st;
+    p->direct = direct_new(st->loop, st->kubo);
     return p;
 }
 
 void pins_free(struct pins *p)
 {
     assert(p->ops == NULL && p->listing == NULL);
+    direct_free(p->direct);
     free(p);
 }

@@ -106,6 +106,7 @@ struct pin *pins_add(struct pins *pins, const struct cid *cid,
         pins->first = pin;
     pins->last = pin;
     pins->n++;
+    pins->n_direct += !recursive;
     pins->size_bytes += pin->size_bytes;
     return pin;
 }
@@ -141,6 +142,7 @@ void pins_remove(struct pins *pins, struct pin *pin)
     else
         pins->last = pin->prev;
     pins->n--;
+    pins->n_direct -= !pin->recursive;
     pins->size_bytes -= pin->size_bytes;
     free(pin);
 }

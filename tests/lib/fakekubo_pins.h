@@ -23,7 +23,7 @@ struct pins_walk {
 };
 struct pins { /* zero-initialised is empty */
     struct pin **slots;
-    size_t slots_n, n;
+    size_t slots_n, n, n_direct;
     struct pin *first, *last;
     uint64_t sequence, size_bytes;
     struct pins_walk *walks;

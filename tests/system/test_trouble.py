@@ -402,6 +402,17 @@ def test_strangers_pins_are_left_alone(make_cluster):
           k.get(f"/pins/{direct}").body, 20, "the third one says why not")
     assert cluster.daemons[2].rpc(
         f"pin/ls?arg={direct}&type=direct").status == 200
+    # With many of them no listing is shared: each is looked at alone.
+    many = [cluster.daemons[2].add(os.urandom(100)) for _ in range(70)]
+    for cid in many:
+        cluster.daemons[2].rpc(f"pin/add?arg={cid}&recursive=false")
+    for cid in many[:3] + many[-3:]:
+        k.post(f"/pins/{cid}?replication=3")
+    for cid in many[:3] + many[-3:]:
+        until(lambda: cluster.holders(cid) == ["node-1", "node-2"], 20,
+              "the others pin it")
+        until(lambda: b"a direct pin of someone else" in
+              k.get(f"/pins/{cid}").body, 20, "the third one says why not")
     agent = cluster.agents[0]
     agent.terminate()
     shutil.rmtree(agent.data)  # a new journal, a new key: full orders

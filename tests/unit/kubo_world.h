@@ -22,6 +22,8 @@ enum { STALL_MS = 400, CALL_MS = 600, LIST_MS = 1500, PATIENT_MS = 15000,
 #define V1 "bafybeiak25nbs44lninjedijvebeuqtayqo437tccf3rinpnqqpzejr4xa"
 #define RAW "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 
+#define UNUSED __attribute__((unused))
+
 #define HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"           \
              "Trailer: X-Stream-Error\r\n"
 #define CHUNKED HEAD "X-Chunked-Output: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -53,7 +55,7 @@ static struct cid cid_of(const char *text)
     return c;
 }
 
-static void on_done(void *arg, const struct kubo_result *r)
+UNUSED static void on_done(void *arg, const struct kubo_result *r)
 {
     struct world *w = arg;
 
@@ -62,7 +64,8 @@ static void on_done(void *arg, const struct kubo_result *r)
     w->done++;
 }
 
-static void on_row(void *arg, const struct cid *c, const char *name)
+UNUSED static void on_row(void *arg, const struct cid *c,
+                          const char *name)
 {
     struct world *w = arg;
 
@@ -73,7 +76,8 @@ static void on_row(void *arg, const struct cid *c, const char *name)
         w->on_row(w);
 }
 
-static void on_progress(void *arg, uint64_t bytes, uint64_t nodes)
+UNUSED static void on_progress(void *arg, uint64_t bytes,
+                               uint64_t nodes)
 {
     struct world *w = arg;
 
