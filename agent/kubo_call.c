@@ -54,7 +54,7 @@ static uint64_t limit_ms(const struct kubo_call *c)
 
     if (c->verb->quick && k->call_ms > KUBO_QUICK_MS)
         return KUBO_QUICK_MS;
-    return c->verb->waits && !c->brief ? k->stall_ms : k->call_ms;
+    return c->waits ? k->stall_ms : k->call_ms;
 }
 
 static void on_limit(uv_timer_t *t)
@@ -64,7 +64,7 @@ static void on_limit(uv_timer_t *t)
     uint64_t quiet_ms;
 
     assert(c->magic == KUBO_CALL_MAGIC);
-    if (!c->verb->waits || c->brief) {
+    if (!c->waits) {
         kubo_call_end(c, ERR_TIMEOUT, FAIL_DAEMON,
                       "%s: no answer within %" PRIu64 " ms", c->verb->path,
                       limit_ms(c));
@@ -464,7 +464,8 @@ struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,
     memset(&c->ask, 0, sizeof(c->ask));
     c->ask.kind = kind;
     c->form = CID_FORM_B32;
-    c->other_form = c->brief = false;
+    c->other_form = false;
+    c->waits = c->verb->waits;
     c->cb = cb;
     c->arg = arg;
     c->progress = NULL;
@@ -495,7 +496,7 @@ void kubo_call_arg(struct kubo_call *c, const char *key, const char *text)
 static void launch(struct kubo_call *c)
 {
     struct kubo *k = c->kubo;
-    int lane = c->verb->waits ? KUBO_LANE_PINS : KUBO_LANE_CONTROL;
+    int lane = c->waits ? KUBO_LANE_PINS : KUBO_LANE_CONTROL;
     CURLMcode rc;
 
     curl_easy_setopt(c->easy, CURLOPT_REQUEST_TARGET, buf_cstr(&c->target));
@@ -580,7 +581,7 @@ static void make_spare(struct kubo_call *c)
 
 void kubo_call_settle(struct kubo_call *c)
 {
-    int lane = c->verb->waits ? KUBO_LANE_PINS : KUBO_LANE_CONTROL;
+    int lane = c->waits ? KUBO_LANE_PINS : KUBO_LANE_CONTROL;
 
     assert(c->ended && !c->list);
     if (c->added)

@@ -136,7 +136,7 @@ struct kubo_call {
     struct kubo_ask ask;
     enum cid_form form;  /* the spelling of this request */
     bool other_form;     /* and another one is to be tried */
-    bool brief;          /* has the limit of a call that does not wait */
+    bool waits;          /* its end may be far away: progress counts */
     char *name;          /* of a pin */
     kubo_cb cb;
     void (*progress)(void *arg, uint64_t bytes, uint64_t nodes);

@@ -289,7 +289,7 @@ struct kubo_call *kubo_list_brief(struct kubo *k, enum kubo_pin_type type,
 {
     struct kubo_call *c = list_call(k, type, row, cb, arg);
 
-    c->brief = true;
+    c->waits = false;
     kubo_call_start(c);
     return c;
 }
