@@ -25,6 +25,8 @@ void check_orders(struct check *k, uint32_t agent,
             continue;
         if (item->idx != w->idx || item->want != w->want)
             check_source_told(k, agent, item);
+        else if (item->from.n == 0)
+            check_tried(k, agent, item->pin); /* it comes of nothing now */
         if (item->want != w->want)
             w->order_at = k->sim->counts[COUNT_EVENTS];
         w->idx = item->idx;
