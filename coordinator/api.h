@@ -267,6 +267,12 @@ void api_node_drain(struct api_call *c, const struct http_head *h);
 void api_node_remove(struct api_call *c, const struct http_head *h);
 /* By name or number; NULL: none. */
 const struct org *api_org_find(const struct view *v, const char *text);
+/* The one that the path names, of those that the request may see; NULL: 404
+ * was answered. */
+const struct org *api_org_arg(struct api_call *c);
+/* Of a proposal that changes one: answers what c->state, a struct org, is
+ * then. */
+void api_org_changed(struct api_call *c, struct replica_result *r);
 void api_orgs(struct api_call *c, const struct http_head *h);
 void api_org(struct api_call *c, const struct http_head *h);
 void api_org_make(struct api_call *c, const struct http_head *h);
@@ -282,8 +288,15 @@ void api_reads(struct api_call *c, const struct http_head *h);
 void api_reads_batch(struct api_call *c, const struct http_head *h);
 void api_rate(struct api_call *c, const struct http_head *h);
 void api_unrate(struct api_call *c, const struct http_head *h);
+void api_bounds_show(struct api_call *c, const struct http_head *h);
+void api_bounds_set(struct api_call *c, const struct http_head *h);
 /* One object: by which values are computed. */
 void api_formula(struct json_writer *w, const struct score_config *f);
+/* One object: the terms that organisations may set, from where to where. */
+void api_bounds(struct json_writer *w, const struct score_bounds *b);
+/* Which of its terms are outside of them. */
+void api_formula_outside(struct json_writer *w, const struct score_bounds *b,
+                         const struct org *o);
 /* Of the request's organisation. */
 const struct score_config *api_formula_of(const struct api_call *c);
 /* What the query names of a formula, into out; `others`, ended by NULL, are

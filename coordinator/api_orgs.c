@@ -4,9 +4,8 @@
  * number or "none"; what is not named stays; guarantee=N likewise. The
  * organisation is a name or a number. POST /api/v1/orgs?name=N makes one, POST
  * /api/v1/orgs/{org}?name=N gives it another name, DELETE removes one that
- * claims nothing. POST /api/v1/orgs/{org}/formula?usage=W&… sets by what its
- * pins are valued, or with reset=true as the program does. Only the default
- * one sees and changes others.
+ * claims nothing. Only the default one sees and changes others. Formulas:
+ * api_formula.c.
  */
 #include "coordinator/api.h"
 
@@ -15,7 +14,6 @@
 #include "proto/json.h"
 #include "proto/mem.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +34,7 @@ const struct org *api_org_find(const struct view *v, const char *text)
     return NULL;
 }
 
-static const struct org *org_arg(struct api_call *c)
+const struct org *api_org_arg(struct api_call *c)
 {
     const struct org *o = api_org_find(c->view, c->args[0]);
 
@@ -108,6 +106,7 @@ static void put_org(struct json_writer *w, const struct view *v,
     json_key(w, "formula");
     api_formula(w, org_score(o));
     json_kv_bool(w, "own_formula", o->scored);
+    api_formula_outside(w, &v->bounds, o);
 }
 
 void api_orgs(struct api_call *c, const struct http_head *h)
@@ -140,6 +139,8 @@ static void answer_org(struct api_call *c, const struct org *o,
     json_init(&w, &out);
     json_object(&w);
     put_org(&w, c->view, o);
+    json_key(&w, "formula_bounds");
+    api_bounds(&w, &c->view->bounds);
     if (flag != NULL)
         json_kv_bool(&w, flag, value);
     json_object_end(&w);
@@ -150,7 +151,7 @@ static void answer_org(struct api_call *c, const struct org *o,
 
 void api_org(struct api_call *c, const struct http_head *h)
 {
-    const struct org *o = org_arg(c);
+    const struct org *o = api_org_arg(c);
 
     (void)h;
     if (o != NULL)
@@ -237,7 +238,7 @@ static bool read_quota(struct api_call *c, struct command_org_put *k,
     return true;
 }
 
-static void quota_set(struct api_call *c, struct replica_result *r)
+void api_org_changed(struct api_call *c, struct replica_result *r)
 {
     if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
                                r->verdict != VERDICT_ALREADY)) {
@@ -268,7 +269,7 @@ static void try_quota(struct api_call *c, const struct org *old,
 
 void api_org_quota(struct api_call *c, const struct http_head *h)
 {
-    const struct org *o = org_arg(c);
+    const struct org *o = api_org_arg(c);
     const char *dry = api_param(c, "dry-run");
     struct org *now;
     struct command *k;
@@ -293,7 +294,7 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
     } else {
         if ((k->org_put.set & ORG_SET_GUARANTEE) != 0)
             k->kind = COMMAND_QUOTA_PUT;
-        api_propose(c, k, quota_set);
+        api_propose(c, k, api_org_changed);
     }
 }
 
@@ -362,7 +363,7 @@ void api_org_make(struct api_call *c, const struct http_head *h)
 
 void api_org_rename(struct api_call *c, const struct http_head *h)
 {
-    const struct org *o = org_arg(c);
+    const struct org *o = api_org_arg(c);
     char name[LIMIT_ORG_NAME + 1];
     struct command *k;
 
@@ -378,7 +379,7 @@ void api_org_rename(struct api_call *c, const struct http_head *h)
 
 void api_org_remove(struct api_call *c, const struct http_head *h)
 {
-    const struct org *o = org_arg(c);
+    const struct org *o = api_org_arg(c);
     struct command *k;
 
     (void)h;
@@ -388,124 +389,4 @@ void api_org_remove(struct api_call *c, const struct http_head *h)
     k->org_put.org = o->id;
     k->org_put.set = ORG_REMOVE;
     propose(c, k, o->name);
-}
-
-/* --- the formula of values ------------------------------------------------ */
-
-enum formula_kind { FORMULA_Q16, FORMULA_TIME, FORMULA_COUNT };
-
-struct formula_field {
-    const char *name;
-    enum formula_kind kind;
-    uint64_t most;
-    size_t at;
-    size_t size;
-};
-
-#define FORMULA(name, kind, most, member)                                    \
-    {name, FORMULA_##kind, most, offsetof(struct score_config, member),      \
-     sizeof(((struct score_config *)0)->member)}
-
-static const struct formula_field formula_fields[] = {
-    FORMULA("usage", Q16, 1000, w_usage_q16),
-    FORMULA("quality", Q16, 1000, w_quality_q16),
-    FORMULA("recency", Q16, 1000, w_recency_q16),
-    FORMULA("size", Q16, 1000, w_size_q16),
-    FORMULA("half-usage", TIME, 0, half_usage_ms),
-    FORMULA("half-recency", TIME, 0, half_recency_ms),
-    FORMULA("saturation", COUNT, UINT32_MAX, saturation),
-    FORMULA("in", Q16, 1, in_q16),
-    FORMULA("out", Q16, 1, out_q16),
-    FORMULA("residency", TIME, 0, residency_ms),
-    FORMULA("hysteresis", Q16, 16, hysteresis_q16),
-    FORMULA("copy-reads", COUNT, UINT32_MAX, node_rate),
-};
-
-/* false: not what the field takes. */
-static bool formula_value(const struct formula_field *f, const char *text,
-                          uint64_t *out)
-{
-    struct json_value v = {JSON_NUMBER, text, strlen(text)};
-
-    if (f->kind == FORMULA_Q16)
-        return api_decimal(text, f->most, out);
-    if (f->kind == FORMULA_TIME)
-        return api_duration_parse(text, out);
-    return strspn(text, "0123456789") == v.n && json_as_u64(&v, out) &&
-           *out <= f->most;
-}
-
-/* NULL: no such field. */
-static const struct formula_field *formula_field(const char *name)
-{
-    for (size_t i = 0; i < sizeof formula_fields / sizeof *formula_fields;
-         i++)
-        if (strcmp(formula_fields[i].name, name) == 0)
-            return &formula_fields[i];
-    return NULL;
-}
-
-static bool is_one_of(const char *name, const char *const *names)
-{
-    while (*names != NULL && strcmp(name, *names) != 0)
-        names++;
-    return *names != NULL;
-}
-
-bool api_formula_args(struct api_call *c, const char *const *others,
-                      struct score_config *out)
-{
-    struct err_text why;
-
-    for (uint32_t i = 0; i < c->n_params; i++) {
-        const struct api_param *p = &c->params[i];
-        const struct formula_field *f = formula_field(p->name);
-        uint64_t v;
-        uint32_t small;
-
-        if (is_one_of(p->name, others))
-            continue;
-        if (f == NULL || !formula_value(f, p->value, &v)) {
-            api_error(c, 400, f == NULL ? "unknown parameter '%.64s'"
-                                        : "%.64s: '%.64s' is not a value of it",
-                      p->name, p->value);
-            return false;
-        }
-        small = (uint32_t)v;
-        memcpy((char *)out + f->at,
-               f->size == sizeof v ? (const void *)&v : &small, f->size);
-    }
-    if (score_config_check(out, &why) == ERR_OK)
-        return true;
-    api_error(c, 400, "%s", why.text);
-    return false;
-}
-
-void api_org_formula(struct api_call *c, const struct http_head *h)
-{
-    const struct org *o = org_arg(c);
-    const char *reset = api_param(c, "reset");
-    static const char *const none[] = {NULL};
-    struct command *k;
-    struct org *now;
-
-    (void)h;
-    if (o == NULL || !api_operator(c))
-        return;
-    k = api_command(c, COMMAND_FORMULA);
-    k->formula.org = o->id;
-    k->formula.reset = c->n_params == 1 && reset != NULL &&
-                       strcmp(reset, "true") == 0;
-    k->formula.score = *org_score(o);
-    if (!k->formula.reset && !api_formula_args(c, none, &k->formula.score)) {
-        free(k);
-        return;
-    }
-    if (k->formula.reset)
-        k->formula.score = score_defaults;
-    c->state = now = mem_copy(o, sizeof *o);
-    c->state_free = free;
-    now->scored = !k->formula.reset;
-    now->score = k->formula.score;
-    api_propose(c, k, quota_set);
 }

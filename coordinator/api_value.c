@@ -25,14 +25,6 @@ static uint64_t stamp(const struct api_call *c)
     return c->view->wall_ms;
 }
 
-const struct score_config *api_formula_of(const struct api_call *c)
-{
-    for (uint32_t i = 0; i < c->view->n_orgs; i++)
-        if (c->view->orgs[i].id == c->org)
-            return org_score(&c->view->orgs[i]);
-    return &score_defaults;
-}
-
 void api_kv_q16(struct json_writer *w, const char *key, int64_t v)
 {
     char text[40];
@@ -44,24 +36,6 @@ void api_kv_q16(struct json_writer *w, const char *key, int64_t v)
              (unsigned long long)size, (unsigned long long)(part % 100000));
     json_key(w, key);
     json_raw(w, span_text(text));
-}
-
-void api_formula(struct json_writer *w, const struct score_config *f)
-{
-    json_object(w);
-    api_kv_q16(w, "usage", f->w_usage_q16);
-    api_kv_q16(w, "quality", f->w_quality_q16);
-    api_kv_q16(w, "recency", f->w_recency_q16);
-    api_kv_q16(w, "size", f->w_size_q16);
-    json_kv_u64(w, "half_usage_ms", f->half_usage_ms);
-    json_kv_u64(w, "half_recency_ms", f->half_recency_ms);
-    json_kv_u64(w, "saturation", f->saturation);
-    api_kv_q16(w, "in", f->in_q16);
-    api_kv_q16(w, "out", f->out_q16);
-    json_kv_u64(w, "residency_ms", f->residency_ms);
-    api_kv_q16(w, "hysteresis", f->hysteresis_q16);
-    json_kv_u64(w, "copy_reads", f->node_rate);
-    json_object_end(w);
 }
 
 /* --- one score ------------------------------------------------------------ */

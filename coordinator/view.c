@@ -272,6 +272,7 @@ void view_publish(const struct view_sources *from,
     fill_alerts(v, newest); /* which only this thread changes */
     orgs = store_orgs(from->store, &v->n_orgs);
     v->orgs = mem_copy(orgs, v->n_orgs * sizeof *orgs);
+    v->bounds = *store_bounds(from->store);
     fill_numbers(v, from);
     v->home = home_of(v, from->home_name);
     v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);

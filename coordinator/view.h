@@ -63,6 +63,7 @@ struct view {
     struct view_alert alerts[VIEW_ALERTS]; /* the newest last */
     uint32_t n_orgs;
     struct org *orgs;           /* by id */
+    struct score_bounds bounds; /* of their formulas */
     uint32_t n_peers;
     struct peers_view peers[LIMIT_COORDINATORS];
     uint32_t home;              /* node id of the home agent, 0 none */

@@ -1,10 +1,9 @@
-/* score, scores, rate, formula: what elastic pins are worth. */
+/* score, scores, rate: what elastic pins are worth. */
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
-#include "ctl/value.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -221,77 +220,6 @@ enum err cmd_rate(struct ctl *c, struct err_text *why)
         print_json(&v);
     else if (e == ERR_OK)
         printf("%s %s\n", withdraw ? "withdrawn" : "rated", c->cli.args[0]);
-    buf_free(&body);
-    return e;
-}
-
-/* --- formula -------------------------------------------------------------- */
-
-static const char *const formula_options[] = {
-    "usage", "quality", "recency", "size", "half-usage", "half-recency",
-    "saturation", "in", "out", "residency", "hysteresis", "copy-reads"};
-enum { FORMULA_OPTIONS = sizeof formula_options / sizeof *formula_options };
-
-/* The coordinator takes Go's durations, which know no days. */
-enum err cmd_formula_options(struct ctl *c, struct target *t,
-                             struct err_text *why)
-{
-    for (size_t i = 0; i < FORMULA_OPTIONS; i++) {
-        const char *name = formula_options[i];
-        const char *text = cli_text(&c->cli, name);
-        bool time = strncmp(name, "half-", 5) == 0 ||
-                    strcmp(name, "residency") == 0;
-        char ms[32];
-        uint64_t n;
-
-        if (text == NULL)
-            continue;
-        if (time && value_duration(text, &n, why) != ERR_OK)
-            return ERR_USAGE;
-        if (time)
-            snprintf(ms, sizeof ms, "%llums", (unsigned long long)n);
-        target_param(t, name, time ? ms : text);
-    }
-    return ERR_OK;
-}
-
-static void show_formula(const struct json_value *f)
-{
-    static const char *const keys[] = {
-        "usage", "quality", "recency", "size", "half_usage_ms",
-        "half_recency_ms", "saturation", "in", "out", "residency_ms",
-        "hysteresis", "copy_reads"};
-
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        print_field(keys[i], "%s", number_of(f, keys[i]).text);
-}
-
-enum err cmd_formula(struct ctl *c, struct err_text *why)
-{
-    const char *org = c->cli.n_args > 0 ? c->cli.args[0] : "default";
-    struct buf body = BUF_INIT;
-    struct json_value v, f;
-    struct target t;
-    bool set = cli_is(&c->cli, "reset");
-    enum err e;
-
-    target_init(&t, "/api/v1/orgs");
-    target_path(&t, org);
-    for (size_t i = 0; i < FORMULA_OPTIONS; i++)
-        set = set || cli_text(&c->cli, formula_options[i]) != NULL;
-    if (set)
-        target_path(&t, "formula");
-    if (cli_is(&c->cli, "reset"))
-        target_param(&t, "reset", "true");
-    e = cmd_formula_options(c, &t, why);
-    if (e == ERR_OK)
-        e = ask_value(c, set ? "POST" : "GET", target_text(&t), &body, &v,
-                      why);
-    target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK && json_get(&v, "formula", &f))
-        show_formula(&f);
     buf_free(&body);
     return e;
 }

@@ -197,6 +197,25 @@ static const struct cli_option formula_options[] = {
     END,
 };
 
+#define RANGE(name, help) VALUE(name, 0, CLI_TEXT, "LOW..HIGH", help)
+
+static const struct cli_option bounds_options[] = {
+    RANGE("usage", "weight of reads; none: organisations may not set it"),
+    RANGE("quality", "weight of ratings"),
+    RANGE("recency", "weight of being new"),
+    RANGE("size", "weight of size in the rank"),
+    RANGE("half-usage", "reads count half after it (1d..14d)"),
+    RANGE("half-recency", "being new, too"),
+    RANGE("saturation", "reads a day beyond which more count no more"),
+    RANGE("in", "taken above this priority"),
+    RANGE("out", "released below it"),
+    RANGE("residency", "not released before"),
+    RANGE("hysteresis", "so much more often read than what goes for it"),
+    RANGE("copy-reads", "reads a day that one copy should serve"),
+    FLAG("reset", 0, "organisations may set nothing, as at first"),
+    END,
+};
+
 static const struct cli_option simulate_options[] = {
     VALUE("budget", 0, CLI_TEXT, "SIZE",
           "bytes of all copies (default: the quota, and what nodes have)"),
@@ -275,6 +294,8 @@ const struct cli_command commands_table[] = {
      rate_options, 2, 2, cmd_rate},
     {"formula", "[ORG]", "show or set by what pins are valued",
      formula_options, 0, 1, cmd_formula},
+    {"formula bounds", "", "show or set within what organisations may set "
+     "their formulas", bounds_options, 0, 0, cmd_formula_bounds},
     {"recover", "[CID]", "try failed copies again now", no_options, 0, 1,
      cmd_recover},
     {"node ls", "", "list nodes", no_options, 0, 0, cmd_node_ls},

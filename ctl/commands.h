@@ -50,6 +50,7 @@ enum err cmd_formula_options(struct ctl *c, struct target *t,
                              struct err_text *why);
 enum err cmd_rate(struct ctl *c, struct err_text *why);
 enum err cmd_formula(struct ctl *c, struct err_text *why);
+enum err cmd_formula_bounds(struct ctl *c, struct err_text *why);
 enum err cmd_plan(struct ctl *c, struct err_text *why);
 enum err cmd_verify(struct ctl *c, struct err_text *why);
 enum err cmd_recover(struct ctl *c, struct err_text *why);

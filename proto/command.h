@@ -14,6 +14,7 @@
 #include "proto/access.h"
 #include "proto/buf.h"
 #include "proto/err.h"
+#include "proto/score_bounds.h"
 #include "proto/types.h"
 
 enum command_kind {
@@ -45,7 +46,8 @@ enum command_kind {
     COMMAND_READS_PUT = 31,
     COMMAND_NODE_OWNER = 32,
     COMMAND_QUOTA_PUT = 34,
-    COMMAND_RECLAIM = 35
+    COMMAND_RECLAIM = 35,
+    COMMAND_FORMULA_BOUNDS = 38
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -270,6 +272,13 @@ struct command_formula {
     struct score_config score;
 };
 
+/* Within what organisations may set their formula: of the terms in `set`
+ * those in `open` are open from low to high, the others are not any more. */
+struct command_formula_bounds {
+    uint32_t set;
+    struct score_bounds bounds; /* open: some of set */
+};
+
 /* Of the operation's organisation. */
 enum token_form {
     TOKEN_FOR = 1,     /* a token of the principal of that name, which is made
@@ -320,6 +329,7 @@ struct command {
         struct command_score score;
         struct command_rate rate;
         struct command_formula formula;
+        struct command_formula_bounds formula_bounds;
         struct command_reads reads;
         struct command_reads_put reads_put;
         struct command_token_put token_put;

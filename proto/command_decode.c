@@ -308,6 +308,7 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_RATE:
     case COMMAND_FORMULA:
     case COMMAND_READS_PUT:
+    case COMMAND_FORMULA_BOUNDS:
         command_decode_value(d, c);
         break;
     case COMMAND_READS:

@@ -4,6 +4,7 @@
 #include "proto/mem.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { SCORE_FIELDS = 12 };
 
@@ -134,6 +135,51 @@ static void get_reclaim(struct decode *d, struct command_reclaim *c)
     }
 }
 
+/* [low, high, ...] of those that are open */
+static void put_bounds(struct buf *b, const struct command_formula_bounds *c)
+{
+    const struct score_bounds *x = &c->bounds;
+
+    assert(c->set <= SCORE_TERMS_ALL && (x->open & ~c->set) == 0);
+    encode_u64(b, c->set);
+    encode_u64(b, x->open);
+    encode_array(b, 2 * (uint32_t)__builtin_popcount(x->open));
+    for (int t = 0; t < SCORE_TERMS; t++) {
+        if ((x->open >> t & 1) == 0)
+            continue;
+        assert(score_range_valid((enum score_term)t, x->of[t].low,
+                                 x->of[t].high));
+        encode_u64(b, x->of[t].low);
+        encode_u64(b, x->of[t].high);
+    }
+}
+
+static void get_bounds(struct decode *d, struct command_formula_bounds *c)
+{
+    struct score_bounds *x = &c->bounds;
+    uint32_t open, n;
+
+    memset(x, 0, sizeof *x);
+    c->set = (uint32_t)field_decode_range(d, "terms", 1, SCORE_TERMS_ALL);
+    open = (uint32_t)decode_u64(d, "open terms", SCORE_TERMS_ALL);
+    if ((open & ~c->set) != 0)
+        decode_fail(d, "open terms", "not among those that are set");
+    n = 2 * (uint32_t)__builtin_popcount(open);
+    decode_array(d, "bounds", n, n);
+    for (int t = 0; t < SCORE_TERMS && decode_ok(d); t++) {
+        uint64_t low, high;
+
+        if ((open >> t & 1) == 0)
+            continue;
+        low = decode_u64(d, "bound", UINT64_MAX);
+        high = decode_u64(d, "bound", UINT64_MAX);
+        if (!score_range_valid((enum score_term)t, low, high))
+            decode_fail(d, "bounds", "not a range of the term");
+        else
+            score_bounds_open(x, (enum score_term)t, low, high);
+    }
+}
+
 void command_encode_value(struct buf *b, const struct command *c)
 {
     if (c->kind == COMMAND_ADMIT) {
@@ -162,6 +208,8 @@ void command_encode_value(struct buf *b, const struct command *c)
         encode_u64(b, c->reads_put.batch);
         encode_u64(b, c->reads_put.part);
         put_score(b, &c->reads_put.score);
+    } else if (c->kind == COMMAND_FORMULA_BOUNDS) {
+        put_bounds(b, &c->formula_bounds);
     } else {
         assert(c->kind == COMMAND_FORMULA);
         encode_u64(b, c->formula.org);
@@ -197,6 +245,8 @@ void command_decode_value(struct decode *d, struct command *c)
         c->reads_put.part =
             (uint32_t)field_decode_range(d, "part", 1, UINT32_MAX);
         get_score(d, &c->reads_put.score);
+    } else if (c->kind == COMMAND_FORMULA_BOUNDS) {
+        get_bounds(d, &c->formula_bounds);
     } else {
         assert(c->kind == COMMAND_FORMULA);
         c->formula.org = field_decode_u32(d, "organisation");

@@ -4,9 +4,10 @@
  */
 #include "proto/score.h"
 
+#include "proto/score_bounds.h"
+
 #include <assert.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 const struct score_config score_defaults = {
     .w_usage_q16 = 52429,   /* 0.8 */
@@ -71,34 +72,18 @@ static bool within(uint64_t value, uint64_t low, uint64_t high,
 enum err score_config_check(const struct score_config *cfg,
                             struct err_text *why)
 {
-    const struct {
-        const char *name;
-        uint64_t value, low, high;
-    } bounds[] = {
-        {"w_usage", cfg->w_usage_q16, 0, SCORE_WEIGHT_MAX},
-        {"w_quality", cfg->w_quality_q16, 0, SCORE_WEIGHT_MAX},
-        {"w_recency", cfg->w_recency_q16, 0, SCORE_WEIGHT_MAX},
-        {"w_size", cfg->w_size_q16, 0, SCORE_WEIGHT_MAX},
-        {"half_usage_ms", cfg->half_usage_ms, SCORE_HALF_MIN_MS,
-         SCORE_TIME_MAX_MS},
-        {"half_recency_ms", cfg->half_recency_ms, SCORE_HALF_MIN_MS,
-         SCORE_TIME_MAX_MS},
-        {"saturation", cfg->saturation, 1, UINT32_MAX},
-        {"size_base_bytes", cfg->size_base_bytes, 1, SCORE_SIZE_MAX},
-        {"in", cfg->in_q16, 0, FIXED_ONE},
-        {"out", cfg->out_q16, 0, FIXED_ONE},
-        {"residency_ms", cfg->residency_ms, 0, SCORE_TIME_MAX_MS},
-        {"hysteresis", cfg->hysteresis_q16, 0, SCORE_HYSTERESIS_MAX},
-        {"node_rate", cfg->node_rate, 1, UINT32_MAX},
-    };
+    for (int k = 0; k < SCORE_TERMS; k++) {
+        enum score_term t = (enum score_term)k;
 
-    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
-        if (!within(bounds[i].value, bounds[i].low, bounds[i].high,
-                    bounds[i].name, why))
+        if (!within(score_term_get(cfg, t), score_term_low(t),
+                    score_term_high(t), score_term_name(t), why))
             return ERR_INVALID;
+    }
+    if (!within(cfg->size_base_bytes, 1, SCORE_SIZE_MAX, "size-base", why))
+        return ERR_INVALID;
     if (total_weight(cfg) == 0)
-        return err_set(why, ERR_INVALID, "w_usage, w_quality and w_recency "
-                       "of a score are all 0");
+        return err_set(why, ERR_INVALID, "usage, quality and recency of a "
+                       "score are all 0");
     if (cfg->out_q16 >= cfg->in_q16)
         return err_set(why, ERR_INVALID, "out of a score must be below in: "
                        "%u, %u", cfg->out_q16, cfg->in_q16);

@@ -367,6 +367,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_FORMULA:
         fsm_formula(f, c, r);
         break;
+    case COMMAND_FORMULA_BOUNDS:
+        fsm_formula_bounds(f, c, r);
+        break;
     case COMMAND_READS:
         fsm_reads(f, c, r);
         break;

@@ -47,8 +47,9 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_NODE_OWNER:
     case COMMAND_ORG_PUT:
     case COMMAND_QUOTA_PUT:
-    case COMMAND_FORMULA:
+    case COMMAND_FORMULA_BOUNDS:
         return VERB_OPERATOR;
+    case COMMAND_FORMULA:
     case COMMAND_TOKEN_PUT:
     case COMMAND_TOKEN_REMOVE:
         return 0;
@@ -134,6 +135,19 @@ static bool counts_own(const struct command *c)
     return true;
 }
 
+/* Any one's in the name of the default organisation, else its own. */
+static bool may_put_formula(const struct fsm_actor *a,
+                            const struct command *c, struct fsm_result *r)
+{
+    if (c->org == ORG_DEFAULT)
+        return (a->verbs & VERB_OPERATOR) != 0
+               || deny(r, "this needs the verb operator");
+    if (c->formula.org != c->org)
+        return deny(r, "another organisation's");
+    return (a->verbs & VERB_ADMIN) != 0
+           || deny(r, "this needs the verb admin");
+}
+
 static bool may(const struct fsm *f, const struct command *c,
                 struct fsm_result *r)
 {
@@ -157,6 +171,8 @@ static bool may(const struct fsm *f, const struct command *c,
                                            : "this needs the verb operator");
     if (c->kind == COMMAND_TOKEN_PUT)
         return may_put_token(f, a, c, r);
+    if (c->kind == COMMAND_FORMULA)
+        return may_put_formula(a, c, r);
     return (a->verbs & VERB_ADMIN) != 0
            || deny(r, "this needs the verb admin");
 }

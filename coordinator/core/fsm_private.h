@@ -276,8 +276,12 @@ void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_reads_put(struct fsm *f, const struct command *c,
                    struct fsm_result *r);
 void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r);
+/* fsm_formula.c */
 void fsm_formula(struct fsm *f, const struct command *c,
                  struct fsm_result *r);
+void fsm_formula_bounds(struct fsm *f, const struct command *c,
+                        struct fsm_result *r);
+/* fsm_org.c */
 void fsm_org_settle(struct fsm *f);
 void fsm_org_put(struct fsm *f, const struct command *c,
                  struct fsm_result *r);

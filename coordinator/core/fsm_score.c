@@ -1,4 +1,4 @@
-/* SCORE, READS, RATE and FORMULA: what changes values; and what fades.
+/* SCORE, READS and RATE: what changes values; and what fades.
  */
 #include "coordinator/core/fsm_private.h"
 
@@ -257,25 +257,4 @@ void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
     if (put_value(f, &v))
         fsm_save(f);
     r->pin = &f->after;
-}
-
-void fsm_formula(struct fsm *f, const struct command *c, struct fsm_result *r)
-{
-    const struct command_formula *put = &c->formula;
-    const struct org *old = store_org(f->store, put->org);
-    struct org now;
-
-    if (old == NULL) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
-                   put->org);
-        return;
-    }
-    now = *old;
-    now.scored = !put->reset;
-    now.score = put->score;
-    if (org_same_score(&now, old)) {
-        r->verdict = VERDICT_ALREADY;
-        return;
-    }
-    store_org_put(f->store, &now);
 }

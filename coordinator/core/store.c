@@ -66,6 +66,11 @@ static const char *const pragmas[] = {
 #define STORE_INDEX_ORG                                                      \
     "CREATE INDEX IF NOT EXISTS pin_org ON pin(org,id) WHERE org>1;"         \
     "CREATE INDEX IF NOT EXISTS claim_org ON claim(org,pin) WHERE org>1"
+/* So is this table: there is nothing in it before an operation that older
+ * programs do not know. */
+#define STORE_TABLE_BOUND                                                    \
+    "CREATE TABLE IF NOT EXISTS formula_bound("                              \
+    "term INTEGER PRIMARY KEY, low INT NOT NULL, high INT NOT NULL) STRICT"
 #define STORE_INDEX_CLAIM "CREATE INDEX claim_pin ON claim(pin,id)"
 
 #define STORE_TABLE_VALUE                                                    \
@@ -288,7 +293,7 @@ static enum err prepare(struct store *s, const char *path,
     if (e == ERR_OK)
         e = check_schema(s, why);
     if (e == ERR_OK)
-        e = store_db_exec(&s->d, STORE_INDEX_ORG, why);
+        e = store_db_exec(&s->d, STORE_INDEX_ORG ";" STORE_TABLE_BOUND, why);
     if (e == ERR_OK)
         e = load_head(s, why);
     if (e == ERR_OK)

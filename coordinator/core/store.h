@@ -15,6 +15,7 @@
 
 #include "proto/access.h"
 #include "proto/err.h"
+#include "proto/score_bounds.h"
 #include "proto/types.h"
 
 #include <stdbool.h>
@@ -114,6 +115,10 @@ uint32_t store_next_org(struct store *s); /* takes an id; never used again */
 void store_org_put(struct store *s, const struct org *o);
 /* One that claims nothing; not the default one. */
 void store_org_remove(struct store *s, uint32_t id);
+
+/* Within what organisations may set their formulas. */
+const struct score_bounds *store_bounds(const struct store *s);
+void store_bounds_put(struct store *s, const struct score_bounds *b);
 
 /* Principals and tokens, by id (store_token.c). Pointers hold until the next
  * one is written. A token's principal is always there. */

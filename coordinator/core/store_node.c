@@ -387,6 +387,8 @@ enum err store_memory_load(struct store *s, struct err_text *why)
     if (e == ERR_OK)
         e = store_org_load(s, why);
     if (e == ERR_OK)
+        e = store_bounds_load(s, why);
+    if (e == ERR_OK)
         e = store_access_load(s, why);
     if (e == ERR_OK)
         e = load_coordinators(s, why);
@@ -417,6 +419,7 @@ void store_memory_write(struct store *s)
         write_nodes(s);
     if (s->orgs_dirty)
         store_org_write(s);
+    store_bounds_write(s);
     store_access_write(s);
     for (uint32_t k = 0; k < s->n_origins; k++) {
         struct store_origin *o = s->origins[k];

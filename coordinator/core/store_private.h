@@ -133,6 +133,9 @@ struct sqlite3_stmt;
     X(SOURCE_DELETE, "DELETE FROM source WHERE org=?1 AND id=?2")            \
     X(SOURCE_SCAN, "SELECT " STORE_SOURCE_COLUMNS " FROM source "            \
                    "WHERE org=?1 ORDER BY id")                               \
+    X(BOUND_CLEAR, "DELETE FROM formula_bound")                              \
+    X(BOUND_PUT, "INSERT INTO formula_bound(term,low,high) "                 \
+                 "VALUES(?1,?2,?3)")                                         \
     X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
                    "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
     X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
@@ -346,6 +349,8 @@ struct store {
     uint32_t n_orgs;
     bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */
     bool orgs_uncounted; /* a row does not say what of it is elastic */
+    struct score_bounds bounds; /* of formulas */
+    bool bounds_dirty;
     struct store_access *access; /* principals and tokens */
     struct coordinator_row *coordinators; /* by raft id */
     uint32_t n_coordinators, size_coordinators;
@@ -416,6 +421,9 @@ void store_org_charge(struct store *s, const struct pin *before,
 void store_org_count(struct store *s);
 /* The default organisation as it is before anybody sets a limit. */
 void store_org_initial(struct org *o);
+/* --- store_bounds.c ------------------------------------------------------ */
+enum err store_bounds_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_bounds_write(struct store *s);
 struct store_node *store_node_slot(const struct store *s, uint32_t id);
 void store_cache_fit(struct store *s);
 /* Of pins with several claims; for tests. */

@@ -13,7 +13,8 @@ enum table {
     TABLE_PIN = 1, TABLE_CLAIM = 2, TABLE_COPY = 3, TABLE_FAIL = 4,
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
     TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_PRINCIPAL = 10,
-    TABLE_TOKEN = 11, TABLE_VALUE = 12, TABLE_SOURCE = 30
+    TABLE_TOKEN = 11, TABLE_VALUE = 12, TABLE_SOURCE = 30,
+    TABLE_BOUND = 38
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -388,6 +389,16 @@ void store_memory_sum(struct store *s, struct store_sum *sum)
         buf_byte(b, TABLE_ORG);
         add_number(b, s->orgs[k].id);
         buf_add(b, s->other.p, s->other.n);
+        row_add(sum, b->p, b->n);
+    }
+    for (uint32_t k = 0; k < SCORE_TERMS; k++) {
+        if ((s->bounds.open >> k & 1) == 0)
+            continue;
+        buf_reset(b);
+        buf_byte(b, TABLE_BOUND);
+        add_number(b, k);
+        add_number(b, s->bounds.of[k].low);
+        add_number(b, s->bounds.of[k].high);
         row_add(sum, b->p, b->n);
     }
     for (uint32_t k = 0; k < s->n_coordinators; k++) {

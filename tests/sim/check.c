@@ -602,6 +602,7 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_READS_PUT:
     case COMMAND_RATE:
     case COMMAND_FORMULA:
+    case COMMAND_FORMULA_BOUNDS:
     case COMMAND_TICK:
     case COMMAND_CONFIG_PUT:
     case COMMAND_COORDINATOR_PUT:

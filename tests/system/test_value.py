@@ -10,6 +10,7 @@ import time
 
 from cluster import make_cid, pinfold
 from process import until
+from test_tokens import bearer, closed_cluster, ctl, known, local
 
 SIZE = 400_000
 LIMIT = 5 * SIZE + 300_000
@@ -356,4 +357,103 @@ def test_offers_by_list(make_cluster, tmp_path):
     assert done.returncode == 2, done
     done = pinfold(cluster, "offer", "--file", str(tmp_path / "none"))
     assert done.returncode == 1 and "No such file" in done.stderr, done
+    cluster.same_everywhere()
+
+
+def test_formulas_within_bounds(make_cluster):
+    """An organisation's administrator sets its formula, inside what the
+    cluster's has opened."""
+    cluster, root = closed_cluster(make_cluster, nodes=1)
+    k, other = cluster.coordinators[0], cluster.coordinators[1]
+    host = f"127.0.0.1:{k.http}"
+    for name in ("lab", "press"):
+        assert k.post(f"/api/v1/orgs?name={name}").status == 200
+    until(lambda: all(len(c.get("/api/v1/orgs").json()) == 3
+                      for c in cluster.coordinators), 20, "all know them")
+    admin = local(cluster, "token", "create", "--org", "lab", "--name", "ann",
+                  "--verbs", "read,pin,admin")
+    reader = local(cluster, "token", "create", "--org", "lab", "--name",
+                   "bob")
+    known(cluster, bearer(admin))
+    known(cluster, bearer(reader))
+    path, bounds = "/api/v1/orgs/lab/formula", "/api/v1/formula/bounds"
+
+    def ask(query, token, c=k, where=path):
+        answer = c.post(f"{where}?{query}", headers=bearer(token))
+        return answer.status, answer.json().get("message", "")
+
+    def shown(c=k, token=root):
+        return c.get("/api/v1/orgs/lab", headers=bearer(token)).json()
+    # None: as before.
+    assert k.get(bounds, headers=bearer(reader)).json() == {"bounds": {}}
+    status, why = ask("usage=0.5", admin)
+    assert status == 403 and why.startswith("there are no bounds"), why
+    # Only the default organisation's operators set them.
+    assert ask("usage=0..1", admin, where=bounds)[0] == 403
+    for query, text in (("usage=1..0.5", "usage: '1..0.5' is neither"),
+                        ("usage=0.5", "neither LOW..HIGH, within 0..1000"),
+                        ("usage=0..1001", "usage"), ("in=0..2", "in"),
+                        ("half-usage=1d..2d", "within 1m..87600h"),
+                        ("saturation=0..5", "within 1..4294967295"),
+                        ("weight=0..1", "unknown parameter 'weight'"),
+                        ("usage=0..1&reset=true", "unknown parameter"),
+                        ("", "no term is named"),
+                        ("in=0..0.1&out=0.2..0.3", "no formula is within")):
+        status, why = ask(query, root, where=bounds)
+        assert status == 400 and text in why, (query, status, why)
+    done = ctl(host, "formula", "bounds", "--usage", "0.5..1",
+               "--half-usage", "1d..14d", "--in", "0..0.5", token=root)
+    assert done.returncode == 0, done
+    assert re.search(r"half-usage +24h +336h", done.stdout), done.stdout
+    assert re.search(r"quality +- +-", done.stdout), done.stdout
+    until(lambda: "usage" in other.get(bounds).json()["bounds"], 20,
+          "the others know them")
+    assert other.get(bounds).json()["bounds"]["half_usage_ms"] == {
+        "low": 86400_000, "high": 14 * 86400_000}
+
+    # Inside, by the program; no ORG is its own.
+    done = ctl(host, "formula", "--usage", "0.5", "--half-usage", "3d",
+               token=admin)
+    assert done.returncode == 0, done
+    assert re.search(r"usage +0.50000 +0.50000 +1.00000", done.stdout), done
+    assert re.search(r"half-usage +72h +24h +336h", done.stdout), done
+    until(lambda: shown(other)["formula"]["usage"] == 0.5, 20, "it is set")
+    assert shown(other)["own_formula"] is True
+    assert other.get("/api/v1/orgs/press").json()["own_formula"] is False
+    # Outside, not open, another's, without the verb.
+    done = ctl(host, "formula", "--usage", "1.5", token=admin)
+    assert done.returncode == 6, done
+    assert "usage: 1.5 is outside of its bounds, 0.5 to 1" in done.stderr
+    status, why = ask("quality=0.2", admin, other)
+    assert status == 403 and why.startswith("quality: it must stay 0.1, "), why
+    assert ask("usage=1", reader)[0] == 403
+    assert ask("usage=1", admin, where="/api/v1/orgs/press/formula")[0] == 404
+    # An administrator is not bound, but in its name.
+    assert ask("quality=0.2", root)[0] == 200
+    answer = k.post(f"{path}?quality=0.3",
+                    headers={**bearer(root), "X-Pinfold-Org": "lab"})
+    assert answer.status == 403, answer
+    until(lambda: shown(other)["formula"]["quality"] == 0.2, 20, "it is set")
+
+    # Narrowed: shown, used, and inside with what is set next.
+    assert ask("usage=0.6..0.7", root, where=bounds)[0] == 200
+    until(lambda: shown(other)["formula_outside"] == ["usage"], 20, "shown")
+    assert shown(other)["formula"]["usage"] == 0.5
+    done = ctl(host, "formula", token=admin)
+    assert re.search(r"usage +0.50000 .* outside", done.stdout), done
+    status, why = ask("half-usage=48h", admin, other)
+    assert status == 403 and "usage: 0.5 is outside" in why, why
+    assert ask("half-usage=48h&usage=0.65", admin, other)[0] == 200
+    until(lambda: shown()["formula_outside"] == [], 20, "inside")
+    # What `score simulate` tries is anybody's.
+    assert k.get("/api/v1/scores/simulate?usage=5&quality=7",
+                 headers=bearer(reader)).status == 200
+    done = ctl(host, "formula", "bounds", "--usage", "none", token=root)
+    assert done.returncode == 0, done
+    done = ctl(host, "formula", "bounds", "--reset", token=root)
+    assert done.returncode == 0, done
+    until(lambda: not other.get(bounds).json()["bounds"], 20, "none")
+    assert ask("reset=true", admin, other)[0] == 403
+    assert ask("reset=true", root)[0] == 200
+    until(lambda: not shown(other)["own_formula"], 20, "reset")
     cluster.same_everywhere()

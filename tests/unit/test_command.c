@@ -209,6 +209,23 @@ static const struct wire_case cases[] = {
     {C(FORMULA, 9), WIRE_ZEROS, 12, "formula: out of bounds"},
     {C(FORMULA, 9, 4), WIRE_U64, 0, "formula: out of bounds"},
     {C(FORMULA, 9, 8), WIRE_U64, 0, "formula: out of bounds"},
+    {C(FORMULA_BOUNDS, 7), WIRE_U64, 0, "terms: too small"},
+    {C(FORMULA_BOUNDS, 7), WIRE_U64, 4096, "terms: too large"},
+    {C(FORMULA_BOUNDS, 7), WIRE_U64, 0x812, "open terms: not among"},
+    {C(FORMULA_BOUNDS, 7), WIRE_U64, 0x811, NULL},
+    {C(FORMULA_BOUNDS, 8), WIRE_U64, 0x813, "bounds: too small"},
+    {C(FORMULA_BOUNDS, 8), WIRE_U64, 0x801, "bounds: too large"},
+    {C(FORMULA_BOUNDS, 8), WIRE_U64, 4096, "open terms: too large"},
+    {C(FORMULA_BOUNDS, 9), WIRE_ZEROS, 5, "bounds: too small"},
+    {C(FORMULA_BOUNDS, 9), WIRE_ZEROS, 6, "bounds: not a range"},
+    {C(FORMULA_BOUNDS, 9, 0), WIRE_U64, SCORE_WEIGHT_MAX, NULL},
+    {C(FORMULA_BOUNDS, 9, 0), WIRE_U64, SCORE_WEIGHT_MAX + 1,
+     "bounds: not a range"},
+    {C(FORMULA_BOUNDS, 9, 1), WIRE_U64, 6554, NULL},
+    {C(FORMULA_BOUNDS, 9, 1), WIRE_U64, 6553, "bounds: not a range"},
+    {C(FORMULA_BOUNDS, 9, 2), WIRE_U64, SCORE_HALF_MIN_MS - 1,
+     "bounds: not a range"},
+    {C(FORMULA_BOUNDS, 9, 5), WIRE_U64, U32_OVER, "bounds: not a range"},
 };
 
 static void test_limits(void **state)

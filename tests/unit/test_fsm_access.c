@@ -27,7 +27,7 @@ static const struct {
     {COMMAND_EVICT, NOBODY},
     {COMMAND_SCORE, VERB_PIN},
     {COMMAND_RATE, VERB_PIN},
-    {COMMAND_FORMULA, OPERATOR_OF_DEFAULT},
+    {COMMAND_FORMULA, OWN_RULE},
     {COMMAND_REQUEST_PUT, VERB_PIN},
     {COMMAND_REQUEST_REMOVE, VERB_PIN},
     {COMMAND_MAINTAIN, OPERATOR_OF_DEFAULT},
@@ -36,6 +36,7 @@ static const struct {
     {COMMAND_NODE_OWNER, OPERATOR_OF_DEFAULT},
     {COMMAND_QUOTA_PUT, OPERATOR_OF_DEFAULT},
     {COMMAND_RECLAIM, NOBODY},
+    {COMMAND_FORMULA_BOUNDS, OPERATOR_OF_DEFAULT},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -104,6 +105,8 @@ static void fill(struct world *w, enum command_kind kind)
         c->formula.org = ORG_DEFAULT;
         c->formula.reset = true;
         c->formula.score = score_defaults;
+    } else if (kind == COMMAND_FORMULA_BOUNDS) {
+        c->formula_bounds.set = SCORE_TERMS_ALL;
     }
 }
 
@@ -122,6 +125,8 @@ static enum verdict ask(struct world *w, enum command_kind kind,
                                              : t->principal;
     if (kind == COMMAND_RATE)
         w->c->rate.rater = t == NULL ? PRINCIPAL_LOCAL : t->principal;
+    if (kind == COMMAND_FORMULA)
+        w->c->formula.org = org;
     if (kind == COMMAND_SCORE)
         w->c->score.items[0].org = org;
     if (kind == COMMAND_READS_PUT)
@@ -176,13 +181,17 @@ static void values(void **state)
 
 static bool allowed(int k, uint32_t own, unsigned verbs, uint32_t org)
 {
-    if (kinds[k].verb == NOBODY || (verbs & kinds[k].verb) == 0)
+    unsigned verb = kinds[k].verb;
+
+    if (kinds[k].kind == COMMAND_FORMULA) /* any one's, or the own */
+        verb = org == ORG_DEFAULT ? OPERATOR_OF_DEFAULT : VERB_ADMIN;
+    if (verb == NOBODY || (verbs & verb) == 0)
         return false;
     if (kinds[k].kind == COMMAND_REQUEST_PUT && org != own)
         return false; /* a principal's own */
     if (org != own && (own != ORG_DEFAULT || (verbs & VERB_OPERATOR) == 0))
         return false;
-    return kinds[k].verb != OPERATOR_OF_DEFAULT
+    return verb != OPERATOR_OF_DEFAULT
            || (own == ORG_DEFAULT && org == ORG_DEFAULT);
 }
 

@@ -17,7 +17,7 @@ static const enum command_kind wire_commands[] = {
     COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT, COMMAND_NODE_OWNER, COMMAND_QUOTA_PUT,
-    COMMAND_RECLAIM};
+    COMMAND_RECLAIM, COMMAND_FORMULA_BOUNDS};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -345,6 +345,14 @@ static inline void wire_value_body(struct command *c)
         c->formula.org = 300;
         c->formula.score.w_size_q16 = 0;
         c->formula.score.residency_ms = 1000;
+    } else if (c->kind == COMMAND_FORMULA_BOUNDS) {
+        struct score_bounds *b = &c->formula_bounds.bounds;
+
+        c->formula_bounds.set = SCORE_TERMS_ALL;
+        score_bounds_open(b, SCORE_USAGE, 6554, SCORE_WEIGHT_MAX);
+        score_bounds_open(b, SCORE_HALF_USAGE, SCORE_DAY_MS,
+                          SCORE_TIME_MAX_MS);
+        score_bounds_open(b, SCORE_COPY_READS, 5000, 5000);
     }
 }
 
@@ -420,6 +428,8 @@ static inline void wire_command(struct wire_command *w,
         c->formula.reset = !full;
         c->formula.score = score_defaults;
     }
+    if (kind == COMMAND_FORMULA_BOUNDS)
+        c->formula_bounds.set = 1;
     if (full) {
         wire_body(w);
         wire_value_body(c);
@@ -546,6 +556,10 @@ static inline void wire_same_value(const struct command *a,
         SAME(rate.rater);
         SAME(rate.remove);
         SAME(rate.quality);
+    } else if (a->kind == COMMAND_FORMULA_BOUNDS) {
+        SAME(formula_bounds.set);
+        assert_true(score_bounds_equal(&a->formula_bounds.bounds,
+                                       &b->formula_bounds.bounds));
     } else {
         SAME(formula.org);
         SAME(formula.reset);
@@ -650,6 +664,7 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_RATE:
     case COMMAND_FORMULA:
     case COMMAND_READS_PUT:
+    case COMMAND_FORMULA_BOUNDS:
         wire_same_value(a, b);
         break;
     case COMMAND_READS:
