@@ -36,7 +36,7 @@ bool check_puts(const struct change *x)
 
 static bool orders(const struct change *x)
 {
-    return check_puts(x) || is(x, COMMAND_ASSIGN);
+    return check_puts(x) || is(x, COMMAND_ASSIGN) || elastic_admits(x);
 }
 
 static bool ends_claims(const struct change *x)
@@ -74,6 +74,8 @@ static void book(struct run *r, const struct pin *p,
         want_charge(&wants->of[k], p->size, charge);
         for (int i = 0; i < ORG_KINDS; i++)
             o->used[i] += in ? charge[i] : -charge[i];
+        if (wants->of[k].elastic)
+            o->elastic += in ? charge[ORG_PHYSICAL] : -charge[ORG_PHYSICAL];
     }
 }
 
@@ -82,7 +84,7 @@ static void check_budget(struct run *r, const struct org_sum *sum,
 {
     for (int k = 0; k < ORG_KINDS; k++) {
         const char *kind = org_kind_text((enum org_kind)k);
-        uint64_t bound = want_bound(&sum->was, k, time_ms);
+        uint64_t bound = want_limit(&sum->was, k, time_ms);
         bool over = o->used[k] > o->limits[k].soft;
 
         RUN_NEED(r, o->used[k] == sum->used[k],
@@ -100,6 +102,24 @@ static void check_budget(struct run *r, const struct org_sum *sum,
         if (o->used[k] > bound)
             check_event(r, RUN_BOUND);
     }
+}
+
+/* What is required stays within the guarantee. */
+static void check_required(struct run *r, const struct org_sum *sum,
+                           const struct org *o)
+{
+    uint64_t now = o->used[ORG_PHYSICAL] - o->elastic;
+    uint64_t was = sum->was.used[ORG_PHYSICAL] - sum->was.elastic;
+
+    RUN_NEED(r, o->elastic == sum->elastic,
+             "%llu of organisation %u are elastic, the sum over pins is %llu",
+             (unsigned long long)o->elastic, o->id,
+             (unsigned long long)sum->elastic);
+    RUN_NEED(r, now <= sum->was.guarantee || now <= was,
+             "required bytes grew from %llu to %llu, guarantee %llu, "
+             "organisation %u", (unsigned long long)was,
+             (unsigned long long)now, (unsigned long long)sum->was.guarantee,
+             o->id);
 }
 
 /* What all nodes may fill that are neither out nor leaving. */
@@ -126,8 +146,6 @@ static void check_promise(struct run *r, const struct change *x,
     uint32_t n;
     const struct org *orgs = store_orgs(r->a.store, &n);
 
-    RUN_NEED(r, o->elastic == 0, "organisation %u has what nobody made",
-             o->id);
     if (o->guarantee == sum->was.guarantee)
         return;
     RUN_NEED(r, mine && is(x, COMMAND_QUOTA_PUT)
@@ -184,6 +202,7 @@ static void check_orgs(struct run *r, const struct change *x)
 
         check_terms(r, x, sum, &all[k]);
         check_budget(r, sum, &all[k], x->result->time_ms);
+        check_required(r, sum, &all[k]);
         sum->was = all[k];
     }
     if (is(x, COMMAND_ORG_PUT) && (x->c->org_put.set & ORG_REMOVE) != 0
@@ -239,6 +258,9 @@ static void made(struct run *r, const struct change *x, const struct copy *c)
     placed(r, x, n);
     RUN_NEED(r, bytes <= n->capacity && c->size <= n->capacity - bytes,
              "a new copy on node %u beyond its capacity", n->id);
+    RUN_NEED(r, !is(x, COMMAND_ADMIT)
+                    || c->size <= n->capacity - bytes - n->capacity / 20,
+             "an elastic copy in what node %u keeps free", n->id);
     check_event(r, RUN_COPIES);
 }
 
@@ -262,7 +284,8 @@ static void want_changed(struct run *r, const struct change *x,
 
     RUN_NEED(r, new->idx == r->index, "a change that no agent learns of");
     if (new->want == COPY_RELEASED) {
-        RUN_NEED(r, is(x, COMMAND_ASSIGN) || ends_claims(x),
+        RUN_NEED(r, is(x, COMMAND_ASSIGN) || ends_claims(x)
+                        || elastic_lets_go(x),
                  "released by an operation of another kind");
         if (is(x, COMMAND_ASSIGN))
             check_event(r, RUN_RELEASES);
@@ -489,7 +512,10 @@ static bool is_known_size(const struct change *x)
 static void check_pin(struct run *r, const struct change *x)
 {
     check_copies(r, x);
-    check_demands(r, x);
+    if (r->elastic)
+        elastic_check_demands(r, x);
+    else
+        check_demands(r, x);
     if (x->now == NULL) {
         if (x->was != NULL)
             check_gone(r, x);
@@ -501,7 +527,7 @@ static void check_pin(struct run *r, const struct change *x)
                  "another size");
     if (is(x, COMMAND_ASSIGN))
         check_assign(r, x);
-    else if (check_puts(x))
+    else if (check_puts(x) && !r->elastic)
         check_put(r, x);
 }
 
@@ -662,7 +688,8 @@ void check_operation(struct run *r, const struct command *c,
 
     RUN_NEED(r, !changes->overflow, "too many pins in one operation");
     check_number(r, c, result);
-    check_verdict(r, c, result);
+    if (!r->elastic)
+        check_verdict(r, c, result);
     if (result->verdict == VERDICT_ACCEPTED)
         check_node(r, c, result);
     for (uint32_t k = 0; k < changes->n_pins; k++)
@@ -672,7 +699,10 @@ void check_operation(struct run *r, const struct command *c,
     if (c->kind == COMMAND_NODE_REMOVE
         && result->verdict == VERDICT_ACCEPTED)
         check_removed(r, c);
-    check_done(r, c, result);
+    if (r->elastic)
+        elastic_check_done(r, &x);
+    else
+        check_done(r, c, result);
     request_check_counts(r, r->a.store);
     check_orgs(r, &x);
     store_changes_clear(r->a.store);

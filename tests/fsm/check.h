@@ -38,6 +38,8 @@ bool want_fits_with(const struct run *r, const struct fsm_result *result,
 /* Whether one that is refused could pay, for one copy at least. */
 bool want_payable(const struct run *r, const struct fsm_result *result,
                   const struct want *w, uint64_t size);
+/* Its limit; of what is required, its guarantee too. */
+uint64_t want_limit(const struct org *o, int kind, uint64_t time_ms);
 uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms);
 /* Its minimum of copies, by what the nodes are. */
 int64_t want_minimum(struct run *r, const struct want *w);
@@ -105,6 +107,13 @@ void request_check_counts(struct run *r, struct store *s);
 
 /* demand.c: the claims of a row that changed. */
 void check_demands(struct run *r, const struct change *x);
+
+/* elastic.c: who came, and who made way for whom. */
+void elastic_check_demands(struct run *r, const struct change *x);
+void elastic_check_done(struct run *r, const struct change *x);
+/* Whether it may let a pin go that nobody requires. */
+bool elastic_lets_go(const struct change *x);
+bool elastic_admits(const struct change *x);
 
 /* verdict.c: what was refused, and what became of what was not. The shadow is
  * as before the operation; as after it. */

@@ -63,7 +63,8 @@ void make_node(struct run *r)
     hash_blake2b_256(&key, sizeof(key), p->key);
     snprintf(p->name, sizeof(p->name), "n%u", key / 2);
     p->boot = 900 + key + (one_in(r, 50) ? 1 : 0);
-    p->capacity = ((uint64_t)32 << 20) << below(r, 8);
+    p->capacity = r->elastic ? ((uint64_t)8 << 20) << below(r, 5)
+                             : ((uint64_t)32 << 20) << below(r, 8);
     if (!one_in(r, 4)) {
         snprintf(p->labels[0].key, sizeof(p->labels[0].key), "disk");
         snprintf(p->labels[0].value, sizeof(p->labels[0].value), "%c",
@@ -78,7 +79,7 @@ void make_node(struct run *r)
     }
 }
 
-static uint32_t pick_node(struct run *r)
+uint32_t make_pick_node(struct run *r)
 {
     uint32_t n;
     const struct node *const *nodes = store_nodes(r->a.store, &n);
@@ -101,7 +102,7 @@ static uint32_t pick_target(struct run *r, struct pin *p)
             && pin_copy(p, node->id) == NULL)
             return node->id;
     }
-    return pick_node(r);
+    return make_pick_node(r);
 }
 
 /* Once each: a list that names a node twice is no operation. */
@@ -114,7 +115,7 @@ static void add_place(struct command_place *places, uint32_t *n,
     places[(*n)++] = (struct command_place){node, (uint16_t)reason};
 }
 
-static struct shadow *pick_pin(struct run *r)
+struct shadow *make_pick_pin(struct run *r)
 {
     struct shadow *s = &r->pins[below(r, r->n_cids)];
 
@@ -175,7 +176,7 @@ static void add_places(struct run *r, struct command_claim_put *p)
         uint32_t live;
         const struct node *const *nodes = store_nodes(r->a.store, &live);
         uint32_t node = live == 0 || one_in(r, 40)
-                            ? pick_node(r)
+                            ? make_pick_node(r)
                             : nodes[(first + k) % live]->id;
 
         add_place(p->places, &p->n_places, node,
@@ -242,7 +243,7 @@ void make_principal(struct run *r, uint32_t number)
 static bool pick_request(struct run *r, struct claim *out, struct cid *cid)
 {
     for (unsigned k = 0; k < 24; k++) {
-        const struct shadow *s = pick_pin(r);
+        const struct shadow *s = make_pick_pin(r);
         const struct claim *claims[RUN_CLAIMS];
         struct claim alone;
         uint32_t n = s->there ? want_claims(r, &s->pin, &alone, claims) : 0;
@@ -327,7 +328,7 @@ static void request_remove(struct run *r)
 
 static void claim_remove(struct run *r)
 {
-    const struct shadow *s = pick_pin(r);
+    const struct shadow *s = make_pick_pin(r);
 
     make_head(r, COMMAND_CLAIM_REMOVE);
     r->c->claim_remove.cid =
@@ -339,13 +340,13 @@ static void claim_remove(struct run *r)
 
 /* What a leader wishes: one more copy, one or more fewer; also both, of what
  * it should not, and of an older revision. */
-static void assign(struct run *r)
+void make_assign(struct run *r)
 {
     static const enum copy_reason reasons[] = {
         REASON_REPAIR, REASON_TOP_UP, REASON_DRAINED, REASON_EVERYWHERE,
         REASON_REBALANCED};
     struct command_assign *a = &r->c->assign;
-    struct shadow *s = pick_pin(r);
+    struct shadow *s = make_pick_pin(r);
     uint64_t way = below(r, 4);
 
     make_head(r, COMMAND_ASSIGN);
@@ -356,7 +357,7 @@ static void assign(struct run *r)
         add_place(a->add, &a->n_add, pick_target(r, &s->pin),
                   reasons[below(r, 5)]);
     for (uint64_t k = 0; way < 2 && k < 1 + below(r, 3); k++) {
-        uint32_t node = pick_node(r);
+        uint32_t node = make_pick_node(r);
 
         if (s->there && s->pin.n_copies > 0 && !one_in(r, 8))
             node = s->pin.copies[below(r, s->pin.n_copies)].node;
@@ -382,10 +383,10 @@ static void item(struct run *r, struct report_item *i, const struct copy *c)
     i->text = span_text("why");
 }
 
-static void report(struct run *r)
+void make_report(struct run *r)
 {
     struct command_report *p = &r->c->report;
-    uint32_t node = pick_node(r);
+    uint32_t node = make_pick_node(r);
     const struct node *n = store_node(r->a.store, node);
 
     make_head(r, COMMAND_REPORT);
@@ -420,7 +421,7 @@ static void expire(struct run *r)
 
     make_head(r, COMMAND_EXPIRE);
     for (unsigned k = 0; k < 12 && e->n < 6; k++) {
-        const struct shadow *s = pick_pin(r);
+        const struct shadow *s = make_pick_pin(r);
 
         if (s->there && (s->pin.expires_ms != 0 || one_in(r, 12)))
             e->pins[e->n++] = s->pin.id;
@@ -433,17 +434,17 @@ static void recover(struct run *r)
 
     make_head(r, COMMAND_RECOVER);
     for (unsigned k = 0; k < 1 + below(r, 8); k++)
-        e->pins[e->n++] = pick_pin(r)->pin.id;
+        e->pins[e->n++] = make_pick_pin(r)->pin.id;
 }
 
 /* Most of the time most nodes are up. */
-static void node_state(struct run *r)
+void make_node_state(struct run *r)
 {
     struct command_node_state *p = &r->c->node_state;
     uint64_t way = below(r, 8);
 
     make_head(r, COMMAND_NODE_STATE);
-    p->node = pick_node(r);
+    p->node = make_pick_node(r);
     p->admin = p->health = p->full = NODE_STATE_KEEP;
     if (way < 4)
         p->health = one_in(r, 5) ? HEALTH_DOWN + (uint8_t)below(r, 2)
@@ -457,7 +458,7 @@ static void node_state(struct run *r)
 static void node_remove(struct run *r)
 {
     make_head(r, COMMAND_NODE_REMOVE);
-    r->c->node_remove.node = pick_node(r);
+    r->c->node_remove.node = make_pick_node(r);
     r->c->node_remove.force = one_in(r, 2);
 }
 
@@ -498,15 +499,10 @@ static void guarantee(struct run *r, struct command_org_put *p)
 }
 
 /* Around what is used; or none. */
-static void org_put(struct run *r)
+void make_limits(struct run *r, uint32_t org)
 {
     struct command_org_put *p = &r->c->org_put;
-    uint32_t org = any_org(r);
 
-    if (one_in(r, 12)) {
-        org_life(r);
-        return;
-    }
     make_head(r, COMMAND_ORG_PUT);
     p->org = org != 0 ? org : RUN_ORGS;
     p->set = (uint16_t)below(r, 2 * ORG_SET_GRACE);
@@ -524,6 +520,16 @@ static void org_put(struct run *r)
         guarantee(r, p);
 }
 
+static void org_put(struct run *r)
+{
+    uint32_t org = any_org(r);
+
+    if (one_in(r, 12))
+        org_life(r);
+    else
+        make_limits(r, org);
+}
+
 static void coordinator_put(struct run *r)
 {
     struct coordinator_row *row = &r->c->coordinator_put.row;
@@ -538,7 +544,7 @@ static void coordinator_put(struct run *r)
 static void maintain(struct run *r)
 {
     make_head(r, COMMAND_MAINTAIN);
-    r->c->maintain.node = pick_node(r);
+    r->c->maintain.node = make_pick_node(r);
     r->c->maintain.for_ms = one_in(r, 3) ? 0 : below(r, 30000);
 }
 
@@ -549,7 +555,7 @@ static void node_owner(struct run *r)
     uint32_t org = any_org(r);
 
     make_head(r, COMMAND_NODE_OWNER);
-    p->node = pick_node(r);
+    p->node = make_pick_node(r);
     p->owner = one_in(r, 3) ? NODE_OWNER_KEEP : org != 0 ? org : RUN_ORGS;
     p->closed = one_in(r, 4) ? NODE_STATE_KEEP : one_in(r, 3);
     if (!r->owners && p->node > 0) { /* known, and nothing new */
@@ -601,14 +607,20 @@ void make_operation(struct run *r)
     static const struct {
         unsigned weight;
         void (*make)(struct run *r);
-    } table[] = {{190, claim_put}, {400, report},      {55, claim_remove},
+    } table[] = {{190, claim_put}, {400, make_report},      {55, claim_remove},
                  {37, request_put}, {18, request_remove},
-                 {210, assign},    {20, expire},       {15, recover},
-                 {24, node_state}, {6, make_node},     {1, node_remove},
+                 {210, make_assign},    {20, expire},       {15, recover},
+                 {24, make_node_state}, {6, make_node},     {1, node_remove},
                  {20, org_put},    {4, rare}};
-    uint64_t at = below(r, 1000); /* the weights make 1,000 */
+    uint64_t at;
     unsigned k = 0;
 
+    if (r->elastic) {
+        elastic_make(r);
+        renumber(r);
+        return;
+    }
+    at = below(r, 1000); /* the weights make 1,000 */
     while (at >= table[k].weight) {
         at -= table[k++].weight;
         assert(k < sizeof(table) / sizeof(*table));

@@ -13,8 +13,8 @@ struct pass {
     struct run *r;
     struct store *store;
     struct store_sum sum;
-    struct buf scratch;
-    uint64_t pins, todo[STORE_TODOS];
+    struct buf scratch, doc;
+    uint64_t pins, todo[STORE_TODOS], held[VALUE_REQUIRED + 1];
     uint64_t used[RUN_ORGS][ORG_KINDS];
 };
 
@@ -76,6 +76,25 @@ static void count_copy(struct pass *s, const struct pin *p,
              c->node);
 }
 
+static void count_values(struct pass *s, const struct shadow *shadow)
+{
+    for (uint32_t k = 0; k < RUN_LASTING; k++) {
+        const struct worth *w = &shadow->worth[k];
+        struct value v;
+        bool there = store_value_get(s->store, shadow->pin.id,
+                                     ORG_DEFAULT + k, &v);
+
+        RUN_NEED(s->r, there == w->there
+                           && (!there || (v.held == w->held && v.k == w->k
+                                          && v.since_ms == w->since_ms)),
+                 "the value of pin %llu", (unsigned long long)shadow->pin.id);
+        if (!there)
+            continue;
+        s->held[v.held]++;
+        store_sum_value(&s->sum, &s->scratch, &s->doc, NULL, &v);
+    }
+}
+
 static void count_pin(struct pass *s, uint64_t id)
 {
     struct run *r = s->r;
@@ -90,6 +109,7 @@ static void count_pin(struct pass *s, uint64_t id)
                     && same_pin(&shadow->pin, p),
              "the row of pin %llu", (unsigned long long)id);
     store_sum_pin(&s->sum, &s->scratch, NULL, p);
+    count_values(s, shadow);
     want_reckon(r, p, &r->wants);
     for (uint32_t k = 0; k < r->wants.n; k++) {
         want_charge(&r->wants.of[k], p->size, charge);
@@ -153,7 +173,8 @@ static void count_access(struct pass *s)
 
 static void pass(struct run *r, struct store *store)
 {
-    struct pass s = {.r = r, .store = store, .scratch = BUF_INIT};
+    struct pass s = {.r = r, .store = store, .scratch = BUF_INIT,
+                     .doc = BUF_INIT};
     uint8_t made[STORE_HASH], kept[STORE_HASH];
     uint64_t ids[PIECE], after = 0;
     uint32_t n;
@@ -170,6 +191,9 @@ static void pass(struct run *r, struct store *store)
     for (int k = TODO_RELEASING; k < STORE_TODOS; k++)
         RUN_NEED(r, s.todo[k] == store_counts(store)->todo[k],
                  "pins with work of kind %d", k);
+    RUN_NEED(r, s.held[VALUE_HELD] == store_counts(store)->held
+                    && s.held[VALUE_IDLE] == store_counts(store)->candidates,
+             "number of elastic demands");
     count_orgs(&s);
     count_access(&s);
     request_check_counts(r, store);
@@ -180,6 +204,7 @@ static void pass(struct run *r, struct store *store)
     RUN_NEED(r, memcmp(made, kept, STORE_HASH) == 0,
              "the state hash is not that of the rows");
     buf_free(&s.scratch);
+    buf_free(&s.doc);
 }
 
 void recount(struct run *r)

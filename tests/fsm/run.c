@@ -17,7 +17,8 @@ enum {
     HASH_EVERY = 64,        /* entries: the whole state hash */
     COMMITS_A = 24, COMMITS_B = 500, /* entries of a transaction, about … */
     COMMITS_HASTY = 2,      /* … of B in each fourth stretch of 512 */
-    REOPEN_EVERY = 4000     /* entries, about */
+    REOPEN_EVERY = 4000,    /* entries, about */
+    HOURS_MS = 2000000      /* between entries, where values fade */
 };
 
 void run_fail(struct run *r, const char *fmt, ...)
@@ -212,7 +213,7 @@ static void entry(struct run *r, uint64_t most)
     uint64_t n = prng_below(&r->random, ENTRY_MOST) + 1;
 
     n = n < most ? n : most;
-    r->time_ms += prng_below(&r->random, 50);
+    r->time_ms += prng_below(&r->random, r->elastic ? HOURS_MS : 50);
     if (prng_below(&r->random, 50) == 0)
         r->time_ms -= prng_below(&r->random, 400); /* another leader's clock */
     buf_reset(&r->entry);
@@ -273,6 +274,7 @@ static void begin(struct run *r, uint64_t seed)
         r->n_cids = RUN_CIDS;
     r->n_live = 3 + (uint32_t)prng_below(&r->random, 8);
     r->owners = prng_below(&r->random, 2) == 0;
+    r->elastic = seed % RUN_ELASTIC == 0;
     r->origin = RUN_ORIGIN;
     r->boot = r->term = 1;
     r->time_ms = 1000000;

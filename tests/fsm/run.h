@@ -29,8 +29,8 @@ enum {
     RUN_PRINCIPALS = 2 * RUN_LASTING, /* two of each that stays */
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
-    /* Values are not made here: the simulator has them. */
-    RUN_KINDS = COMMAND_QUOTA_PUT + 1, RUN_VERDICTS = 10
+    RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins */
+    RUN_KINDS = COMMAND_RECLAIM + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
@@ -74,6 +74,15 @@ enum {
     X(ORG_RENAMED, "organisations renamed")                                  \
     X(ORG_REMOVED, "organisations removed")                                  \
     X(ROWS_GONE, "rows gone")                                                \
+    X(ADMITTED, "elastic demands admitted")                                  \
+    X(ROOM_MADE, "of them by others of their organisation")                  \
+    X(DISPLACED, "elastic demands displaced by required ones")               \
+    X(FEWER, "copies beyond the minimum that made way")                      \
+    X(EVICTED, "elastic demands evicted for a node")                         \
+    X(RECLAIMED, "elastic demands that made way for another one")            \
+    X(FADED, "elastic demands that faded")                                   \
+    X(RESIDENT, "of them not yet: their residency")                          \
+    X(STAYED, "pins that stay for a required demand")                        \
     X(REOPENED, "replica opened again")                                      \
     X(RECOUNTS, "recounts")
 
@@ -104,6 +113,15 @@ struct want {
     uint64_t fixed;      /* the largest maximum that is a number */
     uint64_t paid;       /* copies for everywhere */
     unsigned state, urgency;
+    bool elastic;        /* all its claims are */
+};
+
+/* What the row of a value was, for one organisation. */
+struct worth {
+    bool there;
+    enum value_held held;
+    uint64_t since_ms;
+    int32_t k;
 };
 
 struct wants {
@@ -115,12 +133,15 @@ struct shadow {
     bool there; /* a row is */
     struct pin pin;
     struct wants wants;
+    struct worth worth[RUN_LASTING]; /* by organisation, from the first */
 };
 
 struct org_sum {
     bool there;
     struct org was; /* before the operation */
     uint64_t used[ORG_KINDS]; /* over the shadow */
+    uint64_t elastic;         /* of used[ORG_PHYSICAL] */
+    uint64_t gave;            /* by one pin at most, for another one */
 };
 
 struct requester {
@@ -163,6 +184,7 @@ struct run {
     uint32_t n_cids, n_live;    /* how many this run uses: CIDs; nodes */
     uint32_t next_key;
     bool owners;                /* nodes change hands in this run */
+    bool elastic;               /* elastic.c makes the operations */
     struct shadow *pins;        /* RUN_CIDS, by number of the CID */
     uint16_t *slots;            /* id of a pin -> number + 1; 0: none */
     uint64_t size_slots;
@@ -202,6 +224,16 @@ void make_org(struct run *r, const char *name);
 void make_principal(struct run *r, uint32_t number);
 void make_operation(struct run *r);
 void make_head(struct run *r, enum command_kind kind);
+/* … such as elastic runs have, too. */
+void make_assign(struct run *r);
+void make_report(struct run *r);
+void make_node_state(struct run *r);
+void make_limits(struct run *r, uint32_t org);
+struct shadow *make_pick_pin(struct run *r);
+uint32_t make_pick_node(struct run *r);
+
+/* elastic.c */
+void elastic_make(struct run *r);
 
 /* check.c: after each operation of A. */
 void check_operation(struct run *r, const struct command *c,

@@ -43,7 +43,9 @@ void want_add(struct want *w, const struct claim *c)
         w->rmin = -2; /* below all */
         w->rmax = 0;
         w->state = c->flags >> CLAIM_STATE_SHIFT & 3;
+        w->elastic = true;
     }
+    w->elastic = w->elastic && (c->flags & CLAIM_ELASTIC) != 0;
     w->refused = (c->flags & CLAIM_REFUSED) != 0;
     w->policies |= bound_policies(span_buf(&c->meta));
     w->direct = w->direct && (c->flags & CLAIM_DIRECT) != 0;
@@ -117,9 +119,8 @@ void want_charge(const struct want *w, uint64_t size, uint64_t out[ORG_KINDS])
     out[ORG_PHYSICAL] = size * (w->paid > w->fixed ? w->paid : w->fixed);
 }
 
-/* By the organisation as it was before the operation. All that is claimed here
- * is required. */
-uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms)
+/* By the organisation as it was before the operation. */
+uint64_t want_limit(const struct org *o, int kind, uint64_t time_ms)
 {
     const struct org_limit *l = &o->limits[kind];
     uint64_t bound = l->hard < ORG_LIMIT_MAX ? l->hard : ORG_LIMIT_MAX;
@@ -127,6 +128,13 @@ uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms)
     if (l->soft < l->hard && o->over_ms[kind] != 0
         && time_ms - o->over_ms[kind] >= o->grace_ms)
         bound = l->soft;
+    return bound;
+}
+
+uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms)
+{
+    uint64_t bound = want_limit(o, kind, time_ms);
+
     return kind == ORG_PHYSICAL && o->guarantee < bound ? o->guarantee
                                                         : bound;
 }
