@@ -1,5 +1,6 @@
 #include "agent/direct.h"
 
+#include "proto/log.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@ struct direct {
     struct direct_question *waiting;   /* for the next one */
     uint64_t not_before_ms;
     unsigned rows;
+    bool dropped; /* the listing */
 };
 
 static struct direct_question **find(struct direct_question **at,
@@ -60,9 +62,15 @@ static void on_listed(void *arg, const struct kubo_result *r);
 
 static void begin(struct direct *d)
 {
-    d->answering = d->waiting;
-    d->waiting = NULL;
+    struct direct_question *q;
+
+    while ((q = d->waiting) != NULL) { /* who asked first comes first */
+        d->waiting = q->next;
+        q->next = d->answering;
+        d->answering = q;
+    }
     d->rows = 0;
+    d->dropped = false;
     d->listing =
         kubo_list_brief(d->kubo, KUBO_DIRECT, on_row, on_listed, d);
 }
@@ -70,10 +78,12 @@ static void begin(struct direct *d)
 static void on_listed(void *arg, const struct kubo_result *r)
 {
     struct direct *d = arg;
-    bool failed = r->error != ERR_OK;
+    bool failed = r->error != ERR_OK && !d->dropped;
 
     if (failed)
         d->not_before_ms = uv_now(d->loop) + DIRECT_AGAIN_MS;
+    if (failed && r->error != ERR_CLOSED)
+        log_warn("direct_pins_not_listed", "text=%s", r->text);
     give_out(&d->pinned, true);
     give_out(&d->answering, failed);
     if (failed)
@@ -108,6 +118,15 @@ void direct_take_back(struct direct *d, struct direct_question *q)
         }
     }
     assert(!"a question that nobody answers");
+}
+
+void direct_drop(struct direct *d)
+{
+    assert(d->answering == NULL && d->pinned == NULL && d->waiting == NULL);
+    if (d->listing == NULL || d->dropped)
+        return;
+    d->dropped = true;
+    kubo_cancel(d->kubo, d->listing);
 }
 
 struct direct *direct_new(uv_loop_t *loop, struct kubo *k)

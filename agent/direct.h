@@ -25,6 +25,8 @@ struct direct *direct_new(uv_loop_t *loop, struct kubo *k);
  * DIRECT_FEW rows or failed, less than DIRECT_AGAIN_MS ago; look alone. */
 bool direct_ask(struct direct *d, struct direct_question *q);
 void direct_take_back(struct direct *d, struct direct_question *q);
+/* Ends a listing that runs; no questions wait. */
+void direct_drop(struct direct *d);
 void direct_free(struct direct *d); /* no questions; after kubo_close ended */
 
 #endif

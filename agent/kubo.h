@@ -177,7 +177,7 @@ struct kubo_call *kubo_list(struct kubo *k, enum kubo_pin_type type,
                             void (*row)(void *arg, const struct cid *c,
                                         const char *name),
                             kubo_cb cb, void *arg);
-/* The same, but all of it within the limit of a look. */
+/* The same, but all of it within 2 s, or the limit of a look if less. */
 struct kubo_call *kubo_list_brief(struct kubo *k, enum kubo_pin_type type,
                                   void (*row)(void *arg, const struct cid *c,
                                               const char *name),

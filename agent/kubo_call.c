@@ -48,13 +48,11 @@ static void nonsense(struct kubo_call *c, const char *what)
                   what);
 }
 
-static uint64_t limit_ms(const struct kubo_call *c)
+static uint64_t limit_of(const struct kubo *k, const struct kubo_verb *v)
 {
-    const struct kubo *k = c->kubo;
-
-    if (c->verb->quick && k->call_ms > KUBO_QUICK_MS)
+    if (v->quick && k->call_ms > KUBO_QUICK_MS)
         return KUBO_QUICK_MS;
-    return c->waits ? k->stall_ms : k->call_ms;
+    return v->waits ? k->stall_ms : k->call_ms;
 }
 
 static void on_limit(uv_timer_t *t)
@@ -67,7 +65,7 @@ static void on_limit(uv_timer_t *t)
     if (!c->waits) {
         kubo_call_end(c, ERR_TIMEOUT, FAIL_DAEMON,
                       "%s: no answer within %" PRIu64 " ms", c->verb->path,
-                      limit_ms(c));
+                      c->limit_ms);
         return;
     }
     quiet_ms = uv_now(k->loop) - c->moved_ms;
@@ -466,6 +464,7 @@ struct kubo_call *kubo_call_new(struct kubo *k, enum kubo_kind kind,
     c->form = CID_FORM_B32;
     c->other_form = false;
     c->waits = c->verb->waits;
+    c->limit_ms = limit_of(k, c->verb);
     c->cb = cb;
     c->arg = arg;
     c->progress = NULL;
@@ -515,7 +514,7 @@ void kubo_call_start(struct kubo_call *c)
     c->begun_ms = c->second_ms = c->moved_ms;
     c->lines = 0;
     if (!c->verb->patient)
-        uv_timer_start(&c->timer, on_limit, limit_ms(c), 0);
+        uv_timer_start(&c->timer, on_limit, c->limit_ms, 0);
     if (k->closing)
         kubo_call_refuse(c, ERR_CLOSED, "closed");
     else

@@ -54,6 +54,7 @@ struct kubo_verb {
     bool quick;         /* asked to learn whether it answers at all */
 };
 enum { KUBO_QUICK_MS = 5000 }; /* limit of those, unless calls have less */
+enum { KUBO_BRIEF_MS = 2000 }; /* likewise, of a brief listing */
 extern const struct kubo_verb kubo_verbs[KIND_COUNT];
 
 /* Pure: one line of an answer of 200. */
@@ -137,6 +138,7 @@ struct kubo_call {
     enum cid_form form;  /* the spelling of this request */
     bool other_form;     /* and another one is to be tried */
     bool waits;          /* its end may be far away: progress counts */
+    uint64_t limit_ms;   /* to its end; waits: without progress */
     char *name;          /* of a pin */
     kubo_cb cb;
     void (*progress)(void *arg, uint64_t bytes, uint64_t nodes);

@@ -290,6 +290,7 @@ struct kubo_call *kubo_list_brief(struct kubo *k, enum kubo_pin_type type,
     struct kubo_call *c = list_call(k, type, row, cb, arg);
 
     c->waits = false;
+    c->limit_ms = k->call_ms < KUBO_BRIEF_MS ? k->call_ms : KUBO_BRIEF_MS;
     kubo_call_start(c);
     return c;
 }

@@ -482,6 +482,7 @@ void pins_drop_calls(struct pins *p)
         next = o->next;
         op_drop(o);
     }
+    direct_drop(p->direct);
     if (p->listing != NULL && !p->list_dropped) {
         p->list_dropped = true;
         kubo_cancel(p->st.kubo, p->listing);

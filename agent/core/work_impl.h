@@ -49,7 +49,7 @@ struct job {
 struct item {
     struct item *pin_next, *cid_next; /* in their buckets */
     struct item *report_next, *report_prev;
-    struct item *update_next;
+    struct item *update_next, *update_prev; /* in their bucket */
     struct job *job;
     char *text;              /* of the failure to be reported */
     uint8_t *hints;          /* holders and update source, packed */
@@ -122,9 +122,11 @@ bool work_cid_is(const struct item *i, const uint8_t *cid, size_t n);
 void work_item_hints(struct item *i, const uint32_t *holders, uint32_t n,
                      const struct cid *from);
 void work_item_fill(const struct item *i, struct work_item *out);
-/* First of the updates that come of what hashes like this CID. */
+/* The updates that come of what hashes like this CID. */
 struct item **work_from_first(const struct work *w, const uint8_t *cid,
                               size_t n);
+void work_from_link(struct work *w, struct item *i);
+void work_from_unlink(struct work *w, struct item *i);
 /* The CID that it is to be updated from, or nothing. */
 struct span work_item_from(const struct item *i);
 void work_item_want(struct work *w, struct item *i, enum copy_want want);

@@ -1,5 +1,5 @@
-/* Items: two hash tables, by pin and by CID, and the queues as binary heaps.
- * Built for 100,000 of them: what is rare is allocated beside the item.
+/* Items: hash tables by pin, by CID and by source, and the queues as binary
+ * heaps. Built for 100,000 of them: what is rare is allocated beside the item.
  */
 #include "agent/core/work_impl.h"
 
@@ -36,6 +36,30 @@ struct item **work_from_first(const struct work *w, const uint8_t *cid,
     return &w->by_from[cid_bucket(w, cid, n)];
 }
 
+void work_from_link(struct work *w, struct item *i)
+{
+    struct span from = work_item_from(i);
+    struct item **at = work_from_first(w, from.p, from.n);
+
+    i->update_prev = NULL;
+    i->update_next = *at;
+    if (*at != NULL)
+        (*at)->update_prev = i;
+    *at = i;
+}
+
+void work_from_unlink(struct work *w, struct item *i)
+{
+    struct span from = work_item_from(i);
+
+    if (i->update_next != NULL)
+        i->update_next->update_prev = i->update_prev;
+    if (i->update_prev != NULL)
+        i->update_prev->update_next = i->update_next;
+    else
+        *work_from_first(w, from.p, from.n) = i->update_next;
+}
+
 static void link_item(struct work *w, struct item *i)
 {
     struct item **pin = &w->by_pin[pin_bucket(w, i->pin)];
@@ -45,13 +69,8 @@ static void link_item(struct work *w, struct item *i)
     *pin = i;
     i->cid_next = *cid;
     *cid = i;
-    if (i->updating) {
-        struct span from = work_item_from(i);
-        struct item **at = work_from_first(w, from.p, from.n);
-
-        i->update_next = *at;
-        *at = i;
-    }
+    if (i->updating)
+        work_from_link(w, i);
 }
 
 static void grow(struct work *w)

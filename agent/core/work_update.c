@@ -14,32 +14,23 @@ void work_wake(struct work *w, const uint8_t *cid, size_t n)
 
 void work_update_over(struct work *w, struct item *i)
 {
-    struct span from;
-    struct item **at;
+    struct span from = work_item_from(i);
 
     if (!i->updating)
         return;
-    from = work_item_from(i);
-    at = work_from_first(w, from.p, from.n);
-    while (*at != i)
-        at = &(*at)->update_next;
-    *at = i->update_next;
+    work_from_unlink(w, i);
     i->updating = false;
     work_wake(w, from.p, from.n);
 }
 
 void work_update_begin(struct work *w, struct item *i)
 {
-    struct span from = work_item_from(i);
-    struct item **at;
-
     work_update_over(w, i);
-    if (i->want != COPY_RECURSIVE || i->attempts > 0 || from.n == 0)
+    if (i->want != COPY_RECURSIVE || i->attempts > 0 ||
+        work_item_from(i).n == 0)
         return;
-    at = work_from_first(w, from.p, from.n);
     i->updating = true;
-    i->update_next = *at;
-    *at = i;
+    work_from_link(w, i);
 }
 
 /* Something that waits for its first attempt comes of this content: it goes

@@ -167,6 +167,30 @@ static void as_many_as_may_be(void **state)
     buf_free(&many);
 }
 
+/* A listing that is cut is no failure; the next one answers. */
+static void dropped(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct direct *d = direct_new(&w->loop, w->kubo);
+    struct asked a, b;
+
+    reply(w, (struct script_reply){.bytes = CHUNKED DIRECT_ROW});
+    reply(w, (struct script_reply){.bytes = text_of(200, "", NULL)});
+    direct_drop(d); /* nothing runs */
+    ask(d, &a, RAW);
+    WAIT(w, w->server.requests == 1);
+    direct_take_back(d, &a.q);
+    direct_drop(d);
+    direct_drop(d);
+    ask(d, &b, RAW);
+    WAIT(w, b.answers == 1);
+    assert_false(b.pinned);
+    assert_int_equal(a.answers, 0);
+    assert_int_equal(w->server.requests, 2);
+    over(w, d);
+}
+
 static void taken_back(void **state)
 {
     (void)state;
@@ -199,6 +223,7 @@ int main(void)
         cmocka_unit_test(asked_again),
         cmocka_unit_test(listings_that_fail),
         cmocka_unit_test(as_many_as_may_be),
+        cmocka_unit_test(dropped),
         cmocka_unit_test(taken_back),
     };
 
