@@ -25,13 +25,13 @@ void fsm_formula(struct fsm *f, const struct command *c, struct fsm_result *r)
     const struct org *old = store_org(f->store, put->org);
     struct org now;
 
+    if (c->org != ORG_DEFAULT && c->org != put->org) {
+        fsm_refuse(r, VERDICT_DENIED, "another organisation's");
+        return;
+    }
     if (old == NULL) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
                    put->org);
-        return;
-    }
-    if (c->org != ORG_DEFAULT && c->org != put->org) {
-        fsm_refuse(r, VERDICT_DENIED, "another organisation's");
         return;
     }
     now = *old;

@@ -72,6 +72,8 @@ static void within_bounds(void **state)
     c.w_usage_q16 = FIXED_ONE;
     refused(w, set(w, own, TWO, TWO, &c), CLOSED);
     refused(w, reset(w, own, TWO, THREE), "another organisation's");
+    refused(w, reset(w, own, TWO, 99), "another organisation's");
+    assert_int_equal(reset(w, root, ORG_DEFAULT, 99), VERDICT_NOT_FOUND);
     assert_int_equal(open_term(w, SCORE_USAGE, 6554, FIXED_ONE),
                      VERDICT_ACCEPTED);
     assert_int_equal(open_term(w, SCORE_USAGE, 6554, FIXED_ONE),
