@@ -280,6 +280,17 @@ void api_org_rename(struct api_call *c, const struct http_head *h);
 void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_org_formula(struct api_call *c, const struct http_head *h);
+/* null: ORG_NO_LIMIT. */
+void api_kv_limit(struct json_writer *w, const char *key, uint64_t v);
+/* A whole number, or "none" where it may be; *out stays where it is not named.
+ * false: 400 was answered. */
+bool api_limit_arg(struct api_call *c, const char *name, bool may_none,
+                   uint64_t *out, bool *set);
+bool api_dry_run(struct api_call *c, bool *out); /* false: 400 was answered */
+/* What all nodes may fill. */
+uint64_t api_pool(const struct view *v);
+void api_budget(struct api_call *c, const struct http_head *h);
+void api_budget_set(struct api_call *c, const struct http_head *h);
 void api_offers(struct api_call *c, const struct http_head *h);
 void api_scores(struct api_call *c, const struct http_head *h);
 void api_simulate(struct api_call *c, const struct http_head *h);

@@ -60,6 +60,8 @@ static const struct api_route cluster[] = {
      API_READY | API_ANY},
     {"GET", "/api/v1/formula/bounds", api_bounds_show, API_READY},
     {"POST", "/api/v1/formula/bounds", api_bounds_set, OPERATOR},
+    {"GET", "/api/v1/quota", api_budget, OPERATOR},
+    {"POST", "/api/v1/quota", api_budget_set, OPERATOR},
     {"POST", "/api/v1/offers", api_offers, API_READY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/scores/simulate", api_simulate, API_READY},

@@ -265,6 +265,38 @@ static void guarantees(struct buf *b, const struct view *v)
     metrics_sample(b, "pinfold_pool_bytes", NULL, 0, pool);
 }
 
+/* No bound, no sample. */
+static void cluster(struct buf *b, const struct view *v)
+{
+    static const char bytes[] = "pinfold_cluster_limit_bytes";
+    static const char pins[] = "pinfold_cluster_limit_pins";
+    static const char most[] = "pinfold_limits_most_bytes";
+    const struct budget *x = &v->budget;
+
+    metrics_family(b, bytes, METRICS_GAUGE,
+                   "bytes that all organisations together may be charged");
+    for (int k = ORG_LOGICAL; k <= ORG_PHYSICAL; k++)
+        if (x->limits[k] != ORG_NO_LIMIT)
+            metrics_sample(b, bytes,
+                           &(struct metrics_label){
+                               "kind", org_kind_text((enum org_kind)k)},
+                           1, x->limits[k]);
+    metrics_family(b, pins, METRICS_GAUGE,
+                   "pins that all organisations together may be charged");
+    if (x->limits[ORG_PINS] != ORG_NO_LIMIT)
+        metrics_sample(b, pins, NULL, 0, x->limits[ORG_PINS]);
+    metrics_family(b, "pinfold_limits_bytes", METRICS_GAUGE,
+                   "hard limits of physical bytes of all organisations");
+    metrics_sample(b, "pinfold_limits_bytes", NULL, 0,
+                   fsm_limits(v->orgs, v->n_orgs, 0));
+    metrics_family(b, most, METRICS_GAUGE,
+                   "the most that they may be: what nodes may fill, by the "
+                   "over-commit");
+    if (x->overcommit != 0)
+        metrics_sample(b, most, NULL, 0,
+                       fsm_overcommit(x->overcommit, api_pool(v)));
+}
+
 static void elastic(struct buf *b, const struct view *v)
 {
     static const char bytes[] = "pinfold_elastic_bytes";
@@ -299,5 +331,6 @@ void api_metrics_orgs(struct buf *b, const struct view *v)
     used(b, v);
     limits(b, v);
     guarantees(b, v);
+    cluster(b, v);
     elastic(b, v);
 }

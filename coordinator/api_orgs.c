@@ -45,7 +45,7 @@ const struct org *api_org_arg(struct api_call *c)
     return o;
 }
 
-static void put_limit(struct json_writer *w, const char *key, uint64_t v)
+void api_kv_limit(struct json_writer *w, const char *key, uint64_t v)
 {
     json_key(w, key);
     if (v == ORG_NO_LIMIT)
@@ -54,7 +54,7 @@ static void put_limit(struct json_writer *w, const char *key, uint64_t v)
         json_u64(w, v);
 }
 
-static uint64_t pool(const struct view *v)
+uint64_t api_pool(const struct view *v)
 {
     uint64_t sum = 0;
 
@@ -67,9 +67,9 @@ static uint64_t pool(const struct view *v)
 static void put_guarantee(struct json_writer *w, const struct view *v,
                           const struct org *o)
 {
-    uint64_t all = fsm_guaranteed(v->orgs, v->n_orgs, 0), nodes = pool(v);
+    uint64_t all = fsm_guaranteed(v->orgs, v->n_orgs, 0), nodes = api_pool(v);
 
-    put_limit(w, "guarantee", o->guarantee);
+    api_kv_limit(w, "guarantee", o->guarantee);
     json_kv_u64(w, "elastic", o->elastic);
     json_kv_u64(w, "borrowed", fsm_borrowed(o));
     json_kv_u64(w, "nodes_short", all > nodes ? all - nodes : 0);
@@ -91,10 +91,10 @@ static void put_org(struct json_writer *w, const struct view *v,
         json_key(w, org_kind_text((enum org_kind)k));
         json_object(w);
         json_kv_u64(w, "used", used);
-        put_limit(w, "soft", o->limits[k].soft);
-        put_limit(w, "hard", hard);
+        api_kv_limit(w, "soft", o->limits[k].soft);
+        api_kv_limit(w, "hard", hard);
         json_kv_u64(w, "over", used > hard ? used - hard : 0);
-        put_limit(w, "soft_until_ms",
+        api_kv_limit(w, "soft_until_ms",
                   o->over_ms[k] == 0 ||
                           o->grace_ms > ORG_NO_LIMIT - 1 - o->over_ms[k]
                       ? ORG_NO_LIMIT
@@ -160,9 +160,8 @@ void api_org(struct api_call *c, const struct http_head *h)
 
 /* --- limits --------------------------------------------------------------- */
 
-/* false: answered. */
-static bool number_arg(struct api_call *c, const char *name, bool may_none,
-                       uint64_t *out, bool *set)
+bool api_limit_arg(struct api_call *c, const char *name, bool may_none,
+                   uint64_t *out, bool *set)
 {
     const char *text = api_param(c, name);
     struct json_value v;
@@ -213,17 +212,17 @@ static bool read_quota(struct api_call *c, struct command_org_put *k,
         char soft[32];
 
         snprintf(soft, sizeof soft, "%s-soft", kind);
-        if (!number_arg(c, soft, true, &now->limits[i].soft, &set))
+        if (!api_limit_arg(c, soft, true, &now->limits[i].soft, &set))
             return false;
         k->set |= (uint16_t)(set ? 1U << 2 * i : 0);
-        if (!number_arg(c, kind, true, &now->limits[i].hard, &set))
+        if (!api_limit_arg(c, kind, true, &now->limits[i].hard, &set))
             return false;
         k->set |= (uint16_t)(set ? 2U << 2 * i : 0);
     }
-    if (!number_arg(c, "grace", false, &now->grace_ms, &set))
+    if (!api_limit_arg(c, "grace", false, &now->grace_ms, &set))
         return false;
     k->set |= (uint16_t)(set ? ORG_SET_GRACE : 0);
-    if (!number_arg(c, "guarantee", true, &now->guarantee, &set))
+    if (!api_limit_arg(c, "guarantee", true, &now->guarantee, &set))
         return false;
     k->set |= (uint16_t)(set ? ORG_SET_GUARANTEE : 0);
     if (k->set == 0) {
@@ -261,34 +260,44 @@ static void try_quota(struct api_call *c, const struct org *old,
     else if (fsm_guarantee_raised(old, now) &&
              fsm_guarantee_check(now,
                                  fsm_guaranteed(v->orgs, v->n_orgs, now->id),
-                                 pool(v), &why) != ERR_OK)
+                                 api_pool(v), &why) != ERR_OK)
+        api_error(c, 403, "%s", why.text);
+    else if (fsm_limit_check(old, now,
+                             fsm_limits(v->orgs, v->n_orgs, now->id),
+                             &v->budget, api_pool(v), &why) != ERR_OK)
         api_error(c, 403, "%s", why.text);
     else
         answer_org(c, now, "dry_run", true);
 }
 
+bool api_dry_run(struct api_call *c, bool *out)
+{
+    const char *text = api_param(c, "dry-run");
+
+    *out = text != NULL && strcmp(text, "true") == 0;
+    if (text == NULL || *out || strcmp(text, "false") == 0)
+        return true;
+    api_error(c, 400, "dry-run: '%.64s' is neither true nor false", text);
+    return false;
+}
+
 void api_org_quota(struct api_call *c, const struct http_head *h)
 {
     const struct org *o = api_org_arg(c);
-    const char *dry = api_param(c, "dry-run");
     struct org *now;
     struct command *k;
+    bool dry;
 
     (void)h;
-    if (o == NULL || !api_operator(c))
+    if (o == NULL || !api_operator(c) || !api_dry_run(c, &dry))
         return;
-    if (dry != NULL && strcmp(dry, "true") != 0 &&
-        strcmp(dry, "false") != 0) {
-        api_error(c, 400, "dry-run: '%.64s' is neither true nor false", dry);
-        return;
-    }
     c->state = now = mem_copy(o, sizeof *o);
     c->state_free = free;
     k = api_command(c, COMMAND_ORG_PUT);
     k->org_put.org = o->id;
     if (!read_quota(c, &k->org_put, now)) {
         free(k);
-    } else if (dry != NULL && strcmp(dry, "true") == 0) {
+    } else if (dry) {
         free(k);
         try_quota(c, o, now);
     } else {

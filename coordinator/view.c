@@ -270,6 +270,7 @@ void view_publish(const struct view_sources *from,
     fill_standing(v, from);
     fill_nodes(v, from, clock);
     fill_alerts(v, newest); /* which only this thread changes */
+    v->budget = *store_budget(from->store);
     orgs = store_orgs(from->store, &v->n_orgs);
     v->orgs = mem_copy(orgs, v->n_orgs * sizeof *orgs);
     v->bounds = *store_bounds(from->store);

@@ -61,6 +61,7 @@ struct view {
     struct view_node *nodes;    /* by node id */
     uint32_t n_alerts;
     struct view_alert alerts[VIEW_ALERTS]; /* the newest last */
+    struct budget budget;       /* of the cluster */
     uint32_t n_orgs;
     struct org *orgs;           /* by id */
     struct score_bounds bounds; /* of their formulas */

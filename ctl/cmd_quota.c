@@ -1,4 +1,6 @@
-/* quota show, quota set: what organisations use and what they may. */
+/* quota show, quota set, quota cluster: what organisations use and what they
+ * may, each and all together.
+ */
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
@@ -136,6 +138,113 @@ static enum err put_rows(struct table *t, const struct json_value *org,
     return ERR_OK;
 }
 
+/* --- the whole cluster ---------------------------------------------------- */
+static enum err put_all(struct table *t, const struct json_value *v,
+                        struct err_text *why)
+{
+    struct json_value all, one;
+    struct quota q = {.soft = ORG_NO_LIMIT, .until_ms = ORG_NO_LIMIT,
+                      .guarantee = ORG_NO_LIMIT};
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if (!json_get(v, "quota", &all) ||
+            !json_get(&all, org_kind_text((enum org_kind)k), &one) ||
+            !json_get_u64(&one, "used", &q.used) ||
+            !json_get_u64(&one, "over", &q.over) ||
+            !limit_of(&one, "hard", &q.hard))
+            return err_set(why, ERR_PROTOCOL,
+                           "malformed answer: quota of the cluster");
+        table_cell(t, k == 0 ? "(cluster)" : " ");
+        table_cell(t, org_kind_text((enum org_kind)k));
+        cell(t, (enum org_kind)k, q.used);
+        table_cell(t, "");
+        cell(t, (enum org_kind)k, q.hard);
+        table_cell(t, "");
+        share(t, &q);
+        remark(t, (enum org_kind)k, &q);
+    }
+    return ERR_OK;
+}
+
+/* Of over-commit, who is not in the sum, and by how much it is too large. */
+static void limits_remark(struct table *t, const char *factor, uint64_t nodes,
+                          uint64_t over, uint64_t unlimited)
+{
+    char text[160], size[PRINT_SIZE], beyond[PRINT_SIZE];
+    int n = snprintf(text, sizeof text, "over-commit %.8s of %s", factor,
+                     print_size(nodes, size));
+
+    if (over > 0)
+        n += snprintf(text + n, sizeof text - (size_t)n, ", over by %s",
+                      print_size(over, beyond));
+    if (unlimited > 0)
+        snprintf(text + n, sizeof text - (size_t)n, ", %llu without a limit",
+                 (unsigned long long)unlimited);
+    table_cell(t, text);
+}
+
+static enum err put_limits(struct table *t, const struct json_value *v,
+                           struct err_text *why)
+{
+    struct json_value factor;
+    struct quota q = {.soft = ORG_NO_LIMIT};
+    uint64_t nodes, unlimited;
+    char text[16] = "none";
+
+    if (!json_get_u64(v, "limits", &q.used) ||
+        !json_get_u64(v, "limits_over", &q.over) ||
+        !json_get_u64(v, "nodes", &nodes) ||
+        !json_get_u64(v, "unlimited", &unlimited) ||
+        !limit_of(v, "limits_most", &q.hard) ||
+        !json_get(v, "overcommit", &factor))
+        return err_set(why, ERR_PROTOCOL,
+                       "malformed answer: limits of the cluster");
+    if (factor.type == JSON_NUMBER)
+        snprintf(text, sizeof text, "%.*s", (int)factor.n, factor.p);
+    table_cell(t, " ");
+    table_cell(t, "limits");
+    table_size(t, q.used);
+    table_cell(t, "");
+    cell(t, ORG_PHYSICAL, q.hard);
+    table_cell(t, "");
+    share(t, &q);
+    limits_remark(t, text, nodes, q.over, unlimited);
+    return ERR_OK;
+}
+
+static bool is_bounded(const struct json_value *v)
+{
+    struct json_value all, one, x;
+    bool bounded = json_get(v, "overcommit", &x) && x.type == JSON_NUMBER;
+
+    for (int k = 0; k < ORG_KINDS; k++)
+        bounded = bounded ||
+                  (json_get(v, "quota", &all) &&
+                   json_get(&all, org_kind_text((enum org_kind)k), &one) &&
+                   json_get(&one, "hard", &x) && x.type == JSON_NUMBER);
+    return bounded;
+}
+
+/* Beside the organisations: who asks may not be told of the cluster, or there
+ * is nothing to tell. */
+static enum err put_bounds(struct ctl *c, struct table *table,
+                           struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct err_text none;
+    enum err e = ERR_OK;
+
+    if (ask_value(c, "GET", "/api/v1/quota", &body, &v, &none) == ERR_OK &&
+        is_bounded(&v)) {
+        e = put_all(table, &v, why);
+        if (e == ERR_OK)
+            e = put_limits(table, &v, why);
+    }
+    buf_free(&body);
+    return e;
+}
+
 static enum err show(struct ctl *c, const char *method, struct target *t,
                      struct err_text *why)
 {
@@ -155,6 +264,8 @@ static enum err show(struct ctl *c, const char *method, struct target *t,
         while (v.type == JSON_ARRAY && e == ERR_OK &&
                json_next(&v, &at, &key, &item))
             e = put_rows(&table, &item, why);
+        if (v.type == JSON_ARRAY && e == ERR_OK)
+            e = put_bounds(c, &table, why);
         if (e == ERR_OK)
             table_end(&table);
         else
@@ -199,6 +310,51 @@ static enum err add_limit(struct ctl *c, struct target *t, const char *name,
         target_number(t, name, n);
     else
         err_prefix(why, "--%s", name);
+    return e;
+}
+
+enum err cmd_quota_cluster(struct ctl *c, struct err_text *why)
+{
+    static const char *const kinds[] = {"logical", "physical", "pins"};
+    const char *factor = cli_text(&c->cli, "overcommit"), *method = "GET";
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct table table;
+    struct target t;
+    enum err e = ERR_OK;
+
+    target_init(&t, "/api/v1/quota");
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (e == ERR_OK)
+            e = add_limit(c, &t, kinds[i], strcmp(kinds[i], "pins") != 0,
+                          why);
+        if (cli_text(&c->cli, kinds[i]) != NULL)
+            method = "POST";
+    }
+    if (factor != NULL) {
+        target_param(&t, "overcommit", factor);
+        method = "POST";
+    }
+    if (cli_is(&c->cli, "dry-run")) {
+        target_param(&t, "dry-run", "true");
+        method = "POST";
+    }
+    if (e == ERR_OK)
+        e = ask_value(c, method, target_text(&t), &body, &v, why);
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        table_init(&table, columns, stdout);
+        e = put_all(&table, &v, why);
+        if (e == ERR_OK)
+            e = put_limits(&table, &v, why);
+        if (e == ERR_OK)
+            table_end(&table);
+        else
+            table_drop(&table);
+    }
+    buf_free(&body);
+    target_close(&t);
     return e;
 }
 

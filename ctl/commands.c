@@ -135,6 +135,18 @@ static const struct cli_option user_options[] = {
 
 static const struct cli_option passwd_options[] = {PASSWORD_FILE, END};
 
+static const struct cli_option budget_options[] = {
+    VALUE("logical", 0, CLI_TEXT, "SIZE",
+          "most bytes of content, of all organisations (none)"),
+    VALUE("physical", 0, CLI_TEXT, "SIZE", "most bytes with all copies"),
+    VALUE("pins", 0, CLI_TEXT, "N", "most pins"),
+    VALUE("overcommit", 0, CLI_TEXT, "X",
+          "limits of physical bytes together: at most X times what nodes may "
+          "fill (0.01 to 4; none)"),
+    FLAG("dry-run", 0, "show what it would mean, and change nothing"),
+    END,
+};
+
 static const struct cli_option quota_options[] = {
     VALUE("logical", 0, CLI_TEXT, "SIZE",
           "most bytes of content (500GB, 1.5TiB; none)"),
@@ -342,6 +354,8 @@ const struct cli_command commands_table[] = {
     {"quota set", "[ORG]", "set limits of an organisation (default: "
      "'default'); what is not named stays", quota_options, 0, 1,
      cmd_quota_set},
+    {"quota cluster", "", "what all organisations use together, and their "
+     "bounds; options set these", budget_options, 0, 0, cmd_quota_cluster},
     {"repair resume", "", "end a pause of repair, which began when many "
      "nodes fell at once", no_options, 0, 0, cmd_repair_resume},
     {"health", "", "whether each host is ready; exit 7 if none is",

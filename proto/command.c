@@ -40,6 +40,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_NODE_OWNER] = {"NODE_OWNER", 1, 7 + 3},
     [COMMAND_QUOTA_PUT] = {"QUOTA_PUT", 1, 7 + 5},
     [COMMAND_RECLAIM] = {"RECLAIM", 1, 7 + 3},
+    [COMMAND_BUDGET] = {"BUDGET", 1, 7 + 3},
     [COMMAND_FORMULA_BOUNDS] = {"FORMULA_BOUNDS", 1, 7 + 3},
 };
 

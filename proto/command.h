@@ -47,6 +47,7 @@ enum command_kind {
     COMMAND_NODE_OWNER = 32,
     COMMAND_QUOTA_PUT = 34,
     COMMAND_RECLAIM = 35,
+    COMMAND_BUDGET = 36,
     COMMAND_FORMULA_BOUNDS = 38
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
@@ -181,6 +182,13 @@ struct command_org_put {
     struct org_limit limits[ORG_KINDS];
     uint64_t grace_ms;
     uint64_t guarantee; /* QUOTA_PUT: of an organisation that there is */
+};
+
+/* Bounds of the whole cluster: those whose bit is in `set`. */
+enum { BUDGET_SET_OVERCOMMIT = 1 << ORG_KINDS };
+struct command_budget {
+    uint16_t set; /* bit kind: its limit */
+    struct budget budget;
 };
 
 /* First version: what makes a cluster (taken once, when it forms). */
@@ -321,6 +329,7 @@ struct command {
         struct command_maintain maintain;
         struct command_node_owner node_owner;
         struct command_org_put org_put; /* QUOTA_PUT, too */
+        struct command_budget budget;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
         struct command_admit admit;

@@ -217,6 +217,16 @@ static void get_quota_put(struct decode *d, struct command_org_put *c)
     c->guarantee = decode_u64(d, "guarantee", UINT64_MAX);
 }
 
+static void get_budget(struct decode *d, struct command_budget *c)
+{
+    c->set = (uint16_t)decode_u64(d, "set", COMMAND_BUDGET_SET);
+    decode_array(d, "limits", ORG_KINDS, ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++)
+        c->budget.limits[k] = decode_u64(d, "limit", UINT64_MAX);
+    c->budget.overcommit =
+        (uint32_t)decode_u64(d, "over-commit", OVERCOMMIT_MAX);
+}
+
 static void get_config_put(struct decode *d, struct cluster *c)
 {
     c->formed = decode_bool(d, "formed");
@@ -287,6 +297,9 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_QUOTA_PUT:
         get_quota_put(d, &c->org_put);
+        break;
+    case COMMAND_BUDGET:
+        get_budget(d, &c->budget);
         break;
     case COMMAND_CONFIG_PUT:
         get_config_put(d, &c->config_put.cluster);

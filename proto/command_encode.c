@@ -193,6 +193,17 @@ static void put_org_put(struct buf *b, const struct command_org_put *c)
     put_limits(b, c);
 }
 
+static void put_budget(struct buf *b, const struct command_budget *c)
+{
+    assert((c->set & ~(unsigned)COMMAND_BUDGET_SET) == 0);
+    assert(c->budget.overcommit <= OVERCOMMIT_MAX);
+    encode_u64(b, c->set);
+    encode_array(b, ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++)
+        encode_u64(b, c->budget.limits[k]);
+    encode_u64(b, c->budget.overcommit);
+}
+
 static void put_quota_put(struct buf *b, const struct command_org_put *c)
 {
     assert(c->org > 0 && (c->set & ~(unsigned)COMMAND_QUOTA_SET) == 0);
@@ -265,6 +276,9 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_QUOTA_PUT:
         put_quota_put(b, &c->org_put);
+        break;
+    case COMMAND_BUDGET:
+        put_budget(b, &c->budget);
         break;
     case COMMAND_CONFIG_PUT:
         put_config_put(b, &c->config_put.cluster);

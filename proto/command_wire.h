@@ -14,6 +14,7 @@ enum {
     COMMAND_ORG_SET = 2 * ORG_REMOVE - 1, /* all bits */
     /* of QUOTA_PUT: limits, grace and guarantee */
     COMMAND_QUOTA_SET = ORG_SET_GUARANTEE | (2 * ORG_SET_GRACE - 1),
+    COMMAND_BUDGET_SET = 2 * BUDGET_SET_OVERCOMMIT - 1,
     CLAIM_STORABLE = (1 << CLAIM_STATE_SHIFT) - 1 /* no state bits */
 };
 

@@ -145,6 +145,19 @@ bool org_name_valid(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n;
 }
 
+void budget_init(struct budget *b)
+{
+    *b = (struct budget){.overcommit = 0};
+    for (int k = 0; k < ORG_KINDS; k++)
+        b->limits[k] = ORG_NO_LIMIT;
+}
+
+bool budget_same(const struct budget *a, const struct budget *b)
+{
+    return memcmp(a->limits, b->limits, sizeof a->limits) == 0 &&
+           a->overcommit == b->overcommit;
+}
+
 void org_init(struct org *o)
 {
     memset(o, 0, sizeof *o);

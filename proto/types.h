@@ -56,6 +56,18 @@ struct org {
     uint64_t elastic; /* of used[ORG_PHYSICAL], what is elastic */
 };
 
+/* What all organisations together may be charged, and what their limits may
+ * add up to. Row of the state, kept in memory. */
+struct budget {
+    uint64_t limits[ORG_KINDS]; /* hard, or ORG_NO_LIMIT */
+    /* 1/100: the hard limits of physical bytes are together at most that part
+     * of what nodes may fill. 0: they are not looked at. */
+    uint32_t overcommit;
+};
+enum { OVERCOMMIT_ONE = 100, OVERCOMMIT_MAX = 400 };
+void budget_init(struct budget *b); /* no bounds */
+bool budget_same(const struct budget *a, const struct budget *b);
+
 /* Without a name or limits. */
 void org_init(struct org *o);
 /* By which its pins are valued. */

@@ -337,6 +337,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_QUOTA_PUT:
         fsm_org_put(f, c, r);
         break;
+    case COMMAND_BUDGET:
+        fsm_budget(f, c, r);
+        break;
     case COMMAND_CONFIG_PUT:
         fsm_config_put(f, c, r);
         break;

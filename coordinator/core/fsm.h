@@ -115,10 +115,31 @@ uint32_t fsm_borrowers(const struct store *s, uint32_t but,
 /* Whether it is still within its guarantee with so many bytes more. */
 bool fsm_within_guarantee(const struct org *o, uint64_t more);
 
-/* What is left of an organisation's limits at that log time, beside what is
- * promised. */
-uint64_t fsm_org_room(const struct org *o, enum org_kind k, uint64_t now_ms,
-                      uint64_t promised);
+/* --- the whole cluster's bounds (fsm_budget.c) --- */
+/* What all nodes may fill: the sum of fsm_pool_part. */
+uint64_t fsm_pool(const struct store *s);
+/* Sum of the hard limits of physical bytes of all but one (0: of all); who has
+ * none adds nothing. */
+uint64_t fsm_limits(const struct org *all, uint32_t n, uint32_t but);
+/* The most that this sum may be. */
+uint64_t fsm_overcommit(uint32_t overcommit, uint64_t pool);
+/* ERR_TOO_LARGE: that organisation's limit of physical bytes is raised, and
+ * does not fit beside those of others; or it is lifted. */
+enum err fsm_limit_check(const struct org *old, const struct org *now,
+                         uint64_t others, const struct budget *b,
+                         uint64_t pool, struct err_text *why) ERR_CHECKED;
+/* ERR_INVALID: bounds that no cluster can have. ERR_TOO_LARGE: less
+ * over-commit than the limits need that there are. */
+enum err fsm_budget_check(const struct budget *old, const struct budget *now,
+                          uint64_t limits, uint64_t pool,
+                          struct err_text *why) ERR_CHECKED;
+/* What all organisations together are charged. */
+uint64_t fsm_cluster_used(const struct org *all, uint32_t n, enum org_kind k);
+
+/* What is left of an organisation's limits, and of the cluster's, at that log
+ * time, beside what is promised. */
+uint64_t fsm_org_room(const struct store *s, const struct org *o,
+                      enum org_kind k, uint64_t now_ms, uint64_t promised);
 /* Whether an ADMIT of so many copies could be paid, if those make room whose
  * rank key is below that. scratch: the caller's, overwritten. */
 bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,

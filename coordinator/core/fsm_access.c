@@ -48,6 +48,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_ORG_PUT:
     case COMMAND_QUOTA_PUT:
     case COMMAND_FORMULA_BOUNDS:
+    case COMMAND_BUDGET:
         return VERB_OPERATOR;
     case COMMAND_FORMULA:
     case COMMAND_TOKEN_PUT:

@@ -125,31 +125,17 @@ bool fsm_guarded(const struct store *s)
     return false;
 }
 
-static uint64_t capacity(const struct store *s)
-{
-    uint64_t sum = 0;
-    uint32_t n;
-    const struct node *const *nodes = store_nodes(s, &n);
-
-    for (uint32_t k = 0; k < n; k++)
-        sum = fsm_pool_add(sum, nodes[k]);
-    return sum;
-}
-
 static uint64_t used(const struct store *s)
 {
-    uint64_t sum = 0;
     uint32_t n;
     const struct org *all = store_orgs(s, &n);
 
-    for (uint32_t k = 0; k < n; k++)
-        sum = plus(sum, all[k].used[ORG_PHYSICAL]);
-    return sum;
+    return fsm_cluster_used(all, n, ORG_PHYSICAL);
 }
 
 uint64_t fsm_pool_lack(const struct store *s, uint64_t more)
 {
-    uint64_t after = plus(used(s), more), all = capacity(s);
+    uint64_t after = plus(used(s), more), all = fsm_pool(s);
     uint64_t lack = after > all ? after - all : 0;
 
     return lack < more ? lack : more;
@@ -191,27 +177,10 @@ static uint64_t elastic_growth(const struct fsm *f, uint32_t org)
     return now > was ? now - was : 0;
 }
 
-static wide charge_all(const struct pin *p)
-{
-    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs);
-    uint64_t charge[ORG_KINDS];
-    wide sum = 0;
-
-    for (uint32_t k = 0; k < n; k++) {
-        claims_charge(p, orgs[k], charge);
-        sum += charge[ORG_PHYSICAL];
-    }
-    return sum;
-}
-
 /* Of all organisations together. */
 static uint64_t growth(const struct fsm *f, uint64_t physical)
 {
-    wide was = charge_all(&f->before) + f->credit[ORG_PHYSICAL];
-    wide now = charge_all(&f->after) + physical;
-    wide more = now > was ? now - was : 0;
-
-    return more < UINT64_MAX ? (uint64_t)more : UINT64_MAX;
+    return fsm_growth(f, ORG_PHYSICAL, physical);
 }
 
 /* --- what is allowed ------------------------------------------------------ */

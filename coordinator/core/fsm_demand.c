@@ -124,9 +124,11 @@ bool fsm_refuse_unpaid(struct fsm *f)
     bool unpaid[LIMIT_ORGS];
     struct demand d;
 
+    for (uint32_t k = 0; k < n; k++)
+        unpaid[k] = !fsm_affords_alone(f, orgs[k], 0, NULL);
+    fsm_cluster_choose(f, orgs, n, unpaid);
     for (uint32_t k = 0; k < n; k++) {
         claims_demand(&f->after, orgs[k], &d);
-        unpaid[k] = !fsm_affords(f, orgs[k], 0, NULL);
         left += !unpaid[k] && (d.flags & CLAIM_REFUSED) == 0;
     }
     if (left == 0)

@@ -58,8 +58,8 @@ static void refuse(struct fsm_result *r, const struct org *o, int kind,
                b.word, (unsigned long long)b.limit);
 }
 
-bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
-                 struct fsm_result *r)
+bool fsm_affords_alone(const struct fsm *f, uint32_t org, uint64_t physical,
+                       struct fsm_result *r)
 {
     const struct org *o = store_org(f->store, org);
     uint64_t a[ORG_KINDS], b[ORG_KINDS];
@@ -81,25 +81,38 @@ bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
            && fsm_pool_has_room(f, org, r);
 }
 
+bool fsm_affords(const struct fsm *f, uint32_t org, uint64_t physical,
+                 struct fsm_result *r)
+{
+    return fsm_affords_alone(f, org, physical, r)
+           && fsm_cluster_affords(f, org, physical, r);
+}
+
 uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
                       uint64_t physical)
 {
     const struct org *o = store_org(f->store, org);
-    uint64_t a[ORG_KINDS], b[ORG_KINDS], left;
+    uint64_t a[ORG_KINDS], b[ORG_KINDS], left, own, all;
 
     assert(o != NULL);
     claims_charge(&f->before, org, a);
     claims_charge(&f->after, org, b);
     b[ORG_PHYSICAL] += physical;
+    if (b[k] <= a[k])
+        return 0;
     left = room_for(f, o, bound_of(o, (int)k, f->now_ms), (int)k);
-    return b[k] > a[k] && b[k] - a[k] > left ? b[k] - a[k] - left : 0;
+    own = b[k] - a[k] > left ? b[k] - a[k] - left : 0;
+    all = fsm_cluster_lack(f, k, physical);
+    return own > all ? own : all;
 }
 
-uint64_t fsm_org_room(const struct org *o, enum org_kind k, uint64_t now_ms,
-                      uint64_t promised)
+uint64_t fsm_org_room(const struct store *s, const struct org *o,
+                      enum org_kind k, uint64_t now_ms, uint64_t promised)
 {
     uint64_t left = room(o, bound_of(o, (int)k, now_ms), (int)k);
+    uint64_t all = fsm_cluster_room(s, k);
 
+    left = left < all ? left : all;
     return left > promised ? left - promised : 0;
 }
 
@@ -120,12 +133,13 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     over = (d.flags & CLAIM_REFUSED) != 0;
     if (over && (d.flags & CLAIM_ELASTIC) != 0)
         return 0; /* it is admitted, or not */
-    left = fsm_org_room(o, ORG_PHYSICAL, now_ms, promised[ORG_PHYSICAL]);
+    left = fsm_org_room(s, o, ORG_PHYSICAL, now_ms,
+                        promised[ORG_PHYSICAL]);
     if ((d.flags & CLAIM_ELASTIC) == 0
         && left > fsm_required_room(o, promised[ORG_PHYSICAL]))
         left = fsm_required_room(o, promised[ORG_PHYSICAL]);
     if (over
-        && p->size > fsm_org_room(o, ORG_LOGICAL, now_ms,
+        && p->size > fsm_org_room(s, o, ORG_LOGICAL, now_ms,
                                   promised[ORG_LOGICAL]))
         return 0;
     if (over && d.number > 0)
@@ -199,7 +213,7 @@ bool fsm_limited(const struct fsm *f, const struct pin *p)
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs);
 
-    if (fsm_guarded(f->store))
+    if (fsm_guarded(f->store) || fsm_cluster_limited(f->store))
         return true;
     for (uint32_t k = 0; k < n; k++) {
         if (limited(store_org(f->store, orgs[k])))
@@ -378,25 +392,26 @@ static void set_limits(struct org *o, const struct command_org_put *put)
         o->guarantee = put->guarantee;
 }
 
-/* All guarantees together are within what there is, when one is raised. */
+/* When one is raised: all guarantees together are within what there is, and
+ * all limits within what they may exceed it by. */
 static bool can_promise(const struct fsm *f, const struct org *now,
                         const struct org *old, struct fsm_result *r)
 {
     struct err_text why;
-    uint32_t n, m;
+    uint32_t n;
     const struct org *all = store_orgs(f->store, &n);
-    const struct node *const *nodes = store_nodes(f->store, &m);
-    uint64_t pool = 0;
+    uint64_t pool = fsm_pool(f->store);
+    enum err e = ERR_OK;
 
-    if (!fsm_guarantee_raised(old, now))
-        return true;
-    for (uint32_t k = 0; k < m; k++)
-        pool = fsm_pool_add(pool, nodes[k]);
-    if (fsm_guarantee_check(now, fsm_guaranteed(all, n, now->id), pool, &why)
-        == ERR_OK)
-        return true;
-    fsm_refuse(r, VERDICT_OVER_QUOTA, "%.180s", why.text);
-    return false;
+    if (fsm_guarantee_raised(old, now))
+        e = fsm_guarantee_check(now, fsm_guaranteed(all, n, now->id), pool,
+                                &why);
+    if (e == ERR_OK)
+        e = fsm_limit_check(old, now, fsm_limits(all, n, now->id),
+                            store_budget(f->store), pool, &why);
+    if (e != ERR_OK)
+        fsm_refuse(r, VERDICT_OVER_QUOTA, "%.180s", why.text);
+    return e == ERR_OK;
 }
 
 static bool same_org(const struct org *a, const struct org *b)
@@ -412,7 +427,7 @@ void fsm_org_put(struct fsm *f, const struct command *c,
     const struct command_org_put *put = &c->org_put;
     const struct org *old = store_org(f->store, put->org);
     struct err_text why;
-    struct org now;
+    struct org now, none;
 
     if (old == NULL && put->org != 0) {
         fsm_refuse(r, VERDICT_NOT_FOUND, "unknown organisation %u",
@@ -435,7 +450,8 @@ void fsm_org_put(struct fsm *f, const struct command *c,
         fsm_refuse(r, VERDICT_INVALID, "%.180s", why.text);
         return;
     }
-    if (old != NULL && !can_promise(f, &now, old, r))
+    org_init(&none);
+    if (!can_promise(f, &now, old != NULL ? old : &none, r))
         return;
     if (old != NULL && same_org(&now, old)) {
         r->verdict = VERDICT_ALREADY;

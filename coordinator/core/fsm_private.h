@@ -195,8 +195,29 @@ enum copy_reason fsm_paid_reason(const struct pin *p, unsigned reason);
 /* Somebody has set a limit for one who claims it: before, reservations are
  * not the pin's, as in logs that knew none. */
 bool fsm_limited(const struct fsm *f, const struct pin *p);
+/* The same without the cluster's bounds. */
+bool fsm_affords_alone(const struct fsm *f, uint32_t org, uint64_t physical,
+                       struct fsm_result *r);
 /* How many more physical bytes its required pins may have. */
 uint64_t fsm_required_room(const struct org *o, uint64_t promised);
+
+/* fsm_budget.c */
+void fsm_budget(struct fsm *f, const struct command *c, struct fsm_result *r);
+bool fsm_cluster_limited(const struct store *s);
+/* What is left of it; UINT64_MAX: it has no bound. */
+uint64_t fsm_cluster_room(const struct store *s, enum org_kind k);
+/* What `after` costs all organisations together more than `before`, and so
+ * many physical bytes beyond; and how much of that is missing. */
+uint64_t fsm_growth(const struct fsm *f, enum org_kind k, uint64_t physical);
+uint64_t fsm_cluster_lack(const struct fsm *f, enum org_kind k,
+                          uint64_t physical);
+/* Whether the cluster has room for what the organisation's part of it is in;
+ * true where that does not grow. */
+bool fsm_cluster_affords(const struct fsm *f, uint32_t org, uint64_t physical,
+                         struct fsm_result *r);
+/* Of the organisations of `after`, the last ones whose bytes do not fit. */
+void fsm_cluster_choose(const struct fsm *f, const uint32_t *orgs, uint32_t n,
+                        bool *unpaid);
 
 /* fsm_borrow.c */
 /* Physical bytes that its required demand costs; 0 of an elastic one. */

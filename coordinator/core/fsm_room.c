@@ -235,7 +235,7 @@ bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
 
     assert(o != NULL);
     for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t left = fsm_org_room(o, (enum org_kind)k, now_ms,
+        uint64_t left = fsm_org_room(s, o, (enum org_kind)k, now_ms,
                                      promised[k]);
 
         l.need[k] = more[k] > left ? more[k] - left : 0;

@@ -241,6 +241,7 @@ static enum err load_head(struct store *s, struct err_text *why)
     int rc = sqlite3_prepare_v2(s->d.db, "SELECT k,v FROM fsm ORDER BY k",
                                 -1, &q, NULL);
 
+    budget_init(&s->budget);
     while (rc == SQLITE_OK && e == ERR_OK && sqlite3_step(q) == SQLITE_ROW) {
         int64_t k = sqlite3_column_int64(q, 0);
         const void *p = sqlite3_column_blob(q, 1);
@@ -250,6 +251,8 @@ static enum err load_head(struct store *s, struct err_text *why)
             store_sum_read(&s->sum, p);
         else if (k == STORE_HEAD_CLUSTER)
             e = store_row_cluster_read(span_of(p, n), &s->cluster, why);
+        else if (k == STORE_HEAD_BUDGET)
+            e = store_row_budget_read(span_of(p, n), &s->budget, why);
         else if (k > 0 && k < STORE_HEAD_COUNT)
             s->head[k] = (uint64_t)sqlite3_column_int64(q, 1);
         else

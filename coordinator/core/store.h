@@ -120,6 +120,10 @@ void store_org_remove(struct store *s, uint32_t id);
 const struct score_bounds *store_bounds(const struct store *s);
 void store_bounds_put(struct store *s, const struct score_bounds *b);
 
+/* Bounds of the whole cluster. */
+const struct budget *store_budget(const struct store *s);
+void store_budget_put(struct store *s, const struct budget *b);
+
 /* Principals and tokens, by id (store_token.c). Pointers hold until the next
  * one is written. A token's principal is always there. */
 const struct principal *store_principals(const struct store *s, uint32_t *n);

@@ -20,6 +20,18 @@ void store_org_initial(struct org *o)
     snprintf(o->name, sizeof(o->name), "default");
 }
 
+const struct budget *store_budget(const struct store *s)
+{
+    return &s->budget;
+}
+
+void store_budget_put(struct store *s, const struct budget *b)
+{
+    store_begin(s);
+    s->budget = *b;
+    s->budget_dirty = s->orgs_dirty = s->changes.orgs = true;
+}
+
 static struct org *find(const struct store *s, uint32_t id)
 {
     for (uint32_t k = 0; k < s->n_orgs; k++) {
@@ -235,6 +247,12 @@ void store_org_complete(struct store *s)
 
 void store_org_write(struct store *s)
 {
+    if (s->budget_dirty) {
+        s->budget_dirty = false;
+        store_row_budget(&s->budget, &s->scratch);
+        STORE_DO(&s->d, STORE_Q_HEAD_PUT, "ub", (uint64_t)STORE_HEAD_BUDGET,
+                 s->scratch.p, s->scratch.n);
+    }
     for (uint32_t k = 0; k < s->n_orgs; k++) {
         const struct org *o = &s->orgs[k];
 

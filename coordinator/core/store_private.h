@@ -221,7 +221,8 @@ enum store_head {
     STORE_HEAD_SYNCS = 10, /* counts store_sync: a commit must have a page */
     STORE_HEAD_NEXT_ORG = 11,
     STORE_HEAD_NEXT_ACTOR = 12, /* of principals and tokens */
-    STORE_HEAD_COUNT = 13
+    STORE_HEAD_BUDGET = 13, /* none: as it is before anybody sets it */
+    STORE_HEAD_COUNT = 14
 };
 
 enum { STORE_PAGE = 4096, STORE_COPY_BYTES = 24 };
@@ -272,6 +273,9 @@ enum err store_row_node_read(struct span doc, struct node *out,
 void store_row_org(const struct org *o, struct buf *out);
 enum err store_row_org_read(struct span doc, struct org *out,
                             struct err_text *why) ERR_CHECKED;
+void store_row_budget(const struct budget *b, struct buf *out);
+enum err store_row_budget_read(struct span doc, struct budget *out,
+                               struct err_text *why) ERR_CHECKED;
 void store_row_principal(const struct principal *p, struct buf *out);
 enum err store_row_principal_read(struct span doc, struct principal *out,
                                   struct err_text *why) ERR_CHECKED;
@@ -345,6 +349,8 @@ struct store {
     uint32_t n_live;
     bool any_closed;           /* of those */
     uint64_t nodes_version;
+    struct budget budget;
+    bool budget_dirty;
     struct org *orgs; /* by id */
     uint32_t n_orgs;
     bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */

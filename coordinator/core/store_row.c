@@ -303,6 +303,31 @@ enum err store_row_org_read(struct span doc, struct org *out,
     return decode_end(&d, why);
 }
 
+void store_row_budget(const struct budget *b, struct buf *out)
+{
+    buf_reset(out);
+    encode_array(out, 2 + ORG_KINDS);
+    encode_u64(out, ROW_VERSION);
+    for (int k = 0; k < ORG_KINDS; k++)
+        encode_u64(out, b->limits[k]);
+    encode_u64(out, b->overcommit);
+}
+
+enum err store_row_budget_read(struct span doc, struct budget *out,
+                               struct err_text *why)
+{
+    struct decode d;
+    enum err e = open_row(&d, doc, 2 + ORG_KINDS, why);
+
+    if (e != ERR_OK)
+        return e;
+    for (int k = 0; k < ORG_KINDS; k++)
+        out->limits[k] = decode_u64(&d, "limit", UINT64_MAX);
+    out->overcommit = (uint32_t)decode_u64(&d, "over-commit",
+                                           OVERCOMMIT_MAX);
+    return decode_end(&d, why);
+}
+
 void store_row_principal(const struct principal *p, struct buf *out)
 {
     buf_reset(out);

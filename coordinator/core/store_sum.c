@@ -14,7 +14,7 @@ enum table {
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
     TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_PRINCIPAL = 10,
     TABLE_TOKEN = 11, TABLE_VALUE = 12, TABLE_SOURCE = 30,
-    TABLE_BOUND = 38
+    TABLE_BUDGET = 36, TABLE_BOUND = 38
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -356,6 +356,37 @@ void store_sum_source(struct store_sum *s, struct buf *scratch,
     replace(s, scratch, cut);
 }
 
+static void sum_bounds(struct store *s, struct store_sum *sum)
+{
+    struct buf *b = &s->scratch;
+
+    for (uint32_t k = 0; k < SCORE_TERMS; k++) {
+        if ((s->bounds.open >> k & 1) == 0)
+            continue;
+        buf_reset(b);
+        buf_byte(b, TABLE_BOUND);
+        add_number(b, k);
+        add_number(b, s->bounds.of[k].low);
+        add_number(b, s->bounds.of[k].high);
+        row_add(sum, b->p, b->n);
+    }
+}
+
+/* States without bounds of the cluster hash as those that knew none. */
+static void sum_budget(struct store *s, struct store_sum *sum)
+{
+    struct budget none;
+
+    budget_init(&none);
+    if (budget_same(&s->budget, &none))
+        return;
+    store_row_budget(&s->budget, &s->other);
+    buf_reset(&s->scratch);
+    buf_byte(&s->scratch, TABLE_BUDGET);
+    buf_add(&s->scratch, s->other.p, s->other.n);
+    row_add(sum, s->scratch.p, s->scratch.n);
+}
+
 /* Rows that live in memory change often (a node's last report): they are
  * folded in when the hash is read. */
 void store_memory_sum(struct store *s, struct store_sum *sum)
@@ -391,16 +422,8 @@ void store_memory_sum(struct store *s, struct store_sum *sum)
         buf_add(b, s->other.p, s->other.n);
         row_add(sum, b->p, b->n);
     }
-    for (uint32_t k = 0; k < SCORE_TERMS; k++) {
-        if ((s->bounds.open >> k & 1) == 0)
-            continue;
-        buf_reset(b);
-        buf_byte(b, TABLE_BOUND);
-        add_number(b, k);
-        add_number(b, s->bounds.of[k].low);
-        add_number(b, s->bounds.of[k].high);
-        row_add(sum, b->p, b->n);
-    }
+    sum_bounds(s, sum);
+    sum_budget(s, sum);
     for (uint32_t k = 0; k < s->n_coordinators; k++) {
         buf_reset(b);
         store_row_coordinator(&s->coordinators[k], &s->other);

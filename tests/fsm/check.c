@@ -137,6 +137,63 @@ static uint64_t pool(struct run *r)
     return sum;
 }
 
+bool check_covered(struct run *r, uint32_t overcommit)
+{
+    unsigned __int128 sum = 0;
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+
+    for (uint32_t k = 0; k < n; k++)
+        if (all[k].limits[ORG_PHYSICAL].hard != ORG_NO_LIMIT)
+            sum += all[k].limits[ORG_PHYSICAL].hard;
+    return sum * 100 <= (unsigned __int128)pool(r) * overcommit;
+}
+
+/* Whether the limit of physical bytes is raised: from none to any, too. */
+static void check_raised(struct run *r, const struct org *was,
+                         const struct org *now)
+{
+    uint64_t a = was->limits[ORG_PHYSICAL].hard;
+    uint64_t b = now->limits[ORG_PHYSICAL].hard;
+
+    if (r->budget.overcommit == 0 || a == b)
+        return;
+    RUN_NEED(r, b != ORG_NO_LIMIT, "a limit of organisation %u was lifted",
+             now->id);
+    if (a != ORG_NO_LIMIT && b < a)
+        return;
+    RUN_NEED(r, check_covered(r, r->budget.overcommit),
+             "limits are raised beyond what nodes cover");
+    check_event(r, RUN_RAISED_LIMIT);
+}
+
+/* What all use together, and what they may. */
+static void check_cluster(struct run *r)
+{
+    const struct budget *b = store_budget(r->a.store);
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+
+    RUN_NEED(r, b->overcommit == r->budget.overcommit
+                    && memcmp(b->limits, r->budget.limits,
+                              sizeof(b->limits)) == 0,
+             "other bounds of the cluster");
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t was = 0, now = 0;
+
+        for (uint32_t i = 0; i < RUN_ORGS; i++)
+            was += r->orgs[i].there ? r->orgs[i].was.used[k] : 0;
+        for (uint32_t i = 0; i < n; i++)
+            now += all[i].used[k];
+        RUN_NEED(r, now <= b->limits[k] || now <= was,
+                 "%s: the cluster's grew from %llu to %llu, limit %llu",
+                 org_kind_text((enum org_kind)k), (unsigned long long)was,
+                 (unsigned long long)now, (unsigned long long)b->limits[k]);
+        if (now > b->limits[k])
+            check_event(r, RUN_FULL);
+    }
+}
+
 /* One that is raised fits beside those of others. */
 static void check_promise(struct run *r, const struct change *x,
                           const struct org_sum *sum, const struct org *o,
@@ -175,6 +232,8 @@ static void check_terms(struct run *r, const struct change *x,
     if (!sum->there) {
         RUN_NEED(r, mine && put->org == 0 && sum->was.id == 0,
                  "organisation %u comes from nowhere", o->id);
+        RUN_NEED(r, o->limits[ORG_PHYSICAL].hard == ORG_NO_LIMIT,
+                 "organisation %u comes with a limit", o->id);
         sum->there = true;
         sum->was = *o;
         return;
@@ -186,6 +245,7 @@ static void check_terms(struct run *r, const struct change *x,
         check_event(r, RUN_ORG_RENAMED);
     }
     check_promise(r, x, sum, o, mine);
+    check_raised(r, &sum->was, o);
     RUN_NEED(r, mine || (o->grace_ms == sum->was.grace_ms
                          && memcmp(o->limits, sum->was.limits,
                                    sizeof(o->limits)) == 0),
@@ -197,6 +257,7 @@ static void check_orgs(struct run *r, const struct change *x)
     uint32_t n;
     const struct org *all = store_orgs(r->a.store, &n);
 
+    check_cluster(r);
     for (uint32_t k = 0; k < n; k++) {
         struct org_sum *sum = &r->orgs[all[k].id % RUN_ORGS];
 

@@ -25,19 +25,32 @@ void want_reckon(struct run *r, const struct pin *p, struct wants *out);
 const struct want *want_of(const struct wants *all, uint32_t org);
 void want_charge(const struct want *w, uint64_t size,
                  uint64_t out[ORG_KINDS]);
-/* Whether the organisation may be charged so much, and was charged that. */
+/* What the others' demands grow by, those that grow. */
+void want_others(const struct wants *was, uint64_t was_size,
+                 const struct wants *now, uint64_t now_size, uint32_t but,
+                 int64_t out[ORG_KINDS]);
+/* Whether the organisation may be charged so much, and was charged that, while
+ * others are charged so much more. */
 bool want_fits(const struct run *r, const struct fsm_result *result,
                uint32_t org, const uint64_t was[ORG_KINDS],
-               const uint64_t now[ORG_KINDS]);
+               const uint64_t now[ORG_KINDS],
+               const int64_t others[ORG_KINDS]);
 /* The same where so much is given back for it; what is still beyond the bound
  * then is refused, if it grows otherwise. */
 bool want_fits_with(const struct run *r, const struct fsm_result *result,
                     uint32_t org, const uint64_t was[ORG_KINDS],
                     const uint64_t now[ORG_KINDS],
-                    const uint64_t credit[ORG_KINDS]);
+                    const uint64_t credit[ORG_KINDS],
+                    const int64_t others[ORG_KINDS]);
+/* … by its own bounds alone. */
+bool want_fits_alone(const struct run *r, const struct fsm_result *result,
+                     uint32_t org, const uint64_t was[ORG_KINDS],
+                     const uint64_t now[ORG_KINDS],
+                     const uint64_t credit[ORG_KINDS]);
 /* Whether one that is refused could pay, for one copy at least. */
 bool want_payable(const struct run *r, const struct fsm_result *result,
-                  const struct want *w, uint64_t size);
+                  const struct want *w, uint64_t size,
+                  const int64_t others[ORG_KINDS]);
 /* Its limit; of what is required, its guarantee too. */
 uint64_t want_limit(const struct org *o, int kind, uint64_t time_ms);
 uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms);
@@ -123,5 +136,8 @@ void check_done(struct run *r, const struct command *c,
                 const struct fsm_result *result);
 
 void check_event(struct run *r, enum run_event e);
+/* check.c: whether the limits of physical bytes that there are, are within that
+ * part of what all nodes may fill. */
+bool check_covered(struct run *r, uint32_t overcommit);
 
 #endif

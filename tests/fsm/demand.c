@@ -163,14 +163,17 @@ static void refused(struct run *r, const struct change *x,
                     const struct want *was, const struct want *now)
 {
     uint64_t a[ORG_KINDS], b[ORG_KINDS];
+    int64_t others[ORG_KINDS];
 
     RUN_NEED(r, is(x, COMMAND_REPORT)
                     && (want_pinned(x->was) == 0 || !once(x, x->now->id)),
              "what is held was refused");
     want_charge(was, x->was->size, a);
     want_charge(was, x->now->size, b);
+    want_others(x->wanted, x->was->size, x->wanted, x->now->size, now->org,
+                others);
     RUN_NEED(r, x->c->report.n != 1
-                    || !want_fits(r, x->result, now->org, a, b),
+                    || !want_fits(r, x->result, now->org, a, b, others),
              "organisation %u was refused what it can pay", now->org);
     check_event(r, RUN_OVER);
     if ((x->now->flags & PIN_OVER_QUOTA) == 0)
@@ -197,7 +200,8 @@ static void check_paid(struct run *r, const struct change *x,
                            ? want_counted(x->now)
                            : bound_counted(r, x->now, now);
     uint64_t least = 0;
-    uint64_t a[ORG_KINDS], b[ORG_KINDS];
+    uint64_t a[ORG_KINDS], b[ORG_KINDS], size;
+    int64_t others[ORG_KINDS];
     struct want more = *now;
 
     if (now->rmax != -1 || now->refused)
@@ -218,10 +222,12 @@ static void check_paid(struct run *r, const struct change *x,
     if (is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0)
         return; /* what the older one cost is given back at the end */
     more.paid++;
-    want_charge(was, x->was == NULL ? 0 : x->was->size, a);
+    size = x->was == NULL ? 0 : x->was->size;
+    want_charge(was, size, a);
     want_charge(&more, x->now->size, b);
+    want_others(x->wanted, size, x->wants, x->now->size, now->org, others);
     RUN_NEED(r, more.paid <= now->fixed || !want_fits(r, x->result, now->org,
-                                                      a, b),
+                                                      a, b, others),
              "organisation %u could pay for more than %llu copies", now->org,
              (unsigned long long)now->paid);
 }
@@ -232,6 +238,7 @@ static void check_demand(struct run *r, const struct change *x,
     const struct want *was = want_of(x->wanted, now->org);
     bool pinned = bound_serving(r, x->now, now, BOUND_PINNED)
                   >= want_minimum(r, now);
+    int64_t others[ORG_KINDS];
 
     if (now->refused)
         RUN_NEED(r, was != NULL, "refused at once");
@@ -239,9 +246,12 @@ static void check_demand(struct run *r, const struct change *x,
         refused(r, x, was, now);
     if (was != NULL && was->refused && !now->refused)
         granted(r, x, now);
+    want_others(x->wanted, x->was != NULL ? x->was->size : 0, x->wants,
+                x->now->size, now->org, others);
     RUN_NEED(r, !now->refused || !is(x, COMMAND_ASSIGN)
                     || x->was->n_claims == 0
-                    || !want_payable(r, x->result, now, x->now->size),
+                    || !want_payable(r, x->result, now, x->now->size,
+                                     others),
              "organisation %u can pay, and was not granted it", now->org);
     check_paid(r, x, was, now);
     RUN_NEED(r, (now->state == PIN_PINNED) == (pinned && !now->refused),

@@ -498,6 +498,28 @@ static void guarantee(struct run *r, struct command_org_put *p)
                                   : (used / 100 + 1) * (80 + below(r, 300));
 }
 
+/* Around what all use; limits that hardly fit the nodes, and some that never
+ * do. */
+static void budget(struct run *r)
+{
+    struct command_budget *b = &r->c->budget;
+
+    make_head(r, COMMAND_BUDGET);
+    b->set = (uint16_t)below(r, 2 * BUDGET_SET_OVERCOMMIT);
+    b->budget.overcommit = one_in(r, 2)   ? 0
+                           : one_in(r, 2) ? (uint32_t)below(r, 8)
+                                          : (uint32_t)below(r, 401);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t used = 0;
+
+        for (uint32_t org = 0; org < RUN_ORGS; org++)
+            used += r->orgs[org].there ? r->orgs[org].was.used[k] : 0;
+        b->budget.limits[k] = one_in(r, 2)    ? ORG_NO_LIMIT
+                              : one_in(r, 50) ? ORG_LIMIT_MAX + 1
+                              : (used / 100 + 1) * (80 + below(r, 100));
+    }
+}
+
 /* Around what is used; or none. */
 void make_limits(struct run *r, uint32_t org)
 {
@@ -526,6 +548,8 @@ static void org_put(struct run *r)
 
     if (one_in(r, 12))
         org_life(r);
+    else if (one_in(r, 8))
+        budget(r);
     else
         make_limits(r, org);
 }

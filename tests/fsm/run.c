@@ -283,6 +283,7 @@ static void begin(struct run *r, uint64_t seed)
     r->orgs[ORG_DEFAULT].was = *store_org(r->a.store, ORG_DEFAULT);
     r->orgs[ORG_DEFAULT].there = true;
     r->n_orgs = 1;
+    budget_init(&r->budget);
 }
 
 static void end(struct run *r)

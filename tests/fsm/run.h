@@ -30,7 +30,7 @@ enum {
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins */
-    RUN_KINDS = COMMAND_RECLAIM + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_BUDGET + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
@@ -70,6 +70,10 @@ enum {
     X(NOT_MINE, "requests of others asked for")                              \
     X(PROMISED, "guarantees raised")                                         \
     X(TOO_MUCH, "guarantees that do not fit the nodes")                      \
+    X(FULL, "budgets of the cluster reached")                                \
+    X(FULL_ALONE, "claims refused by it alone")                              \
+    X(RAISED_LIMIT, "limits raised where they are bounded together")         \
+    X(UNCOVERED, "limits that nodes do not cover")                           \
     X(ORG_MADE, "organisations made")                                        \
     X(ORG_RENAMED, "organisations renamed")                                  \
     X(ORG_REMOVED, "organisations removed")                                  \
@@ -193,6 +197,7 @@ struct run {
     uint64_t last_id;           /* of pins and claims, the highest */
     struct org_sum orgs[RUN_ORGS];
     uint32_t n_orgs;
+    struct budget budget;       /* before the operation */
     struct requester requesters[RUN_PRINCIPALS];
     uint32_t replaced;          /* number of the CID that a request is on which
                                    the operation replaces */

@@ -178,13 +178,32 @@ static int64_t possible(struct run *r, const struct command *c,
     return requires && (!there || a->own.rmax == -1) ? -1 : n;
 }
 
+/* What the others of a pin cost more when its size is that; less, too. */
+static void others_at(const struct asked *a, uint64_t size,
+                      int64_t out[ORG_KINDS])
+{
+    const struct shadow *s = a->s;
+    uint64_t was[ORG_KINDS], now[ORG_KINDS];
+
+    memset(out, 0, ORG_KINDS * sizeof(*out));
+    for (uint32_t k = 0; s->there && k < s->wants.n; k++) {
+        if (s->wants.of[k].org == a->claim.org)
+            continue;
+        want_charge(&s->wants.of[k], s->pin.size, was);
+        want_charge(&s->wants.of[k], size, now);
+        for (int i = 0; i < ORG_KINDS; i++)
+            out[i] += (int64_t)(now[i] - was[i]);
+    }
+}
+
 /* Of a demand that is for everywhere the copies are made that it can pay;
  * what is refused could not pay for them all, those that stand in the place of
  * others too, and one more. */
 static bool pays(struct run *r, const struct fsm_result *result,
-                 const struct asked *a, uint64_t size)
+                 const struct asked *a, uint64_t size, bool alone)
 {
     uint64_t was[ORG_KINDS], now[ORG_KINDS];
+    int64_t others[ORG_KINDS];
     struct want w = a->own;
 
     if (w.rmax == -1)
@@ -192,7 +211,11 @@ static bool pays(struct run *r, const struct fsm_result *result,
     want_charge(wanted_by(a->s, a->claim.org),
                 a->s->there ? a->s->pin.size : size, was);
     want_charge(&w, size, now);
-    return want_fits_with(r, result, a->claim.org, was, now, a->credit);
+    others_at(a, size, others);
+    if (alone)
+        return want_fits_alone(r, result, a->claim.org, was, now, a->credit);
+    return want_fits_with(r, result, a->claim.org, was, now, a->credit,
+                          others);
 }
 
 static void check_places(struct run *r, const struct command *c,
@@ -205,7 +228,8 @@ static void check_places(struct run *r, const struct command *c,
     /* For everywhere: a policy that is new may need a copy more than can be
      * paid while those that it does not allow are there. */
     RUN_NEED(r, can < needed || want_joined(r, c->org) == 0
-                    || (a->own.rmax == -1 && !pays(r, result, a, a->most)),
+                    || (a->own.rmax == -1
+                        && !pays(r, result, a, a->most, false)),
              "%s: %lld copies are possible, %lld needed",
              verdict_text(result->verdict), (long long)can,
              (long long)needed);
@@ -269,11 +293,13 @@ static void check_put(struct run *r, const struct command *c,
              "a claim of another mode is %s", verdict_text(v));
     if (v == VERDICT_CONFLICT)
         return;
-    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a, a.most),
+    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a, a.most, false),
              "organisation %u can pay, and was refused", c->org);
     RUN_NEED(r, v == VERDICT_OVER_QUOTA || a.own.rmax == -1
-                    || pays(r, result, &a, a.size),
+                    || pays(r, result, &a, a.size, false),
              "organisation %u cannot pay, and was not refused", c->org);
+    if (v == VERDICT_OVER_QUOTA && pays(r, result, &a, a.most, true))
+        check_event(r, RUN_FULL_ALONE);
     if (v == VERDICT_NO_CANDIDATES || v == VERDICT_STALE)
         check_places(r, c, result, &a);
     else
@@ -362,6 +388,42 @@ static void check_quota(struct run *r, const struct command *c,
         check_event(r, RUN_TOO_MUCH);
 }
 
+/* By the bounds before it, the limits and the nodes. */
+static void check_bounds(struct run *r, const struct command *c,
+                         const struct fsm_result *result)
+{
+    const struct command_budget *p = &c->budget;
+    struct budget now = r->budget;
+    enum verdict should = VERDICT_ACCEPTED;
+    bool valid = true, same;
+
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if ((p->set & 1U << k) != 0)
+            now.limits[k] = p->budget.limits[k];
+        valid = valid && (now.limits[k] <= ORG_LIMIT_MAX
+                          || now.limits[k] == ORG_NO_LIMIT);
+    }
+    if ((p->set & BUDGET_SET_OVERCOMMIT) != 0)
+        now.overcommit = p->budget.overcommit;
+    same = memcmp(now.limits, r->budget.limits, sizeof(now.limits)) == 0
+           && now.overcommit == r->budget.overcommit;
+    if (!valid)
+        should = VERDICT_INVALID;
+    else if (now.overcommit != 0
+             && (r->budget.overcommit == 0
+                 || now.overcommit < r->budget.overcommit)
+             && !check_covered(r, now.overcommit))
+        should = VERDICT_OVER_QUOTA;
+    else if (same)
+        should = VERDICT_ALREADY;
+    RUN_NEED(r, result->verdict == should, "bounds of the cluster: %s, not %s",
+             verdict_text(result->verdict), verdict_text(should));
+    if (should == VERDICT_OVER_QUOTA)
+        check_event(r, RUN_UNCOVERED);
+    if (should == VERDICT_ACCEPTED)
+        r->budget = now;
+}
+
 static struct shadow *by_id(struct run *r, uint64_t id)
 {
     struct shadow *s = NULL;
@@ -375,6 +437,7 @@ static struct shadow *by_id(struct run *r, uint64_t id)
 static void check_stale(struct run *r, const struct command *c,
                         const struct fsm_result *result)
 {
+    static const int64_t none[ORG_KINDS];
     const struct shadow *s = by_id(r, c->assign.pin);
 
     if (result->verdict != VERDICT_STALE || s == NULL
@@ -383,7 +446,7 @@ static void check_stale(struct run *r, const struct command *c,
     for (uint32_t k = 0; k < s->wants.n; k++)
         RUN_NEED(r, !s->wants.of[k].refused
                         || !want_payable(r, result, &s->wants.of[k],
-                                         s->pin.size),
+                                         s->pin.size, none),
                  "stale, although organisation %u can pay",
                  s->wants.of[k].org);
 }
@@ -430,6 +493,8 @@ void check_verdict(struct run *r, const struct command *c,
         check_owner(r, c, result);
     else if (c->kind == COMMAND_QUOTA_PUT)
         check_quota(r, c, result);
+    else if (c->kind == COMMAND_BUDGET)
+        check_bounds(r, c, result);
     else if (c->kind == COMMAND_ASSIGN)
         check_stale(r, c, result);
     else if (c->kind == COMMAND_EXPIRE)

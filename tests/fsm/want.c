@@ -141,17 +141,34 @@ uint64_t want_bound(const struct org *o, int kind, uint64_t time_ms)
 
 bool want_fits(const struct run *r, const struct fsm_result *result,
                uint32_t org, const uint64_t was[ORG_KINDS],
-               const uint64_t now[ORG_KINDS])
+               const uint64_t now[ORG_KINDS], const int64_t others[ORG_KINDS])
 {
     static const uint64_t nothing[ORG_KINDS];
 
-    return want_fits_with(r, result, org, was, now, nothing);
+    return want_fits_with(r, result, org, was, now, nothing, others);
 }
 
-bool want_fits_with(const struct run *r, const struct fsm_result *result,
-                    uint32_t org, const uint64_t was[ORG_KINDS],
-                    const uint64_t now[ORG_KINDS],
-                    const uint64_t credit[ORG_KINDS])
+static uint64_t used_by_all(const struct run *r, int kind)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t org = 0; org < RUN_ORGS; org++)
+        sum += r->orgs[org].there ? r->orgs[org].was.used[kind] : 0;
+    return sum;
+}
+
+/* Whether so much more is in the budget of the cluster. */
+static bool has_room(const struct run *r, int kind, int64_t more)
+{
+    uint64_t used = used_by_all(r, kind), limit = r->budget.limits[kind];
+
+    return more <= 0 || (used <= limit && (uint64_t)more <= limit - used);
+}
+
+bool want_fits_alone(const struct run *r, const struct fsm_result *result,
+                     uint32_t org, const uint64_t was[ORG_KINDS],
+                     const uint64_t now[ORG_KINDS],
+                     const uint64_t credit[ORG_KINDS])
 {
     const struct org *o = &r->orgs[org].was;
 
@@ -163,8 +180,42 @@ bool want_fits_with(const struct run *r, const struct fsm_result *result,
     return true;
 }
 
+bool want_fits_with(const struct run *r, const struct fsm_result *result,
+                    uint32_t org, const uint64_t was[ORG_KINDS],
+                    const uint64_t now[ORG_KINDS],
+                    const uint64_t credit[ORG_KINDS],
+                    const int64_t others[ORG_KINDS])
+{
+    for (int k = 0; k < ORG_KINDS; k++)
+        if (now[k] > was[k]
+            && !has_room(r, k, (int64_t)(now[k] - was[k] - credit[k])
+                                   + others[k]))
+            return false;
+    return want_fits_alone(r, result, org, was, now, credit);
+}
+
+void want_others(const struct wants *was, uint64_t was_size,
+                 const struct wants *now, uint64_t now_size, uint32_t but,
+                 int64_t out[ORG_KINDS])
+{
+    uint64_t a[ORG_KINDS], b[ORG_KINDS];
+
+    memset(out, 0, ORG_KINDS * sizeof(*out));
+    for (uint32_t k = 0; k < now->n; k++) {
+        const struct want *w = &now->of[k];
+
+        if (w->org == but)
+            continue;
+        want_charge(want_of(was, w->org), was_size, a);
+        want_charge(w, now_size, b);
+        for (int i = 0; i < ORG_KINDS; i++)
+            out[i] += b[i] > a[i] ? (int64_t)(b[i] - a[i]) : 0;
+    }
+}
+
 bool want_payable(const struct run *r, const struct fsm_result *result,
-                  const struct want *w, uint64_t size)
+                  const struct want *w, uint64_t size,
+                  const int64_t others[ORG_KINDS])
 {
     uint64_t was[ORG_KINDS], now[ORG_KINDS];
     struct want asks = *w;
@@ -174,7 +225,7 @@ bool want_payable(const struct run *r, const struct fsm_result *result,
     if (asks.paid == 0)
         asks.paid = 1; /* copies for everywhere */
     want_charge(&asks, size, now);
-    return want_fits(r, result, w->org, was, now);
+    return want_fits(r, result, w->org, was, now, others);
 }
 
 uint32_t want_joined(struct run *r, uint32_t org)

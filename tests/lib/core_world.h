@@ -55,6 +55,7 @@ struct world {
     /* After the operation before, by organisation. */
     uint64_t used[WORLD_ORGS][ORG_KINDS];
     uint64_t required[WORLD_ORGS], all_used, all_elastic;
+    uint64_t cluster[ORG_KINDS];
 };
 
 /* --- life -------------------------------------------------------------- */
@@ -148,9 +149,11 @@ WORLD_UNUSED static void within_guarantees(struct world *w)
     w->all_elastic = elastic;
 }
 
-/* At every operation: what grew stays within the hard limits. */
+/* At every operation: what grew stays within the hard limits, of all together,
+ * too. */
 WORLD_UNUSED static void within_limits(struct world *w)
 {
+    uint64_t all_used[ORG_KINDS] = {0};
     uint32_t n;
     const struct org *all = store_orgs(w->store, &n);
 
@@ -162,8 +165,13 @@ WORLD_UNUSED static void within_limits(struct world *w)
             assert_true(o->used[k] <= o->limits[k].hard
                         || o->used[k] <= w->used[o->id][k]);
             w->used[o->id][k] = o->used[k];
+            all_used[k] += o->used[k];
         }
     }
+    for (int k = 0; k < ORG_KINDS; k++)
+        assert_true(all_used[k] <= store_budget(w->store)->limits[k]
+                    || all_used[k] <= w->cluster[k]);
+    memcpy(w->cluster, all_used, sizeof(all_used));
     within_guarantees(w);
 }
 

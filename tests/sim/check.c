@@ -498,6 +498,29 @@ static void check_limits(struct check *k, struct store *store,
     k->sim->counts[COUNT_OVER] += r->verdict == VERDICT_OVER_QUOTA;
 }
 
+/* All together; k->used is as before the operation. */
+static void check_budget(struct check *k, struct store *store)
+{
+    const struct budget *b = store_budget(store);
+
+    for (int i = 0; i < ORG_KINDS; i++) {
+        uint64_t was = 0, now = 0;
+
+        for (uint32_t id = 1; id <= SIM_ORGS; id++) {
+            const struct org *o = store_org(store, id);
+
+            was += k->used[id - 1][i];
+            now += o != NULL ? o->used[i] : 0;
+        }
+        if (now > b->limits[i] && now > was)
+            sim_wrong(k->sim, "cluster", 0, 0, "%s: %llu used by all, limit "
+                      "%llu", org_kind_text((enum org_kind)i),
+                      (unsigned long long)now,
+                      (unsigned long long)b->limits[i]);
+        k->sim->counts[COUNT_FULL] += now > b->limits[i];
+    }
+}
+
 static void check_ledger(struct check *k, struct store *store,
                          const struct org *o)
 {
@@ -572,6 +595,9 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_QUOTA_PUT:
         k->sim->counts[COUNT_PROMISED] += r->verdict == VERDICT_ACCEPTED;
         break;
+    case COMMAND_BUDGET:
+        k->sim->counts[COUNT_BUDGETS] += r->verdict == VERDICT_ACCEPTED;
+        break;
     case COMMAND_RECLAIM:
         for (uint32_t i = 0; i < c->reclaim.n; i++)
             check_look(k, store, c->reclaim.victims[i].pin, c);
@@ -642,6 +668,7 @@ void check_operation(struct check *k, uint32_t coord, struct store *store,
         judge(k, store, c, r);
     check_requesters(k, store);
     check_guarantees(k, store);
+    check_budget(k, store);
     check_limits(k, store, r);
 }
 

@@ -21,6 +21,7 @@
  *               that a claim's minimum or required region rests on
  *   budget      no limit of an organisation is exceeded by what grows, and
  *               what it uses is the sum over its pins
+ *   cluster     nor the budget of the cluster, by all together
  *   guarantee   what is required grows within it, what is elastic only where
  *               all nodes have room; only what is borrowed makes way for
  *               another organisation, and only for one that has a guarantee

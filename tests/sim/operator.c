@@ -29,10 +29,13 @@ struct operator {
     } owned[SIM_FIRST_NODES + 1];
     struct org_limit limits[SIM_ORGS][ORG_KINDS];
     uint64_t guarantees[SIM_ORGS];
+    struct prng budgets;
+    struct budget budget; /* of the cluster */
 };
 
 static void no_limits(struct operator *o)
 {
+    budget_init(&o->budget);
     for (uint32_t i = 0; i < SIM_ORGS; i++) {
         o->guarantees[i] = ORG_NO_LIMIT;
         for (int k = 0; k < ORG_KINDS; k++)
@@ -123,6 +126,44 @@ static void limit(struct sim *s, struct operator *o, uint32_t id)
     }
     if (org != NULL)
         guarantee(o, org);
+}
+
+/* Around what all use together. In most runs there is none, so that the limits
+ * of organisations are what is met. */
+static void budget(struct sim *s, struct operator *o)
+{
+    static const uint64_t least[ORG_KINDS] = {40 << 20, 100 << 20, 40};
+    struct store *store = check_front(s->check);
+    uint32_t n;
+    const struct org *all;
+
+    if (store == NULL || s->options.seed % 5 != 3)
+        return;
+    all = store_orgs(store, &n);
+    budget_init(&o->budget);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t share = sim_pick(&o->budgets, 60, 130);
+
+        if (sim_pick(&o->budgets, 0, 1) == 0)
+            o->budget.limits[k] = (fsm_cluster_used(all, n, (enum org_kind)k)
+                                   + least[k]) / 100 * share;
+    }
+    if (sim_pick(&o->budgets, 0, 2) == 0)
+        o->budget.overcommit = (uint32_t)sim_pick(&o->budgets, 1,
+                                                  OVERCOMMIT_MAX);
+}
+
+static void wish_budget(const struct operator *o, struct coord *leader,
+                        const struct store *store)
+{
+    struct command c = {.kind = COMMAND_BUDGET, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+
+    if (budget_same(&o->budget, store_budget(store)))
+        return;
+    c.budget.set = 2 * BUDGET_SET_OVERCOMMIT - 1;
+    c.budget.budget = o->budget;
+    (void)coord_wish(leader, &c);
 }
 
 static void wish_limits(struct operator *o, struct coord *leader,
@@ -262,6 +303,7 @@ static void wish(struct sim *s, struct operator *o)
     if (at >= SIM_COORDS || store == NULL || !coord_ready(s->coords[at]))
         return;
     wish_orgs(o, s->coords[at], store);
+    wish_budget(o, s->coords[at], store);
     wish_tokens(s->coords[at], store);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         const struct node *n = store_node(store, id);
@@ -314,6 +356,8 @@ static void decides(struct sim *s, struct task *t)
     if (sim_has(s, FAULT_QUOTA))
         for (uint32_t id = 1; id <= SIM_ORGS; id++)
             limit(s, s->operator, id);
+    if (sim_has(s, FAULT_QUOTA))
+        budget(s, s->operator);
     (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,
                                MEAN_MS * 2), decides, 0, 0);
 }
@@ -325,6 +369,7 @@ struct operator *operator_new(struct sim *s)
     prng_seed(&o->random, s->options.seed ^ 0x6f706572);
     prng_seed(&o->tokens, s->options.seed ^ 0x746f6b656e);
     prng_seed(&o->owners, s->options.seed ^ 0x6f776e65);
+    prng_seed(&o->budgets, s->options.seed ^ 0x62756467);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         o->wanted[id] = ADMIN_ACTIVE;
         o->owned[id].org = ORG_DEFAULT;

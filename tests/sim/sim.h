@@ -86,6 +86,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(REPORTS, "reports") X(REPORTS_AGAIN, "reports_again")                  \
     X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
+    X(BUDGETS, "budgets") X(FULL, "full")                                    \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(MAINTAINED, "maintained")                                              \
     X(BOUND, "bound") X(RELABELLED, "relabelled") X(OWNED, "owned")          \

@@ -37,6 +37,7 @@ static const struct {
     {COMMAND_QUOTA_PUT, OPERATOR_OF_DEFAULT},
     {COMMAND_RECLAIM, NOBODY},
     {COMMAND_FORMULA_BOUNDS, OPERATOR_OF_DEFAULT},
+    {COMMAND_BUDGET, OPERATOR_OF_DEFAULT},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -17,7 +17,7 @@ static const enum command_kind wire_commands[] = {
     COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT, COMMAND_NODE_OWNER, COMMAND_QUOTA_PUT,
-    COMMAND_RECLAIM, COMMAND_FORMULA_BOUNDS};
+    COMMAND_RECLAIM, COMMAND_BUDGET, COMMAND_FORMULA_BOUNDS};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -221,6 +221,28 @@ static inline void wire_request_put(struct wire_command *w, bool full)
     c->old_salt = full ? 0x8000000000000001 : 0;
 }
 
+static inline void wire_quota(struct command *c)
+{
+    if (c->kind == COMMAND_BUDGET) {
+        c->budget.set = 0xd;
+        c->budget.budget = (struct budget){
+            {70000000000, ORG_NO_LIMIT, 3000}, 125};
+        return;
+    }
+    c->org_put.set = 0x26d;
+    if (c->kind == COMMAND_ORG_PUT) {
+        c->org_put.set = 0x16d;
+        memcpy(c->org_put.name, "lab-2", 6);
+    } else {
+        c->org_put.guarantee = 80000000000;
+    }
+    c->org_put.limits[ORG_LOGICAL] = (struct org_limit){1000, ORG_NO_LIMIT};
+    c->org_put.limits[ORG_PHYSICAL] =
+        (struct org_limit){90000000000, 100000000000};
+    c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
+    c->org_put.grace_ms = ORG_GRACE_MS;
+}
+
 static inline void wire_body(struct wire_command *w)
 {
     struct command *c = &w->c;
@@ -261,24 +283,9 @@ static inline void wire_body(struct wire_command *w)
     } else if (c->kind == COMMAND_NODE_OWNER) {
         c->node_owner.owner = 2;
         c->node_owner.closed = 1;
-    } else if (c->kind == COMMAND_ORG_PUT) {
-        c->org_put.set = 0x16d;
-        memcpy(c->org_put.name, "lab-2", 6);
-        c->org_put.limits[ORG_LOGICAL] =
-            (struct org_limit){1000, ORG_NO_LIMIT};
-        c->org_put.limits[ORG_PHYSICAL] =
-            (struct org_limit){90000000000, 100000000000};
-        c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
-        c->org_put.grace_ms = ORG_GRACE_MS;
-    } else if (c->kind == COMMAND_QUOTA_PUT) {
-        c->org_put.set = 0x26d;
-        c->org_put.limits[ORG_LOGICAL] =
-            (struct org_limit){1000, ORG_NO_LIMIT};
-        c->org_put.limits[ORG_PHYSICAL] =
-            (struct org_limit){90000000000, 100000000000};
-        c->org_put.limits[ORG_PINS] = (struct org_limit){0, 5};
-        c->org_put.grace_ms = ORG_GRACE_MS;
-        c->org_put.guarantee = 80000000000;
+    } else if (c->kind == COMMAND_ORG_PUT || c->kind == COMMAND_QUOTA_PUT ||
+               c->kind == COMMAND_BUDGET) {
+        wire_quota(c);
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
         c->config_put.cluster.pin_tag = 0xdeadbeef;
@@ -634,6 +641,12 @@ static inline void wire_same_body(const struct command *a,
             SAME(org_put.limits[k].soft);
             SAME(org_put.limits[k].hard);
         }
+        break;
+    case COMMAND_BUDGET:
+        SAME(budget.set);
+        SAME(budget.budget.overcommit);
+        for (int k = 0; k < ORG_KINDS; k++)
+            SAME(budget.budget.limits[k]);
         break;
     case COMMAND_CONFIG_PUT:
         SAME(config_put.cluster.formed);
