@@ -280,6 +280,17 @@ void api_org_rename(struct api_call *c, const struct http_head *h);
 void api_org_remove(struct api_call *c, const struct http_head *h);
 void api_org_quota(struct api_call *c, const struct http_head *h);
 void api_org_formula(struct api_call *c, const struct http_head *h);
+/* The one that the path names; NULL: 404 was answered, also of another one
+ * than the own, but to the default one. */
+const struct org *api_org_arg(struct api_call *c);
+void api_org_tags(struct api_call *c, const struct http_head *h);
+void api_org_tag(struct api_call *c, const struct http_head *h);
+/* What is used of one kind, and its limits. over: by how much the hard one is
+ * exceeded; soft_until_ms: when the soft one begins to bind, null while it is
+ * kept. */
+void api_quota(struct json_writer *w, uint64_t used,
+               const struct org_limit *l, uint64_t over_ms,
+               uint64_t grace_ms);
 /* null: ORG_NO_LIMIT. */
 void api_kv_limit(struct json_writer *w, const char *key, uint64_t v);
 /* A whole number, or "none" where it may be; *out stays where it is not named.

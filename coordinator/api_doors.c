@@ -58,6 +58,8 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/orgs/{}/quota", api_org_quota, API_READY | API_ANY},
     {"POST", "/api/v1/orgs/{}/formula", api_org_formula,
      API_READY | API_ANY},
+    {"GET", "/api/v1/orgs/{}/tags", api_org_tags, API_READY},
+    {"POST", "/api/v1/orgs/{}/tags", api_org_tag, API_READY | API_ANY},
     {"GET", "/api/v1/formula/bounds", api_bounds_show, API_READY},
     {"POST", "/api/v1/formula/bounds", api_bounds_set, OPERATOR},
     {"GET", "/api/v1/quota", api_budget, OPERATOR},

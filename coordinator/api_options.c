@@ -4,6 +4,7 @@
 #include "coordinator/api_policy.h"
 #include "proto/maddr.h"
 #include "proto/mem.h"
+#include "proto/tags.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -539,6 +540,8 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
         e = api_policy_parse(c, k->rmin, k->rmax, &o->doc.policy, why);
     if (e == ERR_OK)
         e = metadata(c, &o->doc, why);
+    if (e == ERR_OK)
+        e = tags_check(&o->doc, why);
     if (e == ERR_OK)
         e = origins(c, &o->doc, &texts, why);
     if (e == ERR_OK) {

@@ -75,8 +75,21 @@ static void put_guarantee(struct json_writer *w, const struct view *v,
     json_kv_u64(w, "nodes_short", all > nodes ? all - nodes : 0);
 }
 
-/* over: by how much the hard limit is exceeded; soft_until_ms: when the soft
- * one begins to bind, null while it is kept. */
+void api_quota(struct json_writer *w, uint64_t used,
+               const struct org_limit *l, uint64_t over_ms, uint64_t grace_ms)
+{
+    bool ends = over_ms != 0 && grace_ms <= ORG_NO_LIMIT - 1 - over_ms;
+
+    json_object(w);
+    json_kv_u64(w, "used", used);
+    api_kv_limit(w, "soft", l->soft);
+    api_kv_limit(w, "hard", l->hard);
+    json_kv_u64(w, "over", used > l->hard ? used - l->hard : 0);
+    api_kv_limit(w, "soft_until_ms", ends ? over_ms + grace_ms
+                                          : ORG_NO_LIMIT);
+    json_object_end(w);
+}
+
 static void put_org(struct json_writer *w, const struct view *v,
                     const struct org *o)
 {
@@ -86,22 +99,11 @@ static void put_org(struct json_writer *w, const struct view *v,
     json_key(w, "quota");
     json_object(w);
     for (int k = 0; k < ORG_KINDS; k++) {
-        uint64_t used = o->used[k], hard = o->limits[k].hard;
-
         json_key(w, org_kind_text((enum org_kind)k));
-        json_object(w);
-        json_kv_u64(w, "used", used);
-        api_kv_limit(w, "soft", o->limits[k].soft);
-        api_kv_limit(w, "hard", hard);
-        json_kv_u64(w, "over", used > hard ? used - hard : 0);
-        api_kv_limit(w, "soft_until_ms",
-                  o->over_ms[k] == 0 ||
-                          o->grace_ms > ORG_NO_LIMIT - 1 - o->over_ms[k]
-                      ? ORG_NO_LIMIT
-                      : o->over_ms[k] + o->grace_ms);
-        json_object_end(w);
+        api_quota(w, o->used[k], &o->limits[k], o->over_ms[k], o->grace_ms);
     }
     json_object_end(w);
+    json_kv_u64(w, "tag_quotas", o->tag_quotas);
     put_guarantee(w, v, o);
     json_key(w, "formula");
     api_formula(w, org_score(o));

@@ -4,6 +4,7 @@
 #include "coordinator/api_psa.h"
 
 #include "proto/maddr.h"
+#include "proto/tags.h"
 
 #include <string.h>
 
@@ -163,6 +164,8 @@ enum err psa_pin_parse(struct span json, struct psa_pin *out,
         e = take_origins(&pin, out, why);
     if (e == ERR_OK)
         e = take_meta(&pin, out, why);
+    if (e == ERR_OK)
+        e = tags_check(&out->doc, why);
     if (e == ERR_OK && meta_encode(&out->doc, &out->meta, why) != ERR_OK) {
         err_prefix(why, "meta");
         e = ERR_INVALID;

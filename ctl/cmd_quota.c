@@ -37,17 +37,24 @@ static bool limit_of(const struct json_value *v, const char *key,
     return true;
 }
 
-static bool read_quota(const struct json_value *org, enum org_kind k,
-                       struct quota *q)
+static bool read_kind(const struct json_value *of, enum org_kind k,
+                      struct quota *q)
 {
     struct json_value all, v;
 
-    return json_get(org, "quota", &all) &&
+    *q = (struct quota){.guarantee = ORG_NO_LIMIT};
+    return json_get(of, "quota", &all) &&
            json_get(&all, org_kind_text(k), &v) &&
            json_get_u64(&v, "used", &q->used) &&
            json_get_u64(&v, "over", &q->over) &&
            limit_of(&v, "soft", &q->soft) && limit_of(&v, "hard", &q->hard) &&
-           limit_of(&v, "soft_until_ms", &q->until_ms) &&
+           limit_of(&v, "soft_until_ms", &q->until_ms);
+}
+
+static bool read_quota(const struct json_value *org, enum org_kind k,
+                       struct quota *q)
+{
+    return read_kind(org, k, q) &&
            limit_of(org, "guarantee", &q->guarantee) &&
            json_get_u64(org, "borrowed", &q->borrowed) &&
            json_get_u64(org, "nodes_short", &q->nodes_short);
@@ -107,6 +114,72 @@ static void remark(struct table *t, enum org_kind k, const struct quota *q)
     else
         table_cellf(t, "above the soft limit, for %s more",
                     print_span(q->until_ms - now_ms, text));
+}
+
+/* One row a kind that has a limit. */
+static enum err put_tag(struct table *t, const struct json_value *tag,
+                        struct err_text *why)
+{
+    char name[LIMIT_TAG_NAME + 1];
+    struct quota q;
+
+    if (!json_get_string(tag, "tag", name, sizeof name))
+        return err_set(why, ERR_PROTOCOL, "malformed answer: not a tag");
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if (!read_kind(tag, (enum org_kind)k, &q))
+            return err_set(why, ERR_PROTOCOL,
+                           "malformed answer: quota of tag '%.64s'", name);
+        if (q.soft == ORG_NO_LIMIT && q.hard == ORG_NO_LIMIT)
+            continue;
+        table_cellf(t, "  tag:%s", name);
+        table_cell(t, org_kind_text((enum org_kind)k));
+        cell(t, (enum org_kind)k, q.used);
+        cell(t, (enum org_kind)k, q.soft);
+        cell(t, (enum org_kind)k, q.hard);
+        table_cell(t, "");
+        share(t, &q);
+        remark(t, (enum org_kind)k, &q);
+    }
+    return ERR_OK;
+}
+
+static enum err put_tags(struct table *t, const struct json_value *tags,
+                         struct err_text *why)
+{
+    struct json_value item;
+    struct span key;
+    size_t at = 0;
+    enum err e = ERR_OK;
+
+    while (tags->type == JSON_ARRAY && e == ERR_OK &&
+           json_next(tags, &at, &key, &item))
+        e = put_tag(t, &item, why);
+    return e;
+}
+
+/* Of an organisation that has some. */
+static enum err ask_tags(struct ctl *c, struct table *t,
+                         const struct json_value *org, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    char name[LIMIT_ORG_NAME + 1];
+    struct json_value tags;
+    struct target target;
+    uint64_t n;
+    enum err e;
+
+    if (!json_get_u64(org, "tag_quotas", &n) || n == 0 ||
+        !json_get_string(org, "name", name, sizeof name))
+        return ERR_OK;
+    target_init(&target, "/api/v1/orgs");
+    target_path(&target, name);
+    target_path(&target, "tags");
+    e = ask_value(c, "GET", target_text(&target), &body, &tags, why);
+    if (e == ERR_OK)
+        e = put_tags(t, &tags, why);
+    target_close(&target);
+    buf_free(&body);
+    return e;
 }
 
 static enum err put_rows(struct table *t, const struct json_value *org,
@@ -259,11 +332,17 @@ static enum err show(struct ctl *c, const char *method, struct target *t,
         print_json(&v);
     } else if (e == ERR_OK) {
         table_init(&table, columns, stdout);
-        if (v.type != JSON_ARRAY)
+        if (v.type != JSON_ARRAY) {
             e = put_rows(&table, &v, why);
+            if (e == ERR_OK)
+                e = ask_tags(c, &table, &v, why);
+        }
         while (v.type == JSON_ARRAY && e == ERR_OK &&
-               json_next(&v, &at, &key, &item))
+               json_next(&v, &at, &key, &item)) {
             e = put_rows(&table, &item, why);
+            if (e == ERR_OK)
+                e = ask_tags(c, &table, &item, why);
+        }
         if (v.type == JSON_ARRAY && e == ERR_OK)
             e = put_bounds(c, &table, why);
         if (e == ERR_OK)
@@ -285,6 +364,14 @@ enum err cmd_quota_show(struct ctl *c, struct err_text *why)
         target_path(&t, c->cli.args[0]);
     return show(c, "GET", &t, why);
 }
+
+static const struct limit_option {
+    const char *name;
+    bool size;
+} limits[] = {{"logical", true},  {"logical-soft", true},
+              {"physical", true}, {"physical-soft", true},
+              {"pins", false},    {"pins-soft", false}};
+enum { LIMITS = sizeof limits / sizeof limits[0] };
 
 static enum err add_limit(struct ctl *c, struct target *t, const char *name,
                           bool size, struct err_text *why)
@@ -360,13 +447,6 @@ enum err cmd_quota_cluster(struct ctl *c, struct err_text *why)
 
 enum err cmd_quota_set(struct ctl *c, struct err_text *why)
 {
-    static const struct {
-        const char *name;
-        bool size;
-    } limits[] = {{"logical", true},  {"logical-soft", true},
-                  {"physical", true}, {"physical-soft", true},
-                  {"guarantee", true}, {"pins", false},
-                  {"pins-soft", false}};
     struct target t;
     int64_t grace_ms = cli_number(&c->cli, "grace", -1);
     enum err e = ERR_OK;
@@ -374,9 +454,10 @@ enum err cmd_quota_set(struct ctl *c, struct err_text *why)
     target_init(&t, "/api/v1/orgs");
     target_path(&t, c->cli.n_args > 0 ? c->cli.args[0] : "default");
     target_path(&t, "quota");
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        if (e == ERR_OK)
-            e = add_limit(c, &t, limits[i].name, limits[i].size, why);
+    for (size_t i = 0; i < LIMITS && e == ERR_OK; i++)
+        e = add_limit(c, &t, limits[i].name, limits[i].size, why);
+    if (e == ERR_OK)
+        e = add_limit(c, &t, "guarantee", true, why);
     if (grace_ms >= 0)
         target_number(&t, "grace", grace_ms);
     if (cli_is(&c->cli, "dry-run"))
@@ -386,4 +467,61 @@ enum err cmd_quota_set(struct ctl *c, struct err_text *why)
         return e;
     }
     return show(c, "POST", &t, why);
+}
+
+/* --- tags ----------------------------------------------------------------- */
+static const struct table_column tag_columns[] = {
+    {"TAG", false},  {"OF", false},   {"USED", true}, {"SOFT", true},
+    {"LIMIT", true}, {"GUARANTEE", true}, {"USE", true}, {"REMARK", false},
+    {NULL, false},
+};
+
+static enum err show_tags(struct ctl *c, const char *method,
+                          struct target *t, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v, quota;
+    struct table table;
+    enum err e = ask_value(c, method, target_text(t), &body, &v, why);
+
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        table_init(&table, tag_columns, stdout);
+        if (v.type == JSON_ARRAY)
+            e = put_tags(&table, &v, why);
+        else if (json_get(&v, "quota", &quota) && quota.type != JSON_NULL)
+            e = put_tag(&table, &v, why);
+        if (e == ERR_OK)
+            table_end(&table);
+        else
+            table_drop(&table);
+    }
+    buf_free(&body);
+    target_close(t);
+    return e;
+}
+
+enum err cmd_quota_tag(struct ctl *c, struct err_text *why)
+{
+    bool remove = cli_is(&c->cli, "remove");
+    struct target t;
+    enum err e = ERR_OK;
+
+    target_init(&t, "/api/v1/orgs");
+    target_path(&t, c->cli.args[0]);
+    target_path(&t, "tags");
+    if (c->cli.n_args == 1)
+        return show_tags(c, "GET", &t, why);
+    target_param(&t, "tag", c->cli.args[1]);
+    for (size_t i = 0; i < LIMITS && e == ERR_OK; i++)
+        if (remove)
+            target_param(&t, limits[i].name, "none");
+        else
+            e = add_limit(c, &t, limits[i].name, limits[i].size, why);
+    if (e != ERR_OK) {
+        target_close(&t);
+        return e;
+    }
+    return show_tags(c, "POST", &t, why);
 }

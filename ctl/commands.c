@@ -147,6 +147,18 @@ static const struct cli_option budget_options[] = {
     END,
 };
 
+static const struct cli_option tag_options[] = {
+    VALUE("logical", 0, CLI_TEXT, "SIZE", "most bytes of content (none)"),
+    VALUE("logical-soft", 0, CLI_TEXT, "SIZE",
+          "the same, but may be exceeded while the grace lasts"),
+    VALUE("physical", 0, CLI_TEXT, "SIZE", "most bytes with all copies"),
+    VALUE("physical-soft", 0, CLI_TEXT, "SIZE", "the same, soft"),
+    VALUE("pins", 0, CLI_TEXT, "N", "most pins"),
+    VALUE("pins-soft", 0, CLI_TEXT, "N", "the same, soft"),
+    FLAG("remove", 0, "lift all limits of the tag"),
+    END,
+};
+
 static const struct cli_option quota_options[] = {
     VALUE("logical", 0, CLI_TEXT, "SIZE",
           "most bytes of content (500GB, 1.5TiB; none)"),
@@ -356,6 +368,9 @@ const struct cli_command commands_table[] = {
      cmd_quota_set},
     {"quota cluster", "", "what all organisations use together, and their "
      "bounds; options set these", budget_options, 0, 0, cmd_quota_cluster},
+    {"quota tag", "ORG [TAG]", "limits of what the organisation's claims with "
+     "a tag use (metadata 'tag'), or all of them", tag_options, 1, 2,
+     cmd_quota_tag},
     {"repair resume", "", "end a pause of repair, which began when many "
      "nodes fell at once", no_options, 0, 0, cmd_repair_resume},
     {"health", "", "whether each host is ready; exit 7 if none is",

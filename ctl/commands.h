@@ -32,6 +32,7 @@ enum err cmd_user_ls(struct ctl *c, struct err_text *why);
 enum err cmd_quota_show(struct ctl *c, struct err_text *why);
 enum err cmd_quota_set(struct ctl *c, struct err_text *why);
 enum err cmd_quota_cluster(struct ctl *c, struct err_text *why);
+enum err cmd_quota_tag(struct ctl *c, struct err_text *why);
 enum err cmd_node_orphans(struct ctl *c, struct err_text *why);
 enum err cmd_repair_resume(struct ctl *c, struct err_text *why);
 enum err cmd_pin_add(struct ctl *c, struct err_text *why);

@@ -41,6 +41,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_QUOTA_PUT] = {"QUOTA_PUT", 1, 7 + 5},
     [COMMAND_RECLAIM] = {"RECLAIM", 1, 7 + 3},
     [COMMAND_BUDGET] = {"BUDGET", 1, 7 + 3},
+    [COMMAND_TAG_QUOTA] = {"TAG_QUOTA", 1, 7 + 4},
     [COMMAND_FORMULA_BOUNDS] = {"FORMULA_BOUNDS", 1, 7 + 3},
 };
 

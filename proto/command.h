@@ -48,6 +48,7 @@ enum command_kind {
     COMMAND_QUOTA_PUT = 34,
     COMMAND_RECLAIM = 35,
     COMMAND_BUDGET = 36,
+    COMMAND_TAG_QUOTA = 37,
     COMMAND_FORMULA_BOUNDS = 38
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
@@ -191,6 +192,15 @@ struct command_budget {
     struct budget budget;
 };
 
+/* Limits of an organisation's claims with that tag; without any it has no quota
+ * any more. */
+struct command_tag_quota {
+    uint32_t org;
+    char name[LIMIT_TAG_NAME + 1];
+    uint16_t set; /* bit 2 * kind: its soft limit, + 1: its hard one */
+    struct org_limit limits[ORG_KINDS];
+};
+
 /* First version: what makes a cluster (taken once, when it forms). */
 struct command_config_put {
     struct cluster cluster;
@@ -330,6 +340,7 @@ struct command {
         struct command_node_owner node_owner;
         struct command_org_put org_put; /* QUOTA_PUT, too */
         struct command_budget budget;
+        struct command_tag_quota tag_quota;
         struct command_config_put config_put;
         struct command_coordinator_put coordinator_put;
         struct command_admit admit;

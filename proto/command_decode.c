@@ -217,6 +217,18 @@ static void get_quota_put(struct decode *d, struct command_org_put *c)
     c->guarantee = decode_u64(d, "guarantee", UINT64_MAX);
 }
 
+static void get_tag_quota(struct decode *d, struct command_tag_quota *c)
+{
+    c->org = (uint32_t)field_decode_range(d, "org", 1, UINT32_MAX);
+    field_decode_text(d, "tag", c->name, LIMIT_TAG_NAME);
+    c->set = (uint16_t)decode_u64(d, "set", ORG_SET_GRACE - 1);
+    decode_array(d, "limits", 2 * ORG_KINDS, 2 * ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        c->limits[k].soft = decode_u64(d, "soft limit", UINT64_MAX);
+        c->limits[k].hard = decode_u64(d, "hard limit", UINT64_MAX);
+    }
+}
+
 static void get_budget(struct decode *d, struct command_budget *c)
 {
     c->set = (uint16_t)decode_u64(d, "set", COMMAND_BUDGET_SET);
@@ -300,6 +312,9 @@ static void get_body(struct decode *d, struct command *c,
         break;
     case COMMAND_BUDGET:
         get_budget(d, &c->budget);
+        break;
+    case COMMAND_TAG_QUOTA:
+        get_tag_quota(d, &c->tag_quota);
         break;
     case COMMAND_CONFIG_PUT:
         get_config_put(d, &c->config_put.cluster);

@@ -193,6 +193,19 @@ static void put_org_put(struct buf *b, const struct command_org_put *c)
     put_limits(b, c);
 }
 
+static void put_tag_quota(struct buf *b, const struct command_tag_quota *c)
+{
+    assert(c->org > 0 && c->set < ORG_SET_GRACE);
+    encode_u64(b, c->org);
+    field_encode_str(b, span_text(c->name), LIMIT_TAG_NAME);
+    encode_u64(b, c->set);
+    encode_array(b, 2 * ORG_KINDS);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        encode_u64(b, c->limits[k].soft);
+        encode_u64(b, c->limits[k].hard);
+    }
+}
+
 static void put_budget(struct buf *b, const struct command_budget *c)
 {
     assert((c->set & ~(unsigned)COMMAND_BUDGET_SET) == 0);
@@ -279,6 +292,9 @@ static void put_body(struct buf *b, const struct command *c)
         break;
     case COMMAND_BUDGET:
         put_budget(b, &c->budget);
+        break;
+    case COMMAND_TAG_QUOTA:
+        put_tag_quota(b, &c->tag_quota);
         break;
     case COMMAND_CONFIG_PUT:
         put_config_put(b, &c->config_put.cluster);

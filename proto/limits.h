@@ -25,6 +25,9 @@ enum {
     LIMIT_NAME = 1024,            /* name of a pin, bytes */
     LIMIT_METADATA = 16 << 10,    /* all metadata of a claim, encoded */
     LIMIT_METADATA_PAIRS = 256,
+    LIMIT_TAGS = 4,               /* of a claim, in its metadata */
+    LIMIT_TAG_NAME = 64,
+    LIMIT_TAG_QUOTAS = 256,       /* of an organisation */
     LIMIT_ORIGINS = 32,
     LIMIT_USER_ALLOCATIONS = 64,
     LIMIT_POLICY = 8,             /* regions, tags, of a kind, of a policy */

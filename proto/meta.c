@@ -217,3 +217,35 @@ void meta_policy(struct span bytes, struct policy *out)
     policy_decode(&d, out);
     assert(decode_ok(&d));
 }
+
+bool meta_value(struct span bytes, const char *key, struct span *out)
+{
+    struct policy policy;
+    struct decode d;
+    uint32_t n;
+
+    *out = (struct span){0};
+    if (bytes.n == 0)
+        return false;
+    decode_init(&d, bytes.p, bytes.n);
+    decode_array(&d, "array", FIELDS, FIELDS_POLICY);
+    (void)field_decode_u32(&d, "version");
+    if (meta_has_policy(bytes))
+        policy_decode(&d, &policy);
+    n = decode_array(&d, "metadata", 0, LIMIT_METADATA_PAIRS);
+    for (uint32_t i = 0; i < n; i++) {
+        struct span own, value;
+        int order;
+
+        decode_array(&d, "metadata pair", 2, 2);
+        own = decode_str(&d, "metadata key", LIMIT_METADATA);
+        value = decode_str(&d, "metadata value", LIMIT_METADATA);
+        order = span_compare(own, span_text(key));
+        if (order == 0)
+            *out = value;
+        if (order >= 0) /* they are sorted */
+            return order == 0;
+    }
+    assert(decode_ok(&d));
+    return false;
+}

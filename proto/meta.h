@@ -41,4 +41,7 @@ bool meta_has_policy(struct span bytes);
 /* … and which: empty without one. Spans point into bytes. */
 void meta_policy(struct span bytes, struct policy *out);
 
+/* The value of that key in what meta_decode has accepted; false: none. */
+bool meta_value(struct span bytes, const char *key, struct span *out);
+
 #endif

@@ -54,6 +54,19 @@ struct org {
     /* derived, kept up to date by the store, no part of the state hash */
     uint64_t used[ORG_KINDS];
     uint64_t elastic; /* of used[ORG_PHYSICAL], what is elastic */
+    uint32_t tag_quotas; /* so many of its tags have one */
+};
+
+/* What an organisation's claims with a tag are charged, and may be. Row of the
+ * state while it has pins or a quota. */
+struct tag {
+    uint32_t org;
+    char name[LIMIT_TAG_NAME + 1];
+    bool limited; /* it has a quota; over_ms as of an organisation */
+    struct org_limit limits[ORG_KINDS];
+    uint64_t over_ms[ORG_KINDS];
+    /* derived, kept up to date by the store, no part of the state hash */
+    uint64_t used[ORG_KINDS];
 };
 
 /* What all organisations together may be charged, and what their limits may

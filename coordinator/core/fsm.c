@@ -20,6 +20,7 @@ struct fsm *fsm_new(struct store *store)
     struct fsm *f = mem_alloc(sizeof(*f));
 
     f->store = store;
+    f->uses = mem_array(2, sizeof(*f->uses));
     pin_init(&f->before);
     pin_init(&f->after);
     pin_init(&f->from);
@@ -39,6 +40,9 @@ void fsm_free(struct fsm *f)
     pin_free(&f->spare[0]);
     pin_free(&f->spare[1]);
     buf_free(&f->meta);
+    tag_uses_free(&f->uses[0]);
+    tag_uses_free(&f->uses[1]);
+    free(f->uses);
     free(f);
 }
 
@@ -340,6 +344,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_BUDGET:
         fsm_budget(f, c, r);
         break;
+    case COMMAND_TAG_QUOTA:
+        fsm_tag_quota(f, c, r);
+        break;
     case COMMAND_CONFIG_PUT:
         fsm_config_put(f, c, r);
         break;
@@ -407,9 +414,11 @@ static void apply_one(struct fsm *f, const struct command *c,
         f->made_ms = f->now_ms;
         memset(f->credit, 0, sizeof(f->credit));
         f->credit_required = f->leaving = 0;
+        f->n_back = 0;
         dispatch(f, c, r);
     }
     fsm_org_settle(f);
+    store_tag_settle(f->store, f->now_ms);
 }
 
 /* All operations are decoded before the first one is applied: an entry is

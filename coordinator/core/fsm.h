@@ -74,17 +74,18 @@ bool fsm_node_admissible(const struct node *n, uint64_t size);
 
 /* ERR_INVALID: limits that no organisation can have, with the reason. */
 enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
+enum err fsm_tag_check(const struct tag *t, struct err_text *why) ERR_CHECKED;
 /* So many more copies of a pin its organisation can pay at that log time,
  * beside what is promised to others; UINT32_MAX: they are paid for. One that
  * is over its quota: 0 while its bytes would be refused again. */
-uint32_t fsm_affordable(const struct store *s, const struct pin *p,
+uint32_t fsm_affordable(struct store *s, const struct pin *p,
                         uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
 /* Copies for everywhere beyond those that the demands pay, or name: they go.
  */
 uint32_t fsm_unpaid_copies(const struct store *s, const struct pin *p);
 /* Whether a demand of several whose bytes were refused could pay now. */
-bool fsm_grantable(const struct store *s, const struct pin *p,
+bool fsm_grantable(struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 
 /* What a pin is worth to an organisation at that log time. */

@@ -53,6 +53,7 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_FORMULA:
     case COMMAND_TOKEN_PUT:
     case COMMAND_TOKEN_REMOVE:
+    case COMMAND_TAG_QUOTA:
         return 0;
     }
     return NOBODY;
@@ -172,6 +173,9 @@ static bool may(const struct fsm *f, const struct command *c,
         return may_put_token(f, a, c, r);
     if (c->kind == COMMAND_FORMULA)
         return may_put_formula(a, c, r);
+    if (c->kind == COMMAND_TAG_QUOTA && c->org == ORG_DEFAULT)
+        return (a->verbs & VERB_OPERATOR) != 0
+               || deny(r, "this needs the verb operator");
     return (a->verbs & VERB_ADMIN) != 0
            || deny(r, "this needs the verb admin");
 }

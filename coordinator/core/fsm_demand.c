@@ -221,15 +221,46 @@ uint32_t fsm_unpaid_copies(const struct store *s, const struct pin *p)
     return have > most ? have - most : 0;
 }
 
+/* What a number of copies pays already costs the organisation nothing more, but
+ * may a tag: so many for each claim as its tags can pay, and no fewer than
+ * before. */
+static void settle_tagged(struct fsm *f, uint32_t org, uint32_t paid,
+                          const uint32_t was[LIMIT_CLAIMS])
+{
+    struct pin *p = &f->after;
+
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        struct claim *c = &p->claims[k];
+
+        if (c->org == org && c->rmax == -1)
+            c->paid = was[k] < paid ? was[k] : paid;
+    }
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        struct claim *c = &p->claims[k];
+        uint32_t least = c->paid, most = paid;
+
+        while (c->org == org && c->rmax == -1 && least < most) {
+            c->paid = least + (most - least + 1) / 2;
+            if (fsm_tags_afford(f, org, 0, NULL))
+                least = c->paid;
+            else
+                most = c->paid - 1;
+        }
+        c->paid = least;
+    }
+}
+
 static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
 {
     struct pin *p = &f->after;
     struct demand d;
-    uint32_t least, most = copies;
+    uint32_t least, most = copies, was[LIMIT_CLAIMS];
 
     claims_demand(p, org, &d);
     if (d.rmax != -1 || (d.flags & CLAIM_REFUSED) != 0)
         return;
+    for (uint32_t k = 0; k < p->n_claims; k++)
+        was[k] = p->claims[k].paid;
     least = d.paid < copies ? d.paid : copies;
     while (least < most) { /* the largest number that it can pay */
         uint32_t middle = least + (most - least + 1) / 2;
@@ -241,6 +272,8 @@ static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
             most = middle - 1;
     }
     claims_set_paid(p, org, least);
+    if (!fsm_tags_afford(f, org, 0, NULL))
+        settle_tagged(f, org, least, was);
 }
 
 void fsm_settle_paid(struct fsm *f)

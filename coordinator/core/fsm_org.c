@@ -77,7 +77,8 @@ bool fsm_affords_alone(const struct fsm *f, uint32_t org, uint64_t physical,
             refuse(r, o, k, b[k] - a[k], bound);
         return false;
     }
-    return fsm_is_guaranteed(f, org, physical, r)
+    return fsm_tags_afford(f, org, physical, r)
+           && fsm_is_guaranteed(f, org, physical, r)
            && fsm_pool_has_room(f, org, r);
 }
 
@@ -117,13 +118,13 @@ uint64_t fsm_org_room(const struct store *s, const struct org *o,
 }
 
 /* So many copies that one organisation's demand is not charged for yet. */
-static uint32_t affordable_by(const struct store *s, const struct pin *p,
+static uint32_t affordable_by(struct store *s, const struct pin *p,
                               uint32_t org, uint64_t now_ms,
                               const uint64_t promised[ORG_KINDS])
 {
     const struct org *o = store_org(s, org);
     uint64_t left, all = p->size;
-    uint32_t staying, more;
+    uint32_t staying, more, tagged;
     struct demand d;
     bool over;
 
@@ -147,6 +148,8 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     if (!over && d.rmax != -1 && !pin_everywhere(p))
         return UINT32_MAX;
     more = left / all < UINT32_MAX ? (uint32_t)(left / all) : UINT32_MAX;
+    tagged = fsm_tag_copies(s, p, org, now_ms, promised);
+    more = more < tagged ? more : tagged;
     if (over)
         return more;
     if (d.rmax != -1)
@@ -158,7 +161,7 @@ static uint32_t affordable_by(const struct store *s, const struct pin *p,
     return more;
 }
 
-uint32_t fsm_affordable(const struct store *s, const struct pin *p,
+uint32_t fsm_affordable(struct store *s, const struct pin *p,
                         uint64_t now_ms, const uint64_t promised[ORG_KINDS])
 {
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs), most = 0;
@@ -172,7 +175,7 @@ uint32_t fsm_affordable(const struct store *s, const struct pin *p,
     return most;
 }
 
-bool fsm_grantable(const struct store *s, const struct pin *p,
+bool fsm_grantable(struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS])
 {
     struct demand d;
@@ -206,7 +209,7 @@ static bool limited(const struct org *o)
             || o->limits[k].hard != ORG_NO_LIMIT)
             return true;
     }
-    return false;
+    return o->tag_quotas > 0;
 }
 
 bool fsm_limited(const struct fsm *f, const struct pin *p)
@@ -325,6 +328,7 @@ static void forget(struct store *s, uint32_t org)
 
     while (store_source_oldest(s, org, &oldest) > 0)
         store_source_delete(s, &oldest);
+    store_tag_forget(s, org);
     store_org_remove(s, org);
 }
 

@@ -7,6 +7,7 @@
 #include "coordinator/core/fsm.h"
 #include "coordinator/core/rules.h"
 #include "proto/claims.h"
+#include "proto/tags.h"
 
 /* Sizes and indexes of copies are stored in 48 bits. */
 #define FSM_COPY_MAX (((uint64_t)1 << 48) - 1)
@@ -47,6 +48,12 @@ struct fsm {
     uint64_t credit[ORG_KINDS]; /* that its organisation gets back in it */
     uint64_t credit_required;   /* … of its physical bytes, what is required */
     uint64_t leaving;           /* the pin that gives it back; 0 none */
+    struct fsm_tag_back {       /* … and of its tags */
+        char name[LIMIT_TAG_NAME + 1];
+        uint64_t charge[ORG_KINDS];
+    } back[LIMIT_TAGS];
+    uint32_t n_back;
+    struct tag_uses *uses;      /* 2, of before and after */
     uint64_t index, now_ms;   /* of the entry: its log time, never back */
     uint64_t stamp_ms;        /* the leader's clock: back when it was set */
     /* Order rows of one node that operations on many pins may still write in
@@ -218,6 +225,24 @@ bool fsm_cluster_affords(const struct fsm *f, uint32_t org, uint64_t physical,
 /* Of the organisations of `after`, the last ones whose bytes do not fit. */
 void fsm_cluster_choose(const struct fsm *f, const uint32_t *orgs, uint32_t n,
                         bool *unpaid);
+
+/* fsm_tag.c */
+void fsm_tag_quota(struct fsm *f, const struct command *c,
+                   struct fsm_result *r);
+/* Whether each tag of the organisation's claims may be charged what `after`
+ * costs it more; r: says why not. */
+bool fsm_tags_afford(const struct fsm *f, uint32_t org, uint64_t physical,
+                     struct fsm_result *r);
+/* What the tags of one of its claims on `before` give back, if that goes; left:
+ * the pin without it, NULL: nothing of the organisation. */
+void fsm_tags_back(struct fsm *f, uint32_t org, const struct pin *left);
+/* As fsm_affordable, by tags of that organisation's claims. */
+uint32_t fsm_tag_copies(struct store *s, const struct pin *p, uint32_t org,
+                        uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
+/* As fsm_admissible, likewise. */
+bool fsm_tags_admit(struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS]);
 
 /* fsm_borrow.c */
 /* Physical bytes that its required demand costs; 0 of an elastic one. */

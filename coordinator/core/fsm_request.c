@@ -92,6 +92,7 @@ static bool take_old(struct fsm *f, const struct command *c,
     const struct command_claim_put *put = &c->claim_put;
     uint64_t with[ORG_KINDS], without[ORG_KINDS] = {0, 0, 0}, left = 0;
     struct claim *own;
+    bool last;
 
     if (f->budget == 0) { /* orders of a second pin */
         fsm_refuse(r, VERDICT_STALE, "too many orders in one entry");
@@ -104,6 +105,7 @@ static bool take_old(struct fsm *f, const struct command *c,
     if (cid_equal(&f->from.cid, &put->cid))
         return true;
     claims_charge(&f->before, c->org, with);
+    last = own == NULL || f->after.n_claims == 1;
     if (own != NULL && f->after.n_claims > 1) { /* else nothing is left */
         claims_drop(&f->after, own);
         claims_charge(&f->after, c->org, without);
@@ -114,6 +116,7 @@ static bool take_old(struct fsm *f, const struct command *c,
     with[0] = fsm_required(&f->before, c->org);
     f->credit_required = with[0] > left ? with[0] - left : 0;
     f->leaving = f->from.id;
+    fsm_tags_back(f, c->org, last ? NULL : &f->after);
     return true;
 }
 
@@ -151,6 +154,7 @@ static void replace(struct fsm *f, const struct command_claim_put *put,
 
     memset(f->credit, 0, sizeof(f->credit));
     f->credit_required = f->leaving = 0;
+    f->n_back = 0;
     pin_assign(&f->from, &f->after);
     found = load(f, put->old_id, put->old_salt, c->org, put->who, &own,
                  &ignored);

@@ -196,7 +196,8 @@ bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
     uint32_t n;
 
     f->n_victims = 0;
-    if (!fsm_is_guaranteed(f, org, physical, r))
+    if (!fsm_is_guaranteed(f, org, physical, r)
+        || !fsm_tags_afford(f, org, physical, r))
         return false;
     for (int k = 0; k < ORG_KINDS; k++)
         l.need[k] = fsm_shortage(f, org, (enum org_kind)k, physical);
@@ -234,6 +235,8 @@ bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
                          .must = true, .most = LIMIT_VICTIMS};
 
     assert(o != NULL);
+    if (!fsm_tags_admit(s, p, org, copies, now_ms, promised))
+        return false;
     for (int k = 0; k < ORG_KINDS; k++) {
         uint64_t left = fsm_org_room(s, o, (enum org_kind)k, now_ms,
                                      promised[k]);

@@ -87,6 +87,12 @@ static const char *const pragmas[] = {
     "batch INT NOT NULL, part INT NOT NULL, at INT NOT NULL,"                \
     "PRIMARY KEY(org,id)) WITHOUT ROWID, STRICT"
 
+#define STORE_TABLE_TAG                                                      \
+    "CREATE TABLE tag(org INT NOT NULL, name BLOB NOT NULL,"                 \
+    "logical INT NOT NULL, physical INT NOT NULL, pins INT NOT NULL,"        \
+    "doc BLOB, PRIMARY KEY(org,name)) WITHOUT ROWID, STRICT;"                \
+    "CREATE INDEX tag_quota ON tag(org,name) WHERE doc IS NOT NULL"
+
 static const char *const schema[] = {
     "CREATE TABLE fsm(k INTEGER PRIMARY KEY, v)",
     "CREATE TABLE pin(id INTEGER PRIMARY KEY, size INT NOT NULL,"
@@ -122,7 +128,9 @@ static const char *const schema[] = {
     STORE_INDEX_VALUE,
     STORE_TABLE_SOURCE,
     STORE_INDEX_REQUEST,
-    "INSERT INTO fsm(k,v) VALUES(8,7)", /* STORE_HEAD_SCHEMA */
+    STORE_TABLE_TAG,
+    /* STORE_HEAD_SCHEMA, STORE_HEAD_TAGS */
+    "INSERT INTO fsm(k,v) VALUES(8,8),(14,1)",
 };
 
 static const char *const statements[] = {
@@ -169,7 +177,8 @@ static_assert(PIN_BOUND == 2097152 && ORG_DEFAULT == 1,
 /* The first schema knew no organisations: store_memory_load counts what the
  * default one uses when it finds no row. The second knew one claim a pin, the
  * third neither values, tokens nor policies, the fourth no sources of reads,
- * the fifth no requests, the sixth did not count what is elastic. */
+ * the fifth no requests, the sixth did not count what is elastic, the seventh
+ * nothing of tags. */
 static enum err raise_schema(struct store *s, uint64_t from,
                              struct err_text *why)
 {
@@ -196,11 +205,13 @@ static enum err raise_schema(struct store *s, uint64_t from,
                           STORE_ADD_COLUMN("queued"), why);
     if (e == ERR_OK && from <= 5)
         e = store_db_exec(&s->d, STORE_INDEX_REQUEST, why);
-    if (e == ERR_OK && from >= 2)
+    if (e == ERR_OK && from >= 2 && from <= 6)
         e = store_db_exec(&s->d, "ALTER TABLE org ADD COLUMN "
                           STORE_ORG_ELASTIC, why);
     if (e == ERR_OK)
-        e = store_db_exec(&s->d, "UPDATE fsm SET v=7 WHERE k=8;COMMIT", why);
+        e = store_db_exec(&s->d, STORE_TABLE_TAG, why);
+    if (e == ERR_OK)
+        e = store_db_exec(&s->d, "UPDATE fsm SET v=8 WHERE k=8;COMMIT", why);
     return e;
 }
 
@@ -332,6 +343,7 @@ enum err store_open(const char *path, struct store **out,
     sqlite3_wal_hook(s->d.db, on_commit, s);
     store_cache_fit(s);
     store_org_complete(s);
+    store_tag_complete(s);
     *out = s;
     return ERR_OK;
 }

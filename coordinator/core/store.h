@@ -23,7 +23,7 @@
 struct store;
 struct store_reader;
 
-enum { STORE_HASH = 16, STORE_SCHEMA = 7 };
+enum { STORE_HASH = 16, STORE_SCHEMA = 8 };
 
 /* path ":memory:" for tests (no readers then). Makes the schema on a new
  * file. ERR_VERSION: schema of a newer program; ERR_CORRUPT, ERR_IO. */
@@ -123,6 +123,20 @@ void store_bounds_put(struct store *s, const struct score_bounds *b);
 /* Bounds of the whole cluster. */
 const struct budget *store_budget(const struct store *s);
 void store_budget_put(struct store *s, const struct budget *b);
+
+/* Tags of an organisation's claims (store_tag.c). false: none of its claims has
+ * it, and it has no quota. */
+bool store_tag_get(struct store *s, uint32_t org, struct span name,
+                   struct tag *out);
+/* Its quota; what is used is the store's own. */
+void store_tag_put(struct store *s, const struct tag *t);
+/* Those with a quota behind that name, in order, at most max. */
+uint32_t store_tags(struct store *s, uint32_t org, struct span after,
+                    uint32_t max, struct tag *out);
+/* An organisation that claims nothing goes: so do its quotas. */
+void store_tag_forget(struct store *s, uint32_t org);
+/* After each operation: since when soft limits are exceeded. */
+void store_tag_settle(struct store *s, uint64_t now_ms);
 
 /* Principals and tokens, by id (store_token.c). Pointers hold until the next
  * one is written. A token's principal is always there. */
@@ -313,6 +327,9 @@ enum store_ranks {
 uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
                             uint32_t org, uint32_t max,
                             struct store_rank *out);
+/* As store_tags. */
+uint32_t store_reader_tags(struct store_reader *r, uint32_t org,
+                           struct span after, uint32_t max, struct tag *out);
 /* Values, by pin and organisation, behind that one. */
 uint32_t store_reader_values(struct store_reader *r, uint64_t after_pin,
                              uint32_t after_org, uint32_t max,

@@ -452,6 +452,7 @@ void store_memory_free(struct store *s)
     for (uint32_t k = 0; k < s->n_origins; k++)
         free(s->origins[k]);
     store_access_free(s);
+    store_tag_free(s);
     free(s->orgs);
     free(s->nodes);
     free(s->live);

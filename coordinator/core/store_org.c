@@ -89,6 +89,7 @@ void store_org_put(struct store *s, const struct org *o)
         row = add(s, o->id);
     memcpy(now.used, row->used, sizeof(now.used)); /* the store's own */
     now.elastic = row->elastic;
+    now.tag_quotas = row->tag_quotas;
     if (memcmp(now.limits, row->limits, sizeof(now.limits)) != 0
         || now.grace_ms != row->grace_ms || now.guarantee != row->guarantee
         || strcmp(now.name, row->name) != 0
@@ -143,9 +144,22 @@ static void change(struct store *s, const struct pin *p, bool comes)
         change_one(s, p, orgs[k], comes);
 }
 
+void store_org_tags(struct store *s, uint32_t org, bool more)
+{
+    struct org *o = find(s, org);
+
+    assert(o != NULL && (more || o->tag_quotas > 0));
+    if (more)
+        o->tag_quotas++;
+    else
+        o->tag_quotas--;
+    s->changes.orgs = true;
+}
+
 void store_org_charge(struct store *s, const struct pin *before,
                       const struct pin *after)
 {
+    store_tag_charge(s, before, after);
     change(s, before, false);
     change(s, after, true);
 }
@@ -228,7 +242,7 @@ enum err store_org_load(struct store *s, struct err_text *why)
         return ERR_CORRUPT;
     if (!complete(s))
         return err_set(why, ERR_CORRUPT, "the default organisation is gone");
-    return ERR_OK;
+    return store_tag_load(s, why);
 }
 
 /* Of an older schema: in a transaction of its own, since nothing else may be

@@ -6,6 +6,7 @@
 #define PINFOLD_STORE_PRIVATE_H
 
 #include "coordinator/core/store.h"
+#include "proto/tags.h"
 #include "proto/hash.h"
 
 struct sqlite3;
@@ -20,6 +21,10 @@ struct sqlite3_stmt;
 #define STORE_VALUE_COLUMNS "pin,org,held,k,reads,at,doc"
 #define STORE_VALUE                                                          \
     "SELECT " STORE_VALUE_COLUMNS " FROM value WHERE pin=?1 AND org=?2"
+#define STORE_TAG_COLUMNS "name,logical,physical,pins,doc"
+#define STORE_TAG_SCAN                                                       \
+    "SELECT " STORE_TAG_COLUMNS " FROM tag "                                 \
+    "WHERE doc IS NOT NULL AND org=?1 AND name>?2 ORDER BY name LIMIT ?3"
 #define STORE_SOURCE_COLUMNS "org,id,batch,part,at"
 #define STORE_CLAIMS                                                         \
     "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
@@ -136,6 +141,14 @@ struct sqlite3_stmt;
     X(BOUND_CLEAR, "DELETE FROM formula_bound")                              \
     X(BOUND_PUT, "INSERT INTO formula_bound(term,low,high) "                 \
                  "VALUES(?1,?2,?3)")                                         \
+    X(TAG_GET, "SELECT " STORE_TAG_COLUMNS " FROM tag "                      \
+               "WHERE org=?1 AND name=?2")                                   \
+    X(TAG_PUT, "INSERT INTO tag(org,name,logical,physical,pins,doc) "        \
+               "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(org,name) DO UPDATE "  \
+               "SET logical=excluded.logical,physical=excluded.physical,"    \
+               "pins=excluded.pins,doc=excluded.doc")                        \
+    X(TAG_DELETE, "DELETE FROM tag WHERE org=?1 AND name=?2")                \
+    X(TAG_SCAN, STORE_TAG_SCAN)                                              \
     X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
                    "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
     X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
@@ -196,6 +209,7 @@ enum store_statement {
                "ORDER BY k DESC,pin DESC LIMIT ?2")                          \
     X(CANDIDATES, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "         \
                   "ORDER BY k DESC,pin DESC LIMIT ?2")                       \
+    X(TAGS, STORE_TAG_SCAN)                                                  \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \
@@ -222,7 +236,8 @@ enum store_head {
     STORE_HEAD_NEXT_ORG = 11,
     STORE_HEAD_NEXT_ACTOR = 12, /* of principals and tokens */
     STORE_HEAD_BUDGET = 13, /* none: as it is before anybody sets it */
-    STORE_HEAD_COUNT = 14
+    STORE_HEAD_TAGS = 14, /* 1: the ledger of tags is complete */
+    STORE_HEAD_COUNT = 15
 };
 
 enum { STORE_PAGE = 4096, STORE_COPY_BYTES = 24 };
@@ -311,6 +326,9 @@ void store_sum_token(struct store_sum *s, struct buf *scratch,
 void store_sum_value(struct store_sum *s, struct buf *scratch,
                      struct buf *doc, const struct value *before,
                      const struct value *after);
+/* Of a tag without a quota nothing is hashed. */
+void store_sum_tag(struct store_sum *s, struct buf *scratch, struct buf *doc,
+                   const struct tag *before, const struct tag *after);
 void store_sum_source(struct store_sum *s, struct buf *scratch,
                       const struct reads_source *before,
                       const struct reads_source *after);
@@ -351,6 +369,12 @@ struct store {
     uint64_t nodes_version;
     struct budget budget;
     bool budget_dirty;
+    struct tag_uses uses[2]; /* of a pin, before and after */
+    struct store_touched {   /* tags that the operation changed */
+        uint32_t org;
+        char name[LIMIT_TAG_NAME + 1];
+    } *touched;
+    uint32_t n_touched, size_touched;
     struct org *orgs; /* by id */
     uint32_t n_orgs;
     bool orgs_dirty, org_dirty[LIMIT_ORGS]; /* any; each */
@@ -415,6 +439,17 @@ void store_requests_add(struct store *s, uint64_t who,
                         enum request_status status, bool more);
 /* The number of a status in STORE_REQUEST. */
 unsigned store_request_key(enum request_status s);
+/* --- store_tag.c: what claims with tags use ------------------------------- */
+enum err store_tag_load(struct store *s, struct err_text *why) ERR_CHECKED;
+void store_tag_free(struct store *s);
+void store_tag_complete(struct store *s); /* when the store is open */
+void store_tag_charge(struct store *s, const struct pin *before,
+                      const struct pin *after);
+/* From a row with STORE_TAG_COLUMNS. */
+void store_tag_read(struct store_db *d, unsigned k, uint32_t org,
+                    struct tag *out);
+/* Its quota; empty: it has none. */
+void store_tag_doc(const struct tag *t, struct buf *out);
 /* --- store_org.c: organisations and what they use ------------------------- */
 enum err store_org_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_org_write(struct store *s);
@@ -423,6 +458,8 @@ void store_org_complete(struct store *s);
 /* The claim of `before` goes, that of `after` comes; NULL: none. */
 void store_org_charge(struct store *s, const struct pin *before,
                       const struct pin *after);
+/* One more or less of its tags has a quota. */
+void store_org_tags(struct store *s, uint32_t org, bool more);
 /* What they use, made anew from the rows of pins. */
 void store_org_count(struct store *s);
 /* The default organisation as it is before anybody sets a limit. */

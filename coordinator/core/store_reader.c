@@ -225,3 +225,18 @@ void store_reader_scan_end(struct store_reader *r)
         store_db_reset(&r->d, r->merged + k);
     r->listing = false;
 }
+
+uint32_t store_reader_tags(struct store_reader *r, uint32_t org,
+                           struct span after, uint32_t max, struct tag *out)
+{
+    const void *name = after.n > 0 ? (const void *)after.p : "";
+    uint32_t n = 0;
+
+    assert(r->begun);
+    for (bool more = store_db_run(&r->d, STORE_R_TAGS, "ubu", (uint64_t)org,
+                                  name, after.n, (uint64_t)max);
+         more; more = store_db_step(&r->d, STORE_R_TAGS))
+        store_tag_read(&r->d, STORE_R_TAGS, org, &out[n++]);
+    store_db_reset(&r->d, STORE_R_TAGS);
+    return n;
+}

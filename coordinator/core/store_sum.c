@@ -14,7 +14,7 @@ enum table {
     TABLE_NODE = 5, TABLE_COORDINATOR = 6, TABLE_ORIGIN = 7,
     TABLE_CLUSTER = 8, TABLE_ORG = 9, TABLE_PRINCIPAL = 10,
     TABLE_TOKEN = 11, TABLE_VALUE = 12, TABLE_SOURCE = 30,
-    TABLE_BUDGET = 36, TABLE_BOUND = 38
+    TABLE_BUDGET = 36, TABLE_TAG = 37, TABLE_BOUND = 38
 };
 
 static void number(uint8_t out[8], uint64_t v)
@@ -370,6 +370,29 @@ static void sum_bounds(struct store *s, struct store_sum *sum)
         add_number(b, s->bounds.of[k].high);
         row_add(sum, b->p, b->n);
     }
+}
+
+static void tag_row(struct buf *b, struct buf *doc, const struct tag *t)
+{
+    if (!t->limited)
+        return;
+    store_tag_doc(t, doc);
+    buf_byte(b, TABLE_TAG);
+    add_number(b, t->org);
+    add_text(b, t->name);
+    buf_add(b, doc->p, doc->n);
+}
+
+void store_sum_tag(struct store_sum *s, struct buf *scratch, struct buf *doc,
+                   const struct tag *before, const struct tag *after)
+{
+    size_t cut;
+
+    buf_reset(scratch);
+    tag_row(scratch, doc, before);
+    cut = scratch->n;
+    tag_row(scratch, doc, after);
+    replace(s, scratch, cut);
 }
 
 /* States without bounds of the cluster hash as those that knew none. */

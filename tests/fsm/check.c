@@ -68,6 +68,7 @@ static void book(struct run *r, const struct pin *p,
             n->wanted += in ? 1 : -(uint64_t)1;
     }
     request_book(r, p, in);
+    tag_book(r, p, in);
     for (uint32_t k = 0; k < wants->n; k++) {
         struct org_sum *o = &r->orgs[wants->of[k].org % RUN_ORGS];
 
@@ -765,6 +766,7 @@ void check_operation(struct run *r, const struct command *c,
     else
         check_done(r, c, result);
     request_check_counts(r, r->a.store);
+    tag_check(r, c, result);
     check_orgs(r, &x);
     store_changes_clear(r->a.store);
 }

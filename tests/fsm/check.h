@@ -92,6 +92,20 @@ bool bound_has_region(struct run *r, const struct pin *p,
 uint64_t bound_counted(struct run *r, const struct pin *p,
                        const struct want *w);
 
+/* tag.c: tags are told apart by number, sets of them by bits. */
+const char *tag_name(uint32_t tag);
+struct span tag_meta(uint32_t mask);
+uint32_t tag_mask(struct span meta);
+void tag_book(struct run *r, const struct pin *p, bool in);
+/* Those of the organisation that have a quota. */
+uint32_t tag_bounds(const struct run *r, uint32_t org);
+/* Whether its claims on the pin have one of those; p NULL: no. */
+bool tag_bound(struct run *r, const struct pin *p, uint32_t org);
+/* What changed, after the operation. */
+void tag_check(struct run *r, const struct command *c,
+               const struct fsm_result *result);
+void tag_recount(struct run *r, struct store *s);
+
 /* check.c: the operation claims this pin, or changes a claim on it. */
 bool check_puts(const struct change *x);
 

@@ -172,7 +172,7 @@ static void refused(struct run *r, const struct change *x,
     want_charge(was, x->now->size, b);
     want_others(x->wanted, x->was->size, x->wanted, x->now->size, now->org,
                 others);
-    RUN_NEED(r, x->c->report.n != 1
+    RUN_NEED(r, x->c->report.n != 1 || tag_bound(r, x->was, now->org)
                     || !want_fits(r, x->result, now->org, a, b, others),
              "organisation %u was refused what it can pay", now->org);
     check_event(r, RUN_OVER);
@@ -226,8 +226,8 @@ static void check_paid(struct run *r, const struct change *x,
     want_charge(was, size, a);
     want_charge(&more, x->now->size, b);
     want_others(x->wanted, size, x->wants, x->now->size, now->org, others);
-    RUN_NEED(r, more.paid <= now->fixed || !want_fits(r, x->result, now->org,
-                                                      a, b, others),
+    RUN_NEED(r, more.paid <= now->fixed || tag_bound(r, x->now, now->org)
+                    || !want_fits(r, x->result, now->org, a, b, others),
              "organisation %u could pay for more than %llu copies", now->org,
              (unsigned long long)now->paid);
 }
@@ -250,6 +250,7 @@ static void check_demand(struct run *r, const struct change *x,
                 x->now->size, now->org, others);
     RUN_NEED(r, !now->refused || !is(x, COMMAND_ASSIGN)
                     || x->was->n_claims == 0
+                    || tag_bound(r, x->now, now->org)
                     || !want_payable(r, x->result, now, x->now->size,
                                      others),
              "organisation %u can pay, and was not granted it", now->org);

@@ -213,6 +213,8 @@ static void claim_put(struct run *r)
     p->who = below(r, 3);
     if (number % 4 == 1) /* others stay without */
         p->meta = bound_meta((uint32_t)below(r, RUN_POLICIES));
+    if (number % 8 == 6) /* … and those without tags */
+        p->meta = tag_meta((uint32_t)below(r, 1 << RUN_TAGS));
     if (one_in(r, 12)) {
         p->from = run_cid((uint32_t)below(r, r->n_cids));
         p->set_name = one_in(r, 2);
@@ -304,6 +306,8 @@ static void request_put(struct run *r)
     p->name = span_of("abcdef", below(r, 7));
     if (number % 4 == 1)
         p->meta = bound_meta((uint32_t)below(r, RUN_POLICIES));
+    if (number % 8 == 6) /* … and those without tags */
+        p->meta = tag_meta((uint32_t)below(r, 1 << RUN_TAGS));
     if (one_in(r, 2))
         replace_one(r, p);
     add_places(r, p);
@@ -520,6 +524,27 @@ static void budget(struct run *r)
     }
 }
 
+static void tag_quota(struct run *r)
+{
+    struct command_tag_quota *q = &r->c->tag_quota;
+    uint32_t org = any_org(r), tag = (uint32_t)below(r, RUN_TAGS);
+
+    make_head(r, COMMAND_TAG_QUOTA);
+    q->org = org != 0 ? org : RUN_ORGS;
+    snprintf(q->name, sizeof(q->name), "%s",
+             one_in(r, 30) ? "a,b" : tag_name(tag));
+    q->set = (uint16_t)below(r, ORG_SET_GRACE);
+    for (int k = 0; k < ORG_KINDS; k++) {
+        uint64_t used = org <= RUN_LASTING ? r->tags[org][tag].used[k] : 0;
+        uint64_t base = used / 100 + 1;
+
+        q->limits[k].hard = one_in(r, 2) ? ORG_NO_LIMIT
+                                         : base * (80 + below(r, 200));
+        q->limits[k].soft = one_in(r, 2) ? ORG_NO_LIMIT
+                                         : base * (70 + below(r, 150));
+    }
+}
+
 /* Around what is used; or none. */
 void make_limits(struct run *r, uint32_t org)
 {
@@ -550,6 +575,8 @@ static void org_put(struct run *r)
         org_life(r);
     else if (one_in(r, 8))
         budget(r);
+    else if (one_in(r, 5))
+        tag_quota(r);
     else
         make_limits(r, org);
 }

@@ -158,6 +158,30 @@ static void count_orgs(struct pass *s)
                  all[k].id);
 }
 
+/* A row a quota. */
+static void count_tags(struct pass *s)
+{
+    struct buf doc = BUF_INIT;
+    uint32_t n;
+    const struct org *all = store_orgs(s->store, &n);
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct tag t = {.limited = false};
+        uint32_t quotas = 0;
+
+        while (store_tags(s->store, all[k].id, span_text(t.name), 1, &t) > 0) {
+            store_sum_tag(&s->sum, &s->scratch, &doc,
+                          &(struct tag){.org = 0}, &t);
+            quotas++;
+        }
+        RUN_NEED(s->r, quotas == all[k].tag_quotas,
+                 "%u quotas of tags of organisation %u, not %u", quotas,
+                 all[k].id, all[k].tag_quotas);
+    }
+    buf_free(&doc);
+    tag_recount(s->r, s->store);
+}
+
 static void count_access(struct pass *s)
 {
     uint32_t n;
@@ -195,6 +219,7 @@ static void pass(struct run *r, struct store *store)
                     && s.held[VALUE_IDLE] == store_counts(store)->candidates,
              "number of elastic demands");
     count_orgs(&s);
+    count_tags(&s);
     count_access(&s);
     request_check_counts(r, store);
     count_nodes(&s);

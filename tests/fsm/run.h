@@ -22,6 +22,7 @@ enum {
     RUN_ORIGIN = 70, RUN_ORIGINS = 5, /* the first; how many */
     RUN_CIDS = 384, RUN_NODES = 64, RUN_ITEMS = 6, /* of a report */
     RUN_ORGS = 64,    /* ids of organisations, all that ever were */
+    RUN_TAGS = 3,
     RUN_LASTING = 3,  /* so many of them from the first, which stay */
     RUN_POLICIES = 8, /* that claims have; 0: none */
     RUN_SALTS = 3,    /* of claims: 0, or of those that end by their time */
@@ -30,7 +31,7 @@ enum {
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins */
-    RUN_KINDS = COMMAND_BUDGET + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_TAG_QUOTA + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */
@@ -74,6 +75,10 @@ enum {
     X(FULL_ALONE, "claims refused by it alone")                              \
     X(RAISED_LIMIT, "limits raised where they are bounded together")         \
     X(UNCOVERED, "limits that nodes do not cover")                           \
+    X(TAGGED, "claims with tags")                                            \
+    X(TAG_FULL, "budgets of tags reached")                                   \
+    X(TAG_REFUSED, "claims refused by them")                                 \
+    X(TAG_RELEASED, "tags that nothing has any more")                        \
     X(ORG_MADE, "organisations made")                                        \
     X(ORG_RENAMED, "organisations renamed")                                  \
     X(ORG_REMOVED, "organisations removed")                                  \
@@ -148,6 +153,13 @@ struct org_sum {
     uint64_t gave;            /* by one pin at most, for another one */
 };
 
+/* What claims with a tag use, over the shadow. */
+struct tag_sum {
+    uint64_t used[ORG_KINDS];
+    struct tag was; /* before the operation */
+    bool changed;
+};
+
 struct requester {
     uint64_t id, last_ms;
     uint32_t org;
@@ -198,6 +210,7 @@ struct run {
     struct org_sum orgs[RUN_ORGS];
     uint32_t n_orgs;
     struct budget budget;       /* before the operation */
+    struct tag_sum tags[RUN_LASTING + 1][RUN_TAGS]; /* by organisation */
     struct requester requesters[RUN_PRINCIPALS];
     uint32_t replaced;          /* number of the CID that a request is on which
                                    the operation replaces */

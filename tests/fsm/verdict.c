@@ -14,6 +14,7 @@ struct asked {
     bool recursive;          /* its claim was, and is to be direct */
     uint64_t size, most;     /* known, and by what was uploaded or measured */
     uint64_t credit[ORG_KINDS]; /* what it replaces gives back */
+    bool tagged; /* a quota of tags may bind */
 };
 
 static struct shadow *at(struct run *r, const struct cid *cid)
@@ -114,8 +115,11 @@ static void read_asked(struct run *r, const struct command *c,
     a->claim.expires_ms = put->expires_ms;
     if (from == NULL)
         a->claim.meta = (struct buf){made, put->meta.n, put->meta.n};
+    a->tagged = tag_bound(r, a->s->there ? &a->s->pin : NULL, c->org)
+                || (tag_mask(put->meta) & tag_bounds(r, c->org)) != 0;
     if (from == NULL)
         return;
+    a->tagged = a->tagged || tag_bound(r, &at(r, &put->from)->pin, c->org);
     a->own.policies = from->policies;
     a->claim.flags = (from->direct ? CLAIM_DIRECT : 0)
                      | (from->reduced ? CLAIM_DEFAULT : 0);
@@ -228,6 +232,7 @@ static void check_places(struct run *r, const struct command *c,
     /* For everywhere: a policy that is new may need a copy more than can be
      * paid while those that it does not allow are there. */
     RUN_NEED(r, can < needed || want_joined(r, c->org) == 0
+                    || (a->own.rmax == -1 && a->tagged)
                     || (a->own.rmax == -1
                         && !pays(r, result, a, a->most, false)),
              "%s: %lld copies are possible, %lld needed",
@@ -293,12 +298,15 @@ static void check_put(struct run *r, const struct command *c,
              "a claim of another mode is %s", verdict_text(v));
     if (v == VERDICT_CONFLICT)
         return;
-    RUN_NEED(r, v != VERDICT_OVER_QUOTA || !pays(r, result, &a, a.most, false),
+    RUN_NEED(r, v != VERDICT_OVER_QUOTA || a.tagged
+                    || !pays(r, result, &a, a.most, false),
              "organisation %u can pay, and was refused", c->org);
     RUN_NEED(r, v == VERDICT_OVER_QUOTA || a.own.rmax == -1
                     || pays(r, result, &a, a.size, false),
              "organisation %u cannot pay, and was not refused", c->org);
-    if (v == VERDICT_OVER_QUOTA && pays(r, result, &a, a.most, true))
+    if (v == VERDICT_OVER_QUOTA && pays(r, result, &a, a.most, false))
+        check_event(r, RUN_TAG_REFUSED);
+    else if (v == VERDICT_OVER_QUOTA && pays(r, result, &a, a.most, true))
         check_event(r, RUN_FULL_ALONE);
     if (v == VERDICT_NO_CANDIDATES || v == VERDICT_STALE)
         check_places(r, c, result, &a);
@@ -445,6 +453,7 @@ static void check_stale(struct run *r, const struct command *c,
         return;
     for (uint32_t k = 0; k < s->wants.n; k++)
         RUN_NEED(r, !s->wants.of[k].refused
+                        || tag_bound(r, &s->pin, s->wants.of[k].org)
                         || !want_payable(r, result, &s->wants.of[k],
                                          s->pin.size, none),
                  "stale, although organisation %u can pay",
@@ -493,6 +502,10 @@ void check_verdict(struct run *r, const struct command *c,
         check_owner(r, c, result);
     else if (c->kind == COMMAND_QUOTA_PUT)
         check_quota(r, c, result);
+    else if (c->kind == COMMAND_TAG_QUOTA)
+        RUN_NEED(r, (result->verdict == VERDICT_NOT_FOUND)
+                        == !known(r, c->tag_quota.org), "a quota of a tag: %s",
+                 verdict_text(result->verdict));
     else if (c->kind == COMMAND_BUDGET)
         check_bounds(r, c, result);
     else if (c->kind == COMMAND_ASSIGN)

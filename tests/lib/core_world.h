@@ -149,8 +149,7 @@ WORLD_UNUSED static void within_guarantees(struct world *w)
     w->all_elastic = elastic;
 }
 
-/* At every operation: what grew stays within the hard limits, of all together,
- * too. */
+/* At every operation: what grew stays within hard limits, of all, too. */
 WORLD_UNUSED static void within_limits(struct world *w)
 {
     uint64_t all_used[ORG_KINDS] = {0};
@@ -164,13 +163,12 @@ WORLD_UNUSED static void within_limits(struct world *w)
         for (int k = 0; k < ORG_KINDS; k++) {
             assert_true(o->used[k] <= o->limits[k].hard
                         || o->used[k] <= w->used[o->id][k]);
-            w->used[o->id][k] = o->used[k];
-            all_used[k] += o->used[k];
+            all_used[k] += w->used[o->id][k] = o->used[k];
         }
     }
     for (int k = 0; k < ORG_KINDS; k++)
-        assert_true(all_used[k] <= store_budget(w->store)->limits[k]
-                    || all_used[k] <= w->cluster[k]);
+        assert_true(all_used[k] <= w->cluster[k]
+                    || all_used[k] <= store_budget(w->store)->limits[k]);
     memcpy(w->cluster, all_used, sizeof(all_used));
     within_guarantees(w);
 }
@@ -652,16 +650,22 @@ WORLD_UNUSED static void check_nodes(struct store *s,
 /* Tests give sources of reads such numbers. */
 WORLD_UNUSED static void check_org_rows(struct store *s, struct store_sum *sum)
 {
-    struct buf row = BUF_INIT;
+    struct buf row = BUF_INIT, doc = BUF_INIT;
     struct reads_source x;
     uint32_t n;
     const struct org *orgs = store_orgs(s, &n);
 
-    for (uint32_t k = 0; k < n; k++)
+    for (uint32_t k = 0; k < n; k++) {
+        struct tag t = {.limited = false};
+
         for (uint64_t id = 0; id < 128; id++)
             if (store_source_get(s, orgs[k].id, id, &x))
                 store_sum_source(sum, &row, NULL, &x);
+        while (store_tags(s, orgs[k].id, span_text(t.name), 1, &t) > 0)
+            store_sum_tag(sum, &row, &doc, &(struct tag){.org = 0}, &t);
+    }
     buf_free(&row);
+    buf_free(&doc);
 }
 
 /* Requests of principals, counted anew. */

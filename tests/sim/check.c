@@ -598,6 +598,9 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_BUDGET:
         k->sim->counts[COUNT_BUDGETS] += r->verdict == VERDICT_ACCEPTED;
         break;
+    case COMMAND_TAG_QUOTA:
+        k->sim->counts[COUNT_TAGS] += r->verdict == VERDICT_ACCEPTED;
+        break;
     case COMMAND_RECLAIM:
         for (uint32_t i = 0; i < c->reclaim.n; i++)
             check_look(k, store, c->reclaim.victims[i].pin, c);
@@ -669,6 +672,7 @@ void check_operation(struct check *k, uint32_t coord, struct store *store,
     check_requesters(k, store);
     check_guarantees(k, store);
     check_budget(k, store);
+    check_tags(k, store);
     check_limits(k, store, r);
 }
 
@@ -691,8 +695,10 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
     if (index % CHECK_HASH_EVERY != 0 ||
         at >= sizeof k->have_hash / sizeof k->have_hash[0])
         return;
-    if (!k->have_hash[at])
+    if (!k->have_hash[at]) {
         check_ledgers(k, store);
+        check_tag_ledgers(k, store);
+    }
     store_hash(store, hash);
     if (!k->have_hash[at])
         memcpy(k->hashes[at], hash, sizeof hash);

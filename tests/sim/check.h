@@ -22,6 +22,8 @@
  *   budget      no limit of an organisation is exceeded by what grows, and
  *               what it uses is the sum over its pins
  *   cluster     nor the budget of the cluster, by all together
+ *   tag         nor a limit of its claims with a tag; what those use is the
+ *               sum over the rows
  *   guarantee   what is required grows within it, what is elastic only where
  *               all nodes have room; only what is borrowed makes way for
  *               another organisation, and only for one that has a guarantee

@@ -3,6 +3,7 @@
 #define PINFOLD_SIM_CHECK_IMPL_H
 
 #include "tests/sim/check.h"
+#include "tests/sim/policies.h"
 
 enum {
     CHECK_COPIES = SIM_NODES + 1, CHECK_HASH_EVERY = 8, CHECK_CLAIMS = 128
@@ -99,6 +100,7 @@ struct check {
     struct done *done;
     uint32_t n_done, size_done;
     uint64_t used[SIM_ORGS][ORG_KINDS];
+    uint64_t tagged[SIM_ORGS][SIM_TAGS][ORG_KINDS];
     uint64_t elastic[SIM_ORGS];       /* of the physical bytes */
     uint64_t reclaimed[SIM_ORGS];     /* largest charge that made way … */
     uint32_t claimant;                /* … for that organisation; 0: none */
@@ -166,6 +168,9 @@ void check_reclaimed(struct check *k, struct store *store,
                      const struct command *c);
 /* After an operation; k->used is as before it. */
 void check_guarantees(struct check *k, struct store *store);
+/* check_tag.c: after an operation; now and then from all rows. */
+void check_tags(struct check *k, struct store *store);
+void check_tag_ledgers(struct check *k, struct store *store);
 /* check_node.c */
 void check_node_state(struct check *k, const struct command *c,
                       const struct fsm_result *r);

@@ -3,6 +3,7 @@
 #include "tests/sim/check.h"
 #include "tests/sim/coord.h"
 #include "tests/sim/log.h"
+#include "tests/sim/policies.h"
 #include "tests/sim/psa.h"
 
 #include <stdio.h>
@@ -31,12 +32,22 @@ struct operator {
     uint64_t guarantees[SIM_ORGS];
     struct prng budgets;
     struct budget budget; /* of the cluster */
+    struct tag tags[SIM_ORGS][SIM_TAGS];
 };
+
+static void no_tags(struct operator *o, uint32_t org)
+{
+    for (uint32_t k = 0; k < SIM_TAGS; k++)
+        for (int i = 0; i < ORG_KINDS; i++)
+            o->tags[org - 1][k].limits[i] =
+                (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+}
 
 static void no_limits(struct operator *o)
 {
     budget_init(&o->budget);
     for (uint32_t i = 0; i < SIM_ORGS; i++) {
+        no_tags(o, i + 1);
         o->guarantees[i] = ORG_NO_LIMIT;
         for (int k = 0; k < ORG_KINDS; k++)
             o->limits[i][k] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
@@ -166,6 +177,56 @@ static void wish_budget(const struct operator *o, struct coord *leader,
     (void)coord_wish(leader, &c);
 }
 
+/* Around what its claims with them use, in some runs. */
+static void limit_tags(struct sim *s, struct operator *o, uint32_t org)
+{
+    static const uint64_t least[ORG_KINDS] = {4 << 20, 8 << 20, 4};
+    struct store *store = check_front(s->check);
+
+    if (store == NULL || s->options.seed % 5 != 4)
+        return;
+    no_tags(o, org);
+    for (uint32_t k = 0; k < SIM_TAGS; k++) {
+        struct org_limit *l = o->tags[org - 1][k].limits;
+        struct tag t = {.org = org};
+
+        (void)store_tag_get(store, org, span_text(sim_tags[k]), &t);
+        for (int i = 0; i < ORG_KINDS; i++) {
+            uint64_t share = sim_pick(&o->budgets, 60, 130);
+
+            if (sim_pick(&o->budgets, 0, 1) == 0)
+                l[i].hard = (t.used[i] + least[i]) * share / 100;
+            if (sim_pick(&o->budgets, 0, 3) == 0 &&
+                l[i].hard != ORG_NO_LIMIT)
+                l[i].soft = l[i].hard / 2;
+        }
+    }
+}
+
+static void wish_tags(struct operator *o, struct coord *leader,
+                      struct store *store, uint32_t org)
+{
+    struct command c = {.kind = COMMAND_TAG_QUOTA, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+
+    for (uint32_t k = 0; k < SIM_TAGS; k++) {
+        const struct org_limit *wanted = o->tags[org - 1][k].limits;
+        struct tag t = {.org = org};
+
+        for (int i = 0; i < ORG_KINDS; i++)
+            t.limits[i] = (struct org_limit){ORG_NO_LIMIT, ORG_NO_LIMIT};
+        (void)store_tag_get(store, org, span_text(sim_tags[k]), &t);
+        if (memcmp(t.limits, wanted, sizeof t.limits) == 0)
+            continue;
+        c.tag_quota.org = org;
+        c.tag_quota.set = ORG_SET_GRACE - 1;
+        snprintf(c.tag_quota.name, sizeof c.tag_quota.name, "%s",
+                 sim_tags[k]);
+        memcpy(c.tag_quota.limits, wanted, sizeof t.limits);
+        (void)coord_wish(leader, &c);
+    }
+}
+
 static void wish_limits(struct operator *o, struct coord *leader,
                         const struct org *org)
 {
@@ -204,8 +265,10 @@ static void wish_orgs(struct operator *o, struct coord *leader,
     for (uint32_t id = 1; id <= SIM_ORGS; id++)
         if (store_org(store, id) == NULL)
             wish_org(leader);
-        else
+        else {
             wish_limits(o, leader, store_org(store, id));
+            wish_tags(o, leader, store, id);
+        }
 }
 
 /* A token each; one that is revoked is made anew. */
@@ -356,6 +419,9 @@ static void decides(struct sim *s, struct task *t)
     if (sim_has(s, FAULT_QUOTA))
         for (uint32_t id = 1; id <= SIM_ORGS; id++)
             limit(s, s->operator, id);
+    if (sim_has(s, FAULT_QUOTA))
+        for (uint32_t id = 1; id <= SIM_ORGS; id++)
+            limit_tags(s, s->operator, id);
     if (sim_has(s, FAULT_QUOTA))
         budget(s, s->operator);
     (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 const struct sim_policy sim_policies[SIM_POLICIES] = {
-    {.denied = 0}, {.denied = 1}, {.required = 2},
-    {.denied = 2, .required = 1}, {.denied = 3}, {.required = 5},
-    {.soft = true}, {.denied = 1, .required = 4, .soft = true},
+    {.denied = 0}, {.denied = 1, .tags = 1}, {.required = 2},
+    {.denied = 2, .required = 1, .tags = 2}, {.denied = 3},
+    {.required = 5, .tags = 3}, {.soft = true},
+    {.denied = 1, .required = 4, .soft = true},
     {.place = PLACE_OWN}, {.denied = 4, .place = PLACE_OWN},
     {.place = PLACE_SHARED}};
 
@@ -23,6 +24,8 @@ static void add(struct policy_list *l, uint8_t regions)
 
 void sim_policy_meta(uint32_t policy, struct buf *out)
 {
+    static const char *const lists[1 << SIM_TAGS] = {
+        "", "blue", "red", "red,blue"};
     const struct sim_policy *p = &sim_policies[policy];
     struct meta *m = mem_alloc(sizeof *m);
     enum err e;
@@ -30,6 +33,9 @@ void sim_policy_meta(uint32_t policy, struct buf *out)
     add(&m->policy.denied, p->denied);
     add(&m->policy.required, p->required);
     m->policy.place = p->place;
+    if (p->tags != 0)
+        m->pairs[m->n_pairs++] = (struct meta_pair){
+            span_text("tag"), span_text(lists[p->tags])};
     if (p->soft) {
         m->policy.spread = SPREAD_ZONE;
         m->policy.min_domains = 2;

@@ -12,7 +12,10 @@ struct sim_policy {
     uint8_t denied, required;
     bool soft;
     enum policy_place place;
+    uint8_t tags; /* bits of sim_tags */
 };
+enum { SIM_TAGS = 2 };
+extern const char *const sim_tags[SIM_TAGS]; /* check_tag.c */
 enum { SIM_POLICIES = 11 }; /* 0: none */
 extern const struct sim_policy sim_policies[SIM_POLICIES];
 

@@ -87,6 +87,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(RELEASES, "releases") X(MOVED, "moved") X(EXPIRED, "expired")          \
     X(LIMITS, "limits") X(OVER, "over_quota")                                \
     X(BUDGETS, "budgets") X(FULL, "full")                                    \
+    X(TAGS, "tags") X(TAG_FULL, "tag_full")                                  \
     X(OPERATED, "operated") X(DRAINED, "drained") X(REMOVED, "removed")      \
     X(MAINTAINED, "maintained")                                              \
     X(BOUND, "bound") X(RELABELLED, "relabelled") X(OWNED, "owned")          \

@@ -38,6 +38,7 @@ static const struct {
     {COMMAND_RECLAIM, NOBODY},
     {COMMAND_FORMULA_BOUNDS, OPERATOR_OF_DEFAULT},
     {COMMAND_BUDGET, OPERATOR_OF_DEFAULT},
+    {COMMAND_TAG_QUOTA, OWN_RULE},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -128,6 +129,8 @@ static enum verdict ask(struct world *w, enum command_kind kind,
         w->c->rate.rater = t == NULL ? PRINCIPAL_LOCAL : t->principal;
     if (kind == COMMAND_FORMULA)
         w->c->formula.org = org;
+    if (kind == COMMAND_TAG_QUOTA)
+        w->c->tag_quota.org = org;
     if (kind == COMMAND_SCORE)
         w->c->score.items[0].org = org;
     if (kind == COMMAND_READS_PUT)
@@ -184,7 +187,8 @@ static bool allowed(int k, uint32_t own, unsigned verbs, uint32_t org)
 {
     unsigned verb = kinds[k].verb;
 
-    if (kinds[k].kind == COMMAND_FORMULA) /* any one's, or the own */
+    if (kinds[k].kind == COMMAND_FORMULA ||
+        kinds[k].kind == COMMAND_TAG_QUOTA) /* any one's, or the own */
         verb = org == ORG_DEFAULT ? OPERATOR_OF_DEFAULT : VERB_ADMIN;
     if (verb == NOBODY || (verbs & verb) == 0)
         return false;

@@ -472,6 +472,8 @@ static void from_the_sixth_schema(void **state)
     store_hash(w->store, before);
     assert_int_equal(store_db_exec(&w->store->d,
                                    "ALTER TABLE org DROP COLUMN elastic;"
+                                   "DROP TABLE tag;"
+                                   "DELETE FROM fsm WHERE k=14;"
                                    "UPDATE fsm SET v=6 WHERE k=8", NULL),
                      ERR_OK);
     for (int k = 0; k < 2; k++) { /* the second time it is written down */

@@ -406,6 +406,8 @@ static void the_index(void **state)
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
                                    "ALTER TABLE org DROP COLUMN elastic;"
+                                   "DROP TABLE tag;"
+                                   "DELETE FROM fsm WHERE k=14;"
                                    "UPDATE fsm SET v=3 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

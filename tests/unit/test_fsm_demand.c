@@ -663,6 +663,8 @@ static void from_the_second_schema(void **state)
                                    "DROP TABLE token;"
                                    "ALTER TABLE org DROP COLUMN elastic;"
                                    "DELETE FROM fsm WHERE k IN (11,12);"
+                                   "DROP TABLE tag;"
+                                   "DELETE FROM fsm WHERE k=14;"
                                    "UPDATE fsm SET v=2 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

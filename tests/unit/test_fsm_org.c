@@ -455,6 +455,8 @@ static void from_the_first_schema(void **state)
                                    "DROP INDEX pin_request;"
                                    "DROP TABLE principal;"
                                    "DROP TABLE token;"
+                                   "DROP TABLE tag;"
+                                   "DELETE FROM fsm WHERE k=14;"
                                    "UPDATE fsm SET v=1 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

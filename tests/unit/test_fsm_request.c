@@ -562,7 +562,8 @@ static void from_schema(const char *to)
         "ALTER TABLE principal DROP COLUMN pinned;"
         "ALTER TABLE principal DROP COLUMN failed;"
         "ALTER TABLE principal DROP COLUMN queued;"
-        "ALTER TABLE org DROP COLUMN elastic";
+        "ALTER TABLE org DROP COLUMN elastic;"
+        "DROP TABLE tag;DELETE FROM fsm WHERE k=14";
     uint8_t before[STORE_HASH], after[STORE_HASH];
     char path[128];
     struct world *w;

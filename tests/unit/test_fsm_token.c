@@ -313,6 +313,8 @@ static void from_the_third_schema(void **state)
                                    "DROP INDEX claim_request;"
                                    "DROP TABLE token;"
                                    "DELETE FROM fsm WHERE k=12;"
+                                   "DROP TABLE tag;"
+                                   "DELETE FROM fsm WHERE k=14;"
                                    "UPDATE fsm SET v=3 WHERE k=8", NULL),
                      ERR_OK);
     world_detach(w);

@@ -178,7 +178,7 @@ static void bad_files(void **state)
     run_sql(path, "UPDATE fsm SET v=99 WHERE k=8");
     assert_int_equal(store_open(path, &s, &why), ERR_VERSION);
     assert_non_null(strstr(why.text, "schema 99"));
-    run_sql(path, "UPDATE fsm SET v=7 WHERE k=8");
+    run_sql(path, "UPDATE fsm SET v=8 WHERE k=8");
     assert_int_equal(store_open(path, &s, &why), ERR_OK);
     store_close(s);
     run_sql(path, "UPDATE node SET doc=x'00'");

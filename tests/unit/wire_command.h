@@ -17,7 +17,8 @@ static const enum command_kind wire_commands[] = {
     COMMAND_RATE, COMMAND_FORMULA, COMMAND_REQUEST_PUT,
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT, COMMAND_NODE_OWNER, COMMAND_QUOTA_PUT,
-    COMMAND_RECLAIM, COMMAND_BUDGET, COMMAND_FORMULA_BOUNDS};
+    COMMAND_RECLAIM, COMMAND_BUDGET, COMMAND_TAG_QUOTA,
+    COMMAND_FORMULA_BOUNDS};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -223,6 +224,16 @@ static inline void wire_request_put(struct wire_command *w, bool full)
 
 static inline void wire_quota(struct command *c)
 {
+    if (c->kind == COMMAND_TAG_QUOTA) {
+        c->tag_quota.set = 0x2d;
+        memcpy(c->tag_quota.name, "caf\xc3\xa9 1", 8);
+        c->tag_quota.limits[ORG_LOGICAL] =
+            (struct org_limit){1000, ORG_NO_LIMIT};
+        c->tag_quota.limits[ORG_PHYSICAL] =
+            (struct org_limit){90000000000, 100000000000};
+        c->tag_quota.limits[ORG_PINS] = (struct org_limit){0, 5};
+        return;
+    }
     if (c->kind == COMMAND_BUDGET) {
         c->budget.set = 0xd;
         c->budget.budget = (struct budget){
@@ -284,7 +295,7 @@ static inline void wire_body(struct wire_command *w)
         c->node_owner.owner = 2;
         c->node_owner.closed = 1;
     } else if (c->kind == COMMAND_ORG_PUT || c->kind == COMMAND_QUOTA_PUT ||
-               c->kind == COMMAND_BUDGET) {
+               c->kind == COMMAND_BUDGET || c->kind == COMMAND_TAG_QUOTA) {
         wire_quota(c);
     } else if (c->kind == COMMAND_CONFIG_PUT) {
         c->config_put.cluster.formed = true;
@@ -414,6 +425,8 @@ static inline void wire_command(struct wire_command *w,
     wire_node(c);
     if (kind == COMMAND_ORG_PUT || kind == COMMAND_QUOTA_PUT)
         c->org_put.org = 300;
+    if (kind == COMMAND_TAG_QUOTA)
+        c->tag_quota.org = 300;
     if (kind == COMMAND_CONFIG_PUT) {
         wire_fill(c->config_put.cluster.id, TYPES_CLUSTER, 1);
         wire_fill(c->config_put.cluster.history, TYPES_HISTORY, 100);
@@ -640,6 +653,15 @@ static inline void wire_same_body(const struct command *a,
         for (int k = 0; k < ORG_KINDS; k++) {
             SAME(org_put.limits[k].soft);
             SAME(org_put.limits[k].hard);
+        }
+        break;
+    case COMMAND_TAG_QUOTA:
+        SAME(tag_quota.org);
+        SAME_TEXT(tag_quota.name);
+        SAME(tag_quota.set);
+        for (int k = 0; k < ORG_KINDS; k++) {
+            SAME(tag_quota.limits[k].soft);
+            SAME(tag_quota.limits[k].hard);
         }
         break;
     case COMMAND_BUDGET:
