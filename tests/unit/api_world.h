@@ -45,7 +45,7 @@ struct api_world {
     struct agents *agents;
     struct stream_hub *hub;
     struct api_agent agent;
-    uv_timer_t publisher;
+    uv_timer_t publisher, beats;
     uv_thread_t thread;
     uint16_t port;
     bool stopped;
@@ -210,6 +210,18 @@ UNUSED static void api_agent_opened(struct stream *s, void *user, enum err e,
     a->stream = s;
 }
 
+/* Who is silent for 15 s is cut off: machines may be that slow. */
+UNUSED static void api_beat(uv_timer_t *t)
+{
+    struct api_world *w = t->data;
+    struct message m = {.kind = MESSAGE_BEAT};
+
+    m.beat.daemon = DAEMON_UP;
+    m.beat.capacity = m.beat.free_bytes = (uint64_t)1 << 40;
+    if (w->agent.stream != NULL)
+        api_say(w->agent.stream, &m);
+}
+
 UNUSED static void api_agent_join(struct api_world *w)
 {
     struct api_agent *a = &w->agent;
@@ -227,12 +239,9 @@ UNUSED static void api_agent_join(struct api_world *w)
     m.hello.capacity = (uint64_t)1 << 40;
     api_say(a->stream, &m);
     COORD_WAIT(&w->loop, a->welcomes == 1);
-    memset(&m, 0, sizeof m);
-    m.kind = MESSAGE_BEAT;
-    m.beat.daemon = DAEMON_UP;
-    m.beat.capacity = m.beat.free_bytes = (uint64_t)1 << 40;
-    api_say(a->stream, &m);
+    api_beat(&w->beats);
     COORD_WAIT(&w->loop, a->orders > 0);
+    uv_timer_start(&w->beats, api_beat, 2000, 2000);
 }
 
 /* --- threads ------------------------------------------------------------- */
@@ -315,6 +324,8 @@ UNUSED static struct api_world *api_start(uint8_t nodes)
     w->c = coord_single(&w->loop);
     mailbox_init(&w->box, &w->loop);
     coord_ready(w->c);
+    uv_timer_init(&w->loop, &w->beats);
+    w->beats.data = w;
     if (nodes > 0)
         api_agent_join(w);
     for (uint8_t i = 2; i <= nodes; i++)
@@ -355,6 +366,7 @@ UNUSED static void api_end(struct api_world *w)
     api_on_core(w, api_stop_front, NULL);
     uv_thread_join(&w->thread);
     uv_close((uv_handle_t *)&w->publisher, NULL);
+    uv_close((uv_handle_t *)&w->beats, NULL);
     coord_close(w->c);
     view_drop();
     message_scratch_free(&w->agent.scratch);
