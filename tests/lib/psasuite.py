@@ -19,6 +19,7 @@ FOLDER = os.path.join(ROOT, "build", "psa")
 SPEC = os.path.join(SOURCE, "pinning-service-api-v1.0.0.yaml")
 PACKAGE = "node_modules/@ipfs-shipyard/pinning-service-compliance"
 NODE_AT_LEAST = 20
+NODES = os.path.join(SOURCE, "node")  # for machines whose own is older
 CHECKS = 9
 
 
@@ -28,20 +29,21 @@ def _run(*words, folder=FOLDER, seconds=300, env=None):
                           capture_output=True, timeout=seconds, check=False)
 
 
-def _install():
+def _install(source, folder):
     """npm ci, unless the same was installed before. Without its scripts: one
     of a dependency that no check uses fetches a daemon."""
-    with open(os.path.join(SOURCE, "package-lock.json"), "rb") as f:
+    with open(os.path.join(source, "package-lock.json"), "rb") as f:
         wanted = hashlib.sha256(f.read()).hexdigest()
-    stamp = os.path.join(FOLDER, "installed")
+    stamp = os.path.join(folder, "installed")
     if os.path.exists(stamp):
         with open(stamp, encoding="ascii") as f:
             if f.read() == wanted:
                 return
+    os.makedirs(folder, exist_ok=True)
     for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(os.path.join(SOURCE, name), FOLDER)
+        shutil.copy(os.path.join(source, name), folder)
     done = _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund",
-                seconds=600)
+                folder=folder, seconds=600)
     if done.returncode != 0:
         found = OFFLINE.search(done.stderr)
         if found:
@@ -51,18 +53,32 @@ def _install():
         f.write(wanted)
 
 
+def _node_is_old():
+    version = _run("node", "--version").stdout.strip()
+    return int(re.match(r"v(\d+)", version).group(1)) < NODE_AT_LEAST
+
+
+def _node():
+    """The program: the machine's, or the one of npm, where that is older."""
+    found = glob.glob(os.path.join(FOLDER, "node", "node_modules",
+                                   "node-linux-*", "bin", "node"))
+    return found[0] if found and _node_is_old() else "node"
+
+
 def prepare():
     """The suite is there, or Missing says why not."""
     for word in ("node", "npm"):
         if not shutil.which(word):
             raise Missing(f"no {word}: deploy/install-deps.sh --tests")
     os.makedirs(FOLDER, exist_ok=True)
-    version = _run("node", "--version").stdout.strip()
-    if int(re.match(r"v(\d+)", version).group(1)) < NODE_AT_LEAST:
-        raise Missing(f"Node.js {version} is older than {NODE_AT_LEAST}")
     with open(os.path.join(FOLDER, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
-        _install()
+        if _node_is_old():
+            _install(NODES, os.path.join(FOLDER, "node"))
+            if _node() == "node":
+                raise Missing(f"Node.js is older than {NODE_AT_LEAST}, and "
+                              "npm has none for this machine")
+        _install(SOURCE, FOLDER)
 
 
 def _change(path, old, new):
@@ -102,7 +118,7 @@ def run(folder, port, token, identity=False, seconds=300):
         _change(inline, "import { sha256 } from 'multiformats/hashes/sha2';",
                 "import { identity } from 'multiformats/hashes/identity';")
         _change(inline, "sha256.digest(bytes)", "identity.digest(bytes)")
-    done = _run("node", os.path.join(PACKAGE, "dist", "src", "index.js"),
+    done = _run(_node(), os.path.join(PACKAGE, "dist", "src", "index.js"),
                 "-s", f"http://127.0.0.1:{port}", token, folder=folder,
                 seconds=seconds, env={"PSA_SPEC": SPEC})
     text = done.stdout + done.stderr
