@@ -502,12 +502,31 @@ static enum err show_tags(struct ctl *c, const char *method,
     return e;
 }
 
+/* Options without a tag would be for nothing, and a tag without options. */
+static enum err check_tag_words(struct ctl *c, struct err_text *why)
+{
+    bool remove = cli_is(&c->cli, "remove"), limited = false;
+
+    for (size_t i = 0; i < LIMITS; i++)
+        limited = limited || cli_text(&c->cli, limits[i].name) != NULL;
+    if (remove && limited)
+        return err_set(why, ERR_USAGE, "--remove and limits at once");
+    if (c->cli.n_args == 1 && (remove || limited))
+        return err_set(why, ERR_USAGE, "of which tag? 'quota tag ORG TAG'");
+    if (c->cli.n_args == 2 && !remove && !limited)
+        return err_set(why, ERR_USAGE, "no limit is named; 'quota tag ORG' "
+                       "shows all tags");
+    return ERR_OK;
+}
+
 enum err cmd_quota_tag(struct ctl *c, struct err_text *why)
 {
     bool remove = cli_is(&c->cli, "remove");
     struct target t;
-    enum err e = ERR_OK;
+    enum err e = check_tag_words(c, why);
 
+    if (e != ERR_OK)
+        return e;
     target_init(&t, "/api/v1/orgs");
     target_path(&t, c->cli.args[0]);
     target_path(&t, "tags");

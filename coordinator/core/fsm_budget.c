@@ -210,21 +210,22 @@ uint64_t fsm_cluster_lack(const struct fsm *f, enum org_kind k,
     return more > room ? more - room : 0;
 }
 
-/* What others use is for the default organisation's eyes. */
+/* What others use, and ask for with the same content, is for the default
+ * organisation's eyes. own: what it asks for itself. */
 static void refuse(const struct fsm *f, uint32_t org, enum org_kind k,
-                   uint64_t more, struct fsm_result *r)
+                   uint64_t own, uint64_t physical, struct fsm_result *r)
 {
     const char *unit = k == ORG_PINS ? "" : " bytes";
 
     if (org != ORG_DEFAULT)
         fsm_refuse(r, VERDICT_OVER_QUOTA, "over quota: cluster, %s%s: "
                    "requested %llu, and less is left for all organisations",
-                   org_kind_text(k), unit, (unsigned long long)more);
+                   org_kind_text(k), unit, (unsigned long long)own);
     else
         fsm_refuse(r, VERDICT_OVER_QUOTA, "over quota: cluster, %s%s: used "
                    "%llu, requested %llu, limit %llu", org_kind_text(k), unit,
                    (unsigned long long)used(f->store, k),
-                   (unsigned long long)more,
+                   (unsigned long long)fsm_growth(f, k, physical),
                    (unsigned long long)store_budget(f->store)->limits[k]);
 }
 
@@ -243,8 +244,7 @@ bool fsm_cluster_affords(const struct fsm *f, uint32_t org, uint64_t physical,
             || fsm_cluster_lack(f, (enum org_kind)k, physical) == 0)
             continue;
         if (r != NULL)
-            refuse(f, org, (enum org_kind)k,
-                   fsm_growth(f, (enum org_kind)k, physical), r);
+            refuse(f, org, (enum org_kind)k, now[k] - was[k], physical, r);
         return false;
     }
     return true;

@@ -250,6 +250,17 @@ static void settle_tagged(struct fsm *f, uint32_t org, uint32_t paid,
     }
 }
 
+/* For what goes it pays no more; for nothing else than before. */
+static void lower_paid(struct pin *p, uint32_t org, uint32_t copies)
+{
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        struct claim *c = &p->claims[k];
+
+        if (c->org == org && c->rmax == -1 && c->paid > copies)
+            c->paid = copies;
+    }
+}
+
 static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
 {
     struct pin *p = &f->after;
@@ -259,6 +270,10 @@ static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
     claims_demand(p, org, &d);
     if (d.rmax != -1 || (d.flags & CLAIM_REFUSED) != 0)
         return;
+    if (f->promised) {
+        lower_paid(p, org, copies);
+        return;
+    }
     for (uint32_t k = 0; k < p->n_claims; k++)
         was[k] = p->claims[k].paid;
     least = d.paid < copies ? d.paid : copies;

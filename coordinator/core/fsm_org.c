@@ -178,14 +178,16 @@ uint32_t fsm_affordable(struct store *s, const struct pin *p,
 bool fsm_grantable(struct store *s, const struct pin *p,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS])
 {
+    uint32_t orgs[LIMIT_ORGS], n;
     struct demand d;
 
-    for (uint32_t k = 0; k < p->n_claims; k++) {
-        uint32_t org = p->claims[k].org;
-
-        claims_demand(p, org, &d);
+    if (p->n_claims == 0)
+        return false;
+    n = claims_orgs(p, orgs);
+    for (uint32_t k = 0; k < n; k++) {
+        claims_demand(p, orgs[k], &d);
         if ((d.flags & CLAIM_REFUSED) != 0
-            && affordable_by(s, p, org, now_ms, promised) > 0)
+            && affordable_by(s, p, orgs[k], now_ms, promised) > 0)
             return true;
     }
     return false;

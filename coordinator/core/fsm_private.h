@@ -48,6 +48,8 @@ struct fsm {
     uint64_t credit[ORG_KINDS]; /* that its organisation gets back in it */
     uint64_t credit_required;   /* … of its physical bytes, what is required */
     uint64_t leaving;           /* the pin that gives it back; 0 none */
+    bool promised;              /* what the row that is written gives back is
+                                   somebody's already */
     struct fsm_tag_back {       /* … and of its tags */
         char name[LIMIT_TAG_NAME + 1];
         uint64_t charge[ORG_KINDS];

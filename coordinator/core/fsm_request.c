@@ -159,7 +159,9 @@ static void replace(struct fsm *f, const struct command_claim_put *put,
     found = load(f, put->old_id, put->old_salt, c->org, put->who, &own,
                  &ignored);
     assert(found);
+    f->promised = true;
     drop(f, own);
+    f->promised = false;
     r->pin = &f->from;
 }
 

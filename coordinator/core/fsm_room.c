@@ -288,10 +288,12 @@ void fsm_value_make_room(struct fsm *f)
     swap(&f->before, &f->spare[0]);
     swap(&f->after, &f->spare[1]);
     f->most = 0;
+    f->promised = true;
     for (uint32_t k = 0; k < f->n_victims; k++)
         fsm_value_make_way(f, &f->victims[k],
                            f->victims[k].org == f->command.org
                                ? REASON_EVICTED : REASON_RECLAIMED);
+    f->promised = false;
     f->n_victims = 0;
     f->most = most;
     swap(&f->before, &f->spare[0]);

@@ -56,12 +56,15 @@ static bool affords(const struct fsm *f, const struct org *o,
     uint64_t a[ORG_KINDS], b[ORG_KINDS];
     struct tag t;
 
-    if (!store_tag_get(f->store, o->id, now->name, &t) || !t.limited)
-        return true;
     tag_use_charge(was, f->before.size, a);
     tag_use_charge(now, f->after.size, b);
     if (now->everywhere)
         b[ORG_PHYSICAL] += physical;
+    if (b[ORG_LOGICAL] <= a[ORG_LOGICAL] && b[ORG_PHYSICAL] <= a[ORG_PHYSICAL]
+        && b[ORG_PINS] <= a[ORG_PINS])
+        return true;
+    if (!store_tag_get(f->store, o->id, now->name, &t) || !t.limited)
+        return true;
     for (int k = 0; k < ORG_KINDS; k++) {
         struct bound bound = bound_of(&t, o, k, f->now_ms);
         uint64_t used = t.used[k] - credit(f, &t, k);
@@ -145,8 +148,6 @@ static uint32_t copies_of(const struct tag_use *u, uint64_t size,
 
     if (u->refused && size > left(t, o, ORG_LOGICAL, now_ms, promised))
         return 0;
-    if (!u->refused && !u->everywhere)
-        return UINT32_MAX;
     if (u->refused && u->number > 0)
         one *= u->number;
     return n / one < UINT32_MAX ? (uint32_t)(n / one) : UINT32_MAX;
@@ -167,6 +168,7 @@ uint32_t fsm_tag_copies(struct store *s, const struct pin *p, uint32_t org,
         uint32_t n;
 
         if (uses.p[i].org != org
+            || (!uses.p[i].refused && !uses.p[i].everywhere)
             || !store_tag_get(s, org, uses.p[i].name, &t) || !t.limited)
             continue;
         n = copies_of(&uses.p[i], p->size, &t, o, now_ms, promised);

@@ -357,6 +357,130 @@ static void it_is_kept(void **state)
     world_unlink(path);
 }
 
+/* --- a pin that gives back for another one -------------------------------- */
+/* A claim for everywhere has fewer copies than there are, since no more can be
+ * paid; what the others on that pin give back is not for it. */
+static void everywhere_by_two(struct world *w)
+{
+    put(w, 1, -1, -1);
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+static enum verdict wide_request(struct world *w, uint64_t who,
+                                 uint64_t cid, uint64_t salt, uint64_t old)
+{
+    struct command_claim_put *p = put(w, cid, 1, 3);
+
+    for (uint32_t k = 1; k <= 3; k++)
+        on(w, k);
+    w->c->kind = COMMAND_REQUEST_PUT;
+    p->who = who;
+    p->salt = salt;
+    p->old_id = old;
+    p->old_salt = old != 0 ? 7 : 0;
+    return go(w);
+}
+
+static uint64_t physical(struct world *w)
+{
+    return used(w, ORG_PHYSICAL) + used_by(w, TWO, ORG_PHYSICAL);
+}
+
+static void what_a_request_leaves_is_spent_once(void **state)
+{
+    struct world *w = shared_world();
+    uint64_t who = person(w), id;
+
+    (void)state;
+    assert_int_equal(wide_request(w, who, 1, 7, 0), VERDICT_ACCEPTED);
+    id = w->last.claim;
+    assert_int_equal(cluster(w, ORG_PHYSICAL, 4 * (uint64_t)MIB),
+                     VERDICT_ACCEPTED);
+    everywhere_by_two(w);
+    assert_int_equal(used_by(w, TWO, ORG_PHYSICAL), MIB);
+    assert_int_equal(wide_request(w, who, 2, 8, id), VERDICT_ACCEPTED);
+    assert_int_equal(physical(w), 4 * MIB);
+    world_check(w);
+    world_close(w);
+}
+
+static void what_makes_way_is_spent_once(void **state)
+{
+    struct world *w = shared_world();
+    uint64_t id;
+
+    (void)state;
+    id = offer_by(w, ORG_DEFAULT, 1, 1, 2, 2);
+    reads(w, id, 1000);
+    assert_int_equal(admit_by(w, ORG_DEFAULT, id, 2), VERDICT_ACCEPTED);
+    assert_int_equal(cluster(w, ORG_PHYSICAL, 3 * (uint64_t)MIB),
+                     VERDICT_ACCEPTED);
+    everywhere_by_two(w);
+    assert_int_equal(used_by(w, TWO, ORG_PHYSICAL), MIB);
+    put(w, 2, 1, 2)->size = MIB;
+    on(w, 1);
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(physical(w), 3 * MIB);
+    world_check(w);
+    world_close(w);
+}
+
+static void what_is_borrowed_is_spent_once(void **state)
+{
+    struct world *w = shared_world();
+    struct command_org_put *o;
+    uint64_t id;
+
+    (void)state;
+    id = offer_by(w, THREE, 1, 60 * 1024, 1, 3);
+    reads(w, id, 1000000);
+    assert_int_equal(admit_by(w, THREE, id, 3), VERDICT_ACCEPTED);
+    assert_int_equal(limit_of(w, TWO, 60), VERDICT_ACCEPTED);
+    everywhere_by_two(w);
+    assert_int_equal(limit_of(w, TWO, 130), VERDICT_ACCEPTED);
+    o = &op(w, COMMAND_QUOTA_PUT)->org_put;
+    o->org = TWO;
+    o->set = ORG_SET_GUARANTEE;
+    o->guarantee = 130 * GIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 2, 1, 2)->size = 35 * GIB;
+    on(w, 1);
+    on(w, 2);
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_true(used_by(w, TWO, ORG_PHYSICAL) <= 130 * GIB);
+    world_check(w);
+    world_close(w);
+}
+
+/* Who is refused hears of what it asked for, whoever else has the content. */
+static void others_claims_stay_unknown(void **state)
+{
+    struct world *w = shared_world();
+    char alone[sizeof w->last.text];
+
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        if (other == 1) {
+            assert_int_equal(cluster(w, ORG_PHYSICAL, NONE),
+                             VERDICT_ACCEPTED);
+            assert_int_equal(claim(w, TWO, 1, 1, 2), VERDICT_ACCEPTED);
+        }
+        (void)cluster(w, ORG_PHYSICAL, (other == 0 ? 5 : 22) * (uint64_t)MIB);
+        put(w, 1, -1, -1)->size = 10 * MIB;
+        on(w, 1);
+        w->c->org = THREE;
+        assert_int_equal(go(w), VERDICT_OVER_QUOTA);
+        if (other == 0)
+            memcpy(alone, w->last.text, sizeof alone);
+        else
+            assert_string_equal(w->last.text, alone);
+    }
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +494,10 @@ int main(void)
         cmocka_unit_test(limits_fit_the_nodes),
         cmocka_unit_test(a_new_one_is_asked_for),
         cmocka_unit_test(it_is_kept),
+        cmocka_unit_test(what_a_request_leaves_is_spent_once),
+        cmocka_unit_test(what_makes_way_is_spent_once),
+        cmocka_unit_test(what_is_borrowed_is_spent_once),
+        cmocka_unit_test(others_claims_stay_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

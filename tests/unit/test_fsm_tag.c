@@ -406,6 +406,43 @@ static void from_the_seventh_schema(void **state)
     world_unlink(path);
 }
 
+/* Copies for everywhere that a tag held down are not paid from what a request
+ * on the same pin gives back to another one. */
+static void what_a_request_leaves_is_spent_once(void **state)
+{
+    struct world *w = world_with(3);
+    uint64_t who = person(w), id = 0;
+    struct command_claim_put *p;
+
+    (void)state;
+    for (uint64_t k = 0; k < 2; k++) {
+        p = put(w, 1 + k, 1, 3);
+        for (uint32_t node = 1; node <= 3; node++)
+            on(w, node);
+        w->c->kind = COMMAND_REQUEST_PUT;
+        p->who = who;
+        p->salt = 7 + k;
+        p->old_id = id;
+        p->old_salt = k == 0 ? 0 : 7;
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        id = w->last.claim;
+        if (k == 1)
+            break;
+        assert_int_equal(limit_tag(w, 1, "u", ORG_PHYSICAL, MIB),
+                         VERDICT_ACCEPTED);
+        put(w, 1, -1, -1)->meta = meta_of("u");
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        uses(w, 1, "u", 1, 1, 1);
+        assert_int_equal(limit_tag(w, 1, "u", ORG_PHYSICAL, NONE),
+                         VERDICT_ACCEPTED);
+        assert_int_equal(limit(w, ORG_PHYSICAL, NONE, 4 * (uint64_t)MIB),
+                         VERDICT_ACCEPTED);
+    }
+    assert_int_equal(used(w, ORG_PHYSICAL), 4 * MIB);
+    world_check(w);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +454,7 @@ int main(void)
         cmocka_unit_test(what_is_replaced_counts),
         cmocka_unit_test(everywhere_beside_a_number),
         cmocka_unit_test(elastic_ones_are_bounded),
+        cmocka_unit_test(what_a_request_leaves_is_spent_once),
         cmocka_unit_test(from_the_seventh_schema),
     };
 
