@@ -336,16 +336,29 @@ static bool parse_cids(struct api_call *c, struct list *l, const char *list)
     }
 }
 
-/* Statuses that only pins with stored work have. A settled pin may be
- * unreachable on a node, and its surplus copies may still be let go. */
-static bool work_only(uint32_t mask)
+static bool all_reachable(const struct view *v)
+{
+    for (uint32_t k = 0; k < v->n_nodes; k++) {
+        const struct view_node *n = &v->nodes[k];
+
+        if (n->row.copies > 0 && api_unreachable(n))
+            return false;
+    }
+    return true;
+}
+
+/* Statuses that only pins with stored work or a failure have. The surplus
+ * copies of a settled pin may still be let go, and it may be unreachable on a
+ * node: all of a node's pins are that. */
+static bool work_only(uint32_t mask, const struct view *v)
 {
     uint32_t settled = 1u << STATUS_PINNED | 1u << STATUS_REMOTE |
-                       1u << STATUS_CLUSTER_ERROR | 1u << STATUS_UNPINNED |
-                       1u << STATUS_UNPINNING | 1u << STATUS_UNPIN_QUEUED |
-                       1u << STATUS_UNPIN_ERROR;
+                       1u << STATUS_UNPINNED | 1u << STATUS_UNPINNING |
+                       1u << STATUS_UNPIN_QUEUED;
 
-    return mask != 0 && (mask & settled) == 0;
+    if (mask == 0 || (mask & settled) != 0)
+        return false;
+    return (mask & 1u << STATUS_CLUSTER_ERROR) == 0 || all_reachable(v);
 }
 
 void api_pins_list(struct api_call *c, const struct http_head *h)
@@ -363,7 +376,7 @@ void api_pins_list(struct api_call *c, const struct http_head *h)
         api_error(c, 400, "invalid filter value");
         return;
     }
-    l->only_todo = work_only(l->mask);
+    l->only_todo = work_only(l->mask, c->view);
     if (local(c, l))
         begin(c);
 }

@@ -230,7 +230,7 @@ static const struct beat_work *work_on(const struct view_node *n,
     return low < n->n_work && n->work[low].pin == pin ? &n->work[low] : NULL;
 }
 
-static bool unreachable(const struct view_node *n)
+bool api_unreachable(const struct view_node *n)
 {
     return n->word <= NODE_SUSPECT ||
            (n->beat_wall_ms != 0 && n->daemon != DAEMON_UP);
@@ -252,7 +252,7 @@ enum api_status_word api_status_of(const struct view_node *n,
     if (c == NULL)
         return (p->flags & PIN_RELEASING) != 0 ? STATUS_UNPINNED
                                                : STATUS_REMOTE;
-    if (unreachable(n))
+    if (api_unreachable(n))
         return STATUS_CLUSTER_ERROR;
     work = work_on(n, p->id);
     if (c->want == COPY_RELEASED)

@@ -22,6 +22,8 @@ const char *api_status_text(enum api_status_word w);
  * the wire section 7.2 says. */
 enum err api_filter_parse(const char *text, uint32_t *mask) ERR_CHECKED;
 
+/* Its agent is silent, or its daemon does not answer: cluster_error. */
+bool api_unreachable(const struct view_node *n);
 /* What a pin is on a node. */
 enum api_status_word api_status_of(const struct view_node *n,
                                    const struct pin *p,

@@ -215,6 +215,7 @@ enum store_statement {
     X(TODO_2, STORE_READER_TODO)                                             \
     X(TODO_3, STORE_READER_TODO)                                             \
     X(TODO_4, STORE_READER_TODO)                                             \
+    X(FAIL_PINS, "SELECT pin FROM fail WHERE pin>?2 ORDER BY pin")           \
     X(ORG_PINS, "SELECT id FROM pin WHERE org>1 AND org=?1 AND id>?2 "       \
                 "ORDER BY id")                                               \
     X(ORG_CLAIMS, "SELECT pin FROM claim WHERE org>1 AND org=?1 "            \
@@ -395,6 +396,7 @@ struct store {
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
+enum { STORE_MERGED = STORE_CLASSES + 1 }; /* and those that failed */
 
 struct store_reader {
     struct store_db d;
@@ -404,7 +406,7 @@ struct store_reader {
     bool begun, listing;
     unsigned merged, n_merged;     /* statements of the list's ranges */
     bool stepped; /* the list stands on a row */
-    uint64_t heads[STORE_CLASSES]; /* next id of each range, 0: none */
+    uint64_t heads[STORE_MERGED]; /* next id of each range, 0: none */
     bool requesting;
     /* Next of each status, of pins and then of claims; created 0: none. */
     struct store_request requests[2 * REQUEST_STATES];

@@ -13,6 +13,7 @@
 
 static_assert(STORE_R_TODO_1 + STORE_CLASSES - 1 == STORE_R_TODO_4,
               "one statement a class, in order");
+static_assert(STORE_R_FAIL_PINS == STORE_R_TODO_4 + 1, "failures behind");
 static_assert(STORE_R_ORG_PINS + 1 == STORE_R_ORG_CLAIMS, "in order");
 static_assert((int)TODO_BELOW_MAX == STORE_CLASSES, "classes 1 to 4");
 
@@ -171,7 +172,7 @@ void store_reader_scan(struct store_reader *r, uint64_t after,
     assert(r->begun && !r->listing);
     r->listing = true;
     r->stepped = false;
-    r->n_merged = which == STORE_PINS_TODO ? STORE_CLASSES
+    r->n_merged = which == STORE_PINS_TODO ? STORE_MERGED
                   : which == STORE_PINS_ORG && org != ORG_DEFAULT ? 2 : 0;
     r->merged = which == STORE_PINS_TODO ? STORE_R_TODO_1 : STORE_R_ORG_PINS;
     if (r->n_merged == 0)

@@ -311,6 +311,48 @@ def test_recover(cluster, content, any_one):
 
 # --- lists and filters -------------------------------------------------------
 
+ERRORS = {"cluster_error", "pin_error", "unpin_error"}
+REFUSED = {"Message": "disk I/O", "Code": 0, "Type": "error"}
+
+
+def errors_are_listed(cluster, k):
+    """The filter gives what is in the whole list; what those are."""
+    whole = k.get("/pins").lines()
+    found = {p["cid"] for p in whole
+             if ERRORS & {x["status"] for x in p["peer_map"].values()}}
+    assert {p["cid"] for p in k.get("/pins?filter=error").lines()} == found
+    local = {p["cid"] for p in k.get("/pins?filter=error&local=true").lines()}
+    assert local <= found
+    return {x["status"] for p in whole for x in p["peer_map"].values()} & ERRORS
+
+
+def test_errors_are_listed(make_cluster):
+    """Of pins with work, with releases that fail, on a node that is away."""
+    cluster = make_cluster(daemon="fake")
+    k = cluster.any()
+    cids = [make_cid() for _ in range(12)]
+    for cid in cids:
+        k.post(f"/pins/{cid}?replication=3")
+    for cid in cids:
+        cluster.wait_pinned(cid, 3)
+    assert errors_are_listed(cluster, k) == set()
+    stays, fails = cids[0], make_cid()
+    for daemon in cluster.daemons:
+        daemon.fault("pin/rm", "answer", REFUSED, cid=stays,
+                     status=500)
+        daemon.fault("pin/add", "answer", REFUSED, cid=fails,
+                     status=500)
+    k.post(f"/pins/{stays}?replication-min=2&replication-max=2")
+    k.post(f"/pins/{fails}?replication=2")
+    until(lambda: errors_are_listed(cluster, k) ==
+          {"pin_error", "unpin_error"}, 60, "both failures")
+    cluster.daemons[0].kill9()
+    until(lambda: "cluster_error" in errors_are_listed(cluster, k), 60,
+          "a daemon is down")
+    listed = {p["cid"] for p in k.get("/pins?filter=cluster_error").lines()}
+    assert len(listed) >= 12
+
+
 def test_lists(cluster, content, any_one):
     cid, waiting = content(), make_cid()
     any_one.post(f"/pins/{cid}?replication=2")

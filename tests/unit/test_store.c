@@ -386,7 +386,8 @@ static void lists(void **state)
     struct world *w;
     struct store_reader *r;
     struct pin p;
-    uint64_t expect[] = {5, 7, 8, 9, 12}, last = 0;
+    uint64_t expect[] = {5, 7, 8, 9, 10, 12}, last = 0;
+    struct command_assign *a;
     char path[128];
     unsigned n = 0;
 
@@ -402,17 +403,26 @@ static void lists(void **state)
     assert_int_equal(go(w), VERDICT_ACCEPTED);
     assert_int_equal(remove_claim(w, 12), VERDICT_ACCEPTED);
     assert_int_equal(remove_claim(w, 2), VERDICT_ACCEPTED);
+    put(w, 10, 1, 1); /* nothing is left to do, but a release fails */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_non_null(world_pin(w, 10));
+    a = assign(w, 10);
+    a->rev = w->got.rev;
+    a->n_release = 1;
+    a->release[0] = (struct command_place){2, REASON_SURPLUS};
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(reported(w, 2, 10, REPORT_FAILED), VERDICT_ACCEPTED);
     store_flush(w->store);
     assert_int_equal(store_reader_open(path, &r, NULL), ERR_OK);
     pin_init(&p);
     assert_int_equal(store_reader_begin(r), ERR_OK);
     store_reader_scan(r, 2, STORE_PINS_TODO, 0); /* beyond pin 2 */
     while (store_reader_next(r, &p)) {
-        assert_true(n < 5);
+        assert_true(n < 6);
         assert_int_equal(p.id, expect[n++]);
-        assert_true(p.todo != TODO_SETTLED);
+        assert_true((p.todo == TODO_SETTLED) == (p.id == 10));
     }
-    assert_int_equal(n, 5);
+    assert_int_equal(n, 6);
     assert_false(store_reader_next(r, &p));
     store_reader_scan_end(r);
     store_reader_scan(r, 4, STORE_PINS_ALL, 0);
