@@ -4,7 +4,7 @@
 # hours, or as long as these say:
 #   PINFOLD_FUZZ_SECONDS    for each target (default: 300)
 #   PINFOLD_SIM_SEEDS       default: 1001..21000
-#   PINFOLD_FSM_OPERATIONS  default: 100000000 (ten minutes of two cores)
+#   PINFOLD_FSM_OPERATIONS  default: 100000000 (hours of two cores)
 #   PINFOLD_FSM_SECONDS     … or as many as fit (default: no limit)
 #   PINFOLD_FSM_SEED        the first seed (default: 1000001)
 #   PINFOLD_FAULTS_SECONDS  of rolling faults (default: 3600)
