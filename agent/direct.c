@@ -117,7 +117,7 @@ void direct_take_back(struct direct *d, struct direct_question *q)
             return;
         }
     }
-    assert(!"a question that nobody answers");
+    assert(false); /* a question that nobody answers */
 }
 
 void direct_drop(struct direct *d)

@@ -160,7 +160,7 @@ const char *score_term_print(enum score_term t, uint64_t v,
 
 /* --- bounds --------------------------------------------------------------- */
 
-static bool is_open(const struct score_bounds *b, int t)
+static bool is_open(const struct score_bounds *b, enum score_term t)
 {
     return (b->open >> t & 1) != 0;
 }

@@ -159,7 +159,7 @@ static void replace(struct fsm *f, const struct command_claim_put *put,
     found = load(f, put->old_id, put->old_salt, c->org, put->who, &own,
                  &ignored);
     assert(found);
-    f->promised = true;
+    f->promised = !cid_equal(&f->before.cid, &put->cid);
     drop(f, own);
     f->promised = false;
     r->pin = &f->from;

@@ -191,6 +191,13 @@ static void granted(struct run *r, const struct change *x,
         check_event(r, RUN_GRANTED_AGAIN);
 }
 
+/* The other pin of an operation that writes two. */
+static bool is_replaced(const struct change *x)
+{
+    return is(x, COMMAND_REQUEST_PUT) && x->c->claim_put.old_id != 0
+           && !cid_equal(&x->now->cid, &x->c->claim_put.cid);
+}
+
 /* Whose demand is for everywhere pays for the copies that are made, those of
  * others too, as many as it can. */
 static void check_paid(struct run *r, const struct change *x,
@@ -210,7 +217,10 @@ static void check_paid(struct run *r, const struct change *x,
              (unsigned long long)now->paid, (unsigned long long)counted);
     if (was != NULL && was->rmax == -1 && !was->refused)
         least = was->paid < counted ? was->paid : counted;
-    RUN_NEED(r, now->paid >= least,
+    /* What a replaced request costs less is the new one's; and of several
+     * claims the one with a tag that has no room may be left. */
+    RUN_NEED(r, now->paid >= least || is_replaced(x)
+                    || tag_bound(r, x->now, now->org),
              "organisation %u pays for %llu copies, it did for %llu",
              now->org, (unsigned long long)now->paid,
              (unsigned long long)least);
