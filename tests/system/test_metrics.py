@@ -142,7 +142,8 @@ def table(text):
 
 
 # Without samples in a small cluster: their labels are as the table says.
-RARE = {"pinfold_org_guarantee_bytes", "pinfold_org_limit_bytes",
+RARE = {"pinfold_cluster_limit_bytes",
+        "pinfold_org_guarantee_bytes", "pinfold_org_limit_bytes",
         "pinfold_org_limit_pins", "pinfold_node_drain_copies",
         "pinfold_elastic_bytes", "pinfold_elastic_frontier_price",
         "pinfold_tls_certificate_loads_total"}
