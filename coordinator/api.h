@@ -297,6 +297,10 @@ void api_kv_limit(struct json_writer *w, const char *key, uint64_t v);
  * false: 400 was answered. */
 bool api_limit_arg(struct api_call *c, const char *name, bool may_none,
                    uint64_t *out, bool *set);
+/* Those of each kind, `pins-soft` and `pins`, likewise; set: bit 2 * kind for a
+ * soft one, the next for a hard one, as operations have them. */
+bool api_limits_args(struct api_call *c, struct org_limit limits[ORG_KINDS],
+                     uint16_t *set);
 bool api_dry_run(struct api_call *c, bool *out); /* false: 400 was answered */
 /* What all nodes may fill. */
 uint64_t api_pool(const struct view *v);

@@ -197,6 +197,24 @@ static bool known_param(const char *name)
     return false;
 }
 
+bool api_limits_args(struct api_call *c, struct org_limit limits[ORG_KINDS],
+                     uint16_t *set)
+{
+    for (int i = 0; i < ORG_KINDS; i++) {
+        const char *kind = org_kind_text((enum org_kind)i);
+        bool is_soft, is_hard;
+        char soft[32];
+
+        snprintf(soft, sizeof soft, "%s-soft", kind);
+        if (!api_limit_arg(c, soft, true, &limits[i].soft, &is_soft) ||
+            !api_limit_arg(c, kind, true, &limits[i].hard, &is_hard))
+            return false;
+        *set |= (uint16_t)((is_soft ? 1U : 0) << 2 * i |
+                           (is_hard ? 2U : 0) << 2 * i);
+    }
+    return true;
+}
+
 /* What is named, into k and into the picture of the organisation. */
 static bool read_quota(struct api_call *c, struct command_org_put *k,
                        struct org *now)
@@ -209,18 +227,8 @@ static bool read_quota(struct api_call *c, struct command_org_put *k,
                       c->params[i].name);
             return false;
         }
-    for (int i = 0; i < ORG_KINDS; i++) {
-        const char *kind = org_kind_text((enum org_kind)i);
-        char soft[32];
-
-        snprintf(soft, sizeof soft, "%s-soft", kind);
-        if (!api_limit_arg(c, soft, true, &now->limits[i].soft, &set))
-            return false;
-        k->set |= (uint16_t)(set ? 1U << 2 * i : 0);
-        if (!api_limit_arg(c, kind, true, &now->limits[i].hard, &set))
-            return false;
-        k->set |= (uint16_t)(set ? 2U << 2 * i : 0);
-    }
+    if (!api_limits_args(c, now->limits, &k->set))
+        return false;
     if (!api_limit_arg(c, "grace", false, &now->grace_ms, &set))
         return false;
     k->set |= (uint16_t)(set ? ORG_SET_GRACE : 0);

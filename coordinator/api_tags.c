@@ -12,7 +12,6 @@
 #include "proto/mem.h"
 #include "proto/tags.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,26 +135,14 @@ static bool known_param(const char *name)
 /* false: answered. */
 static bool read_limits(struct api_call *c, struct command_tag_quota *k)
 {
-    bool set;
-
     for (uint32_t i = 0; i < c->n_params; i++)
         if (!known_param(c->params[i].name)) {
             api_error(c, 400, "unknown parameter '%.64s'",
                       c->params[i].name);
             return false;
         }
-    for (int i = 0; i < ORG_KINDS; i++) {
-        const char *kind = org_kind_text((enum org_kind)i);
-        char soft[32];
-
-        snprintf(soft, sizeof soft, "%s-soft", kind);
-        if (!api_limit_arg(c, soft, true, &k->limits[i].soft, &set))
-            return false;
-        k->set |= (uint16_t)(set ? 1U << 2 * i : 0);
-        if (!api_limit_arg(c, kind, true, &k->limits[i].hard, &set))
-            return false;
-        k->set |= (uint16_t)(set ? 2U << 2 * i : 0);
-    }
+    if (!api_limits_args(c, k->limits, &k->set))
+        return false;
     if (k->set == 0)
         api_error(c, 400, "no limit is named: logical, logical-soft, "
                           "physical, physical-soft, pins, pins-soft");

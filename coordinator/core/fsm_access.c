@@ -137,17 +137,6 @@ static bool counts_own(const struct command *c)
     return true;
 }
 
-/* Whose it is: fsm_formula.c. */
-static bool may_put_formula(const struct fsm_actor *a,
-                            const struct command *c, struct fsm_result *r)
-{
-    if (c->org == ORG_DEFAULT)
-        return (a->verbs & VERB_OPERATOR) != 0
-               || deny(r, "this needs the verb operator");
-    return (a->verbs & VERB_ADMIN) != 0
-           || deny(r, "this needs the verb admin");
-}
-
 static bool may(const struct fsm *f, const struct command *c,
                 struct fsm_result *r)
 {
@@ -171,9 +160,9 @@ static bool may(const struct fsm *f, const struct command *c,
                                            : "this needs the verb operator");
     if (c->kind == COMMAND_TOKEN_PUT)
         return may_put_token(f, a, c, r);
-    if (c->kind == COMMAND_FORMULA)
-        return may_put_formula(a, c, r);
-    if (c->kind == COMMAND_TAG_QUOTA && c->org == ORG_DEFAULT)
+    /* Whose it is, who carries it out looks at: any one's for this one. */
+    if ((c->kind == COMMAND_FORMULA || c->kind == COMMAND_TAG_QUOTA)
+        && c->org == ORG_DEFAULT)
         return (a->verbs & VERB_OPERATOR) != 0
                || deny(r, "this needs the verb operator");
     return (a->verbs & VERB_ADMIN) != 0
