@@ -132,6 +132,13 @@ static enum err begin_full(struct agent *a, const struct message_orders *o,
     return ERR_OK;
 }
 
+static bool failed(struct agent *a, const struct err_text *why)
+{
+    log_error("journal_failed", "text=%s", why->text);
+    agent_stop(a, err_exit_status(ERR_IO));
+    return false;
+}
+
 static void full_orders_end(struct agent *a)
 {
     a->full_orders = false;
@@ -148,11 +155,8 @@ static bool on_orders(void *arg, const struct message_orders *o,
     struct err_text why;
 
     journal_begin(a->journal);
-    if (o->full && begin_full(a, o, pin_tag, &why) != ERR_OK) {
-        log_error("journal_failed", "text=%s", why.text);
-        agent_stop(a, err_exit_status(ERR_IO));
-        return false;
-    }
+    if (o->full && begin_full(a, o, pin_tag, &why) != ERR_OK)
+        return failed(a, &why);
     work_orders(a->work, o, now);
     for (uint32_t i = 0; i < o->n; i++)
         journal_origins(a->journal, o->items[i].pin, o->items[i].origins);
@@ -171,12 +175,14 @@ static bool on_orders(void *arg, const struct message_orders *o,
 }
 
 /* An old copy of the journal, or a power cut took its end: the orders held
- * may be older too, and what came of them was said otherwise since. */
+ * may be older too, and what came of them was said otherwise since: what
+ * waits to be said is looked at again. */
 static bool on_old(void *arg, uint64_t seq)
 {
     struct agent *a = arg;
     const struct journal_head *head = journal_head(a->journal);
     uint8_t history[TYPES_HISTORY];
+    struct err_text why;
 
     memcpy(history, head->history, TYPES_HISTORY);
     log_warn("journal_old", "index=%llu report=%llu taken=%llu text=%s",
@@ -187,6 +193,9 @@ static bool on_old(void *arg, uint64_t seq)
     journal_held(a->journal, history, 0);
     if (seq > head->seq)
         journal_seq(a->journal, seq);
+    work_old(a->work);
+    if (void_reports(a, &why) != ERR_OK)
+        return failed(a, &why);
     return agent_commit(a);
 }
 

@@ -50,7 +50,8 @@ struct link_events {
     bool (*orders)(void *arg, const struct message_orders *o,
                    uint32_t pin_tag);
     /* What is held is an old copy: reports up to seq were taken. true:
-     * stored, so that nothing is held of that history from here. */
+     * stored, so that nothing is held of that history from here, and no
+     * report waits. */
     bool (*old)(void *arg, uint64_t seq);
     void (*directory)(void *arg, const struct directory_node *nodes,
                       uint32_t n);

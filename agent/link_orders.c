@@ -170,6 +170,7 @@ static void on_orders(struct session *s, const struct message_orders *o)
     if (verdict == FENCE_OLD) {
         if (!ev->old(ev->arg, o->seq))
             return;
+        link_reports_free(l);
         fence_restart(&l->fence, o);
         link_session_beat(s); /* it asks for all of them */
         return;

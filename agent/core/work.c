@@ -72,6 +72,11 @@ void work_current(struct work *w)
     w->unsure = false;
 }
 
+void work_old(struct work *w)
+{
+    w->unsure = true;
+}
+
 /* --- one order --- */
 
 static void busy_ordered(struct work *w, struct item *i)

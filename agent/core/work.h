@@ -74,6 +74,8 @@ void work_free(struct work *w);
  * work_current says that the orders held are the leader's newest. */
 void work_load(struct work *w, const struct work_item *i);
 void work_current(struct work *w);
+/* It is an old copy: as after work_load, until work_current. */
+void work_old(struct work *w);
 
 /* ORDERS that passed the fences (history, term, from). Full ones: items that
  * are not named become orphans; nothing is released. */
@@ -111,7 +113,8 @@ void work_tick(struct work *w, uint64_t now_ms); /* back-offs, starts */
 uint64_t work_next_ms(const struct work *w);     /* when to tick next */
 
 /* Outcomes to report: at most max items are moved out, the oldest first;
- * they come back by work_report_again if the report is given up. The texts
+ * they come back by work_report_again if the report is given up; between
+ * work_load and work_current they are looked at again instead. The texts
  * of one call have WORK_REPORT_TEXTS bytes at most and live until the next;
  * `keep` is wished for each item, so the caller is in a transaction. */
 enum { WORK_REPORT_TEXTS = 4096 };

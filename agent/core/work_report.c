@@ -119,6 +119,13 @@ void work_report_again(struct work *w, const struct report_item *items,
                 i->job->asked = 0; /* again with the next progress */
             continue;
         }
+        if (w->unsure) { /* an older copy's word: it was said otherwise since */
+            i->seen = 0;
+            work_keep(w, i);
+            if (i->state == ITEM_SETTLED)
+                work_ready(w, i);
+            continue;
+        }
         if (items[k].state == REPORT_FAILED)
             i->code = (uint8_t)items[k].code;
         if (items[k].state == REPORT_FAILED && items[k].text.n > 0) {

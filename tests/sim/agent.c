@@ -178,12 +178,11 @@ void agent_welcomed(struct agent *a, const struct message_welcome *w)
 
 /* As agent_link.c: what waits is said again about the new orders, if they
  * are about the same; of another history nothing is kept. */
-static void begin_full(struct agent *a, const struct message_orders *o)
+static void void_reports(struct agent *a, bool again)
 {
     struct journal *j = a->journal;
     struct message *m = mem_alloc(sizeof *m);
 
-    a->full_orders = true;
     a->sent_number = 0;
     for (uint32_t k = 0; k < j->n_reports; k++) {
         struct span f = span_buf(&j->reports[k].frame);
@@ -192,12 +191,20 @@ static void begin_full(struct agent *a, const struct message_orders *o)
                                     m, &a->void_scratch, NULL);
 
         assert(e == ERR_OK && m->kind == MESSAGE_REPORT);
-        if (memcmp(j->history, o->history, TYPES_HISTORY) == 0)
+        if (again)
             work_report_again(a->work, m->report.items, m->report.n);
     }
     free(m);
     journal_reports_drop(j);
-    if (memcmp(j->history, o->history, TYPES_HISTORY) != 0)
+}
+
+static void begin_full(struct agent *a, const struct message_orders *o)
+{
+    bool same = memcmp(a->journal->history, o->history, TYPES_HISTORY) == 0;
+
+    a->full_orders = true;
+    void_reports(a, same);
+    if (!same)
         work_forget_all(a->work);
 }
 
@@ -242,6 +249,8 @@ void agent_old(struct agent *a, uint64_t seq)
     a->journal->index = 0;
     if (seq > a->journal->seq)
         a->journal->seq = seq;
+    work_old(a->work);
+    void_reports(a, true);
 }
 
 void agent_current(struct agent *a)

@@ -582,6 +582,43 @@ static void test_what_is_to_be_said_again_survives_a_restart(void **state)
     world_free(w);
 }
 
+/* Found by tests/sim (seed 4368): what a copy of the journal had still to say
+ * was said, and the pin was lost after that. */
+static void test_an_old_journal_says_nothing_again(void **state)
+{
+    struct world *w = world_new();
+    struct work_item pinned;
+    struct report_item said;
+    struct order_item i;
+
+    (void)state;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    pinned = w->kept;
+    said = w->items[0];
+    w->held[1].type = WORK_FOUND_NOTHING;
+    work_free(w->work);
+    world_open(w);
+    work_load(w->work, &pinned);
+    work_report_again(w->work, &said, 1);
+    assert_int_equal(w->kept.seen, 0);
+    i = world_item(w, 5, 1, COPY_RECURSIVE);
+    i.idx = pinned.idx;
+    i.queued = true;
+    world_send(w, &i, 1, true);
+    work_current(w->work);
+    world_reports(w);
+    assert_int_equal(w->n, 0); /* the daemon was not asked yet */
+    work_daemon(w->work, true, w->now);
+    work_tick(w->work, w->now);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    assert_int_equal(w->pins, 2);
+    assert_int_equal(w->held[1].type, WORK_FOUND_RECURSIVE);
+    world_free(w);
+}
+
 /* Found by tests/sim (seed 2896): pinned, before it was said lost again, and
  * ordered anew. */
 static void test_an_older_outcome_is_looked_at_again(void **state)
@@ -691,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_a_restart_goes_on),
         cmocka_unit_test(test_queued_in_the_state_is_reported_again),
         cmocka_unit_test(test_what_is_to_be_said_again_survives_a_restart),
+        cmocka_unit_test(test_an_old_journal_says_nothing_again),
         cmocka_unit_test(test_an_older_outcome_is_looked_at_again),
     };
 
