@@ -483,9 +483,12 @@ static void check_came(struct run *r, const struct change *x,
 void elastic_check_demands(struct run *r, const struct change *x)
 {
     const struct pin *p = x->now != NULL ? x->now : x->was;
-    struct shadow *s = &r->pins[run_number(&p->cid)];
+    struct shadow *s;
     bool made = false;
 
+    if (p == NULL)
+        return; /* it was not there, and is not */
+    s = &r->pins[run_number(&p->cid)];
     for (uint32_t k = 0; k < x->wanted->n && x->was != NULL; k++) {
         const struct want *was = &x->wanted->of[k];
         const struct want *now = x->now == NULL
