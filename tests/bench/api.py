@@ -15,7 +15,7 @@ import api_figures
 import api_measures
 import report
 from cluster import new_world, note
-from world import Trouble
+from world import Trouble, kubo, test_node
 
 PARTS = ("pins", "gets", "lists", "service", "upload")
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
@@ -24,7 +24,8 @@ ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 def read_options():
     p = argparse.ArgumentParser(
         prog="tests/bench/api", description=__doc__,
-        epilog="PINFOLD_BUILD names a folder that is built already.")
+        epilog="PINFOLD_BUILD names a folder that is built already, "
+               "PINFOLD_IPFS a Kubo for uploads.")
     p.add_argument("--quick", action="store_true",
                    help="2 s a load, 5,000 pins, an upload of 64 MiB")
     p.add_argument("--seconds", type=float, help="of a load (5)")
@@ -35,7 +36,7 @@ def read_options():
                         "(100,000)")
     p.add_argument("--mib", type=int, help="size of an upload (1,024)")
     p.add_argument("--node", default=os.path.join(ROOT, "build", "ipfsnode"),
-                   help="the real IPFS node for uploads "
+                   help="the test node for uploads "
                         "(build/ipfsnode, of tests/ipfsnode)")
     p.add_argument("--out", help="file for all figures as JSON")
     p.add_argument("--only", action="append", choices=PARTS,
@@ -77,12 +78,14 @@ def listed(o, results):
 
 def uploaded(o, results):
     results["upload"] = {}
-    for kind, node in (("fake", None), ("real", o.node)):
-        if node and not os.access(node, os.X_OK):
-            note(f"no upload to a real node: {node} is not built")
+    for kind, make, binary in (("fake daemon", None, None),
+                               ("test node", test_node, o.node),
+                               ("Kubo", kubo, os.environ.get("PINFOLD_IPFS"))):
+        if make and not (binary and os.access(binary, os.X_OK)):
+            note(f"no upload to {kind}: {binary or 'none named'}")
             continue
-        note(f"uploads of {o.mib} MiB, {kind} daemon")
-        with new_world(o, node=node) as world:
+        note(f"uploads of {o.mib} MiB, {kind}")
+        with new_world(o, daemon=make and make(binary)) as world:
             results["upload"][kind] = api_measures.uploads(world, o.mib, note)
 
 

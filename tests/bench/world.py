@@ -1,6 +1,6 @@
 """Three coordinators, three agents and three IPFS daemons as processes, and
-what the system says about them. The daemons are fake, or test nodes. Only
-processes started here are ended, each by its own id."""
+what the system says about them. The daemons are fake, test nodes, or Kubo.
+Only processes started here are ended, each by its own id."""
 
 import ctypes
 import http.client
@@ -63,16 +63,17 @@ def machine_busy_s():
 
 
 class Process:
-    def __init__(self, name, command, folder):
+    def __init__(self, name, command, folder, **environment):
         self.name = name
         self.command = command
+        self.environment = {**ENVIRONMENT, **environment}
         self.log_path = os.path.join(folder, name + ".log")
         self.popen = None
 
     def start(self):
         with open(self.log_path, "ab") as log:
             self.popen = subprocess.Popen(
-                self.command, stdout=log, stderr=log, env=ENVIRONMENT,
+                self.command, stdout=log, stderr=log, env=self.environment,
                 preexec_fn=die_with_parent)
 
     def kill(self):
@@ -106,12 +107,40 @@ class Process:
             f.write("5")
 
 
+def test_node(binary):
+    """For World: daemons that are started as tests/ipfsnode is."""
+    return lambda name, folder, api: Process(
+        name, [binary, "--repo", f"{folder}/{name}", "--api", api, "--swarm",
+               "127.0.0.1:0"], folder)
+
+
+def kubo(binary):
+    """For World: real ones, each alone on loopback."""
+    def make(name, folder, api):
+        host, port = api.split(":")
+        process = Process(name, [binary, "daemon", "--migrate=false"], folder,
+                          IPFS_PATH=f"{folder}/{name}", IPFS_TELEMETRY="off")
+        for words in (
+                ("init", "--profile=test"),
+                ("config", "Addresses.API", f"/ip4/{host}/tcp/{port}"),
+                ("config", "--json", "Addresses.Gateway", "[]"),
+                ("config", "--json", "Addresses.Swarm",
+                 '["/ip4/127.0.0.1/tcp/0"]'),
+                ("config", "Routing.Type", "none")):
+            done = subprocess.run([binary, *words], env=process.environment,
+                                  capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise Trouble(f"ipfs {' '.join(words)}: {done.stderr}")
+        return process
+    return make
+
+
 class World:
-    """auth: requests need a token, which every load sends. node: the binary
-    of an IPFS daemon that is started as tests/ipfsnode is, instead of the
+    """auth: requests need a token, which every load sends. daemon(name,
+    folder, address): makes the process of an IPFS daemon, instead of the
     fake one."""
 
-    def __init__(self, build, folder, auth=False, node=None):
+    def __init__(self, build, folder, auth=False, daemon=None):
         self.build, self.folder = build, folder
         self.auth, self.headers = auth, {}
         self.loader = os.path.join(build, "tests", "bench", "bench-load")
@@ -132,12 +161,11 @@ class World:
             "--members", ",".join(peers), "--replication-min", "2",
             "--replication-max", "2", "--log-level", "warn")
             for i in range(N)]
-        self.fakes = [Process(f"daemon{i + 1}", [
-            node, "--repo", f"{folder}/daemon{i + 1}", "--api",
-            self.fakes_at[i], "--swarm", "127.0.0.1:0"], folder) if node
-            else self._process(f"daemon{i + 1}", "tests/lib/fakekubo",
-                               "--listen", self.fakes_at[i], "--seed",
-                               str(i + 1)) for i in range(N)]
+        self.fakes = [daemon(f"daemon{i + 1}", folder, self.fakes_at[i])
+                      if daemon else
+                      self._process(f"daemon{i + 1}", "tests/lib/fakekubo",
+                                    "--listen", self.fakes_at[i], "--seed",
+                                    str(i + 1)) for i in range(N)]
         self.agents = [self._process(
             f"agent{i + 1}", "agent/pinfold-agent",
             "--data-dir", f"{folder}/agent{i + 1}", "--name", f"n{i + 1}",
