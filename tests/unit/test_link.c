@@ -440,14 +440,17 @@ static void test_an_old_copy_asks_for_everything(void **state)
 
     w->seq = 6;
     start(w);
+    report(w, 5);
     orders(w, 0, 3, 10, 10, 0);
     WAIT(w, w->c[0].beats == 2 && w->c[0].beat.index == 0);
     assert_int_equal(w->old, 6);
+    assert_true(link_report_room(w->link)); /* it is not said again */
     assert_int_equal(w->currents, 0); /* nothing may be released yet */
     w->old = 0;
     orders(w, 0, 3, 0, 10, 0);
     WAIT(w, w->orders == 1 && w->currents == 1);
     assert_int_equal(w->old, 0);
+    assert_int_equal(stats(w).reports, 0);
 }
 
 static void test_a_follower_orders_nothing(void **state)
@@ -662,6 +665,7 @@ static void test_a_new_leader_gets_the_oldest_first(void **state)
     struct world *w = *state;
 
     start(w);
+    w->seq = 1;
     orders(w, 0, 3, 10, 10, 0);
     report(w, 1);
     report(w, 2);
@@ -680,6 +684,7 @@ static void test_a_session_that_ends_is_dialled_again(void **state)
     struct world *w = *state;
 
     start(w);
+    w->seq = 1;
     orders(w, 0, 3, 10, 10, 0);
     report(w, 1);
     WAIT(w, w->c[0].n_seqs == 1);
