@@ -25,7 +25,7 @@ static const char *const conf_foreign[] = {
     "PINFOLD_ORG", "PINFOLD_TOKEN", "PINFOLD_TOKEN_FILE", /* its, too */
     "PINFOLD_CACERT",
     "PINFOLD_STATE", /* the quick start's folder */
-    "PINFOLD_CLUSTER_CTL" /* a peer that system tests use */
+    "PINFOLD_CLUSTER_CTL", "PINFOLD_CLUSTER_SOURCE" /* peers of tests */
 };
 
 enum source { SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };

@@ -27,6 +27,7 @@ environment:
   PINFOLD_IPFS            a Kubo binary for the system tests (default: the
                           test node of tests/ipfsnode)
   PINFOLD_CLUSTER_CTL     an ipfs-cluster-ctl for tests against the reference
+  PINFOLD_CLUSTER_SOURCE  a checkout of the reference, for its client for Go
   PINFOLD_PROMTOOL        a promtool for the tests of metrics (default: that
                           of Debian's package, unpacked into build/)
   PINFOLD_FUZZ_SECONDS    time for each fuzz target (default: 8)

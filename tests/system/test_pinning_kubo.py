@@ -3,6 +3,7 @@ what people do with it, unchanged."""
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -16,9 +17,10 @@ pytestmark = pytest.mark.skipif(not IPFS, reason="PINFOLD_IPFS names no Kubo")
 
 
 class User(Process):
-    """Somebody's own daemon, not of the cluster."""
+    """Somebody's own daemon, not of the cluster. swarm_key: the private
+    network that it joins."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, swarm_key=None):
         self.port, self.swarm = free_port(), free_port()
         self.env = clean_env({"IPFS_PATH": os.path.join(folder, "repo"),
                               "MFS_PIN_POLL_INTERVAL": "1s"})
@@ -29,6 +31,12 @@ class User(Process):
             self.run("config", key, value)
         self.run("config", "--json", "Addresses.Swarm",
                  f'["/ip4/127.0.0.1/tcp/{self.swarm}"]')
+        if swarm_key:
+            shutil.copy(swarm_key, os.path.join(folder, "repo", "swarm.key"))
+            self.run("config", "Routing.Type", "none")
+            self.run("config", "--json", "Swarm.Transports.Network",
+                     '{"QUIC":false,"WebTransport":false,"WebRTCDirect":false,'
+                     '"Websocket":false}')
         super().__init__("user", [IPFS, "daemon"], folder, self.env)
 
     def run(self, *words, code=0, text=None):
@@ -97,8 +105,35 @@ def test_pin_remote(make_cluster, user):
     user.lines("rm", "--service=us", "--name=n3", "--force")
     assert api.list(name="n3", status=STATUSES)["count"] == 0
     assert api.count("pinned") == 24
+    user.lines("rm", "--service=us", f"--cid={made[4]}", "--force")
+    assert api.list(cid=made[4], status=STATUSES)["count"] == 0
     user.lines("rm", "--service=us", f"--status={STATUSES}", "--force")
     assert api.list(status=STATUSES)["count"] == 0
+    user.run("pin", "remote", "service", "rm", "us")
+    assert "not known" in user.run("pin", "remote", "ls", "--service=us",
+                                   code=1)
+
+
+def test_content_comes_from_the_user(make_cluster, tmp_path):
+    """Nobody else has it, and nobody can look it up: the origins that Kubo
+    sends and the delegates that it dials are all there is."""
+    cluster = make_cluster(coordinators=1, nodes=2)
+    c = cluster.coordinators[0]
+    os.makedirs(tmp_path / "user")
+    user = User(str(tmp_path / "user"), cluster.key)
+    user.start()
+    try:
+        until(user.answers, 60, "the user's daemon answers")
+        user.run("pin", "remote", "service", "add", "us",
+                 f"http://127.0.0.1:{c.pinning}", make_token(c, "own"))
+        cid = user.run("add", "-Q", text="only here").strip()
+        said = user.lines("add", "--service=us", "--name=mine",
+                          f"/ipfs/{cid}")
+        assert "Status: pinned" in said, said
+    finally:
+        user.kill9()
+    for daemon in cluster.daemons:
+        assert cid in daemon.pins()
 
 
 def test_mfs_policy(make_cluster, user):
