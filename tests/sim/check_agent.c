@@ -27,6 +27,8 @@ void check_orders(struct check *k, uint32_t agent,
             check_source_told(k, agent, item);
         else if (item->from.n == 0)
             check_tried(k, agent, item->pin); /* it comes of nothing now */
+        else if (item->want == COPY_RECURSIVE) /* a newer claim's, or gone */
+            w->from = sim_cid_number(&item->from);
         if (item->want != w->want)
             w->order_at = k->sim->counts[COUNT_EVENTS];
         w->idx = item->idx;

@@ -355,10 +355,7 @@ static void report(struct world *w, uint64_t seq)
     struct message m = {.kind = MESSAGE_REPORT};
     struct buf b = BUF_INIT;
 
-    m.report.boot = BOOT;
-    m.report.seq = seq;
-    m.report.n = 1;
-    m.report.items = &i;
+    m.report = (struct message_report){BOOT, seq, 1, &i};
     message_encode(&m, &b);
     link_report(w->link, seq, span_buf(&b));
     buf_free(&b);
@@ -366,10 +363,9 @@ static void report(struct world *w, uint64_t seq)
 
 static void taken(struct world *w, unsigned k, uint64_t seq)
 {
-    struct message m = {.kind = MESSAGE_TAKEN};
+    struct message m = {.kind = MESSAGE_TAKEN,
+                        .taken = {.boot = BOOT, .seq = seq}};
 
-    m.taken.boot = BOOT;
-    m.taken.seq = seq;
     send_message(&w->c[k], &m);
 }
 
@@ -444,13 +440,12 @@ static void test_an_old_copy_asks_for_everything(void **state)
     orders(w, 0, 3, 10, 10, 0);
     WAIT(w, w->c[0].beats == 2 && w->c[0].beat.index == 0);
     assert_int_equal(w->old, 6);
-    assert_true(link_report_room(w->link)); /* it is not said again */
     assert_int_equal(w->currents, 0); /* nothing may be released yet */
     w->old = 0;
     orders(w, 0, 3, 0, 10, 0);
     WAIT(w, w->orders == 1 && w->currents == 1);
     assert_int_equal(w->old, 0);
-    assert_int_equal(stats(w).reports, 0);
+    assert_int_equal(stats(w).reports, 0); /* it is not said again */
 }
 
 static void test_a_follower_orders_nothing(void **state)
