@@ -10,6 +10,7 @@
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_explain.h"
 #include "coordinator/api_object.h"
 #include "coordinator/api_policy.h"
 #include "coordinator/core/rules.h"
@@ -30,7 +31,6 @@ struct explain {
     enum cid_form form;
     bool found;
     struct step_explanation x;
-    struct plan_judgement *nodes; /* of x.rows */
     struct buf out, text;
     struct json_writer w;
 };
@@ -41,7 +41,6 @@ static void explain_free(void *state)
 
     e->api->explains--;
     step_explanation_free(&e->x);
-    free(e->nodes);
     buf_free(&e->out);
     buf_free(&e->text);
     free(e);
@@ -324,64 +323,6 @@ static void write_copies(struct explain *e)
     json_array_end(&e->w);
 }
 
-/* --- nodes -------------------------------------------------------------- */
-
-static void write_node(struct explain *e, uint32_t i)
-{
-    const struct plan_judgement *j = &e->nodes[i];
-    const struct org *o = view_org(e->view, e->x.rows[i].org);
-    struct json_writer *w = &e->w;
-
-    json_object(w);
-    json_kv_u64(w, "id", e->x.rows[i].id);
-    json_kv_text(w, "name", e->x.rows[i].name);
-    json_kv_text(w, "state", node_word_text(e->x.words[i]));
-    json_kv_text(w, "owner", o != NULL ? o->name : "");
-    json_kv_text(w, "verdict", plan_verdict_word(j->verdict));
-    json_kv_text(w, "text", plan_verdict_text(j->verdict));
-    if (j->rank > 0) {
-        json_kv_u64(w, "rank", j->rank);
-        json_kv_bool(w, "shares_domain", j->shared);
-    }
-    if (j->load_permille != PLAN_LOAD_UNKNOWN)
-        json_kv_u64(w, "load_permille", j->load_permille);
-    json_key(w, "domain");
-    if (j->domain == NULL) {
-        json_null(w);
-    } else {
-        json_object(w);
-        json_kv_text(w, "level", j->level);
-        json_kv_text(w, "name", j->domain);
-        json_object_end(w);
-    }
-    json_object_end(w);
-}
-
-/* Candidates in their turn, then the others by id. */
-static void write_nodes(struct explain *e)
-{
-    const struct step_explanation *x = &e->x;
-    uint32_t *order = mem_array((size_t)x->n_nodes + 1, sizeof *order);
-    uint32_t ranked = 0;
-
-    e->nodes = mem_array((size_t)x->n_nodes + 1, sizeof *e->nodes);
-    step_explain_nodes(x, e->nodes);
-    for (uint32_t i = 0; i < x->n_nodes; i++)
-        if (e->nodes[i].rank > 0) {
-            order[e->nodes[i].rank - 1] = i;
-            ranked++;
-        }
-    json_key(&e->w, "nodes");
-    json_array(&e->w);
-    for (uint32_t k = 0; k < ranked; k++)
-        write_node(e, order[k]);
-    for (uint32_t i = 0; i < x->n_nodes; i++)
-        if (e->nodes[i].rank == 0)
-            write_node(e, i);
-    json_array_end(&e->w);
-    free(order);
-}
-
 /* --- next --------------------------------------------------------------- */
 
 static const char *plural(uint32_t n, const char *many, const char *one)
@@ -538,7 +479,8 @@ static void write_answer(struct api_call *c, struct store_reader *r)
     write_pin(e);
     write_next(e);
     write_copies(e);
-    write_nodes(e);
+    api_explain_quotas(&e->w, c->view, &e->x.slack);
+    api_explain_nodes(&e->w, c->view, &e->x);
     json_object_end(&e->w);
     buf_byte(&e->out, '\n');
 }

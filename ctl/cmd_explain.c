@@ -19,17 +19,25 @@ static const struct table_column copy_columns[] = {
 };
 
 static const struct table_column candidate_columns[] = {
-    {"CANDIDATE", false}, {"TURN", true}, {"LOAD", true},
-    {"DOMAIN", false},    {"REMARK", false}, {NULL, false},
+    {"CANDIDATE", false}, {"TURN", true}, {"LOAD", true}, {"FREE", true},
+    {"DISK FREE", true},  {"DOMAIN", false}, {"REMARK", false},
+    {NULL, false},
 };
 
 static const struct table_column other_columns[] = {
-    {"OTHER NODE", false}, {"LOAD", true}, {"DOMAIN", false},
-    {"WHY NOT", false},    {NULL, false},
+    {"OTHER NODE", false}, {"LOAD", true},   {"FREE", true},
+    {"DISK FREE", true},   {"DOMAIN", false}, {"WHY NOT", false},
+    {NULL, false},
+};
+
+static const struct table_column scope_columns[] = {
+    {"PAID BY", false}, {"SCOPE", false}, {"OF", false},   {"USED", true},
+    {"LIMIT", true},    {"FREE", true},   {"REMARK", false}, {NULL, false},
 };
 
 struct parts {
     struct json_value coordinator, pin, next, copies, nodes;
+    struct json_value quotas; /* JSON_NULL of an older coordinator */
 };
 
 static const char *text_of(const struct json_value *v, const char *key,
@@ -202,6 +210,18 @@ static void cell_load(struct table *t, const struct json_value *node)
         table_cell(t, "");
 }
 
+/* Empty: unknown. */
+static void cell_bytes(struct table *t, const struct json_value *v,
+                       const char *key)
+{
+    uint64_t bytes;
+
+    if (json_get_u64(v, key, &bytes))
+        table_size(t, bytes);
+    else
+        table_cell(t, "");
+}
+
 static void cell_domain(struct table *t, const struct json_value *node)
 {
     struct json_value domain = part_of(node, "domain");
@@ -221,6 +241,8 @@ static void show_candidate(struct table *t, const struct json_value *node)
     cell(t, node, "name");
     table_cellf(t, "%llu", (unsigned long long)number_of(node, "rank"));
     cell_load(t, node);
+    cell_bytes(t, node, "free_bytes");
+    cell_bytes(t, node, "disk_free_bytes");
     cell_domain(t, node);
     if (strcmp(text_of(node, "verdict", text), "candidate") != 0)
         cell(t, node, "text");
@@ -233,6 +255,8 @@ static void show_other(struct table *t, const struct json_value *node)
 {
     cell(t, node, "name");
     cell_load(t, node);
+    cell_bytes(t, node, "free_bytes");
+    cell_bytes(t, node, "disk_free_bytes");
     cell_domain(t, node);
     cell(t, node, "text");
 }
@@ -263,9 +287,78 @@ static void show_nodes(const struct json_value *nodes, bool ranked)
     table_drop(&t);
 }
 
+/* --- budgets ------------------------------------------------------------ */
+
+/* Bytes, or a number of pins; null: no limit. */
+static void cell_amount(struct table *t, const struct json_value *scope,
+                        const char *key)
+{
+    char kind[TEXT];
+    uint64_t n;
+
+    if (!json_get_u64(scope, key, &n))
+        table_cell(t, "none");
+    else if (strcmp(text_of(scope, "kind", kind), "pins") == 0)
+        table_cellf(t, "%llu", (unsigned long long)n);
+    else
+        table_size(t, n);
+}
+
+static void show_scope(struct table *t, const char *org,
+                       const struct json_value *scope)
+{
+    uint64_t needs = number_of(scope, "needs"), left;
+    bool lacks = json_get_u64(scope, "free", &left) && left < needs;
+    char text[TEXT], size[PRINT_SIZE];
+
+    table_cell(t, org);
+    if (text_of(scope, "tag", text)[0] != 0)
+        table_cellf(t, "tag:%s", text);
+    else
+        cell(t, scope, "scope");
+    cell(t, scope, "kind");
+    cell_amount(t, scope, "used");
+    cell_amount(t, scope, "limit");
+    cell_amount(t, scope, "free");
+    if (lacks)
+        table_cellf(t, "needs %s%s", print_size(needs, size),
+                    is(scope, "binds") ? ": this binds" : "");
+    else
+        table_cell(t, is(scope, "binds") ? "binds first" : "");
+}
+
+static void show_quotas(const struct json_value *quotas)
+{
+    struct json_value quota, scope, scopes;
+    struct span key, none;
+    size_t it = 0, at;
+    struct table t;
+    char name[TEXT];
+    bool any = false;
+
+    table_init(&t, scope_columns, stdout);
+    while (quotas->type == JSON_ARRAY &&
+           json_next(quotas, &it, &key, &quota)) {
+        scopes = part_of(&quota, "scopes");
+        text_of(&quota, "name", name);
+        at = 0;
+        while (scopes.type == JSON_ARRAY &&
+               json_next(&scopes, &at, &none, &scope)) {
+            if (!any)
+                putchar('\n');
+            any = true;
+            show_scope(&t, name, &scope);
+        }
+    }
+    if (any)
+        table_end(&t);
+    table_drop(&t);
+}
+
 static enum err read_parts(const struct json_value *v, struct parts *p,
                            struct err_text *why)
 {
+    p->quotas = part_of(v, "quotas");
     if (json_get(v, "coordinator", &p->coordinator) &&
         json_get(v, "pin", &p->pin) && p->pin.type == JSON_OBJECT &&
         json_get(v, "next", &p->next) && p->next.type == JSON_OBJECT &&
@@ -300,6 +393,7 @@ enum err cmd_explain(struct ctl *c, struct err_text *why)
         show_next(&p);
         putchar('\n');
         show_copies(&p.copies);
+        show_quotas(&p.quotas);
         show_nodes(&p.nodes, true);
         show_nodes(&p.nodes, false);
     }

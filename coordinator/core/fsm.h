@@ -75,6 +75,12 @@ bool fsm_node_admissible(const struct node *n, uint64_t size);
 /* ERR_INVALID: limits that no organisation can have, with the reason. */
 enum err fsm_org_check(const struct org *o, struct err_text *why) ERR_CHECKED;
 enum err fsm_tag_check(const struct tag *t, struct err_text *why) ERR_CHECKED;
+/* What binds of an organisation's limits of that kind at that log time: the
+ * soft one once its grace is over, else the hard one; ORG_NO_LIMIT: nothing.
+ * Of one of its tags likewise. */
+uint64_t fsm_org_limit(const struct org *o, enum org_kind k, uint64_t now_ms);
+uint64_t fsm_tag_limit(const struct tag *t, const struct org *o,
+                       enum org_kind k, uint64_t now_ms);
 /* So many more copies of a pin its organisation can pay at that log time,
  * beside what is promised to others; UINT32_MAX: they are paid for. One that
  * is over its quota: 0 while its bytes would be refused again. */

@@ -28,6 +28,14 @@ static struct bound bound_of(const struct org *o, int kind, uint64_t now_ms)
     return (struct bound){ORG_LIMIT_MAX, "limit of the program"};
 }
 
+uint64_t fsm_org_limit(const struct org *o, enum org_kind k, uint64_t now_ms)
+{
+    struct bound b = bound_of(o, (int)k, now_ms);
+
+    /* What the program holds at most, nobody has set. */
+    return b.limit == ORG_LIMIT_MAX ? o->limits[k].hard : b.limit;
+}
+
 /* How much more than `used` the bound leaves. */
 static uint64_t room(const struct org *o, struct bound b, int kind)
 {

@@ -23,6 +23,12 @@ static struct bound bound_of(const struct tag *t, const struct org *o, int k,
     return (struct bound){l->hard, "limit"};
 }
 
+uint64_t fsm_tag_limit(const struct tag *t, const struct org *o,
+                       enum org_kind k, uint64_t now_ms)
+{
+    return bound_of(t, o, (int)k, now_ms).limit;
+}
+
 static uint64_t room(uint64_t used, uint64_t limit)
 {
     return used < limit ? limit - used : 0;

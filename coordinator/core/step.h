@@ -10,6 +10,7 @@
 #define PINFOLD_STEP_H
 
 #include "coordinator/core/plan.h"
+#include "coordinator/core/slack.h"
 #include "coordinator/core/store.h"
 #include "proto/command.h"
 #include "proto/message.h"
@@ -285,6 +286,7 @@ struct step_explanation {
     int32_t minimum;       /* that binds (fsm_minimum) */
     uint32_t joined;       /* nodes that count for it */
     bool bound;            /* demands are told apart by nodes (rules.h) */
+    struct slack_all slack; /* what its budgets leave */
     struct step_tally count;
     uint32_t want;         /* copies more; UINT32_MAX: on every node */
     enum step_next next;

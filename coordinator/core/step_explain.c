@@ -31,6 +31,7 @@ void step_explanation_init(struct step_explanation *x)
 void step_explanation_free(struct step_explanation *x)
 {
     pin_free(&x->pin);
+    slack_free(&x->slack);
     free(x->fails);
     free(x->rows);
     free(x->nodes);
@@ -106,6 +107,7 @@ bool step_explain(struct step *s, const struct cid *cid,
                   const struct step_clock *c, struct step_explanation *out)
 {
     const struct pin *p = &s->pin;
+    uint64_t log_ms = store_time_ms(s->store);
 
     step_explanation_free(out);
     if (!store_pin_find(s->store, cid, &s->pin) ||
@@ -123,6 +125,8 @@ bool step_explain(struct step *s, const struct cid *cid,
     out->joined = fsm_joined_nodes(s->store, p->org);
     out->bound = rules_bound(s->store, p);
     explain_next(s, c, out);
+    slack_read(s->store, p, c->wall_ms > log_ms ? c->wall_ms : log_ms,
+               &out->slack);
     copy_nodes(s, c, out);
     return true;
 }

@@ -212,3 +212,45 @@ def test_no_leader(make_cluster):
         return "not ready" in answer.message()
 
     until(refuses, 40, "it says that it is not ready")
+
+
+def test_what_budgets_leave(make_cluster):
+    """Each scope that pays for a pin, and which of them binds; an
+    organisation of its own does not hear of others'."""
+    cluster = make_cluster(daemon="fake")
+    c = cluster.any()
+    cid, other = make_cid(), make_cid()
+    assert c.post("/api/v1/orgs?name=lab").status == 200
+    for path in ("orgs/default/quota?physical=9000000",
+                 "orgs/default/tags?tag=web&physical=4000000",
+                 "quota?physical=6000000"):
+        assert c.post(f"/api/v1/{path}").status == 200, path
+    assert c.post(f"/pins/{cid}?replication=2&meta-tag=web").status == 200
+    assert c.post(f"/pins/{other}?replication=1",
+                  headers={"X-Pinfold-Org": "lab"}).status == 200
+    cluster.wait_pinned(cid, 2)
+    told = explain(c, cid)
+    [demand] = told["quotas"]
+    size = told["pin"]["size"]
+    assert demand["charged"] == {"logical": size, "physical": 2 * size,
+                                 "pins": 1}
+    scopes = {(s["scope"], s["kind"]): s for s in demand["scopes"]}
+    assert scopes["tag", "physical"]["free"] == 4000000 - 2 * size
+    assert scopes["tag", "physical"]["binds"]
+    assert scopes["cluster", "physical"]["limit"] == 6000000
+    assert not scopes["cluster", "physical"]["binds"]
+    assert scopes["organisation", "logical"]["limit"] is None
+    for node in told["nodes"]:
+        assert node["free_bytes"] + node["used_bytes"] + \
+            node["planned_bytes"] == node["capacity"]
+        assert node["disk_free_bytes"] > 0
+    done = pinfold(cluster, "explain", cid)
+    line = next(x for x in done.stdout.splitlines() if "tag:web" in x)
+    assert line.split()[0] == "default" and "binds first" in line, done
+    assert "DISK FREE" in done.stdout, done
+    # Who may not see the cluster's figures sees no explanation.
+    answer = c.get(f"/api/v1/pins/{other}/explain",
+                   headers={"X-Pinfold-Org": "lab"})
+    assert answer.status == 403, answer
+    assert c.get("/api/v1/quota",
+                 headers={"X-Pinfold-Org": "lab"}).status == 403

@@ -97,6 +97,73 @@ static void node_is(const char *name, const char *verdict)
     is(&n, "verdict", verdict);
 }
 
+/* Of a node that holds so much. */
+static void room_is(const char *name, const char *used)
+{
+    struct json_value n;
+    uint64_t capacity, left;
+
+    assert_true(find("nodes", "name", name, &n));
+    is(&n, "used_bytes", used);
+    is(&n, "planned_bytes", "0");
+    assert_true(json_get_u64(&n, "capacity", &capacity));
+    assert_true(json_get_u64(&n, "free_bytes", &left));
+    assert_int_equal(left, capacity - strtoull(used, NULL, 10));
+    is(&n, "disk_free_bytes", "1099511627776");
+}
+
+/* One of the scopes of the organisation that claims it first. */
+static void scope_is(const char *scope, const char *kind, const char *used,
+                     const char *limit, const char *left, const char *binds)
+{
+    struct json_value quotas = part(&all, "quotas"), demand, scopes, x;
+    struct span none;
+    size_t it = 0;
+
+    assert_true(json_next(&quotas, &it, &none, &demand));
+    is(&demand, "org", "1");
+    is(&demand, "name", "default");
+    is(&demand, "class", "required");
+    is(&demand, "refused", "false");
+    scopes = part(&demand, "scopes");
+    it = 0;
+    while (json_next(&scopes, &it, &none, &x)) {
+        struct json_value a = part(&x, "scope"), b = part(&x, "kind");
+
+        if (a.n != strlen(scope) || memcmp(a.p, scope, a.n) != 0 ||
+            b.n != strlen(kind) || memcmp(b.p, kind, b.n) != 0)
+            continue;
+        is(&x, "used", used);
+        is(&x, "limit", limit);
+        is(&x, "free", left);
+        is(&x, "needs", "0");
+        is(&x, "binds", binds);
+        return;
+    }
+    fail_msg("no %s, %s in %.2000s", scope, kind, reply.body);
+}
+
+static void budgets(void **state)
+{
+    (void)state;
+    api_expect(w, "POST", "/api/v1/orgs/default/quota?physical=5000000", 200,
+               "");
+    api_expect(w, "POST", "/api/v1/orgs/default/tags?tag=web&physical="
+                          "3000000&pins=1", 200, "");
+    api_expect(w, "POST", "/api/v1/quota?pins=10", 200, "");
+    api_expect(w, "POST", path("/pins/", 1, "?replication=2&meta-tag=web"),
+               200, "");
+    ask(1);
+    scope_is("organisation", "logical", "1048576", "null", "null", "false");
+    scope_is("organisation", "physical", "2097152", "5000000", "2902848",
+             "false");
+    scope_is("tag", "physical", "2097152", "3000000", "902848", "true");
+    scope_is("tag", "pins", "1", "1", "0", "true");
+    scope_is("cluster", "pins", "1", "10", "9", "false");
+    is(&all, "tags_left", "0");
+    api_reply_free(&reply);
+}
+
 static void propose(struct api_world *x, void *arg)
 {
     static struct coord_answer a;
@@ -176,6 +243,8 @@ static void two_of_three(void **state)
     node_is("node1", "holds");
     node_is("node2", "holds");
     node_is("node3", "cordoned");
+    room_is("node1", "1048576");
+    room_is("node3", "0");
     api_expect(w, "POST", "/api/v1/nodes/node3/uncordon", 200, "active");
     until("copies", "node", "node3"); /* the loop did what it would do */
     assert_true(find("copies", "node", "node3", &copy));
@@ -343,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(two_of_three, three_nodes, end),
         cmocka_unit_test_setup_teardown(failure_and_end, three_nodes, end),
+        cmocka_unit_test_setup_teardown(budgets, three_nodes, end),
         cmocka_unit_test_setup_teardown(refused, three_nodes, end),
         cmocka_unit_test_setup_teardown(many, many_nodes, end),
     };

@@ -1,0 +1,20 @@
+/* Parts of an explanation (api_explain.c): what budgets leave for the pin, and
+ * what each node is to the planner. Reader threads, of the facts that the core
+ * loop has copied.
+ */
+#ifndef PINFOLD_API_EXPLAIN_H
+#define PINFOLD_API_EXPLAIN_H
+
+#include "coordinator/core/step.h"
+#include "coordinator/view.h"
+#include "proto/json.h"
+
+/* Members "quotas" and "tags_left". Figures of organisations and of the whole
+ * cluster: for who may ask for those (API_OPERATOR). */
+void api_explain_quotas(struct json_writer *w, const struct view *v,
+                        const struct slack_all *a);
+/* Member "nodes": candidates in their turn, then the others by id. */
+void api_explain_nodes(struct json_writer *w, const struct view *v,
+                       const struct step_explanation *x);
+
+#endif
