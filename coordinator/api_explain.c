@@ -479,6 +479,8 @@ static void write_answer(struct api_call *c, struct store_reader *r)
     write_pin(e);
     write_next(e);
     write_copies(e);
+    api_explain_decisions(&e->w, c->view, e->x.decisions,
+                          e->x.n_decisions);
     api_explain_quotas(&e->w, c->view, &e->x.slack);
     api_explain_nodes(&e->w, c->view, &e->x);
     json_object_end(&e->w);

@@ -1,5 +1,6 @@
-/* Parts of an explanation (api_explain.c): what budgets leave for the pin, and
- * what each node is to the planner. Reader threads, of the facts that the core
+/* Parts of an explanation (api_explain.c) and of a plan (api_plan.c): what
+ * budgets leave for the pin, what each node is to the planner, what was decided
+ * before. Reader threads or the http loop, of the facts that the core
  * loop has copied.
  */
 #ifndef PINFOLD_API_EXPLAIN_H
@@ -16,5 +17,9 @@ void api_explain_quotas(struct json_writer *w, const struct view *v,
 /* Member "nodes": candidates in their turn, then the others by id. */
 void api_explain_nodes(struct json_writer *w, const struct view *v,
                        const struct step_explanation *x);
+
+/* Member "decisions": such as belong together as one. */
+void api_explain_decisions(struct json_writer *w, const struct view *v,
+                           const struct store_decision *rows, uint32_t n);
 
 #endif

@@ -1,7 +1,9 @@
-/* What a pin's budgets leave, and its nodes: see api_explain.h. */
+/* What a pin's budgets leave, its nodes, and older decisions: see
+ * api_explain.h. */
 #include "coordinator/api_explain.h"
 
 #include "coordinator/api.h"
+#include "coordinator/api_object.h"
 #include "proto/mem.h"
 
 #include <stdlib.h>
@@ -136,4 +138,53 @@ void api_explain_nodes(struct json_writer *w, const struct view *v,
     json_array_end(w);
     free(order);
     free(all);
+}
+
+/* --- decisions ------------------------------------------------------------ */
+
+/* Of one entry about one pin. */
+static bool belong(const struct store_decision *a,
+                   const struct store_decision *b)
+{
+    return a->index == b->index && a->pin == b->pin &&
+           a->reason == b->reason && a->released == b->released;
+}
+
+static void write_decision(struct json_writer *w,
+                           const struct store_decision *d)
+{
+    char cid[LIMIT_CID_TEXT];
+
+    cid_print(&d->cid, d->form, cid);
+    api_kv_time(w, "at", (uint64_t)d->at_s * 1000);
+    json_kv_u64(w, "index", d->index);
+    json_kv_text(w, "action", d->released ? "release" : "order");
+    json_kv_text(w, "reason", copy_reason_word(d->reason));
+    json_kv_text(w, "text", copy_reason_text(d->reason));
+    json_kv_text(w, "cid", cid);
+    json_kv_u64(w, "id", d->pin);
+    json_kv_u64(w, "size", d->size);
+}
+
+void api_explain_decisions(struct json_writer *w, const struct view *v,
+                           const struct store_decision *rows, uint32_t n)
+{
+    json_key(w, "decisions");
+    json_array(w);
+    for (uint32_t i = 0; i < n;) {
+        const struct store_decision *first = &rows[i];
+
+        json_object(w);
+        write_decision(w, first);
+        json_key(w, "nodes");
+        json_array(w);
+        for (; i < n && belong(first, &rows[i]); i++) {
+            const struct view_node *x = view_node(v, rows[i].node);
+
+            json_text(w, x != NULL ? x->row.name : "");
+        }
+        json_array_end(w);
+        json_object_end(w);
+    }
+    json_array_end(w);
 }

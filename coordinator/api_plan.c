@@ -2,13 +2,15 @@
  * what (core/step_plan.c), the first pins by name and all that were looked at
  * in groups. The core loop looks for SLICE_NS at a time, and this loop collects
  * in between, so that neither is held up. A request ends after PIECES_MAX
- * pieces; another one goes on at its cursor, or behind what was listed.
+ * pieces; another one goes on at its cursor, or behind what was listed. What
+ * was decided last is told beside it.
  *
  * Any coordinator answers from its own facts, as with explain; the leader
  * alone acts, and alone knows pauses, moves and what is under way.
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_explain.h"
 #include "coordinator/core/step_plan.h"
 #include "proto/mem.h"
 
@@ -23,6 +25,7 @@ enum {
     SLICE_NS = 2000000, SLICE_PIECES = 4,
     PIECES_MAX = 2500,    /* 40,000 pins */
     LIST_DEFAULT = 100, LIST_MAX = 1000,
+    DECIDED_DEFAULT = 20, /* copies */
     CURSOR = 96
 };
 
@@ -45,6 +48,8 @@ struct plan {
     uint32_t n;
     struct step_plan_piece slice[SLICE_PIECES];
     struct group groups[ACTIONS][REASONS];
+    uint32_t decided, n_decided; /* asked for, and found */
+    struct store_decision *decisions;
     struct buf pins, out;
     struct json_writer w; /* of pins */
 };
@@ -54,6 +59,7 @@ static void plan_free(void *state)
     struct plan *p = state;
 
     p->api->plans--;
+    free(p->decisions);
     buf_free(&p->pins);
     buf_free(&p->out);
     free(p);
@@ -136,6 +142,8 @@ static void slice_run(struct task *t)
         p->pieces++;
     } while (!p->end && p->pieces < PIECES_MAX && p->n < SLICE_PIECES &&
              uv_hrtime() - begin < SLICE_NS);
+    if (p->end || p->pieces >= PIECES_MAX)
+        p->n_decided = step_plan_decided(s, p->decided, p->decisions);
     p->paused = step_pause(s)->paused;
     p->task.run = slice_back;
     mailbox_post(p->api->back, &p->task);
@@ -286,6 +294,7 @@ static void send_answer(struct plan *p)
     json_key(&w, "pins");
     json_raw(&w, span_buf(&p->pins));
     write_next(p, &w);
+    api_explain_decisions(&w, v, p->decisions, p->n_decided);
     json_object_end(&w);
     buf_byte(&p->out, '\n');
     p->call->index = last->applied;
@@ -309,15 +318,16 @@ static void slice_back(struct task *t)
     api_drop(c);
 }
 
-static bool limit_of(struct api_call *c, uint32_t *limit)
+static bool limit_of(struct api_call *c, const char *name, uint32_t fallback,
+                     uint32_t *limit)
 {
-    const char *text = api_param(c, "limit");
+    const char *text = api_param(c, name);
     struct json_value v = {JSON_NUMBER, text, text == NULL ? 0 : strlen(text)};
-    uint64_t n = LIST_DEFAULT;
+    uint64_t n = fallback;
 
     if (text != NULL && (!json_as_u64(&v, &n) || n > LIST_MAX)) {
-        api_error(c, 400, "limit: '%.64s' is no number from 0 to %d", text,
-                  (int)LIST_MAX);
+        api_error(c, 400, "%s: '%.64s' is no number from 0 to %d", name,
+                  text, (int)LIST_MAX);
         return false;
     }
     *limit = (uint32_t)n;
@@ -329,10 +339,11 @@ void api_plan(struct api_call *c, const struct http_head *h)
     const char *cursor = api_param(c, "cursor");
     struct step_plan_at at = {0, 0, 0, 0};
     struct plan *p;
-    uint32_t limit;
+    uint32_t limit, decided;
 
     (void)h;
-    if (!limit_of(c, &limit))
+    if (!limit_of(c, "limit", LIST_DEFAULT, &limit) ||
+        !limit_of(c, "decided", DECIDED_DEFAULT, &decided))
         return;
     if (cursor != NULL && !read_cursor(cursor, &at)) {
         api_error(c, 400, "cursor: '%.96s' is none", cursor);
@@ -348,6 +359,8 @@ void api_plan(struct api_call *c, const struct http_head *h)
     p->api = c->api;
     p->at = at;
     p->limit = limit;
+    p->decided = decided;
+    p->decisions = mem_array((size_t)decided + 1, sizeof *p->decisions);
     c->state = p;
     c->state_free = plan_free;
     json_init(&p->w, &p->pins);

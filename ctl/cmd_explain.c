@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
+#include "ctl/decisions.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 
@@ -393,6 +394,7 @@ enum err cmd_explain(struct ctl *c, struct err_text *why)
         show_next(&p);
         putchar('\n');
         show_copies(&p.copies);
+        decisions_show(&v, false);
         show_quotas(&p.quotas);
         show_nodes(&p.nodes, true);
         show_nodes(&p.nodes, false);

@@ -4,6 +4,7 @@
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
+#include "ctl/decisions.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 #include "proto/limits.h"
@@ -185,6 +186,7 @@ static enum err show(const struct json_value *v, struct err_text *why)
         putchar('\n');
         show_pins(&pins);
     }
+    decisions_show(v, true);
     if (json_get_string(v, "next", next, sizeof next))
         printf("\nmore: pinfold plan --cursor %s\n", next);
     return ERR_OK;
@@ -200,6 +202,7 @@ enum err cmd_plan(struct ctl *c, struct err_text *why)
 
     target_init(&t, "/api/v1/plan");
     target_number(&t, "limit", cli_number(&c->cli, "limit", 20));
+    target_number(&t, "decided", cli_number(&c->cli, "decided", 20));
     if (cursor != NULL)
         target_param(&t, "cursor", cursor);
     e = ask_value(c, "GET", target_text(&t), &body, &v, why);

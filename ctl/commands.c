@@ -252,6 +252,9 @@ static const struct cli_option simulate_options[] = {
 static const struct cli_option plan_options[] = {
     {"limit", 0, CLI_NUMBER, "N",
      "name so many pins at most (default 20; up to 1000)", 0, 1000},
+    {"decided", 0, CLI_NUMBER, "N",
+     "show the last N copies that were ordered or let go (default 20; up to "
+     "1000)", 0, 1000},
     VALUE("cursor", 0, CLI_TEXT, "TEXT", "go on where another plan ended"),
     END,
 };

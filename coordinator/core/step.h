@@ -273,12 +273,14 @@ struct step_tally {
     uint32_t away;      /* … of the latter, on nodes that may come back */
 };
 
-enum { STEP_FAILS_EXPLAINED = 32 };
+enum { STEP_FAILS_EXPLAINED = 32, STEP_DECISIONS_EXPLAINED = 64 };
 
 struct step_explanation {
     struct pin pin;
     uint32_t n_fails;      /* of the first copies that have one */
     struct fail *fails;
+    uint32_t n_decisions;  /* about its copies, the newest first */
+    struct store_decision *decisions;
     uint64_t applied;      /* index that the row is of */
     bool leading;
     bool under_way;        /* proposed or asked already, by this leader */

@@ -33,6 +33,7 @@ void step_explanation_free(struct step_explanation *x)
     pin_free(&x->pin);
     slack_free(&x->slack);
     free(x->fails);
+    free(x->decisions);
     free(x->rows);
     free(x->nodes);
     free(x->words);
@@ -54,6 +55,15 @@ static void copy_fails(struct step *s, struct step_explanation *out)
                            &out->fails[out->n_fails]))
             out->n_fails++;
     }
+}
+
+static void copy_decisions(struct step *s, struct step_explanation *out)
+{
+    out->decisions = mem_array(STEP_DECISIONS_EXPLAINED,
+                               sizeof *out->decisions);
+    out->n_decisions = store_decisions(s->store, out->pin.id,
+                                       STEP_DECISIONS_EXPLAINED,
+                                       out->decisions);
 }
 
 static void copy_nodes(struct step *s, const struct step_clock *c,
@@ -115,6 +125,7 @@ bool step_explain(struct step *s, const struct cid *cid,
         return false;
     pin_assign(&out->pin, p);
     copy_fails(s, out);
+    copy_decisions(s, out);
     out->applied = store_applied(s->store);
     out->leading = s->leading;
     out->under_way = s->leading &&

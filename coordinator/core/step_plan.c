@@ -274,3 +274,9 @@ bool step_plan_next(struct step *s, const struct step_clock *c,
         next_source(at);
     return at->source != STEP_PLAN_END;
 }
+
+uint32_t step_plan_decided(const struct step *s, uint32_t max,
+                           struct store_decision *out)
+{
+    return store_decisions(s->store, 0, max, out);
+}

@@ -52,5 +52,8 @@ struct step_plan_piece {
  * leads or not, from its own facts. false: that was the end. */
 bool step_plan_next(struct step *s, const struct step_clock *c,
                     struct step_plan_at *at, struct step_plan_piece *out);
+/* What was decided last, whoever led: store_decisions of all pins. */
+uint32_t step_plan_decided(const struct step *s, uint32_t max,
+                           struct store_decision *out);
 
 #endif

@@ -321,6 +321,7 @@ static void free_store(struct store *s)
 {
     store_db_close(&s->d);
     store_memory_free(s);
+    store_decisions_free(s);
     buf_free(&s->scratch);
     buf_free(&s->other);
     buf_free(&s->asg);

@@ -70,6 +70,27 @@ const struct store_counts *store_counts(const struct store *s);
 /* For fsm*.c: let_go and expired. */
 struct store_counts *store_counts_change(struct store *s);
 
+/* --- what was decided lately, for people --------------------------------- */
+/* Copies that were ordered or let go since this process started, whoever led:
+ * the last STORE_DECISIONS of those that follow from requests at once (placed,
+ * preferred, everywhere, uploaded, unclaimed, expired), and as many of all
+ * others; none older than seven days of log time. */
+enum { STORE_DECISIONS = 2048, STORE_DECISIONS_S = 7 * 24 * 3600 };
+struct store_decision {
+    uint64_t seq;    /* in the order in which they were made */
+    uint64_t index;  /* of the entry */
+    uint64_t pin, size; /* of the copy */
+    struct cid cid;
+    enum cid_form form;
+    uint32_t at_s;   /* log time */
+    uint32_t node;
+    uint16_t reason; /* enum copy_reason */
+    bool released;   /* or ordered */
+};
+/* The newest first, at most max; pin 0: of all. */
+uint32_t store_decisions(const struct store *s, uint64_t pin, uint32_t max,
+                         struct store_decision *out);
+
 /* --- what changed since the last store_changes_clear ------------------- */
 enum { STORE_CHANGES_MAX = 8192 };
 struct store_changes {

@@ -167,6 +167,7 @@ static void change_copies(struct store *s, const struct pin *before,
                 old = NULL;
         }
         change_copy(s, id, old, now);
+        store_decisions_copy(s, after != NULL ? after : before, old, now);
         a += old != NULL;
         b += now != NULL;
     }

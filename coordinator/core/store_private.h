@@ -393,6 +393,7 @@ struct store {
     struct buf scratch, other, asg;
     struct store_changes changes;
     struct store_counts counts;
+    struct store_decisions *decisions; /* NULL: none yet */
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
@@ -420,6 +421,11 @@ void store_counts_copy(struct store *s, const struct copy *old,
                        const struct copy *now);
 void store_counts_value(struct store *s, const struct value *old,
                         const struct value *now);
+
+/* store_decisions.c */
+void store_decisions_copy(struct store *s, const struct pin *p,
+                          const struct copy *old, const struct copy *now);
+void store_decisions_free(struct store *s);
 
 void store_begin(struct store *s);
 uint64_t store_cid_hash(const struct cluster *c, uint64_t mask,

@@ -449,6 +449,19 @@ ODD = {"coordinator": None, "pin": {"name": "a\x1b[2J", "size": -1},
                    "last_error": "\u202e"}, [], None]}
 
 
+def test_odd_decisions(stub):
+    """Members that are missing, of another type or harmful."""
+    told = {"groups": [], "pins": [], "decisions": [
+        {}, {"at": 7, "action": "release", "nodes": ["", 3, "n\x1b"],
+             "text": "why\nnot", "size": -1, "cid": "\u202e"}]}
+    done = run("--host", stub(answer(200, told)).host, "plan")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "(removed),(removed),n?" in done.stdout and "let go" in done.stdout
+    assert "why?not" in done.stdout and "\u202e" not in done.stdout
+    told["decisions"] = 5
+    assert run("--host", stub(answer(200, told)).host, "plan").returncode == 0
+
+
 def test_odd_explanation(stub):
     """Fields that are missing, of another type, too long or harmful."""
     s = stub(answer(200, ODD))

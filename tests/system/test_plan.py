@@ -77,6 +77,16 @@ def test_what_is_wanted_and_cannot_be(quick):
                           f"{c.name} sees it")
         assert told["coordinator"]["name"] == c.name
         assert told["coordinator"]["leader"] == (c is leader)
+    # What was decided before, by each: what it applied itself.
+    orders = [d for d in told["decisions"] if d["action"] == "order"]
+    assert {d["cid"] for d in orders} == set(cids)
+    assert all(d["reason"] == "placed" and len(d["nodes"]) == 3
+               for d in orders), orders
+    out = pinfold(quick, "plan", "--decided", "3")
+    assert out.returncode == 0 and "best of the candidates" in out.stdout, out
+    assert len([x for x in out.stdout.splitlines() if "ago  order" in x]) == 1
+    out = pinfold(quick, "explain", cids[0])
+    assert "DECIDED" in out.stdout and "node-1" in out.stdout, out
     follower = quick.followers()[0]
     out = pinfold(quick, "plan", "--limit", "2",
                   host=f"127.0.0.1:{follower.http}").stdout
