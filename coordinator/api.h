@@ -46,7 +46,7 @@ struct api {
     int32_t default_min, default_max;
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned removals;
-    unsigned explains, verifies, plans, simulations; /* under way */
+    unsigned explains, verifies, plans, walks, simulations; /* under way */
     struct api_places uploads, proxied; /* the latter: to a daemon */
     unsigned awaited;          /* pins waited for */
     uint64_t verified[API_VERIFIED]; /* copies */

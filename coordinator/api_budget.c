@@ -1,10 +1,11 @@
 /* The whole cluster's budget, and over-commit: GET /api/v1/quota; POST
- * /api/v1/quota?logical=N&physical=N&pins=N&overcommit=X[&dry-run=true]. N is
- * a whole number or "none", X from 0.01 to 4 or "none"; what is not named
- * stays. For the default organisation's operators.
+ * /api/v1/quota?logical=N&physical=N&pins=N&overcommit=X[&dry-run=true&
+ * limit=N]. N is a whole number or "none", X from 0.01 to 4 or "none"; what is
+ * not named stays. For the default organisation's operators.
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_would.h"
 #include "coordinator/core/fsm.h"
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -65,8 +66,10 @@ static void put_limits(struct json_writer *w, const struct view *v,
     json_kv_u64(w, "unlimited", unlimited);
 }
 
+/* first NULL: nothing is tried. */
 static void answer(struct api_call *c, const struct budget *b,
-                   const char *flag, bool value)
+                   const char *flag, bool value,
+                   const struct api_first *first)
 {
     struct buf out = BUF_INIT;
     struct json_writer w;
@@ -78,6 +81,8 @@ static void answer(struct api_call *c, const struct budget *b,
     put_limits(&w, c->view, b);
     if (flag != NULL)
         json_kv_bool(&w, flag, value);
+    if (first != NULL)
+        api_first_write(first, c->view, &w);
     json_object_end(&w);
     buf_byte(&out, '\n');
     api_json(c, 200, &out);
@@ -87,7 +92,7 @@ static void answer(struct api_call *c, const struct budget *b,
 void api_budget(struct api_call *c, const struct http_head *h)
 {
     (void)h;
-    answer(c, &c->view->budget, NULL, false);
+    answer(c, &c->view->budget, NULL, false, NULL);
 }
 
 /* "1", "1.5", "0.25": hundredths; more digits are refused, not rounded. */
@@ -136,7 +141,8 @@ static bool known_param(const char *name)
     for (int k = 0; k < ORG_KINDS; k++)
         if (strcmp(name, org_kind_text((enum org_kind)k)) == 0)
             return true;
-    return strcmp(name, "overcommit") == 0 || strcmp(name, "dry-run") == 0;
+    return strcmp(name, "overcommit") == 0 ||
+           strcmp(name, "dry-run") == 0 || strcmp(name, "limit") == 0;
 }
 
 /* What is named, beside what is. */
@@ -173,7 +179,43 @@ static void budget_set(struct api_call *c, struct replica_result *r)
         return;
     }
     c->index = r->index;
-    answer(c, c->state, "changed", r->verdict == VERDICT_ACCEPTED);
+    answer(c, c->state, "changed", r->verdict == VERDICT_ACCEPTED, NULL);
+}
+
+struct try {
+    struct budget now;
+    struct api_first first;
+};
+
+static void try_look(struct api_call *c)
+{
+    struct try *t = c->state;
+
+    api_first_look(c, &t->first);
+}
+
+static void tried(struct api_call *c)
+{
+    const struct try *t = c->state;
+
+    answer(c, &t->now, "dry_run", true, &t->first);
+}
+
+static void look_first(struct api_call *c, const struct budget *now)
+{
+    struct try *t = mem_alloc(sizeof *t);
+    uint64_t used[ORG_KINDS];
+
+    c->state = t;
+    c->state_free = free;
+    t->now = *now;
+    for (int k = 0; k < ORG_KINDS; k++)
+        used[k] = fsm_cluster_used(c->view->orgs, c->view->n_orgs,
+                                   (enum org_kind)k);
+    if (!api_first_arg(c, &t->first))
+        return;
+    api_first_lack(&t->first, used, now->limits);
+    api_look(c, try_look, tried);
 }
 
 /* What the state would say. */
@@ -188,7 +230,7 @@ static void try_budget(struct api_call *c, const struct budget *now)
     if (e != ERR_OK)
         api_error(c, e == ERR_INVALID ? 400 : 403, "%s", why.text);
     else
-        answer(c, now, "dry_run", true);
+        look_first(c, now);
 }
 
 void api_budget_set(struct api_call *c, const struct http_head *h)

@@ -4,6 +4,7 @@
 #include "coordinator/api_psa.h"
 
 #include "coordinator/api_proxy.h"
+#include "coordinator/api_would.h"
 
 #include <assert.h>
 
@@ -44,7 +45,9 @@ static const struct api_route cluster[] = {
     {"DELETE", "/api/v1/nodes/{}", api_node_remove, OPERATOR},
     {"POST", "/api/v1/nodes/{}/cordon", api_node_cordon, OPERATOR},
     {"POST", "/api/v1/nodes/{}/uncordon", api_node_uncordon, OPERATOR},
+    {"GET", "/api/v1/nodes/{}/drain", api_would_drain, OPERATOR},
     {"POST", "/api/v1/nodes/{}/drain", api_node_drain, OPERATOR},
+    {"GET", "/api/v1/nodes/{}/remove", api_would_remove, OPERATOR},
     {"POST", "/api/v1/nodes/{}/maintenance", api_node_maintain, OPERATOR},
     {"DELETE", "/api/v1/nodes/{}/maintenance", api_node_maintained, OPERATOR},
     {"POST", "/api/v1/nodes/{}/owner", api_node_owner, OPERATOR},

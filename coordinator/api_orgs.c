@@ -1,6 +1,6 @@
 /* Organisations, what they use and what they may: GET /api/v1/orgs and
  * /api/v1/orgs/{org}; POST /api/v1/orgs/{org}/quota?KIND=N&KIND-soft=N&
- * grace=MS[&dry-run=true]. KIND is logical, physical or pins; N a whole
+ * grace=MS[&dry-run=true&limit=N]. KIND is logical, physical or pins; N a whole
  * number or "none"; what is not named stays; guarantee=N likewise. The
  * organisation is a name or a number. POST /api/v1/orgs?name=N makes one, POST
  * /api/v1/orgs/{org}?name=N gives it another name, DELETE removes one that
@@ -10,6 +10,7 @@
 #include "coordinator/api.h"
 
 #include "coordinator/api_options.h"
+#include "coordinator/api_would.h"
 #include "coordinator/core/fsm.h"
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -189,7 +190,7 @@ static bool known_param(const char *name)
 {
     static const char *const names[] = {
         "logical", "logical-soft", "physical", "physical-soft", "pins",
-        "pins-soft", "grace", "guarantee", "dry-run"};
+        "pins-soft", "grace", "guarantee", "dry-run", "limit"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
@@ -258,6 +259,50 @@ void api_org_changed(struct api_call *c, struct replica_result *r)
     answer_org(c, c->state, "changed", r->verdict == VERDICT_ACCEPTED);
 }
 
+/* A dry run: the limits as they would be, and what is above them. */
+struct try {
+    struct org now; /* first: api_org_changed's state */
+    struct api_first first;
+};
+
+static void try_look(struct api_call *c)
+{
+    struct try *t = c->state;
+
+    api_first_look(c, &t->first);
+}
+
+static void tried(struct api_call *c)
+{
+    const struct try *t = c->state;
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object(&w);
+    put_org(&w, c->view, &t->now);
+    json_key(&w, "formula_bounds");
+    api_bounds(&w, &c->view->bounds);
+    json_kv_bool(&w, "dry_run", true);
+    api_first_write(&t->first, c->view, &w);
+    json_object_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+static void look_first(struct api_call *c)
+{
+    struct try *t = c->state;
+    uint64_t hard[ORG_KINDS];
+
+    for (int k = 0; k < ORG_KINDS; k++)
+        hard[k] = t->now.limits[k].hard;
+    t->first.org = t->now.id;
+    api_first_lack(&t->first, t->now.used, hard);
+    api_look(c, try_look, tried);
+}
+
 /* What the state would say. */
 static void try_quota(struct api_call *c, const struct org *old,
                       const struct org *now)
@@ -277,7 +322,7 @@ static void try_quota(struct api_call *c, const struct org *old,
                              &v->budget, api_pool(v), &why) != ERR_OK)
         api_error(c, 403, "%s", why.text);
     else
-        answer_org(c, now, "dry_run", true);
+        look_first(c);
 }
 
 bool api_dry_run(struct api_call *c, bool *out)
@@ -285,6 +330,10 @@ bool api_dry_run(struct api_call *c, bool *out)
     const char *text = api_param(c, "dry-run");
 
     *out = text != NULL && strcmp(text, "true") == 0;
+    if (!*out && api_param(c, "limit") != NULL) {
+        api_error(c, 400, "limit: only with dry-run=true");
+        return false;
+    }
     if (text == NULL || *out || strcmp(text, "false") == 0)
         return true;
     api_error(c, 400, "dry-run: '%.64s' is neither true nor false", text);
@@ -295,14 +344,19 @@ void api_org_quota(struct api_call *c, const struct http_head *h)
 {
     const struct org *o = api_org_arg(c);
     struct org *now;
+    struct try *t;
     struct command *k;
     bool dry;
 
     (void)h;
     if (o == NULL || !api_operator(c) || !api_dry_run(c, &dry))
         return;
-    c->state = now = mem_copy(o, sizeof *o);
+    c->state = t = mem_alloc(sizeof *t);
     c->state_free = free;
+    t->now = *o;
+    now = &t->now;
+    if (!api_first_arg(c, &t->first))
+        return;
     k = api_command(c, COMMAND_ORG_PUT);
     k->org_put.org = o->id;
     if (!read_quota(c, &k->org_put, now)) {

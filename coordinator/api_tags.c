@@ -1,12 +1,14 @@
 /* Quotas of an organisation's tags: GET /api/v1/orgs/{org}/tags; POST
- * /api/v1/orgs/{org}/tags?tag=NAME&KIND=N&KIND-soft=N. KIND is logical,
- * physical or pins; N a whole number or "none"; what is not named stays, and
- * without any limit the tag has no quota any more. An organisation's
- * administrators set its own, the default one's operators those of all.
+ * /api/v1/orgs/{org}/tags?tag=NAME&KIND=N&KIND-soft=N[&dry-run=true]. KIND is
+ * logical, physical or pins; N a whole number or "none"; what is not named
+ * stays, and without any limit the tag has no quota any more. An
+ * organisation's administrators set its own, the default one's operators those
+ * of all.
  */
 #include "coordinator/api.h"
 
 #include "coordinator/api_auth.h"
+#include "coordinator/api_would.h"
 
 #include "proto/json.h"
 #include "proto/mem.h"
@@ -121,7 +123,7 @@ static bool known_param(const char *name)
 {
     size_t n = strcspn(name, "-");
 
-    if (strcmp(name, "tag") == 0)
+    if (strcmp(name, "tag") == 0 || strcmp(name, "dry-run") == 0)
         return true;
     for (int k = 0; k < ORG_KINDS; k++) {
         const char *kind = org_kind_text((enum org_kind)k);
@@ -177,21 +179,111 @@ static void tag_set(struct api_call *c, struct replica_result *r)
     api_read(c, read_tags, answer);
 }
 
+/* --- a dry run ------------------------------------------------------------ */
+
+struct try {
+    struct command_tag_quota put;
+    struct tag now;
+    uint64_t grace_ms;
+    bool full; /* there are as many quotas as there can be */
+    struct api_first first;
+};
+
+static void set_limits(struct tag *t, const struct command_tag_quota *put)
+{
+    for (int k = 0; k < ORG_KINDS; k++) {
+        if ((put->set & 1U << 2 * k) != 0)
+            t->limits[k].soft = put->limits[k].soft;
+        if ((put->set & 2U << 2 * k) != 0)
+            t->limits[k].hard = put->limits[k].hard;
+    }
+    memcpy(t->name, put->name, sizeof t->name);
+}
+
+/* Core loop. */
+static void try_look(struct api_call *c)
+{
+    struct try *t = c->state;
+
+    step_without_tag(c->api->step, t->put.org, t->put.name, &t->now);
+}
+
+static bool is_possible(const struct try *t, bool had, struct err_text *why)
+{
+    if (!had && t->full) {
+        (void)err_set(why, ERR_INVALID, "there are quotas of %d tags: no "
+                      "more", LIMIT_TAG_QUOTAS);
+        return false;
+    }
+    return fsm_tag_check(&t->now, why) == ERR_OK;
+}
+
+/* Elastic pins make no room for a tag, so none are named. */
+static void tried(struct api_call *c)
+{
+    struct try *t = c->state;
+    uint64_t hard[ORG_KINDS];
+    struct buf out = BUF_INIT;
+    struct json_writer w;
+    struct err_text why;
+    bool had = t->now.limited;
+
+    set_limits(&t->now, &t->put);
+    if (!is_possible(t, had, &why)) {
+        api_error(c, 400, "%s", why.text);
+        return;
+    }
+    for (int k = 0; k < ORG_KINDS; k++)
+        hard[k] = t->now.limits[k].hard;
+    api_first_lack(&t->first, t->now.used, hard);
+    json_init(&w, &out);
+    json_object(&w);
+    put_tag(&w, &t->now, t->grace_ms);
+    json_kv_bool(&w, "dry_run", true);
+    api_first_write(&t->first, c->view, &w);
+    json_object_end(&w);
+    buf_byte(&out, '\n');
+    api_json(c, 200, &out);
+    buf_free(&out);
+}
+
+static void try_tag(struct api_call *c, const struct org *o,
+                    const struct command_tag_quota *put)
+{
+    struct try *t = mem_alloc(sizeof *t);
+
+    c->state = t;
+    c->state_free = free;
+    t->put = *put;
+    t->grace_ms = o->grace_ms;
+    t->full = o->tag_quotas == LIMIT_TAG_QUOTAS;
+    api_look(c, try_look, tried);
+}
+
+/* -------------------------------------------------------------------------- */
+
 void api_org_tag(struct api_call *c, const struct http_head *h)
 {
     const struct org *o = api_org_arg(c);
     struct tag_list *l;
     struct command *k;
+    bool dry;
 
     (void)h;
     if (o == NULL ||
         (c->org == ORG_DEFAULT ? !api_operator(c)
-                               : !api_needs(c, VERB_ADMIN)))
+                               : !api_needs(c, VERB_ADMIN)) ||
+        !api_dry_run(c, &dry))
         return;
     k = api_command(c, COMMAND_TAG_QUOTA);
     k->tag_quota.org = o->id;
     if (!read_name(c, k->tag_quota.name) ||
         !read_limits(c, &k->tag_quota)) {
+        free(k);
+        return;
+    }
+    if (dry) {
+        try_tag(c, o, &k->tag_quota);
         free(k);
         return;
     }

@@ -8,6 +8,7 @@
 #include "ctl/interrupt.h"
 #include "ctl/print.h"
 #include "ctl/wait.h"
+#include "ctl/would.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -193,6 +194,81 @@ enum err cmd_node_owner(struct ctl *c, struct err_text *why)
     return each(c, owner, why);
 }
 
+/* What drain and remove would do to the pins of a node. They are asked for by
+ * GET, so that a coordinator which does not know that changes nothing. */
+static enum err show_dry(struct ctl *c, const struct json_value *v,
+                         const char *verb, struct err_text *why)
+{
+    char more[256], name[LIMIT_NODE_NAME + 1] = "", size[PRINT_SIZE];
+    uint64_t copies = 0, room = 0;
+    int64_t limit = cli_number(&c->cli, "limit", 20);
+
+    (void)json_get_string(v, "name", name, sizeof name);
+    (void)json_get_u64(v, "copies", &copies);
+    (void)json_get_u64(v, "free_bytes_elsewhere", &room);
+    printf("%s: %llu copies, and %s free on other nodes\n", name,
+           (unsigned long long)copies, print_size(room, size));
+    snprintf(more, sizeof more, "pinfold node %s %s --dry-run --limit %lld",
+             verb, name, (long long)limit);
+    return would_show(v, false, more, why);
+}
+
+static enum err dry(struct ctl *c, const char *node, const char *verb,
+                    struct print_list *list, struct err_text *why)
+{
+    const char *cursor = cli_text(&c->cli, "cursor");
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct target t;
+    enum err e;
+
+    target_of(&t, node, verb);
+    target_number(&t, "limit", cli_number(&c->cli, "limit", 20));
+    if (cursor != NULL)
+        target_param(&t, "cursor", cursor);
+    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    target_close(&t);
+    if (e == ERR_OK && c->json)
+        print_list_item(list, &v);
+    else if (e == ERR_OK)
+        e = show_dry(c, &v, verb, why);
+    buf_free(&body);
+    return e;
+}
+
+/* false: with the reason. */
+static bool dry_words(struct ctl *c, const char *other, struct err_text *why)
+{
+    bool is_dry = cli_is(&c->cli, "dry-run");
+    bool named = cli_text(&c->cli, "cursor") != NULL ||
+                 cli_text(&c->cli, "limit") != NULL;
+
+    if (!is_dry && named)
+        (void)err_set(why, ERR_USAGE, "--limit and --cursor are for "
+                      "--dry-run");
+    else if (is_dry && cli_is(&c->cli, other))
+        (void)err_set(why, ERR_USAGE, "--dry-run does nothing to --%s for",
+                      other);
+    else if (is_dry && c->cli.n_args > 1 &&
+             cli_text(&c->cli, "cursor") != NULL)
+        (void)err_set(why, ERR_USAGE, "--cursor goes on with one node");
+    else
+        return true;
+    return false;
+}
+
+static enum err dry_drain(struct ctl *c, const char *node,
+                          struct print_list *list, struct err_text *why)
+{
+    return dry(c, node, "drain", list, why);
+}
+
+static enum err dry_remove(struct ctl *c, const char *node,
+                           struct print_list *list, struct err_text *why)
+{
+    return dry(c, node, "remove", list, why);
+}
+
 static enum err drain(struct ctl *c, const char *node,
                       struct print_list *list, struct err_text *why)
 {
@@ -225,8 +301,13 @@ static enum err wait_one(struct ctl *c, const char *node,
  * leaves to the next. */
 enum err cmd_node_drain(struct ctl *c, struct err_text *why)
 {
-    enum err e = each(c, drain, why);
+    enum err e;
 
+    if (!dry_words(c, "wait", why))
+        return ERR_USAGE;
+    if (cli_is(&c->cli, "dry-run"))
+        return each(c, dry_drain, why);
+    e = each(c, drain, why);
     if (e != ERR_OK || !cli_is(&c->cli, "wait"))
         return e;
     return each(c, wait_one, why);
@@ -252,5 +333,8 @@ static enum err remove_node(struct ctl *c, const char *node,
 
 enum err cmd_node_remove(struct ctl *c, struct err_text *why)
 {
-    return each(c, remove_node, why);
+    if (!dry_words(c, "force", why))
+        return ERR_USAGE;
+    return each(c, cli_is(&c->cli, "dry-run") ? dry_remove : remove_node,
+                why);
 }

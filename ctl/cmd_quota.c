@@ -7,6 +7,7 @@
 #include "ctl/print.h"
 #include "ctl/table.h"
 #include "ctl/value.h"
+#include "ctl/would.h"
 #include "proto/types.h"
 
 #include <stdio.h>
@@ -318,6 +319,28 @@ static enum err put_bounds(struct ctl *c, struct table *table,
     return e;
 }
 
+/* --- dry runs ------------------------------------------------------------- */
+static enum err add_dry(struct ctl *c, struct target *t, struct err_text *why)
+{
+    int64_t limit = cli_number(&c->cli, "limit", 0);
+
+    if (!cli_is(&c->cli, "dry-run"))
+        return limit == 0 ? ERR_OK
+                          : err_set(why, ERR_USAGE,
+                                    "--limit is for --dry-run");
+    target_param(t, "dry-run", "true");
+    if (limit > 0)
+        target_number(t, "limit", limit);
+    return ERR_OK;
+}
+
+static enum err show_dry(const struct ctl *c, const struct json_value *v,
+                         struct err_text *why)
+{
+    return cli_is(&c->cli, "dry-run") ? would_show(v, true, NULL, why)
+                                      : ERR_OK;
+}
+
 static enum err show(struct ctl *c, const char *method, struct target *t,
                      struct err_text *why)
 {
@@ -349,6 +372,8 @@ static enum err show(struct ctl *c, const char *method, struct target *t,
             table_end(&table);
         else
             table_drop(&table);
+        if (e == ERR_OK && v.type != JSON_ARRAY)
+            e = show_dry(c, &v, why);
     }
     buf_free(&body);
     target_close(t);
@@ -422,10 +447,10 @@ enum err cmd_quota_cluster(struct ctl *c, struct err_text *why)
         target_param(&t, "overcommit", factor);
         method = "POST";
     }
-    if (cli_is(&c->cli, "dry-run")) {
-        target_param(&t, "dry-run", "true");
+    if (cli_is(&c->cli, "dry-run"))
         method = "POST";
-    }
+    if (e == ERR_OK)
+        e = add_dry(c, &t, why);
     if (e == ERR_OK)
         e = ask_value(c, method, target_text(&t), &body, &v, why);
     if (e == ERR_OK && c->json) {
@@ -439,6 +464,8 @@ enum err cmd_quota_cluster(struct ctl *c, struct err_text *why)
             table_end(&table);
         else
             table_drop(&table);
+        if (e == ERR_OK)
+            e = show_dry(c, &v, why);
     }
     buf_free(&body);
     target_close(&t);
@@ -460,8 +487,8 @@ enum err cmd_quota_set(struct ctl *c, struct err_text *why)
         e = add_limit(c, &t, "guarantee", true, why);
     if (grace_ms >= 0)
         target_number(&t, "grace", grace_ms);
-    if (cli_is(&c->cli, "dry-run"))
-        target_param(&t, "dry-run", "true");
+    if (e == ERR_OK)
+        e = add_dry(c, &t, why);
     if (e != ERR_OK) {
         target_close(&t);
         return e;
@@ -496,6 +523,8 @@ static enum err show_tags(struct ctl *c, const char *method,
             table_end(&table);
         else
             table_drop(&table);
+        if (e == ERR_OK && v.type != JSON_ARRAY)
+            e = show_dry(c, &v, why);
     }
     buf_free(&body);
     target_close(t);
@@ -513,6 +542,8 @@ static enum err check_tag_words(struct ctl *c, struct err_text *why)
         return err_set(why, ERR_USAGE, "--remove and limits at once");
     if (c->cli.n_args == 1 && (remove || limited))
         return err_set(why, ERR_USAGE, "of which tag? 'quota tag ORG TAG'");
+    if (c->cli.n_args == 1 && cli_is(&c->cli, "dry-run"))
+        return err_set(why, ERR_USAGE, "--dry-run is for a change of a tag");
     if (c->cli.n_args == 2 && !remove && !limited)
         return err_set(why, ERR_USAGE, "no limit is named; 'quota tag ORG' "
                        "shows all tags");
@@ -538,6 +569,8 @@ enum err cmd_quota_tag(struct ctl *c, struct err_text *why)
             target_param(&t, limits[i].name, "none");
         else
             e = add_limit(c, &t, limits[i].name, limits[i].size, why);
+    if (e == ERR_OK)
+        e = add_dry(c, &t, why);
     if (e != ERR_OK) {
         target_close(&t);
         return e;

@@ -93,7 +93,18 @@ static const struct cli_option owner_options[] = {
     END,
 };
 
+#define DRY_LIMIT                                                            \
+    {"limit", 0, CLI_NUMBER, "N",                                            \
+     "a dry run names so many pins at most (default 20; up to 256)", 1, 256}
+#define DRY_NODE                                                             \
+    FLAG("dry-run", 0, "only show what would become of its pins"),           \
+    {"limit", 0, CLI_NUMBER, "N",                                            \
+     "a dry run names so many pins at most (default 20; up to 1000)", 0,     \
+     1000},                                                                  \
+    VALUE("cursor", 0, CLI_TEXT, "TEXT", "go on where another one ended")
+
 static const struct cli_option drain_options[] = {
+    DRY_NODE,
     WAIT_OPTIONS("wait until the node holds nothing"),
     END,
 };
@@ -105,6 +116,7 @@ static const struct cli_option maintenance_options[] = {
 };
 
 static const struct cli_option remove_options[] = {
+    DRY_NODE,
     FLAG("force", 0, "also if it holds copies: they are given up, and made "
                      "again elsewhere from what is left"),
     END,
@@ -144,6 +156,7 @@ static const struct cli_option budget_options[] = {
           "limits of physical bytes together: at most X times what nodes may "
           "fill (0.01 to 4; none)"),
     FLAG("dry-run", 0, "show what it would mean, and change nothing"),
+    DRY_LIMIT,
     END,
 };
 
@@ -156,6 +169,7 @@ static const struct cli_option tag_options[] = {
     VALUE("pins", 0, CLI_TEXT, "N", "most pins"),
     VALUE("pins-soft", 0, CLI_TEXT, "N", "the same, soft"),
     FLAG("remove", 0, "lift all limits of the tag"),
+    FLAG("dry-run", 0, "only show what the limits would mean"),
     END,
 };
 
@@ -174,6 +188,7 @@ static const struct cli_option quota_options[] = {
     VALUE("grace", 0, CLI_DURATION, "D",
           "how long soft limits may be exceeded (at first 7d)"),
     FLAG("dry-run", 0, "only show what the limits would mean"),
+    DRY_LIMIT,
     END,
 };
 

@@ -152,6 +152,18 @@ uint64_t fsm_org_room(const struct store *s, const struct org *o,
 bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
                     uint32_t copies, int32_t below, uint64_t now_ms,
                     const uint64_t promised[ORG_KINDS], struct pin *scratch);
+/* The elastic pins of an organisation that make way first, the cheapest first:
+ * as if so many bytes of its own were asked for (pins are not looked at).
+ * need: what is left of them then. At most max; scratch: the caller's,
+ * overwritten. */
+enum { FSM_FIRST_MAX = 256 };
+struct fsm_first {
+    uint64_t pin;
+    bool all; /* or only the copies beyond its minimum */
+};
+uint32_t fsm_first_to_go(struct store *s, uint32_t org,
+                         uint64_t need[ORG_KINDS], struct pin *scratch,
+                         uint32_t max, struct fsm_first *out);
 /* Copies that an elastic demand is worth. */
 uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
                             int32_t rmin, uint64_t now_ms);

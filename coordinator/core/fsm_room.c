@@ -183,6 +183,23 @@ uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
     return pool > 0 && l->must ? UINT32_MAX : n;
 }
 
+uint32_t fsm_first_to_go(struct store *s, uint32_t org,
+                         uint64_t need[ORG_KINDS], struct pin *scratch,
+                         uint32_t max, struct fsm_first *out)
+{
+    struct fsm_victim victims[FSM_FIRST_MAX];
+    struct stock x = {.store = s, .scratch = scratch, .below = INT32_MAX,
+                      .org = org, .most = max, .out = victims};
+    uint32_t n;
+
+    assert(max <= FSM_FIRST_MAX);
+    need[ORG_PINS] = 0; /* what is let go stays a claim */
+    n = is_met(need) ? 0 : choose(&x, need);
+    for (uint32_t k = 0; k < n; k++)
+        out[k] = (struct fsm_first){victims[k].pin, victims[k].all};
+    return n;
+}
+
 bool fsm_lacks(const struct fsm_lack *l)
 {
     return !is_met(l->need) || l->pool > 0;

@@ -364,6 +364,7 @@ bool store_is_dirty(const struct store *s)
 
 void store_begin(struct store *s)
 {
+    assert(s->supposed == NULL);
     if (s->open)
         return;
     assert(!s->reading);
@@ -405,6 +406,7 @@ static void write_head(struct store *s)
 
 void store_flush(struct store *s)
 {
+    assert(s->supposed == NULL);
     if (!s->open)
         return;
     store_memory_write(s);

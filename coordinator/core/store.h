@@ -114,6 +114,11 @@ void store_cluster_put(struct store *s, const struct cluster *c);
  * is written. */
 const struct node *const *store_nodes(const struct store *s, uint32_t *n);
 const struct node *store_node(const struct store *s, uint32_t id);
+/* For what would be if that node were draining or removed: its row says so
+ * until store_node_recall, which comes before anything else is done with the
+ * store; nothing may be written in between. */
+void store_node_suppose(struct store *s, uint32_t id, enum node_admin admin);
+void store_node_recall(struct store *s);
 /* Whether any of those takes only what its owner claims. */
 bool store_any_closed(const struct store *s);
 /* A removed node whose copies are not all given up yet, or NULL. */

@@ -112,6 +112,23 @@ const struct node *store_node(const struct store *s, uint32_t id)
     return slot == NULL ? NULL : &slot->node;
 }
 
+void store_node_suppose(struct store *s, uint32_t id, enum node_admin admin)
+{
+    struct store_node *slot = store_node_slot(s, id);
+
+    assert(slot != NULL && s->supposed == NULL);
+    s->supposed = slot;
+    s->supposed_was = slot->node.admin;
+    slot->node.admin = admin;
+}
+
+void store_node_recall(struct store *s)
+{
+    assert(s->supposed != NULL);
+    s->supposed->node.admin = s->supposed_was;
+    s->supposed = NULL;
+}
+
 const struct node *store_node_to_purge(const struct store *s)
 {
     for (uint32_t k = 0; k < s->n_nodes; k++) {

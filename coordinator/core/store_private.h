@@ -394,6 +394,8 @@ struct store {
     struct store_changes changes;
     struct store_counts counts;
     struct store_decisions *decisions; /* NULL: none yet */
+    struct store_node *supposed;  /* store_node_suppose; NULL: none … */
+    enum node_admin supposed_was; /* … and what its row says */
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */

@@ -314,7 +314,7 @@ def test_maintenance(make_cluster):
     ("DELETE", "/api/v1/nodes/nobody", 404, "no node has this name"),
     ("DELETE", "/api/v1/nodes/node-1?force=maybe", 400,
      "force: 'maybe' is neither true nor false"),
-    ("GET", "/api/v1/nodes/node-1/drain", 405, "method"),
+    ("GET", "/api/v1/nodes/node-1/cordon", 405, "method"),
     ("POST", "/api/v1/nodes/node-1/frob", 404, "not found"),
     ("POST", "/api/v1/nodes/node-1/cordon/more", 404, "not found")])
 def test_bad_requests(cluster, method, path, status, text):
