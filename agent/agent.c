@@ -56,6 +56,18 @@ static void on_work_timer(uv_timer_t *t)
     agent_pump(t->data);
 }
 
+void agent_look_at_disk(struct agent *a)
+{
+    uint64_t now = agent_now_ms(a);
+    char text[DAEMON_DISK_TEXT];
+
+    if (now < a->disk_ms)
+        return;
+    a->disk_ms = now + AGENT_DISK_MS;
+    a->disk_low = daemon_disk_low(a->daemon, text);
+    work_disk(a->work, a->disk_low, text);
+}
+
 void agent_pump(struct agent *a)
 {
     uint64_t now = agent_now_ms(a), next;
@@ -63,6 +75,7 @@ void agent_pump(struct agent *a)
 
     if (a->stopping)
         return;
+    agent_look_at_disk(a);
     work_tick(a->work, now);
     next = work_next_ms(a->work);
     if (next == UINT64_MAX)

@@ -23,6 +23,7 @@
 #include <signal.h>
 
 enum {
+    AGENT_DISK_MS = 1000,      /* between looks at how full it is */
     AGENT_GATHER_MS = 5,       /* outcomes that go into one report */
     AGENT_REPORT_ITEMS = 512,
     AGENT_REPORT_BYTES = 24 << 10, /* fits LIMIT_OPERATION */
@@ -83,10 +84,11 @@ struct agent {
     struct message message;
     struct message_scratch scratch;
     struct buf frame;
-    uint64_t stop_ms;
+    uint64_t stop_ms, disk_ms; /* the disk is looked at then */
     uint32_t node;         /* as the last WELCOME said */
     unsigned calls;        /* of coordinators, unanswered */
     bool full_orders;      /* are coming in */
+    bool disk_low;         /* as the work was told last */
     bool moved;            /* to another cluster, whose orders are due */
     bool working, stopping, kubo_closed, hub_closing;
     int status;
@@ -95,6 +97,7 @@ struct agent {
 uint64_t agent_now_ms(const struct agent *a);
 /* After anything that may let work go on. */
 void agent_pump(struct agent *a);
+void agent_look_at_disk(struct agent *a); /* once a second at most */
 void agent_tell_work(struct agent *a); /* after a fact that it hangs on */
 void agent_list_soon(struct agent *a, uint64_t ms);
 void agent_tag_known(struct agent *a, uint32_t tag);

@@ -53,6 +53,7 @@ static void on_beat(void *arg, struct message_beat *b)
     struct agent *a = arg;
     struct work_stats s;
 
+    agent_look_at_disk(a);
     work_stats(a->work, &s);
     b->wanted = s.wanted;
     b->wanted_xor = s.wanted_xor;

@@ -64,6 +64,10 @@ static void daemon_families(struct buf *b, struct agent *a,
                   d->capacity);
     metrics_gauge(b, "pinfold_agent_free_bytes",
                   "bytes that it may still fill", d->free_bytes);
+    metrics_gauge(b, "pinfold_agent_disk_low",
+                  "1 while the disk of the daemon's repository has less than "
+                  "2 % free, so that nothing new is pinned",
+                  a->disk_low);
     metrics_gauge(b, "pinfold_agent_repo_bytes",
                   "size of the daemon's repository", d->repo_size);
     metrics_gauge(b, "pinfold_agent_repo_max_bytes",

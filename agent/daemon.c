@@ -9,7 +9,11 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-enum { VERSION_MAJOR = 0, MISSES_MAX = 4, RESERVE_PERCENT = 2 };
+enum {
+    VERSION_MAJOR = 0, MISSES_MAX = 4,
+    /* Of the disk: kept free; and where it is no longer low again. */
+    RESERVE_PERCENT = 2, ROOM_PERCENT = 3
+};
 
 struct daemon {
     struct daemon_settings st;
@@ -27,6 +31,7 @@ struct daemon {
     uint64_t slow_due_ms;
     unsigned calls, misses;
     bool path_asked, empty_put, empty_failed, stopping;
+    bool disk_low;
 };
 
 static void on_timer(uv_timer_t *t);
@@ -362,17 +367,49 @@ static uint64_t minus(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* Free bytes of the disk that the repository is on. */
+/* Of the disk that the repository is on; percent: one of them, in bytes. */
 static bool disk(const struct daemon *d, uint64_t *free_bytes,
-                 uint64_t *reserve)
+                 uint64_t *percent)
 {
     struct statvfs v;
 
     if (!d->st.local || d->path[0] == '\0' || statvfs(d->path, &v) != 0)
         return false;
     *free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-    *reserve = (uint64_t)v.f_blocks * v.f_frsize / 100 * RESERVE_PERCENT;
+    *percent = (uint64_t)v.f_blocks * v.f_frsize / 100;
     return true;
+}
+
+static void tell_disk(struct daemon *d, bool low, const char *text)
+{
+    if (low == d->disk_low)
+        return;
+    d->disk_low = low;
+    if (low)
+        log_warn("daemon_disk_low", "path=%s text=%s", d->path, text);
+    else
+        log_info("daemon_disk_ok", "path=%s text=%s", d->path, text);
+}
+
+bool daemon_disk_low(struct daemon *d, char text[DAEMON_DISK_TEXT])
+{
+    uint64_t free_bytes, percent;
+    bool low;
+
+    text[0] = '\0';
+    if (!disk(d, &free_bytes, &percent)) {
+        d->disk_low = false;
+        return false;
+    }
+    low = free_bytes < percent * (d->disk_low ? ROOM_PERCENT
+                                              : RESERVE_PERCENT);
+    snprintf(text, DAEMON_DISK_TEXT, "E_NOSPC: the disk of the daemon's "
+             "repository has %llu of %llu bytes free, less than %d %%",
+             (unsigned long long)free_bytes,
+             (unsigned long long)percent * 100,
+             d->disk_low ? ROOM_PERCENT : RESERVE_PERCENT);
+    tell_disk(d, low, text);
+    return low;
 }
 
 static void fill_room(const struct daemon *d, uint64_t owner_max,
@@ -389,6 +426,7 @@ static void fill_room(const struct daemon *d, uint64_t owner_max,
         b->capacity = smaller(b->capacity, d->storage_max);
     }
     if (disk(d, &free_bytes, &reserve)) {
+        reserve *= RESERVE_PERCENT;
         b->free_bytes = smaller(b->free_bytes, minus(free_bytes, reserve));
         b->capacity = smaller(b->capacity,
                               minus(free_bytes, reserve) + held);

@@ -16,6 +16,7 @@ enum {
     DAEMON_CHECK_MS = 5000,
     DAEMON_SLOW_MS = 30000,  /* id, peers */
     DAEMON_RETRY_MS = 1000,  /* while it is not up */
+    DAEMON_DISK_TEXT = 128,
     DAEMON_FIRST_MS = 500    /* an agent that starts waits for it so long
                               * before it says that there is none */
 };
@@ -40,6 +41,10 @@ void daemon_suspect(struct daemon *d);
 /* The block without bytes may be gone (kubo_put_empty); it is put when the
  * daemon comes up, and soon after this. */
 void daemon_refill(struct daemon *d);
+/* Whether less than 2 % of the disk of its repository is free; once so, until
+ * 3 % are. false where the repository is not known to be on this host. Looks
+ * at the disk; text, which has 128 bytes: how much is free. */
+bool daemon_disk_low(struct daemon *d, char text[DAEMON_DISK_TEXT]);
 /* Adds what is known. owner_max: UINT64_MAX none; held: bytes of our pins.
  * The spans live until the daemon's next answer. */
 void daemon_beat(const struct daemon *d, uint64_t owner_max, uint64_t held,

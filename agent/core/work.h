@@ -90,6 +90,11 @@ void work_daemon(struct work *w, bool up, uint64_t now_ms);
 /* true: no look, pin or unpin begins, what runs comes to its end. */
 void work_pause(struct work *w, bool on, uint64_t now_ms);
 
+/* true: the disk of the daemon's repository is nearly full. What is not pinned
+ * yet fails (FAIL_NO_SPACE) before the daemon is asked; what is there, runs or
+ * is let go goes on. text: the failure's, says how much is free. */
+void work_disk(struct work *w, bool low, const char *text);
+
 void work_looked(struct work *w, uint64_t pin, enum err e,
                  enum work_found found, bool ours, uint64_t size,
                  enum fail_code code, const char *text, uint64_t now_ms);

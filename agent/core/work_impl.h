@@ -107,6 +107,8 @@ struct work {
     uint64_t wanted, wanted_xor, held_bytes, charged;
     uint64_t blocked, orphans, listed_orphans, now_ms;
     bool daemon_up, paused, full, listing;
+    bool disk_low;               /* and what is said of it: */
+    char disk_text[LIMIT_ERROR_TEXT + 1];
     bool unsure; /* orders of the journal: others may be newer */
 };
 

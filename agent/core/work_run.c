@@ -350,6 +350,15 @@ void work_pause(struct work *w, bool on, uint64_t now_ms)
     w->paused = on;
 }
 
+void work_disk(struct work *w, bool low, const char *text)
+{
+    size_t n = strnlen(text, sizeof w->disk_text - 1);
+
+    w->disk_low = low;
+    memcpy(w->disk_text, text, n);
+    w->disk_text[n] = '\0';
+}
+
 /* --- results --- */
 
 static struct item *busy_item(struct work *w, uint64_t pin,
@@ -407,6 +416,11 @@ static void try_pin(struct work *w, struct item *i)
     }
     if (put_off(w, i))
         return;
+    if (w->disk_low) {
+        if (end_call(w, i))
+            fail(w, i, FAIL_NO_SPACE, w->disk_text);
+        return;
+    }
     if (over_maximum(w, 0, i->reserved)) {
         if (end_call(w, i))
             fail(w, i, FAIL_OVER_LIMIT, "the node's maximum of bytes "

@@ -14,13 +14,14 @@ enum { CONNS = 2000 };
 struct options {
     char host[64];
     uint16_t port;
-    const char *api_file;
+    const char *api_file, *repo_path;
     uint64_t latency_ms, storage_max, seed;
 };
 
 static const char usage[] =
     "usage: fakekubo --listen 127.0.0.1:PORT [--api-file FILE]\n"
     "                [--latency-ms N] [--storage-max BYTES] [--seed N]\n"
+    "                [--repo-path PATH]\n"
     "Port 0 takes a free one; the address is printed, and written to FILE as\n"
     "a multiaddr. Peer ID and answers depend on the seed and the calls only.\n";
 
@@ -52,6 +53,7 @@ static bool read_options(int argc, char **argv, struct options *o)
         {"latency-ms", required_argument, NULL, 't'},
         {"storage-max", required_argument, NULL, 's'},
         {"seed", required_argument, NULL, 'd'},
+        {"repo-path", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0}};
     bool listen = false, good = true;
     int k;
@@ -64,6 +66,8 @@ static bool read_options(int argc, char **argv, struct options *o)
             good = read_number(optarg, 3600000, &o->latency_ms);
         else if (k == 's')
             good = read_number(optarg, UINT64_MAX, &o->storage_max);
+        else if (k == 'r')
+            o->repo_path = optarg;
         else if (k == 'd')
             good = read_number(optarg, UINT64_MAX, &o->seed);
         else
@@ -115,7 +119,8 @@ static struct fake fake = {.faults = &faults};
 
 int main(int argc, char **argv)
 {
-    struct options o = {.storage_max = 1000000000000, .seed = 1};
+    struct options o = {.storage_max = 1000000000000, .seed = 1,
+                        .repo_path = "/nonexistent/fakekubo"};
     struct http_limits limits = http_limits_default();
     uv_signal_t term, interrupt;
     struct http_ops ops;
@@ -128,6 +133,7 @@ int main(int argc, char **argv)
     limits.idle_ms = 3600 * 1000; /* Kubo keeps connections for ever */
     fake.latency_ms = o.latency_ms;
     fake.storage_max = o.storage_max;
+    fake.repo_path = o.repo_path;
     make_identity(&fake, o.seed);
     fake_ops(&ops);
     if (uv_loop_init(&fake.loop) != 0)

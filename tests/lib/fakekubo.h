@@ -53,6 +53,7 @@ struct fake {
     struct peerid id;
     uint8_t key[PEERID_KEY];
     uint64_t latency_ms, storage_max;
+    const char *repo_path; /* as repo/stat names it */
     bool down;
     uint64_t calls[FAKE_ENDPOINTS_N];
     char *peers[FAKE_PEERS]; /* multiaddrs with a /p2p/ part */

@@ -358,7 +358,7 @@ void rpc_repo_stat(struct call *c, struct http_request *r)
                "{\"RepoSize\":%" PRIu64 ",\"StorageMax\":%" PRIu64
                ",\"NumObjects\":%zu,\"RepoPath\":\"%s\",\"Version\":\"%s\"}",
                pins->size_bytes, c->fake->storage_max, full ? pins->n : 0,
-               full ? "/nonexistent/fakekubo" : "", full ? "fs-repo@18" : "");
+               full ? c->fake->repo_path : "", full ? "fs-repo@18" : "");
     call_emit(c, r, &out, NULL);
     call_end(c, r);
 }

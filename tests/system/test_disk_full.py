@@ -10,24 +10,28 @@ import pytest
 from cluster import Cluster, make_cid, until
 from process import clean_env, program
 from smalldisk import SmallDisk
+from test_metrics import value
 
 MB = 1 << 20
+REFUSED = {"Message": "no such block", "Code": 0, "Type": "error"}
 OPTIONS = {"min-free": "24M", "log-budget": "4M", "down-after": "20s"}
 
 
 @pytest.fixture
 def on_disks(tmp_path):
     """on_disks(megabytes, who, …): a cluster, its coordinators or agents each
-    on such a disk."""
+    on such a disk; repos: their daemons say that theirs is there, too."""
     made = []
 
-    def make(megabytes, who="coordinators", **more):
+    def make(megabytes, who="coordinators", repos=False, **more):
         c = Cluster(tmp_path / "cluster", daemon="fake", **more)
         c.disks = {}
         made.append(c)
         for p in getattr(c, who):
             c.disks[p.name] = SmallDisk(p.data, megabytes)
             c.disks[p.name].carry(p)
+        for d, a in zip(c.daemons, c.agents) if repos else ():
+            d.argv += ["--repo-path", str(a.data)]
         return c.start()
 
     yield make
@@ -203,3 +207,48 @@ def test_an_agents_disk_is_full(on_disks):
     agent.start()
     until(lambda: daemon.pins() == set(cids), 60, "all is pinned")
     cluster.wait_pinned(cids[-1], 1)
+
+
+def test_a_daemons_disk_is_low(on_disks):
+    """Below 2 % free the agent asks its daemon for nothing new, by itself, and
+    says why; what is there and what is let go is as ever."""
+    cluster = on_disks(64, "agents", repos=True, coordinators=1, nodes=1,
+                       options=OPTIONS)
+    c, agent, daemon = (cluster.coordinators[0], cluster.agents[0],
+                        cluster.daemons[0])
+    disk = cluster.disks[agent.name]
+    before = [pinned(c) for _ in range(2)]
+    until(lambda: daemon.pins() == set(before), 20, "all is pinned")
+    until(lambda: 0 < c.status()["nodes"][0]["free"] < 64 * MB, 40,
+          "the agent knows the disk")
+    assert value(agent, "pinfold_agent_disk_low") == 0
+    # An order that waits for its next attempt, when the disk fills.
+    cid = make_cid()
+    daemon.fault("pin/add", "answer", REFUSED, cid=cid, status=500)
+    assert c.post(f"/pins/{cid}?replication=1").status == 200
+
+    def error():
+        told = c.get(f"/pins/{cid}").json()["peer_map"]
+        return next(iter(told.values()))["error"]
+
+    until(lambda: "no such block" in error(), 20, "it failed once")
+    disk.fill(leave=MB)
+    until(lambda: "E_NOSPC" in error(), 40, "it is refused")
+    daemon.heal()
+    calls = daemon.calls()["pin/add"]
+    until(lambda: value(agent, "pinfold_agent_disk_low") == 1, 10, "low")
+    assert "less than 2 %" in error(), error()
+    assert agent.log_text().count("event=daemon_disk_low") == 1
+    until(lambda: c.status()["nodes"][0]["state"] == "full", 20,
+          "the coordinator knows")
+    assert c.post(f"/pins/{cid}/recover").status == 200
+    until(lambda: "E_NOSPC" in error(), 20, "it is refused again")
+    assert c.delete(f"/pins/{before[0]}").status == 200
+    until(lambda: daemon.pins() == {before[1]}, 20, "one is released")
+    assert daemon.calls()["pin/add"] == calls
+    disk.clear()
+    until(lambda: value(agent, "pinfold_agent_disk_low") == 0, 20,
+          "there is room again")
+    assert "event=daemon_disk_ok" in agent.log_text()
+    assert c.post(f"/pins/{cid}/recover").status == 200
+    until(lambda: cid in daemon.pins(), 40, "it is pinned after all")

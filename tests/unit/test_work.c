@@ -43,6 +43,42 @@ static void test_what_is_there_is_not_pinned_again(void **state)
     world_free(w);
 }
 
+/* What is not there yet is refused before the daemon is asked for it; what is
+ * there, and what is let go, is as ever. */
+static void test_a_low_disk_takes_nothing_new(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    w->held[1].type = WORK_FOUND_RECURSIVE;
+    w->held[1].ours = true;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    work_disk(w->work, true, "E_NOSPC: 1 of 100 bytes free");
+    world_order(w, 6, 2, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 6, REPORT_FAILED);
+    assert_int_equal(w->items[0].code, FAIL_NO_SPACE);
+    assert_true(span_is(w->items[0].text, "E_NOSPC: 1 of 100 bytes free"));
+    assert_int_equal(w->looks, 2);
+    assert_int_equal(w->pins, 0);
+    w->held[3].type = WORK_FOUND_RECURSIVE;
+    world_order(w, 7, 3, COPY_RECURSIVE); /* it needs no room */
+    world_settle(w);
+    world_expect(w, 7, REPORT_PINNED);
+    world_order(w, 5, 1, COPY_RELEASED);
+    world_settle(w);
+    assert_int_equal(w->held[1].type, WORK_FOUND_NOTHING);
+    world_reports(w);
+    work_disk(w->work, false, "");
+    world_wait(w); /* its back-off */
+    world_settle(w);
+    world_expect(w, 6, REPORT_PINNED);
+    assert_int_equal(w->pins, 1);
+    world_free(w);
+}
+
 static void test_a_foreign_direct_pin_is_not_replaced(void **state)
 {
     struct world *w = world_new();
@@ -645,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_lost_is_said_before_asking),
         cmocka_unit_test(test_a_newer_order_starts_afresh),
         cmocka_unit_test(test_what_is_there_is_not_pinned_again),
+        cmocka_unit_test(test_a_low_disk_takes_nothing_new),
         cmocka_unit_test(test_a_foreign_direct_pin_is_not_replaced),
         cmocka_unit_test(test_failures_back_off_and_look_again),
         cmocka_unit_test(test_nothing_fails_while_the_daemon_is_down),
