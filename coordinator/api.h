@@ -76,7 +76,7 @@ struct api_call;
 
 /* VERDICT_NO_CANDIDATES for people: that text, or the state's reason where a
  * policy is in the way. */
-enum { API_NO_CANDIDATES_MAX = 256 };
+enum { API_NO_CANDIDATES_MAX = FSM_TEXT + 32 };
 const char *api_no_candidates(const struct replica_result *r, int wanted_max,
                               char out[API_NO_CANDIDATES_MAX]);
 

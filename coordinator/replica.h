@@ -56,7 +56,7 @@ void replica_close(struct replica *r, void (*done)(void *arg), void *arg);
 struct replica_result {
     enum err error;        /* ERR_OK: the verdict below holds */
     enum verdict verdict;
-    char text[192];
+    char text[FSM_TEXT];
     uint64_t index, time_ms;
     uint32_t node, needed, available;
     uint64_t actor, claim; /* fsm_result's */

@@ -13,9 +13,13 @@
 #include "proto/claims.h"
 #include "proto/command.h"
 
+/* A tag or organisation of 64 bytes, three figures of 20, and the words around
+ * them, of which the longest are 82. */
+enum { FSM_TEXT = 256 };
+
 struct fsm_result {
     enum verdict verdict;
-    char text[192];       /* for people; "" when accepted */
+    char text[FSM_TEXT];  /* for people; "" when accepted */
     uint64_t index;       /* of the entry */
     uint64_t time_ms;     /* log time of the entry */
     /* CLAIM_PUT, CLAIM_REMOVE: the pin after (before) the operation, as with

@@ -54,6 +54,10 @@ def test_to_the_last_pin(make_cluster):
             "over quota: tag:web, pins: used 20, requested 1, limit 20"), x
     until(lambda: all(tags(x, "default")["web"]["pins"]["used"] == 20
                       for x in cluster.coordinators), 20, "all are counted")
+    until(lambda: any("event=quota_near" in line and "tag=web" in line and
+                      "percent=100" in line for x in cluster.coordinators
+                      for line in x.log_text().splitlines()), 20,
+          "the leader says so")
     done = pinfold(cluster, "pin", "add", "--meta", "tag=web", make_cid())
     assert done.returncode == 4 and "tag:web" in done.stderr, done
     # Others have their own.
