@@ -3,6 +3,7 @@
 
 #include "proto/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void work_families(struct buf *b, const struct work_stats *s)
@@ -28,6 +29,43 @@ static void work_families(struct buf *b, const struct work_stats *s)
     metrics_gauge(b, "pinfold_agent_reports_waiting",
                   "outcomes that are not in a report yet",
                   s->reports_waiting);
+}
+
+/* Queues are fair between organisations: who waits, and who had turns. */
+static void share_families(struct buf *b, const struct agent *a)
+{
+    struct work_share all[WORK_SHARES];
+    uint32_t n = work_shares(a->work, all);
+    char org[16];
+    struct metrics_label label = {"org", org};
+
+    metrics_family(b, "pinfold_agent_queue_pins", METRICS_GAUGE,
+                   "pins that wait for their turn at the daemon, by the "
+                   "number of their organisation");
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(org, sizeof org, "%u", all[i].org);
+        metrics_sample(b, "pinfold_agent_queue_pins", &label, 1,
+                       all[i].waiting);
+    }
+    metrics_family(b, "pinfold_agent_turns_total", METRICS_COUNTER,
+                   "turns at the daemon that pins of an organisation had");
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(org, sizeof org, "%u", all[i].org);
+        metrics_sample(b, "pinfold_agent_turns_total", &label, 1,
+                       all[i].begun);
+    }
+}
+
+static void backoff_families(struct buf *b, const struct agent *a,
+                             const struct work_stats *s)
+{
+    uint64_t now = agent_now_ms(a);
+
+    metrics_gauge(b, "pinfold_agent_backoff_pins",
+                  "pins that wait for their next attempt", s->backoff);
+    metrics_gauge(b, "pinfold_agent_backoff_next_seconds",
+                  "until the first of them is tried again",
+                  s->next_ms > now ? (s->next_ms - now) / 1000 : 0);
 }
 
 static void link_families(struct buf *b, const struct link_stats *s)
@@ -178,6 +216,8 @@ void agent_metrics(struct agent *a, struct buf *b)
                   "1 when /readyz says so: daemon up, coordinator connected",
                   agent_unready(a) == NULL);
     work_families(b, &work);
+    backoff_families(b, a, &work);
+    share_families(b, a);
     link_families(b, &link);
     daemon_families(b, a, &work);
     call_families(b, a->kubo);

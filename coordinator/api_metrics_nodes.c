@@ -24,6 +24,7 @@ NODE_VALUE(orphans, n->orphans)
 NODE_VALUE(connected, n->connected)
 NODE_VALUE(daemon_up, n->beat_wall_ms != 0 && n->daemon == DAEMON_UP)
 NODE_VALUE(quarantined, n->quarantined_ms > 0)
+NODE_VALUE(maintained, n->row.maintained_ms / 1000)
 NODE_VALUE(received, n->in_total)
 NODE_VALUE(sent, n->out_total)
 NODE_VALUE(checked, n->verify_checked)
@@ -79,6 +80,9 @@ static const struct node_family {
      "1 when its last BEAT here said that its daemon is up", daemon_up},
     {"pinfold_node_quarantined", METRICS_GAUGE,
      "1 while it gets no new copies, on the leader", quarantined},
+    {"pinfold_node_maintenance_end_timestamp_seconds", METRICS_GAUGE,
+     "when its planned maintenance ends, or ended; 0: none was planned",
+     maintained},
     {"pinfold_node_received_bytes_total", METRICS_COUNTER,
      "bytes its daemon received since that began", received},
     {"pinfold_node_sent_bytes_total", METRICS_COUNTER, "bytes it sent",

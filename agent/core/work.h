@@ -135,8 +135,21 @@ void work_taken(struct work *w, const struct report_item *items,
 struct work_stats {
     uint64_t items, wanted, wanted_xor, queue, orphans, busy, held_bytes,
         reports_waiting;
+    uint64_t backoff; /* pins that wait for their next attempt … */
+    uint64_t next_ms; /* … of which the first is due then; 0: there are none */
 };
 void work_stats(const struct work *w, struct work_stats *out);
+/* Who has which part of the daemon's time: by organisations, those that wait
+ * or ever had a turn, and the default one. Such as differ by WORK_SHARES share
+ * one. */
+enum { WORK_SHARES = 256 };
+struct work_share {
+    uint32_t org;     /* modulo WORK_SHARES */
+    uint64_t waiting; /* pins that wait for their turn */
+    uint64_t begun;   /* turns that they had: calls that began */
+};
+uint32_t work_shares(const struct work *w,
+                     struct work_share out[WORK_SHARES]);
 uint32_t work_busy(const struct work *w, struct beat_work *out,
                    uint32_t max);
 bool work_holds(const struct work *w, const struct cid *c);

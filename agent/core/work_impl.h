@@ -79,7 +79,7 @@ struct heap {
  * queueing of equal costs: Goyal, Vin, Cheng, SIGCOMM 1996. A turn is the
  * lane's, not a pin's, so what is called off while it waits costs none. Numbers
  * that share a lane share its turns. */
-enum { WORK_LANES = 256, WORK_PRIORITIES = 3 };
+enum { WORK_LANES = WORK_SHARES, WORK_PRIORITIES = 3 };
 struct queue {
     uint64_t now;             /* turn of the last call that began */
     uint64_t n;
@@ -99,6 +99,7 @@ struct work {
     uint64_t n_items, n_buckets; /* a power of two */
     struct heap heaps[HEAP_SINGLE];
     struct queue queues[2 * WORK_PRIORITIES]; /* fresh, then retries */
+    uint64_t begun[WORK_LANES];  /* turns that a lane had */
     struct item **busy;          /* 2 × concurrent_pins slots */
     uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
     struct item *report_first, *report_last;

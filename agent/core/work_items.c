@@ -386,6 +386,7 @@ void work_heap_take(struct work *w, struct item *i)
     if (l->turn > q->now)
         q->now = l->turn;
     l->turn = l->heap.n == 0 ? 0 : q->now + 1;
+    w->begun[l - q->lanes]++;
 }
 
 /* Whose turn it is; of several the oldest order's. */

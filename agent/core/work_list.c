@@ -75,6 +75,24 @@ void work_stats(const struct work *w, struct work_stats *out)
     out->busy = w->n_busy;
     out->held_bytes = w->held_bytes;
     out->reports_waiting = w->n_reports;
+    out->backoff = w->heaps[HEAP_TIMER].n;
+    out->next_ms = out->backoff > 0 ? w->heaps[HEAP_TIMER].items[0]->due_ms
+                                    : 0;
+}
+
+uint32_t work_shares(const struct work *w, struct work_share out[WORK_SHARES])
+{
+    uint32_t n = 0;
+
+    for (uint32_t k = 0; k < WORK_LANES; k++) {
+        struct work_share x = {k, 0, w->begun[k]};
+
+        for (unsigned q = 0; q < 2 * WORK_PRIORITIES; q++)
+            x.waiting += w->queues[q].lanes[k].heap.n;
+        if (x.waiting > 0 || x.begun > 0 || k == ORG_DEFAULT)
+            out[n++] = x;
+    }
+    return n;
 }
 
 uint32_t work_busy(const struct work *w, struct beat_work *out,

@@ -290,6 +290,9 @@ def test_pins_are_counted(cluster):
     assert 0 < grew(f"pinfold_http_request_seconds_sum{{{route}}}") < 60
     for a in cluster.agents:
         assert value(a, 'pinfold_agent_orders{want="hold"}') == 5
+        assert value(a, 'pinfold_agent_turns_total{org="1"}') >= 5
+        assert value(a, 'pinfold_agent_queue_pins{org="1"}') == 0
+        assert value(a, "pinfold_agent_backoff_pins") == 0
         name = "pinfold_agent_daemon_call_seconds_count"
         assert value(a, name + '{call="pin/add"}') == 5
     for cid in cids:

@@ -287,6 +287,11 @@ def test_maintenance(make_cluster):
           "it is down")
     left = row(cluster.leader(), name)["maintenance_ms"]
     assert 3_500_000 < left <= 3_600_000
+    series = f'pinfold_node_maintenance_end_timestamp_seconds{{node="{name}"}}'
+    end = next(float(line.split()[-1]) for line in
+               cluster.leader().get("/metrics").text().split("\n")
+               if line.startswith(series))
+    assert 3500 < end - time.time() <= 3601, end
     assert "in maintenance for" in pinfold(cluster, "status").stdout
     other = make_cid("meanwhile")  # placed, so the leader was at work
     assert c.post(f"/pins/{other}?replication=2").status == 200

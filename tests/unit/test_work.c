@@ -79,6 +79,47 @@ static void test_a_low_disk_takes_nothing_new(void **state)
     world_free(w);
 }
 
+/* What waits for its back-off, and who waits for a turn and had some. */
+static void test_shares_are_told(void **state)
+{
+    struct world *w = world_new();
+    static struct work_share all[WORK_SHARES];
+    uint64_t pin = 10;
+
+    (void)state;
+    assert_int_equal(work_shares(w->work, all), 1); /* the default one */
+    assert_int_equal(all[0].begun + all[0].waiting, 0);
+    assert_int_equal(world_stats(w).backoff, 0);
+    for (uint32_t org = 1; org <= 2; org++)
+        for (unsigned k = 0; k < 10; k++) {
+            struct order_item o = world_item(w, pin, (unsigned)pin,
+                                             COPY_RECURSIVE);
+
+            o.org = org == 2 ? 2 + WORK_SHARES : 1;
+            world_send(w, &o, 1, false);
+            pin++;
+        }
+    assert_int_equal(work_shares(w->work, all), 2);
+    assert_int_equal(all[0].org, 1);
+    assert_int_equal(all[1].org, 2);
+    assert_true(all[0].begun > 0);
+    assert_int_equal(all[0].begun + all[0].waiting, 10);
+    assert_int_equal(all[1].begun + all[1].waiting, 10);
+    assert_true(all[1].waiting > 0);
+    world_settle(w);
+    assert_int_equal(work_shares(w->work, all), 2);
+    assert_int_equal(all[1].waiting, 0);
+    assert_int_equal(all[1].begun, 10);
+    world_reports(w);
+    w->held[1].pin_error = ERR_TIMEOUT;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_expect(w, 5, REPORT_FAILED);
+    assert_int_equal(world_stats(w).backoff, 1);
+    assert_int_equal(world_stats(w).next_ms, work_next_ms(w->work));
+    world_free(w);
+}
+
 static void test_a_foreign_direct_pin_is_not_replaced(void **state)
 {
     struct world *w = world_new();
@@ -682,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_a_newer_order_starts_afresh),
         cmocka_unit_test(test_what_is_there_is_not_pinned_again),
         cmocka_unit_test(test_a_low_disk_takes_nothing_new),
+        cmocka_unit_test(test_shares_are_told),
         cmocka_unit_test(test_a_foreign_direct_pin_is_not_replaced),
         cmocka_unit_test(test_failures_back_off_and_look_again),
         cmocka_unit_test(test_nothing_fails_while_the_daemon_is_down),
