@@ -13,10 +13,26 @@
 enum {
     ENGINE_COPIES = 3,
     ENGINE_DOMAINS = 8,
-    ENGINE_RACK = 25,     /* nodes of one domain that fail together */
+    ENGINE_ZONE = 25,     /* nodes of one domain that fail together … */
+    ENGINE_RACK = 5,      /* … and of one rack in there */
+    ENGINE_ORGS = 50,
     ENGINE_FLIGHT = 4096, /* copies that are planned and not applied */
     ENGINE_FILL = 70      /* percent of all capacity, after the ingest */
 };
+
+/* What a world is made of. */
+struct engine_shape {
+    uint32_t nodes;
+    uint64_t pins, seed;
+    const uint32_t *ways; /* capacities, in turn, of each region's nodes */
+    uint32_t n_ways;
+    uint64_t largest;     /* pin … */
+    uint32_t part;        /* … and of what a node holds in the mean, at most
+                             its so-manieth part: else it might not fit */
+};
+extern const uint32_t engine_ways[5];  /* 1:1:2:2:4 */
+extern const uint32_t engine_steep[5]; /* 1:2:4:8:16 */
+#define ENGINE_GIB ((uint64_t)1 << 30)
 
 struct engine_pin {
     uint64_t size;
@@ -29,6 +45,8 @@ struct engine_flight {
     uint64_t size;
 };
 
+struct engine_quota;
+
 struct engine {
     uint32_t n_nodes, n_joined; /* now; with those that join later */
     uint64_t n_pins;
@@ -40,6 +58,8 @@ struct engine {
     uint64_t n_flights;
     struct prng random;
     uint8_t key[16];
+
+    struct engine_quota *quota; /* asked before a pin is placed; or NULL */
 
     struct pin pin;
     struct plan_choice choice;
@@ -67,8 +87,7 @@ struct engine_balance { /* over nodes that are up */
 /* engine_world.c */
 double engine_cpu_s(void);
 uint64_t engine_size(struct prng *random, uint64_t most); /* log-normal */
-void engine_open(struct engine *e, uint32_t nodes, uint64_t pins,
-                 uint64_t seed);
+void engine_open(struct engine *e, const struct engine_shape *shape);
 void engine_close(struct engine *e);
 /* Rows changed. Returns CPU seconds. */
 double engine_follow(struct engine *e);
@@ -85,9 +104,21 @@ double engine_use(const struct engine *e, uint32_t at); /* by the mean */
 uint64_t engine_violations(const struct engine *e);
 bool engine_is_up(const struct engine *e, uint32_t at);
 
+/* engine_quota.c: what organisations may use; all that is asked fits */
+struct engine_quota *engine_quota_new(const struct engine *e);
+void engine_quota_free(struct engine_quota *q);
+/* The organisation that has it, with what it costs set aside; 0: refused. */
+uint32_t engine_quota_ask(struct engine_quota *q, uint64_t pin,
+                          uint64_t size);
+uint64_t engine_quota_wrong(const struct engine_quota *q);
+
 /* engine_loss.c */
 void engine_lose(struct engine *e, const uint32_t *lost, uint32_t n,
                  struct engine_loss *out);
+/* They are drained, all at once, and leave in that order: each when its copies
+ * were planned elsewhere. moved_*: of it. */
+void engine_shrink(struct engine *e, const uint32_t *leaving, uint32_t n,
+                   struct engine_loss *out);
 
 /* engine_move.c: step_balance.c through a store, with fewer pins. */
 struct engine_move {
@@ -98,6 +129,7 @@ struct engine_move {
     double cpu_s;
     uint64_t violations; /* pins with fewer or more copies, or in one zone */
     double claims_per_s; /* step_plan_claim, with the look-up in SQLite */
+    uint64_t restarts, restart_orders; /* of all agents in turn */
 };
 void engine_move(uint64_t pins, uint64_t seed, struct engine_move *out);
 

@@ -1,7 +1,9 @@
-"""Measures placement alone, without sockets and log: the planner that ships,
+"""Measures decisions alone, without sockets and log: the planner that ships,
 many nodes and pins in memory, one thread, CPU time. Ingest of mixed sizes on
-nodes of mixed capacity; loss of a node, of 25 nodes of one region and of 5 %;
-growth; rebalancing, through the whole control loop with fewer pins."""
+nodes of mixed capacity, with quotas and without; loss of a node, a rack, 25
+nodes of one region and 5 %; growth, a tenth that leaves; rebalancing and a
+restart of all agents, through the whole control loop with fewer pins; 50
+organisations, one of them hostile, through the state machine on disk."""
 
 import argparse
 import json
@@ -27,13 +29,17 @@ def read_options():
     p.add_argument("--nodes", type=int, default=1000)
     p.add_argument("--move-pins", type=int,
                    help="pins of the rebalancing run (5,000)")
+    p.add_argument("--claims", type=int,
+                   help="of all organisations, in each run (20,000)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--quick", action="store_true",
-                   help="150,000 copies, 1,000 pins: whether it works")
+                   help="150,000 copies, 1,000 pins, 1,000 claims: whether "
+                   "it works")
     p.add_argument("--out", help="file for all figures as JSON")
     o = p.parse_args()
     o.replicas = o.replicas or (150000 if o.quick else 10000000)
     o.move_pins = o.move_pins or (1000 if o.quick else 5000)
+    o.claims = o.claims or (1000 if o.quick else 20000)
     return o
 
 
@@ -42,7 +48,8 @@ def run(o):
                            "bench-engine")
     done = subprocess.run(
         [program, "--replicas", str(o.replicas), "--nodes", str(o.nodes),
-         "--move-pins", str(o.move_pins), "--seed", str(o.seed)],
+         "--move-pins", str(o.move_pins), "--claims", str(o.claims),
+         "--seed", str(o.seed)],
         stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
@@ -54,26 +61,75 @@ def rows(r):
     def add(name, value, unit="", target=None):
         out.append((name, value, unit, target))
 
+    add(f"decisions of 3 copies, {r['nodes']:,} nodes, with hash, quota of 50 "
+        "organisations, reservation, log encoding", r["quota"]["per_s"], "/s",
+        (">=", 750000))
+    add("  violations: refused though it fits, or exceeded",
+        r["quota"]["quota_wrong"], "", ("<=", 0))
     got = r["ingest"]
-    add(f"ingest: decisions of 3 copies, {r['nodes']} nodes, with hash, "
-        "reservation, log encoding; without quotas", got["per_s"], "/s")
+    add("  without quotas", got["per_s"], "/s")
     add("  the planner alone", r["bare"]["per_s"], "/s")
     add("  the same, all nodes compared", r["bare"]["all_per_s"], "/s")
     add("  slot table made anew", got["table_s"] * 1000, "ms")
-    balance_rows(got, add)
+    balance_rows("ingest", got, 1.01, 0.002, add)
+    balance_rows("capacities 1:2:4:8:16", r["steep"], 1.01, 0.002, add)
+    balance_rows("a tail of large pins", r["tail"], 1.03, None, add)
     for key, name, limit in (("node", "largest node lost", 0.05),
+                             ("rack", "a rack lost", None),
                              ("zone", "25 nodes of one region lost", 1),
-                             ("random", "5 % of the nodes lost", None)):
+                             ("random", "5 % of the nodes lost", None),
+                             ("shrink", "a tenth leaves in order", None)):
         loss_rows(r[key], name, limit, key, add)
+    repair_rows(r, add)
     growth_rows(r["growth"], add)
     rebalance_rows(r["rebalance"], add)
+    add(f"{r['restart']['agents']} agents restarted in turn, 20 s each: "
+        "copies ordered elsewhere", r["restart"]["orders"], "", ("==", 0))
+    organisation_rows(r, add)
     return out
 
 
-def balance_rows(got, add):
-    add("  max / avg", got["max"], "", ("<=", 1.01))
-    add("  CV", got["deviation"], "", ("<=", 0.002))
+def balance_rows(name, got, most, deviation, add):
+    add(f"{name}: largest pin", got["largest"] / 2 ** 30, "GiB")
+    add("  max / avg", got["max"], "", ("<=", most))
+    add("  CV", got["deviation"], "", deviation and ("<=", deviation))
     add("  violations", got["violations"], "", ("<=", 0))
+
+
+def organisation_rows(r, add):
+    got = r["probe"]
+    add("organisations, one probes its quota: operations", got["operations"])
+    add("  violations: verdicts and sums that are wrong", got["wrong"], "",
+        ("<=", 0))
+    add("  violations: limits exceeded", got["exceeded"], "", ("<=", 0))
+    add("  accepted, on disk, one", got["accept_s"] * 1e6 / got["accepted"],
+        "us")
+    add("  refused, one", got["refuse_s"] * 1e6 / got["refused"], "us")
+    got = r["sizes"]
+    add("declared sizes, larger than said", got["larger"])
+    add("  granted", got["granted"])
+    add("  refused when measured", got["refused"])
+    add("  violations: verdicts and sums that are wrong", got["wrong"], "",
+        ("<=", 0))
+    add("  violations: limits exceeded", got["exceeded"], "", ("<=", 0))
+    reclaim_rows(r["reclaim"], add)
+
+
+def reclaim_rows(got, add):
+    add("a guarantee claimed, all is lent: pins admitted", got["claimed"])
+    add("  violations: refused within the guarantee", got["refused"], "",
+        ("<=", 0))
+    add("  violations: who borrows more kept it", got["unfair"], "",
+        ("<=", 0))
+    add("  violations: others made way beyond the guarantee", got["beyond"],
+        "", ("<=", 0))
+    add("  violations: more charged than the nodes hold", got["exceeded"],
+        "", ("<=", 0))
+    add("  deepest below a guarantee, of the largest pin",
+        got["below"] / got["largest"], "", ("<=", 1))
+    add("  most borrowed, of the own guarantee, before", got["most_before"])
+    add("  most borrowed, of the own guarantee, after", got["most_after"])
+    add("  an admission, on disk", got["admit_s"] * 1e6, "us")
 
 
 def loss_rows(got, name, limit, key, add):
@@ -89,6 +145,20 @@ def loss_rows(got, name, limit, key, add):
     add("  max / avg", got["max"])
     add("  CV", got["deviation"])
     add("  violations", got["violations"], "", ("<=", 0))
+
+
+def repair_rows(r, add):
+    """The state machine's part, after the planner's."""
+    got = r["repair"]
+    one = got["cpu_s"] / got["copies"]
+    add("a lost copy assigned elsewhere: row read, entry applied on disk",
+        one * 1e6, "us")
+    add("  violations: refused, or not 3 copies up", got["wrong"], "",
+        ("<=", 0))
+    for key, name in (("node", "the lost node's"),
+                      ("zone", "those of 25 nodes")):
+        add(f"  {name} {r[key]['copies']:,}, planned and applied: CPU",
+            r[key]["plan_s"] + one * r[key]["copies"], "s", ("<=", 10))
 
 
 def growth_rows(got, add):
@@ -155,7 +225,9 @@ def main():
         with open(o.out, "w") as f:
             json.dump({"machine": platform.platform(), "cpus": os.cpu_count(),
                        "load": os.getloadavg(), "when": time.time(),
-                       "replicas": o.replicas, "seed": o.seed,
+                       "replicas": o.replicas, "nodes": o.nodes,
+                       "move_pins": o.move_pins, "claims": o.claims,
+                       "seed": o.seed,
                        "results": results,
                        "table": [list(line) for line in lines]}, f)
             f.write("\n")

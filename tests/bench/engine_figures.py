@@ -1,6 +1,7 @@
-"""Draws docs/placement-*.svg from a file that tests/bench/engine --out wrote:
-how evenly capacity is used, who takes what lost nodes held, and what growth
-does. Plain SVG, the same bytes for the same figures."""
+"""Draws docs/placement-*.svg and docs/quota-reclaim.svg from a file that
+tests/bench/engine --out wrote: how evenly capacity is used, who takes what
+lost nodes held, what growth does, other capacities and sizes, and what a
+guarantee takes back. Plain SVG, the same bytes for the same figures."""
 
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 260, 56, 48, 34
 INK, BAR, MARK = "#333", "#4a7ab5", "#c0392b"
+GREEN, GREY, ORANGE = "#3a8f5c", "#8a8a8a", "#d98a1f"
 
 
 class Figure:
@@ -152,14 +154,70 @@ def growth(results, path):
     figure.write(path)
 
 
+def shapes(results, path):
+    """Sorted uses of three worlds."""
+    worlds = (("ingest", BAR, "1:1:2:2:4, pins to"),
+              ("steep", GREEN, "1:2:4:8:16, pins to"),
+              ("tail", ORANGE, "1:1:2:2:4, pins to"))
+    most = max(max(results[key]["use"]) for key, _, _ in worlds)
+    step = 0.01 if most < 1.04 else 0.05
+    high = 1 + (int((most - 1) / step) + 1) * step
+    figure = Figure("Other capacities, larger pins", "nodes, the emptiest "
+                    "first", "use, by the mean")
+    n = len(results["ingest"]["use"])
+    marks = [(i, f"{i:,}") for i in range(0, n + 1, max(n // 5, 1))]
+    axes = Axes(figure, (0, n), 1, [(x, w) for x, w in marks], "")
+    low = 2 - high
+
+    def y(use):
+        return axes.y(min(max((use - low) / (high - low), 0), 1))
+
+    for i in range(5):
+        value = low + (high - low) * i / 4
+        figure.text(LEFT - 7, y(value) + 4, f"{value:.3f}", "end")
+    for at, (key, ink, words) in enumerate(worlds):
+        uses = sorted(results[key]["use"])
+        corners = " ".join(f"{axes.x(i):.1f},{y(u):.1f}"
+                           for i, u in enumerate(uses)
+                           if i % max(n // 200, 1) == 0 or i == n - 1)
+        figure.parts.append(f'<polyline points="{corners}" fill="none" '
+                            f'stroke="{ink}" stroke-width="1.5"/>')
+        figure.text(LEFT + 12, TOP + 12 + 16 * at,
+                    f"{words} {results[key]['largest'] / 2 ** 30:.0f} GiB: "
+                    f"fullest {uses[-1]:.4f}", "start", ink=ink)
+    figure.write(path)
+
+
+def reclaim(results, path):
+    """Of each organisation, before one claimed its guarantee and after."""
+    got = results["reclaim"]
+    order = sorted(range(len(got["before"])),
+                   key=lambda i: (-got["before"][i], i))
+    figure = Figure("One claims its guarantee: others give back what they "
+                    "borrow", "organisations, that which borrows most first",
+                    "borrowed, by the own guarantee")
+    most = max(got["before"])
+    axes = Axes(figure, (0, len(order)), (int(most / 2) + 1) * 2, [],
+                "{:.1f}")
+    for at, i in enumerate(order):
+        for key, ink in (("before", "#b9cce4"), ("after", BAR)):
+            top = axes.y(got[key][i])
+            figure.rect(axes.x(at) + 1, top, axes.x(1) - axes.x(0) - 2,
+                        axes.y(0) - top, ink)
+    figure.text(WIDTH - 20, TOP + 12, f"light: before, at most {most:.1f} "
+                f"times; dark: after, {max(got['after']):.2f}", "end")
+    figure.write(path)
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit("usage: engine_figures.py JSON FOLDER")
     with open(sys.argv[1]) as f:
         results = json.load(f)["results"]
-    for draw in (use, loss, growth):
+    for draw in (use, loss, growth, shapes):
         draw(results, os.path.join(sys.argv[2],
                                    f"placement-{draw.__name__}.svg"))
+    reclaim(results, os.path.join(sys.argv[2], "quota-reclaim.svg"))
 
 
 if __name__ == "__main__":

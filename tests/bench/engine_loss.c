@@ -1,6 +1,6 @@
-/* Nodes that are gone for good: each of their copies is planned elsewhere
- * once, from the pins' rows as step_repair.c has them: with the lost copies
- * still in them.
+/* Nodes that are gone for good, or leave in order: each of their copies is
+ * planned elsewhere once, from the pins' rows as step_repair.c has them: with
+ * the lost or leaving copies still in them.
  */
 #include "tests/bench/engine.h"
 
@@ -8,12 +8,17 @@
 
 #include <stdlib.h>
 
+static bool goes(const struct engine *e, uint32_t at)
+{
+    return !engine_is_up(e, at) || e->rows[at].admin == ADMIN_DRAINING;
+}
+
 static uint32_t count_lost(const struct engine *e, const struct engine_pin *p)
 {
     uint32_t n = 0;
 
     for (uint32_t k = 0; k < ENGINE_COPIES; k++)
-        n += !engine_is_up(e, p->nodes[k]);
+        n += goes(e, p->nodes[k]);
     return n;
 }
 
@@ -47,6 +52,20 @@ static void plan(struct engine *e, uint64_t pin)
     for (uint32_t k = 0; k < ENGINE_COPIES && n < e->choice.n; k++)
         if (!engine_is_up(e, p->nodes[k]))
             p->nodes[k] = (uint16_t)(e->choice.places[n++].node - 1);
+}
+
+/* The same for the copy on one node. */
+static void replace(struct engine *e, uint64_t pin, uint32_t at)
+{
+    struct engine_pin *p = &e->pins[pin];
+
+    pin_reset(&e->pin);
+    for (uint32_t k = 0; k < ENGINE_COPIES; k++)
+        pin_copy_add(&e->pin, p->nodes[k] + 1U)->want = COPY_RECURSIVE;
+    engine_place(e, pin, 1, REASON_DRAINED);
+    for (uint32_t k = 0; k < ENGINE_COPIES && e->choice.n == 1; k++)
+        if (p->nodes[k] == at)
+            p->nodes[k] = (uint16_t)(e->choice.places[0].node - 1);
 }
 
 static void compare(const struct engine *e, const uint64_t *before,
@@ -103,4 +122,52 @@ void engine_lose(struct engine *e, const uint32_t *lost, uint32_t n,
     compare(e, before, out);
     free(before);
     free(pins);
+}
+
+/* Of those pins, such as have a copy there; then it is gone. */
+static double leave(struct engine *e, uint32_t at, const uint64_t *pins,
+                    uint64_t n, uint64_t *its)
+{
+    uint64_t n_its = 0;
+    double from;
+
+    for (uint64_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < ENGINE_COPIES; k++)
+            if (e->pins[pins[i]].nodes[k] == at)
+                its[n_its++] = pins[i];
+    from = engine_cpu_s();
+    for (uint64_t i = 0; i < n_its; i++)
+        replace(e, its[i], at);
+    from = engine_cpu_s() - from;
+    engine_settle(e);
+    e->rows[at].health = HEALTH_OUT;
+    e->rows[at].bytes = e->rows[at].copies = 0;
+    return from;
+}
+
+void engine_shrink(struct engine *e, const uint32_t *leaving, uint32_t n,
+                   struct engine_loss *out)
+{
+    uint64_t *before = mem_array(e->n_nodes, sizeof *before), *pins, *its;
+    uint64_t copies = 0;
+
+    *out = (struct engine_loss){.nodes = n};
+    for (uint32_t i = 0; i < n; i++)
+        e->rows[leaving[i]].admin = ADMIN_DRAINING;
+    for (uint32_t i = 0; i < e->n_nodes; i++) {
+        before[i] = e->rows[i].bytes;
+        copies += goes(e, i) ? 0 : e->rows[i].copies;
+    }
+    pins = find_pins(e, out);
+    its = mem_array(out->pins + 1, sizeof *its);
+    out->plan_s = out->table_s = engine_follow(e);
+    for (uint32_t i = 0; i < n; i++)
+        out->plan_s += leave(e, leaving[i], pins, out->pins, its);
+    for (uint32_t i = 0; i < e->n_nodes; i++)
+        out->moved_copies += e->rows[i].copies;
+    out->moved_copies -= copies;
+    compare(e, before, out);
+    free(before);
+    free(pins);
+    free(its);
 }

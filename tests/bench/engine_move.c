@@ -11,6 +11,7 @@
 enum {
     NODES = 100, JOINED = 10, SECONDS_MAX = 200000,
     START_S = 600, END_S = 30, /* without a move: it never starts, it ended */
+    OFF_S = 20, /* an agent that restarts: longer than suspect, not down */
     SHARE = 54 /* of a node's bytes is the largest pin, as 8 GiB are with
                   10 M copies on 1,000 nodes */
 };
@@ -126,6 +127,22 @@ static void rebalance(struct engine_move *out)
     out->cpu_s = engine_cpu_s() - from;
 }
 
+/* Each agent in turn is off for a while, as when all are updated. */
+static void restart(struct engine_move *out)
+{
+    for (uint32_t id = 1; id <= w->n_agents; id++) {
+        world_silence(id);
+        step_session(w->step, id, false, &w->clock);
+        world_run(1000 * OFF_S);
+        w->agents[id].alive = true;
+        step_session(w->step, id, true, &w->clock);
+        world_beat(id);
+        world_run(1000);
+        out->restarts++;
+    }
+    world_settle();
+}
+
 static void grow(struct engine_move *out, uint64_t unit)
 {
     static const uint32_t ways[] = {1, 1, 2, 2, 4};
@@ -168,6 +185,9 @@ void engine_move(uint64_t pins, uint64_t seed, struct engine_move *out)
     out->max_after = max_use(NODES + JOINED);
     out->moved_bytes = step_balance(w->step)->moved_bytes;
     out->moves = step_balance(w->step)->moves;
+    (void)world_proposals(COMMAND_ASSIGN);
+    restart(out);
+    out->restart_orders = world_proposals(COMMAND_ASSIGN);
     out->violations = violations(pins);
     (void)world_teardown(&state);
     free(sizes);

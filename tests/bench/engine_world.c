@@ -13,8 +13,9 @@
 #include <string.h>
 #include <time.h>
 
-static const uint32_t capacities[] = {1, 1, 2, 2, 4};
-enum { WAYS = sizeof capacities / sizeof capacities[0], BATCH = 64 };
+const uint32_t engine_ways[5] = {1, 1, 2, 2, 4};
+const uint32_t engine_steep[5] = {1, 2, 4, 8, 16};
+enum { BATCH = 64 };
 
 double engine_cpu_s(void)
 {
@@ -41,12 +42,12 @@ uint64_t engine_size(struct prng *random, uint64_t most)
     return size < (double)most ? (uint64_t)size : most;
 }
 
-static void open_node(struct engine *e, uint32_t i, uint64_t unit)
+static void open_node(struct engine *e, uint32_t i, uint64_t capacity)
 {
     struct node *n = &e->rows[i];
 
     *n = (struct node){.id = i + 1, .admin = ADMIN_ACTIVE, .n_labels = 1};
-    n->capacity = capacities[i / ENGINE_DOMAINS % WAYS] * unit;
+    n->capacity = capacity;
     (void)snprintf(n->labels[0].key, LIMIT_LABEL, "region");
     (void)snprintf(n->labels[0].value, LIMIT_LABEL, "r%u",
                    i % ENGINE_DOMAINS);
@@ -55,42 +56,46 @@ static void open_node(struct engine *e, uint32_t i, uint64_t unit)
     };
 }
 
-/* 8 GiB; in small runs a tenth of what a node holds in the mean, else some
- * would not fit anywhere. */
-static uint64_t largest(uint32_t nodes, uint64_t pins)
+static uint64_t largest(const struct engine_shape *s)
 {
-    uint64_t tenth = pins * ENGINE_COPIES / nodes * ((uint64_t)45 << 20) / 10;
+    uint64_t part = s->pins * ENGINE_COPIES / s->nodes *
+                    ((uint64_t)45 << 20) / s->part;
 
-    return tenth < (uint64_t)8 << 30 ? tenth : (uint64_t)8 << 30;
+    return part < s->largest ? part : s->largest;
 }
 
-void engine_open(struct engine *e, uint32_t nodes, uint64_t pins,
-                 uint64_t seed)
+static uint32_t way(const struct engine_shape *s, uint32_t i)
 {
-    uint64_t bytes = 0, units = 0;
+    return s->ways[i / ENGINE_DOMAINS % s->n_ways];
+}
+
+void engine_open(struct engine *e, const struct engine_shape *s)
+{
+    uint64_t bytes = 0, units = 0, unit;
 
     memset(e, 0, sizeof *e);
-    prng_seed(&e->random, seed);
-    e->n_nodes = nodes;
-    e->n_joined = nodes + nodes / 25; /* with those that are lost: a tenth */
+    prng_seed(&e->random, s->seed);
+    e->n_nodes = s->nodes;
+    e->n_joined = s->nodes + s->nodes / 25; /* with those lost: a tenth */
     if (e->n_joined > LIMIT_NODES)
         e->n_joined = LIMIT_NODES;
-    e->n_pins = pins;
+    e->n_pins = s->pins;
     e->rows = mem_array(e->n_joined, sizeof *e->rows);
     e->nodes = mem_array(e->n_joined, sizeof *e->nodes);
-    e->pins = mem_array(pins, sizeof *e->pins);
+    e->pins = mem_array(s->pins, sizeof *e->pins);
     e->table = plan_table_new(PLAN_EXACT);
     pin_init(&e->pin);
     for (uint64_t i = 0; i < sizeof e->key; i++)
         e->key[i] = (uint8_t)prng_next(&e->random);
-    for (uint64_t i = 0; i < pins; i++) {
-        e->pins[i].size = engine_size(&e->random, largest(nodes, pins));
+    for (uint64_t i = 0; i < s->pins; i++) {
+        e->pins[i].size = engine_size(&e->random, largest(s));
         bytes += e->pins[i].size * ENGINE_COPIES;
     }
-    for (uint32_t i = 0; i < nodes; i++)
-        units += capacities[i / ENGINE_DOMAINS % WAYS];
+    for (uint32_t i = 0; i < s->nodes; i++)
+        units += way(s, i);
+    unit = bytes / ENGINE_FILL * 100 / units;
     for (uint32_t i = 0; i < e->n_joined; i++)
-        open_node(e, i, bytes / ENGINE_FILL * 100 / units);
+        open_node(e, i, way(s, i) * unit);
 }
 
 void engine_close(struct engine *e)
@@ -203,6 +208,10 @@ void engine_ingest(struct engine *e)
     c->claim_put.rmin = 2;
     c->claim_put.rmax = ENGINE_COPIES;
     for (uint64_t i = 0; i < e->n_pins; i++) {
+        if (e->quota)
+            c->org = engine_quota_ask(e->quota, i, e->pins[i].size);
+        if (c->org == 0)
+            continue; /* refused: engine_quota_wrong says so */
         pin_reset(&e->pin);
         engine_place(e, i, ENGINE_COPIES, REASON_PLACED);
         for (uint32_t k = 0; k < e->choice.n; k++)
