@@ -125,7 +125,7 @@ def variant_table(results):
                     "; ".join(percent(g["churn"]) for g in got)))
 
     add("every 6 hours", ["default"], p)
-    add("hourly", ["hourly"], p)
+    add("at once and hourly, as the leader does", ["prompt"], p)
     add("hysteresis 0; 0.25", ["h 0", "h 0.25"], p)
     add("half-life of usage 3 days; 14 days", ["H_u 3 d", "H_u 14 d"], p)
     add("no thresholds: default; usage only; `w_s` 1.20",
@@ -170,8 +170,8 @@ def value_blocks(run):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: doc.py JSON docs/placement.md|docs/value.md")
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: doc.py JSON docs/placement.md|docs/value.md [OUT]")
     with open(sys.argv[1]) as f:
         run = json.load(f)
     with open(sys.argv[2]) as f:
@@ -184,7 +184,7 @@ def main():
             flags=re.DOTALL)
         if n != 1:
             sys.exit(f"{sys.argv[2]}: {n} places for the figures {name!r}")
-    with open(sys.argv[2], "w") as f:
+    with open(sys.argv[-1], "w") as f:
         f.write(text)
 
 

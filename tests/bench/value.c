@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 struct options {
-    uint64_t objects, days, items, seed;
+    uint64_t objects, days, items, held, seed;
 };
 
 static struct value_run run;
@@ -45,6 +45,7 @@ static void print_keeper(const struct value_run *r,
            k->box.admitted, k->box.evicted, k->box.most_victims,
            k->victims > VALUE_VICTIMS_SHIPPED ? "true" : "false",
            k->violations);
+    printf(",\"in_vain\":%.5f", part((double)k->in_vain, (double)r->budget));
     printf(",\"used\":%.4f,\"hostile\":%.4f,\"giant_moves\":%" PRIu64,
            (double)k->box.used / (double)k->box.limit,
            hostile / (double)k->box.limit, k->giant_moves);
@@ -78,9 +79,10 @@ static void finish(struct value_run *r)
     printf(",\n\"%s\":{\"zipf\":%.1f,\"drift\":%.2f,\"crowds\":%d,"
            "\"inflation\":%.1f,\"objects\":%u,\"reads_a_day\":%u,"
            "\"days\":%u,\"bytes\":%" PRIu64 ",\"budget\":%" PRIu64
-           ",\"policies\":[", l->name, l->zipf, l->drift, l->crowds,
+           ",\"hostile_objects\":%u,\"policies\":[",
+           l->name, l->zipf, l->drift, l->crowds,
            l->inflation, l->objects, l->reads_a_day, l->days, r->world.bytes,
-           r->budget);
+           r->budget, l->hostile);
     for (uint32_t i = 0; i < r->n; i++) {
         printf("%s", i > 0 ? "," : "");
         print_policy(r, &r->policies[i]);
@@ -130,6 +132,14 @@ static void add_sizes(struct value_run *r)
     (void)value_run_keeper(r, "w_s 1.2", &most);
     add_open(r, "open", 0.3, false);
     add_open(r, "open, w_s 1.2", 1.2, false);
+}
+
+static void add_prompt(struct value_run *r)
+{
+    struct score_config none = with_size(0);
+
+    (void)value_run_prompt(r, "prompt", &score_defaults);
+    (void)value_run_prompt(r, "prompt, w_s 0", &none);
 }
 
 static void add_variants(struct value_run *r)
@@ -190,8 +200,10 @@ static void mixed(const struct options *o)
         value_run_open(&run, &l, 0);
         add_others(&run);
         add_sizes(&run);
-        if (i == 0)
+        if (i == 0) {
+            add_prompt(&run);
             add_variants(&run);
+        }
         finish(&run);
     }
 }
@@ -205,7 +217,7 @@ static void crowd(const struct options *o)
     value_run_open(&run, &l, 0);
     add_others(&run);
     (void)value_run_keeper(&run, "default", &score_defaults);
-    value_run_keeper(&run, "hourly", &score_defaults)->rounds = 24;
+    (void)value_run_prompt(&run, "prompt", &score_defaults);
     finish(&run);
 }
 
@@ -226,6 +238,7 @@ static void again(const struct options *o)
         value_run_open(&run, &l, 0);
         add_others(&run);
         add_sizes(&run);
+        add_prompt(&run);
         finish(&run);
     }
 }
@@ -266,6 +279,48 @@ static void inflated(const struct options *o)
         (void)value_run_keeper(&run, "no limits", &score_defaults);
         value_run_keeper(&run, "limits", &score_defaults)->overcommit = 1.5;
         finish(&run);
+    }
+}
+
+static void finish_hostile(struct value_workload *l)
+{
+    uint64_t theirs = 0;
+
+    value_run_open(&run, l, 0);
+    for (uint32_t i = l->hostile; i < run.world.n; i++)
+        theirs += run.world.size[i];
+    run.budget = theirs / 10; /* as without it */
+    (void)value_run_keeper(&run, "no limits", &score_defaults);
+    value_run_keeper(&run, "limits", &score_defaults)->overcommit = 1.5;
+    finish(&run);
+}
+
+/* Half as many CIDs again as all others have, new ones every day: nobody reads
+ * them, but what is new is let in. */
+static void spam(const struct options *o)
+{
+    struct value_workload l = base(o);
+
+    for (unsigned i = 0; i < 2; i++) {
+        l.name = i == 0 ? "spam none" : "spam";
+        l.hostile = i == 0 ? 0 : l.objects / 2;
+        l.objects += l.hostile;
+        l.spam = i == 0 ? 0 : (uint64_t)4 << 20;
+        finish_hostile(&l);
+    }
+}
+
+/* Ten invented reads of each, and sizes that are said to be a thousandth. */
+static void liars(const struct options *o)
+{
+    struct value_workload l = base(o);
+
+    l.hostile = l.objects / 10;
+    l.inflation = 10;
+    for (unsigned i = 0; i < 2; i++) {
+        l.name = i == 0 ? "sizes true" : "sizes declared";
+        l.declared = i == 0 ? 0 : 0.001;
+        finish_hostile(&l);
     }
 }
 
@@ -313,6 +368,20 @@ static void regret(const struct options *o)
         fflush(stdout);
     }
     printf("]");
+}
+
+static void order(const struct options *o)
+{
+    struct value_order x = {.held = (uint32_t)o->held};
+
+    value_order(&x, o->seed);
+    printf(",\n\"order\":{\"held\":%u,\"decisions\":%" PRIu64
+           ",\"admitted\":%" PRIu64 ",\"victims\":%" PRIu64
+           ",\"wrong\":%" PRIu64 ",\"look_us\":%.2f,\"apply_us\":%.2f}",
+           x.held, x.decisions, x.admitted, x.victims, x.wrong,
+           x.look_s * 1e6 / (double)x.decisions,
+           x.apply_s * 1e6 / (double)x.decisions);
+    fflush(stdout);
 }
 
 /* --- the formula over time ------------------------------------------------ */
@@ -365,13 +434,14 @@ static bool read_options(int argc, char **argv, struct options *o)
         {"objects", required_argument, NULL, 'o'},
         {"days", required_argument, NULL, 'd'},
         {"items", required_argument, NULL, 'i'},
+        {"held", required_argument, NULL, 'h'},
         {"seed", required_argument, NULL, 's'},
         {NULL, 0, NULL, 0},
     };
     bool good = true;
     int c;
 
-    *o = (struct options){30000, 40, 1000000, 1};
+    *o = (struct options){30000, 40, 1000000, 100000, 1};
     while (good && (c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (c == 'o')
             good = read_number(optarg, 1000, 10000000, &o->objects);
@@ -379,6 +449,8 @@ static bool read_options(int argc, char **argv, struct options *o)
             good = read_number(optarg, 2, 3650, &o->days);
         else if (c == 'i')
             good = read_number(optarg, 1000, 10000000, &o->items);
+        else if (c == 'h')
+            good = read_number(optarg, 1000, 10000000, &o->held);
         else
             good = c == 's' && read_number(optarg, 0, UINT64_MAX, &o->seed);
     }
@@ -391,7 +463,7 @@ int main(int argc, char **argv)
 
     if (!read_options(argc, argv, &o)) {
         fprintf(stderr, "usage: bench-value [--objects N] [--days N] "
-                "[--items N] [--seed N]\n");
+                "[--items N] [--held N] [--seed N]\n");
         return 2;
     }
     printf("{\"delta\":%d", score_delta(&score_defaults));
@@ -402,7 +474,10 @@ int main(int argc, char **argv)
     busy(&o);
     crowd(&o);
     inflated(&o);
+    spam(&o);
+    liars(&o);
     giant(&o);
+    order(&o);
     printf("}\n");
     return 0;
 }

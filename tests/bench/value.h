@@ -50,7 +50,10 @@ struct value_workload {
     bool crowds;          /* one a day, as hot as rank 1 for 6 hours */
     bool one_giant;       /* 1 TB among objects of 1 KB */
     uint32_t hostile;     /* objects of organisation 0, read by nobody … */
-    double inflation;     /* … and counted so often a day, each */
+    double inflation;     /* … and counted so often a day, each; … */
+    uint64_t spam;        /* … all replaced each day, of that size; 0: not */
+    double declared;      /* … of their sizes, said before they are fetched;
+                             0: all of it */
     uint64_t seed;
 };
 
@@ -100,6 +103,9 @@ void value_box_open(struct value_box *b, uint32_t n, const uint64_t *size,
                     double overcommit, int32_t delta);
 void value_box_close(struct value_box *b);
 bool value_box_admit(struct value_box *b, uint32_t item);
+/* Whether what is in may be larger, without anything going for it. The size of
+ * the item is the caller's to change, at once. */
+bool value_box_grow(struct value_box *b, uint32_t item, uint64_t more);
 void value_box_drop(struct value_box *b, uint32_t item);
 void value_box_rekey(struct value_box *b); /* all keys may have changed */
 /* Sums that do not add up, budgets that are exceeded. */
@@ -116,6 +122,7 @@ struct value_result { /* since the warm-up */
 struct value_keeper {
     struct score_config cfg;
     uint32_t rounds; /* of decisions, a day */
+    bool at_once;    /* and of new content when it comes */
     double overcommit; /* of the organisations; 0: there is one */
     uint32_t victims;
     struct value_box box;
@@ -123,6 +130,10 @@ struct value_keeper {
     uint64_t *since_ms;
     int32_t *priority;
     struct value_wish *wishes;
+    /* Where sizes are declared: what is charged, and whether it is known. */
+    uint64_t *charged;
+    bool *known;
+    uint64_t in_vain;  /* let go when it was found to be larger */
     uint64_t violations, scores, giant_moves; /* in or out */
     double score_s, decide_s; /* CPU */
 };
@@ -130,6 +141,8 @@ void value_keeper_open(struct value_keeper *k, const struct value_world *w,
                        uint64_t budget);
 void value_keeper_close(struct value_keeper *k);
 void value_keeper_step(struct value_keeper *k, const struct value_world *w);
+/* What was replaced in this step is offered. */
+void value_keeper_offer(struct value_keeper *k, const struct value_world *w);
 
 /* A cache that fetches whatever is read. GDSF: reads by size and the age of
  * the cache (Cherkasova, HPL-98-69). */
@@ -194,6 +207,10 @@ void value_run_open(struct value_run *r, const struct value_workload *l,
  * changed. */
 struct value_keeper *value_run_keeper(struct value_run *r, const char *name,
                                       const struct score_config *cfg);
+/* The same, as often as the leader decides (step_value.c): about what is new at
+ * once, and about all once an hour. */
+struct value_keeper *value_run_prompt(struct value_run *r, const char *name,
+                                      const struct score_config *cfg);
 void value_run_cache(struct value_run *r, const char *name, bool gdsf);
 void value_run_bound(struct value_run *r, const char *name, bool bytes);
 void value_run_all(struct value_run *r); /* the first half is warm-up */
@@ -208,5 +225,16 @@ struct value_regret {
     uint64_t decisions, admitted, violations;
 };
 void value_regret(struct value_regret *x, uint64_t seed);
+
+/* --- value_order.c: the order that ships, an index on disk ---------------- */
+
+struct value_order {
+    uint32_t held;      /* elastic pins, of 50 organisations at their limits */
+    uint64_t decisions, admitted, victims;
+    uint64_t wrong;     /* limits exceeded, or another one's content gone */
+    double look_s, apply_s; /* CPU: what the leader looks at; the entry with
+                               its part of the commits */
+};
+void value_order(struct value_order *x, uint64_t seed);
 
 #endif

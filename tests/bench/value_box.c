@@ -155,6 +155,20 @@ bool value_box_admit(struct value_box *b, uint32_t item)
     return true;
 }
 
+bool value_box_grow(struct value_box *b, uint32_t item, uint64_t more)
+{
+    uint32_t org = org_of(b, item);
+
+    assert(b->share[item] > 0);
+    if (more > b->limit - b->used ||
+        more > b->org_limit[org] - b->org_used[org])
+        return false;
+    b->used += more;
+    b->org_used[org] += more;
+    b->bytes_in += more;
+    return true;
+}
+
 void value_box_rekey(struct value_box *b)
 {
     value_heap_order(&b->all);

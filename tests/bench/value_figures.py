@@ -6,10 +6,9 @@ import json
 import os
 import sys
 
-from engine_figures import BAR, INK, LEFT, MARK, TOP, WIDTH, Axes, Figure
+from engine_figures import (BAR, GREEN, GREY, INK, LEFT, MARK, ORANGE, TOP,
+                            WIDTH, Axes, Figure)
 from value import policies
-
-GREEN, GREY, ORANGE = "#3a8f5c", "#8a8a8a", "#d98a1f"
 
 
 def trace(figure, axes, points, ink, dots=False):
@@ -120,14 +119,40 @@ def crowd(results, path):
     axes = Axes(figure, (0.5, 7.4), 1.0, [(h, h) for h in range(1, 7)],
                 "{:.2f}")
     for name, ink, words in (("LRU", GREY, "LRU"),
-                             ("hourly", GREEN, "decided hourly"),
+                             ("prompt", GREEN, "decided hourly"),
                              ("default", BAR, "every 6 h")):
         got = p[name]["crowd"]
         trace(figure, axes, [(h + 1, x) for h, x in enumerate(got)], ink,
               True)
-        named(figure, axes, *{"LRU": (1, got[0]), "hourly": (2, 0.75),
+        named(figure, axes, *{"LRU": (1, got[0]), "prompt": (2, 0.75),
                               "default": (6, got[5])}[name], words, ink,
               "start", 4 if name != "LRU" else 14)
+    figure.write(path)
+
+
+def hostile(results, path):
+    """What one organisation takes, and what users of the others notice."""
+    kinds = (("spam none", "nothing"), ("spam", "spam"),
+             ("sizes true", "10 reads"), ("sizes declared", "and lies"),
+             ("bots 144", "144 reads"), ("bots 10000", "10,000 reads"))
+    figure = Figure("What one hostile organisation of 50 takes", "it does",
+                    "%")
+    axes = Axes(figure, (0, len(kinds)), 100,
+                [(i + 0.5, words) for i, (_, words) in enumerate(kinds)],
+                "{:.0f}")
+    for i, (name, _) in enumerate(kinds):
+        for policy, ink, at in (("no limits", MARK, 0.14),
+                                ("limits", BAR, 0.52)):
+            got = policies(results[name])[policy]
+            top = axes.y(got["hostile"] * 100)
+            figure.rect(axes.x(i + at), top, axes.x(0.34) - axes.x(0),
+                        axes.y(0) - top, ink)
+            dot(figure, axes.x(i + at + 0.17), axes.y(got["object"] * 100),
+                ink)
+    figure.text(LEFT + 12, TOP + 8, "bars: taken of the budget; dots: users' "
+                "reads that hit", "start")
+    figure.text(WIDTH - 20, TOP + 8, "limits of 1.5 shares", "end", ink=BAR)
+    figure.text(WIDTH - 150, TOP + 8, "no limits", "end", ink=MARK)
     figure.write(path)
 
 
@@ -136,7 +161,7 @@ def main():
         sys.exit("usage: value_figures.py JSON FOLDER")
     with open(sys.argv[1]) as f:
         results = json.load(f)["results"]
-    for draw in (priority, sizes, bots, crowd):
+    for draw in (priority, sizes, bots, crowd, hostile):
         draw(results, os.path.join(sys.argv[2], f"value-{draw.__name__}.svg"))
 
 

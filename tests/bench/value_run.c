@@ -54,6 +54,16 @@ struct value_keeper *value_run_keeper(struct value_run *r, const char *name,
     return &p->keeper;
 }
 
+struct value_keeper *value_run_prompt(struct value_run *r, const char *name,
+                                      const struct score_config *cfg)
+{
+    struct value_keeper *k = value_run_keeper(r, name, cfg);
+
+    k->rounds = VALUE_STEPS;
+    k->at_once = true;
+    return k;
+}
+
 void value_run_cache(struct value_run *r, const char *name, bool gdsf)
 {
     struct value_policy *p = add(r, name);
@@ -184,6 +194,9 @@ static void step(struct value_run *r, bool warm)
     value_world_choose(&r->world);
     forget(r);
     value_world_step(&r->world);
+    for (uint32_t i = 0; i < r->n; i++)
+        if (r->policies[i].kind == VALUE_KEEPER)
+            value_keeper_offer(&r->policies[i].keeper, &r->world);
     for (uint32_t i = 0; i < r->n; i++)
         read_all(r, &r->policies[i], warm);
     count(r);

@@ -79,6 +79,15 @@ static void swap_ranks(struct value_world *w, uint32_t a, uint32_t rank)
         rank_object(w, b, old);
 }
 
+static uint64_t size_of(struct value_world *w, uint32_t item)
+{
+    if (w->load.one_giant)
+        return TINY;
+    if (item < w->load.hostile && w->load.spam > 0)
+        return w->load.spam;
+    return engine_size(&w->random, w->load.largest);
+}
+
 static void open_objects(struct value_world *w)
 {
     double mean_days = w->load.drift > 0 ? 1 / w->load.drift : 365;
@@ -87,8 +96,7 @@ static void open_objects(struct value_world *w)
     for (uint32_t i = 0; i < w->n; i++) {
         double age = -log(value_uniform(&w->random)) * mean_days;
 
-        w->size[i] = w->load.one_giant ? TINY :
-            engine_size(&w->random, w->load.largest);
+        w->size[i] = size_of(w, i);
         w->created_ms[i] = BEGIN_MS - (uint64_t)(fmin(age, 10000) * 86400e3);
         w->org[i] = i < hostile ? 0 : 1 + below(w, VALUE_ORGS - 1);
         rank_object(w, i, i < hostile ? w->n - 1 - i : i - hostile);
@@ -123,7 +131,8 @@ void value_world_open(struct value_world *w, const struct value_workload *l)
     w->rate = mem_array(n, sizeof *w->rate);
     w->accept = mem_array(n, sizeof *w->accept);
     w->alias = mem_array(n, sizeof *w->alias);
-    w->replaced = mem_array(n, sizeof *w->replaced);
+    w->replaced = mem_array(n + (size_t)(n * l->drift) + 1,
+                            sizeof *w->replaced);
     w->reads = mem_array(l->reads_a_day / VALUE_STEPS * 2, sizeof *w->reads);
     open_ranks(w);
     open_objects(w);
@@ -153,6 +162,8 @@ void value_world_choose(struct value_world *w)
         return;
     while (w->n_replaced < n)
         w->replaced[w->n_replaced++] = w->load.hostile + below(w, n_read(w));
+    for (uint32_t i = 0; w->load.spam > 0 && i < w->load.hostile; i++)
+        w->replaced[w->n_replaced++] = i;
 }
 
 /* Old content goes, new content takes its number and any rank. */
@@ -162,10 +173,11 @@ static void replace(struct value_world *w)
         uint32_t i = w->replaced[k];
 
         w->bytes -= w->size[i];
-        w->size[i] = engine_size(&w->random, w->load.largest);
+        w->size[i] = size_of(w, i);
         w->bytes += w->size[i];
         w->created_ms[i] = w->now_ms;
-        swap_ranks(w, i, below(w, n_read(w)));
+        if (i >= w->load.hostile)
+            swap_ranks(w, i, below(w, n_read(w)));
     }
     w->changed |= w->n_replaced > 0;
 }
