@@ -71,7 +71,11 @@ def test_a_node_joins(make_cluster):
     after = uses(leader)
     assert max(after.values()) <= target + 200_000, (before, after, target)
     assert after["node-4"] > bound / 2 and after["node-4"] <= target
-    assert last["moved_bytes"] <= bound + 3 * 200_000, (last, bound)
+    print(f"moved {last['moved_bytes']}, lower bound {bound:.0f}: "
+          f"{last['moved_bytes'] / bound:.4f} of it")
+    # The last copy of each of the three may be up to 1/100 of the target
+    # larger than what is left to move (step_balance.c).
+    assert last["moved_bytes"] <= bound + 3 * target / 100, (last, bound)
     assert last["max_permille"] <= 1100 and last["left_bytes"] == 0
     for cid in files:
         cluster.wait_pinned(cid, 2)
