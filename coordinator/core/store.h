@@ -95,7 +95,8 @@ uint32_t store_decisions(const struct store *s, uint64_t pin, uint32_t max,
 enum { STORE_CHANGES_MAX = 8192 };
 struct store_changes {
     bool nodes;              /* some node row changed (state, name, …) */
-    bool orgs;               /* limits of an organisation changed */
+    bool orgs;               /* limits of an organisation, the budget, or
+                                bounds of formulas changed */
     bool values;             /* some value did */
     uint8_t orders[(65536 + 7) / 8]; /* bit a node: it has new orders */
     bool any_orders;

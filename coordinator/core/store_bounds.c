@@ -15,7 +15,7 @@ void store_bounds_put(struct store *s, const struct score_bounds *b)
 {
     store_begin(s);
     s->bounds = *b;
-    s->bounds_dirty = true;
+    s->bounds_dirty = s->changes.orgs = true;
 }
 
 static enum err read_row(struct score_bounds *b, sqlite3_stmt *q,

@@ -592,7 +592,12 @@ static void changes(void **state)
     assert_int_equal(c->n_pins, STORE_CHANGES_MAX);
     assert_true(c->overflow);
     store_changes_clear(w->store);
-    assert_false(c->overflow);
+    assert_false(c->overflow || c->orgs);
+    store_bounds_put(w->store, &(struct score_bounds){.open = 0});
+    assert_true(c->orgs); /* what shows limits is made anew at once */
+    store_changes_clear(w->store);
+    store_budget_put(w->store, store_budget(w->store));
+    assert_true(c->orgs);
     world_close(w);
 }
 
