@@ -138,8 +138,19 @@ static void on_nothing(struct http_request *r)
 
 static void on_done(struct http_request *r, bool complete)
 {
-    (void)r;
+    struct agent *a = r->app;
+
     (void)complete;
+    if (http_refused_body(r))
+        a->http.answers[http_status(r) / 100 % 6]++;
+}
+
+static void on_refused(void *app, const struct http_refused *r)
+{
+    (void)app;
+    log_warn("http_refused", "door=agent client=%s reason=%s status=%d "
+             "count=%llu", r->client, http_refusal_word(r->why), r->status,
+             (unsigned long long)r->count);
 }
 
 static size_t error_body(unsigned door, int status, char *out, size_t size)
@@ -160,7 +171,7 @@ enum err agent_http_start(struct agent *a, struct err_text *why)
 {
     static const struct http_ops ops = {on_request, on_body, on_nothing,
                                         on_nothing, on_done, error_body,
-                                        NULL};
+                                        NULL, on_refused};
     const struct addr *at = &a->config->http;
     struct http_limits limits = http_limits_default();
     char text[ADDR_TEXT_MAX];

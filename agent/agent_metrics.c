@@ -178,6 +178,22 @@ static void reads_families(struct buf *b, const struct agent *a)
                   "access logs that cannot be read", unreadable);
 }
 
+static void refused(struct buf *b, const struct http_server *s)
+{
+    static const char name[] = "pinfold_http_connections_refused_total";
+
+    metrics_family(b, name, METRICS_COUNTER,
+                   "connections refused before a request was there, by the "
+                   "reason");
+    for (int i = 0; i < HTTP_REFUSALS; i++) {
+        enum http_refusal why = (enum http_refusal)i;
+        const struct metrics_label labels[] = {
+            {"door", "agent"}, {"reason", http_refusal_word(why)}};
+
+        metrics_sample(b, name, labels, 2, http_refused_count(s, 0, why));
+    }
+}
+
 static void own_families(struct buf *b, const struct agent *a)
 {
     metrics_gauge(b, "pinfold_agent_uploads", "uploads under way",
@@ -198,6 +214,7 @@ static void own_families(struct buf *b, const struct agent *a)
                        &(struct metrics_label){"code", code}, 1,
                        a->http.answers[i]);
     }
+    refused(b, a->http.server); /* by which it was asked */
 }
 
 void agent_metrics(struct agent *a, struct buf *b)

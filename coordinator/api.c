@@ -425,6 +425,10 @@ static void on_done(struct http_request *r, bool complete)
     unsigned door = c->door == api_doorway(API_PINNING) ? API_PINNING
                                                         : http_door(r);
 
+    if (http_refused_body(r)) {
+        c->api->answers[http_status(r) / 100 % 6]++;
+        api_counts_answer(&c->api->counts, http_status(r));
+    }
     api_log_end(c, r, complete);
     metrics_observe(&c->api->counts.took[door]
                         [c->route == NULL ? c->door->n_routes
@@ -458,7 +462,7 @@ const struct http_ops *api_http_ops(void)
 {
     static const struct http_ops ops = {on_request, on_body, on_body_end,
                                         on_drain, on_done, error_body,
-                                        door_of};
+                                        door_of, api_log_refused};
 
     return &ops;
 }

@@ -106,6 +106,28 @@ static void door_name(unsigned door, char out[16])
         snprintf(out, 16, "door-%u", door);
 }
 
+/* Each of them closed its connection. */
+static void unheard(struct buf *b, const struct http_server *s)
+{
+    static const char name[] = "pinfold_http_connections_refused_total";
+    char door[16];
+
+    metrics_family(b, name, METRICS_COUNTER,
+                   "connections refused before a request was there, by the "
+                   "reason");
+    for (unsigned k = 0; k < API_DOORS; k++) {
+        door_name(k, door);
+        for (int i = 0; i < HTTP_REFUSALS; i++) {
+            enum http_refusal why = (enum http_refusal)i;
+            const struct metrics_label labels[] = {
+                {"door", door}, {"reason", http_refusal_word(why)}};
+
+            metrics_sample(b, name, labels, 2,
+                           http_refused_count(s, k, why));
+        }
+    }
+}
+
 static void routes(struct buf *b, const struct api_counts *n)
 {
     static const char name[] = "pinfold_http_request_seconds";
@@ -165,6 +187,7 @@ void api_counts_print(const struct api *api, struct buf *b)
 {
     answers(b, api);
     refused(b, &api->counts);
+    unheard(b, api->server);
     routes(b, &api->counts);
     operations(b, &api->counts);
     verified(b, api);

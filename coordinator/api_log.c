@@ -48,10 +48,23 @@ void api_log_begin(struct api_call *c, const struct http_head *h)
              h->path.p);
 }
 
+static const char *door_name(const struct api_doorway *d)
+{
+    return d->name == NULL ? "other" : d->name;
+}
+
+void api_log_refused(void *app, const struct http_refused *r)
+{
+    (void)app;
+    log_warn("http_refused", "door=%s client=%s reason=%s status=%d "
+             "count=%llu", door_name(api_doorway(r->door)), r->client,
+             http_refusal_word(r->why), r->status,
+             (unsigned long long)r->count);
+}
+
 void api_log_end(struct api_call *c, const struct http_request *r,
                  bool complete)
 {
-    const char *door = c->door->name == NULL ? "other" : c->door->name;
     char client[HTTP_CLIENT_MAX];
 
     if (c->logged == NULL)
@@ -59,7 +72,7 @@ void api_log_end(struct api_call *c, const struct http_request *r,
     http_client(r, client);
     log_info("request", "id=%s client=%s door=%s request=%s status=%d "
              "bytes=%llu ms=%llu complete=%s principal=%llu actor=%llu "
-             "org=%u", c->request_id, client, door, c->logged,
+             "org=%u", c->request_id, client, door_name(c->door), c->logged,
              http_status(r), (unsigned long long)http_body_sent(r),
              (unsigned long long)((uv_hrtime() - c->begun_ns) / 1000000),
              complete ? "yes" : "no", (unsigned long long)c->who,

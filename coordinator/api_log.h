@@ -1,5 +1,6 @@
 /* Request ids, and the access log: a line for each request that is over. http
- * loop only. */
+ * loop only. What was refused before a request was there is a line with or
+ * without the access log: http_refused. */
 #ifndef PINFOLD_API_LOG_H
 #define PINFOLD_API_LOG_H
 
@@ -11,5 +12,7 @@ void api_log_begin(struct api_call *c, const struct http_head *h);
 /* In on_done. */
 void api_log_end(struct api_call *c, const struct http_request *r,
                  bool complete);
+/* The server's on_refused. */
+void api_log_refused(void *app, const struct http_refused *r);
 
 #endif

@@ -43,6 +43,7 @@ static void on_tick(uv_timer_t *timer)
         next = c->next;
         http_conn_tick(c, now_ms);
     }
+    http_refuse_tell(server, false);
 }
 
 static void run_posts(struct http_server *server)
@@ -100,6 +101,11 @@ int http_status(const struct http_request *request)
     return request->conn->status;
 }
 
+bool http_refused_body(const struct http_request *request)
+{
+    return request->conn->refused;
+}
+
 uint64_t http_body_sent(const struct http_request *request)
 {
     return request->conn->body_sent;
@@ -108,11 +114,7 @@ uint64_t http_body_sent(const struct http_request *request)
 void http_client(const struct http_request *request, char out[HTTP_CLIENT_MAX])
 {
     const struct http_conn *c = request->conn;
-    if (!c->peer)
-        snprintf(out, HTTP_CLIENT_MAX, "unix");
-    else if (uv_ip_name(&c->from.any, out,
-                        HTTP_CLIENT_MAX) < 0)
-        snprintf(out, HTTP_CLIENT_MAX, "-");
+    http_address_print(c->peer ? &c->from.any : NULL, out);
 }
 
 uint64_t http_peer_key(const struct http_request *request)
@@ -214,6 +216,7 @@ void http_close(struct http_server *server, http_server_cb closed)
     http_listeners_close(server);
     while (server->conns)
         http_conn_close(server->conns);
+    http_refuse_tell(server, true);
     run_posts(server);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
     uv_close((uv_handle_t *)&server->accept_pause, on_handle_closed);

@@ -30,6 +30,19 @@ struct http_request {
     struct http_ticket ticket;
 };
 
+enum { HTTP_CLIENT_MAX = 64 }; /* text of a client's address */
+
+/* Connections that were refused before a request was there. */
+struct http_refused {
+    unsigned door; /* of the listener */
+    enum http_refusal why;
+    int status;     /* of the answer, 0: none was given */
+    uint64_t count; /* so many, of which this is the last: beyond
+                       HTTP_REFUSED_LINES in HTTP_REFUSED_MS some are told at
+                       once */
+    char client[HTTP_CLIENT_MAX]; /* as http_client() */
+};
+
 struct http_ops {
     /* The head is complete and valid; head is gone when this returns. A
      * return without an answer and without http_pause() accepts the body:
@@ -51,6 +64,9 @@ struct http_ops {
     /* The door that error_body is asked with for a request of that path, which
      * may be cut off or be none at all; NULL: always the listener's. */
     unsigned (*door_of)(unsigned door, struct http_str path);
+    /* For the log; NULL: nobody wants to know. Of what is refused later
+     * on_done tells. */
+    void (*on_refused)(void *app, const struct http_refused *);
 };
 
 /* What a configuration may change; see http_limits_default(). */
@@ -78,7 +94,8 @@ struct http_server *http_new(uv_loop_t *, const struct http_ops *,
                              const struct http_limits *, void *app);
 
 /* ip is an IPv4 or IPv6 literal; the two are separate listeners. Port 0
- * takes a free one. door: a number of the application's, see http_door().
+ * takes a free one. door: a number of the application's below HTTP_DOORS, see
+ * http_door().
  * Returns 0 or a negative errno: -EADDRINUSE for a busy port, -EINVAL for
  * what is no literal; nothing is left open then. */
 int http_listen(struct http_server *, const char *ip, uint16_t port,
@@ -103,6 +120,10 @@ int64_t http_pair_expires_s(const struct http_pair *);
 void http_use_pair(struct http_server *, struct http_pair **);
 /* The one in use, NULL if none; borrowed. */
 const struct http_pair *http_pair_used(const struct http_server *);
+/* So many connections to a door were refused for that reason before a request
+ * was there. */
+uint64_t http_refused_count(const struct http_server *, unsigned door,
+                            enum http_refusal);
 /* TLS handshakes that failed. */
 uint64_t http_handshakes_failed(const struct http_server *);
 
@@ -185,8 +206,10 @@ bool http_host_fixed(struct http_str host);
  * body so far. */
 int http_status(const struct http_request *);
 uint64_t http_body_sent(const struct http_request *);
+/* In on_done: whether the server answered in the application's place, since
+ * the body was malformed, too large or too slow. */
+bool http_refused_body(const struct http_request *);
 /* The client's address; "unix" for one that came by a unix socket. */
-enum { HTTP_CLIENT_MAX = 64 };
 void http_client(const struct http_request *, char out[HTTP_CLIENT_MAX]);
 /* Equal for one client's address: IPv4 whole, IPv6 by its /64. */
 uint64_t http_peer_key(const struct http_request *);

@@ -47,6 +47,7 @@ void http_conn_open(const struct http_listener *l, int fd,
     if ((unsigned)fd >= s->limits.descriptors ||
         (peer && most && peer->n > most) ||
         (s->n >= s->limits.conns && !http_room_make(s))) {
+        http_refuse_note(s, l->door, from, HTTP_REFUSED_FULL, 0);
         if (peer)
             http_peers_drop(&s->peers, peer);
         close(fd);
@@ -116,6 +117,7 @@ static void close_conn(struct http_conn *c, bool reset)
 {
     if (c->closed)
         return;
+    http_refuse_cut(c);
     c->closed = true;
     http_room_leave(c);
     request_over(c, false);
@@ -142,6 +144,7 @@ void http_conn_finish(struct http_conn *c)
     if (c->closed || c->closing)
         return;
     assert(!c->live);
+    http_refuse_cut(c);
     c->closing = true;
     c->in_state = HTTP_IN_DISCARD;
     c->deadline_ms = 0;
@@ -165,6 +168,7 @@ static void refuse(struct http_conn *c, int status)
         return;
     }
     c->status = status; /* which on_done may want to know */
+    c->refused = true;
     request_over(c, false);
     http_out_refuse(c, status);
 }
@@ -246,6 +250,7 @@ static size_t take_head(struct http_conn *c, const char *p, size_t n)
     if (k < 0) {
         c->head_only = c->http10 = false;
         note_path(c, http_glance_path(p, n));
+        http_refuse_conn(c, head.why, -k);
         refuse(c, -k);
         return n;
     }
@@ -495,8 +500,11 @@ static bool too_slow(struct http_conn *c, uint64_t now_ms)
 
 static void refuse_late(struct http_conn *c)
 {
-    if (!c->live)
+    if (!c->live) {
         note_path(c, http_glance_path(c->in.p, c->in.n));
+        if (!http_tls_begun(c))
+            http_refuse_conn(c, HTTP_REFUSED_SLOW, 408);
+    }
     refuse(c, 408);
 }
 

@@ -76,6 +76,7 @@ struct http_conn {
     bool shut, shut_done; /* our FIN asked for; sent */
     bool closed;          /* uv_close() called */
     bool known;           /* a request came */
+    bool refused;         /* by the server itself, and told */
 };
 
 struct http_listener {
@@ -89,6 +90,13 @@ struct http_listener {
 };
 
 struct http_posted;
+
+struct http_refused_door {
+    uint64_t n[HTTP_REFUSALS];
+    struct http_refused last; /* its count: not told yet */
+    uint64_t until_ms;        /* the while's end, loop time */
+    unsigned left;            /* told one by one in it */
+};
 
 struct http_server {
     uv_loop_t *loop;
@@ -121,6 +129,7 @@ struct http_server {
     time_t date_at;
     struct http_pair *pair; /* NULL without TLS */
     uint64_t handshakes_failed;
+    struct http_refused_door refused[HTTP_DOORS];
     /* One of each for all connections. */
     char read_buf[HTTP_READ_BYTES];
     char plain_buf[HTTP_RECORD_BYTES];
@@ -160,6 +169,16 @@ void http_conn_kick(struct http_conn *);
 void http_conn_finish(struct http_conn *);
 /* Both directions of a request are over: next one, or close. */
 void http_conn_answered(struct http_conn *);
+
+/* http_refuse.c: counts a refusal and tells it, of a connection the first
+ * only; from NULL: by a unix socket. */
+void http_refuse_note(struct http_server *, unsigned door,
+                      const struct sockaddr *from, enum http_refusal,
+                      int status);
+void http_refuse_conn(struct http_conn *, enum http_refusal, int status);
+void http_refuse_cut(struct http_conn *);
+void http_refuse_tell(struct http_server *, bool all);
+void http_address_print(const struct sockaddr *from, char out[HTTP_CLIENT_MAX]);
 
 /* http_out.c */
 void http_out_flush(struct http_conn *);

@@ -37,6 +37,12 @@ enum {
     HTTP_KEEPALIVE_NEXT_S = 15,
     HTTP_KEEPALIVE_TIMES = 4,
     HTTP_BACKLOG = 1024,
+    /* Numbers of doors that an application may give its listeners. */
+    HTTP_DOORS = 8,
+    /* Refusals of a door that are told one by one in a while: 2 a second, so
+     * that outsiders cannot fill a disk with lines. */
+    HTTP_REFUSED_LINES = 20,
+    HTTP_REFUSED_MS = 10 * 1000,
     /* Connections accepted in one turn of the loop. */
     HTTP_ACCEPT_BATCH = 64
 };

@@ -75,6 +75,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int fd = accept4(l->fd, (struct sockaddr *)&peer, &n,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0 && l->unix_path && !is_ours(fd)) {
+            http_refuse_note(l->server, l->door, NULL, HTTP_REFUSED_STRANGER,
+                             0);
             close(fd);
         } else if (fd >= 0) {
             http_conn_open(l, fd,
@@ -96,6 +98,7 @@ static int start(struct http_server *server, int fd,
 {
     struct http_listener *l = NULL;
     int rc = 0;
+    assert(door < HTTP_DOORS);
     if (bind(fd, address, n) < 0) {
         rc = -errno;
         goto out;

@@ -372,6 +372,7 @@ void http_out_refuse_plain(struct http_conn *c)
         .status = 400, .type = "text/plain", .close = true};
     assert(!c->live && !c->session);
     c->server->handshakes_failed++;
+    http_refuse_conn(c, HTTP_REFUSED_PLAIN_ON_TLS, answer.status);
     put_head(c, &answer, sizeof body - 1);
     put_text(c, body);
     http_conn_finish(c);

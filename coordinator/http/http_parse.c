@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { TLS_HANDSHAKE = 0x16 }; /* the first byte of who speaks TLS */
+
 /* tchar of RFC 9110 5.6.2 */
 static bool is_token(unsigned char c)
 {
@@ -100,8 +102,10 @@ static int parse_version(const char *p, const char *end, struct http_head *o)
     if (end - p != 8 || memcmp(p, "HTTP/", 5) != 0 || p[6] != '.' ||
         p[5] < '0' || p[5] > '9' || p[7] < '0' || p[7] > '9')
         return -400;
-    if (p[5] != '1')
+    if (p[5] != '1') {
+        o->why = HTTP_REFUSED_VERSION;
         return -505;
+    }
     o->minor = p[7] == '0' ? 0 : 1;
     return 0;
 }
@@ -121,8 +125,10 @@ static int request_line(const char *p, const char *end, struct http_head *o)
     o->target = str(a, p);
     if (p == a || p == end || *p != ' ')
         return -400;
-    if (o->target.n > HTTP_TARGET_BYTES)
+    if (o->target.n > HTTP_TARGET_BYTES) {
+        o->why = HTTP_REFUSED_LARGE;
         return -414;
+    }
     int rc = parse_version(p + 1, end, o);
     if (!rc)
         rc = split_target(o);
@@ -178,6 +184,7 @@ struct seen {
 static int apply_header(const struct http_header *h, struct http_head *o,
                         struct seen *seen)
 {
+    o->why = HTTP_REFUSED_FRAMING;
     if (equal_any_case(h->name, "Content-Length")) {
         if (o->length >= 0)
             return -400;
@@ -189,6 +196,7 @@ static int apply_header(const struct http_header *h, struct http_head *o,
             return -400;
         return equal_any_case(h->value, "chunked") ? 0 : -501;
     }
+    o->why = HTTP_REFUSED_HOST;
     if (equal_any_case(h->name, "Host"))
         return seen->host++ ? -400 : 0;
     if (equal_any_case(h->name, "Connection")) {
@@ -197,9 +205,31 @@ static int apply_header(const struct http_header *h, struct http_head *o,
         else if (o->minor == 0 && list_has(h->value, "keep-alive"))
             o->keep = true;
     } else if (equal_any_case(h->name, "Expect")) {
+        o->why = HTTP_REFUSED_EXPECT;
         if (!equal_any_case(h->value, "100-continue"))
             return -417;
         o->expect = o->minor == 1;
+    }
+    return 0;
+}
+
+/* The lines behind the request line, [p, end). */
+static int take_headers(const char *p, const char *end, struct http_head *o,
+                        struct seen *seen)
+{
+    while (p < end) {
+        const char *eol = memmem(p, (size_t)(end + 2 - p), "\r\n", 2);
+        o->why = HTTP_REFUSED_LARGE;
+        if (o->n == HTTP_HEADERS)
+            return -431;
+        struct http_header *h = &o->headers[o->n++];
+        o->why = HTTP_REFUSED_HEADER;
+        int rc = split_header(p, eol, h);
+        if (!rc)
+            rc = apply_header(h, o, seen);
+        if (rc)
+            return rc;
+        p = eol + 2;
     }
     return 0;
 }
@@ -209,34 +239,33 @@ int http_parse_head(const char *buf, size_t len, struct http_head *o)
     const char *end = memmem(buf, len, "\r\n\r\n", 4);
     size_t scan = end ? (size_t)(end - buf) + 4 : len;
     size_t bound = scan < HTTP_HEAD_BYTES ? scan : HTTP_HEAD_BYTES;
-    if (!bytes_legal(buf, bound))
+    if (!bytes_legal(buf, bound)) {
+        o->why = buf[0] == TLS_HANDSHAKE ? HTTP_REFUSED_TLS_ON_PLAIN
+                                         : HTTP_REFUSED_BYTES;
         return -400;
+    }
     if (!end || scan > HTTP_HEAD_BYTES) {
         if (len < HTTP_HEAD_BYTES)
             return 0;
+        o->why = HTTP_REFUSED_LARGE;
         return memchr(buf, '\n', bound) ? -431 : -414;
     }
     memset(o, 0, offsetof(struct http_head, headers));
     o->length = -1;
+    o->why = HTTP_REFUSED_LINE;
     const char *eol = memmem(buf, scan, "\r\n", 2);
     struct seen seen = {0, 0};
     int rc = request_line(buf, eol, o);
     if (rc)
         return rc;
     o->keep = o->minor == 1;
-    for (const char *p = eol + 2; p < end + 2; p = eol + 2) {
-        eol = memmem(p, (size_t)(end + 4 - p), "\r\n", 2);
-        if (o->n == HTTP_HEADERS)
-            return -431;
-        struct http_header *h = &o->headers[o->n++];
-        rc = split_header(p, eol, h);
-        if (!rc)
-            rc = apply_header(h, o, &seen);
-        if (rc)
-            return rc;
-    }
+    rc = take_headers(eol + 2, end + 2, o, &seen);
+    if (rc)
+        return rc;
+    o->why = HTTP_REFUSED_HOST;
     if (o->minor == 1 && seen.host != 1)
         return -400;
+    o->why = HTTP_REFUSED_FRAMING;
     if (seen.coding && (o->length >= 0 || o->minor == 0))
         return -400;
     o->chunked = seen.coding != 0;

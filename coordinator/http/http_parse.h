@@ -8,6 +8,28 @@
 #include <stdint.h>
 #include "coordinator/http/http_limits.h"
 
+/* Why a connection was refused before a request was there. */
+enum http_refusal {
+    HTTP_REFUSED_BYTES,        /* control bytes, CR or LF alone */
+    HTTP_REFUSED_TLS_ON_PLAIN, /* a handshake where none is spoken */
+    HTTP_REFUSED_PLAIN_ON_TLS, /* HTTP in clear where TLS is spoken */
+    HTTP_REFUSED_TLS,          /* no handshake in time; records that are none */
+    HTTP_REFUSED_LINE,         /* the request line */
+    HTTP_REFUSED_VERSION,      /* not HTTP/1.x */
+    HTTP_REFUSED_HEADER,       /* a header line */
+    HTTP_REFUSED_FRAMING,      /* Content-Length, Transfer-Encoding */
+    HTTP_REFUSED_HOST,         /* none, or two */
+    HTTP_REFUSED_EXPECT,       /* Expect: of something unknown */
+    HTTP_REFUSED_LARGE,        /* the head, its target or their number */
+    HTTP_REFUSED_SLOW,         /* no complete head in time */
+    HTTP_REFUSED_CUT,          /* the client left in the midst of a head */
+    HTTP_REFUSED_FULL,         /* no room, or none for its address */
+    HTTP_REFUSED_STRANGER,     /* of another user, by a unix socket */
+    HTTP_REFUSALS
+};
+/* "framing": a word for logs and labels. */
+const char *http_refusal_word(enum http_refusal);
+
 struct http_str {
     const char *p;
     size_t n;
@@ -22,12 +44,14 @@ struct http_head {
     int minor;                           /* HTTP/1.minor: 0 or 1 */
     int64_t length;                      /* Content-Length, -1 = none */
     bool chunked, keep, expect, head_only;
+    enum http_refusal why; /* of a head that is refused */
     unsigned n;
     struct http_header headers[HTTP_HEADERS];
 };
 
 /* > 0: bytes of the head; 0: incomplete; < 0: minus the status to answer
- * (400, 414, 417, 431, 501, 505). *out is complete only when > 0. */
+ * (400, 414, 417, 431, 501, 505), and out->why is set. *out is complete only
+ * when > 0. */
 int http_parse_head(const char *buf, size_t len, struct http_head *out);
 
 /* The path of a head that is not complete or was refused, as far as there is

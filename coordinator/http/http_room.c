@@ -76,6 +76,7 @@ bool http_room_make(struct http_server *s)
         if (!rests(c))
             continue;
         if (!c->known) {
+            http_refuse_conn(c, HTTP_REFUSED_FULL, 0);
             http_conn_leave(c);
             return true;
         }

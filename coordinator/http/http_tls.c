@@ -82,10 +82,18 @@ void http_tls_free(struct http_conn *c)
     c->session = NULL;
 }
 
+bool http_tls_begun(const struct http_conn *c)
+{
+    const struct http_session *s = c->session;
+    return s && !s->ready;
+}
+
 /* The peer does not keep to TLS: it is told, and nothing more is said. */
 static void fail(struct http_conn *c, int code)
 {
     struct http_session *s = c->session;
+    if (!c->live)
+        http_refuse_conn(c, HTTP_REFUSED_TLS, 0);
     if (!s->ready)
         c->server->handshakes_failed++;
     gnutls_alert_send_appropriate(s->gnutls, code);

@@ -17,6 +17,8 @@ struct http_buf *http_tls_seal(struct http_conn *);
 size_t http_tls_sealed(const struct http_conn *);
 /* Records that wait to be written. */
 size_t http_tls_pending(const struct http_conn *);
+/* Whether its handshake has begun and is not over. */
+bool http_tls_begun(const struct http_conn *);
 /* Says the end to a client that waits for nothing, if it takes it at once. */
 void http_tls_bye(struct http_conn *);
 void http_tls_free(struct http_conn *);

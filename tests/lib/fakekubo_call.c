@@ -525,5 +525,6 @@ static size_t error_body(unsigned door, int status, char *buf,
 void fake_ops(struct http_ops *ops)
 {
     *ops = (struct http_ops){on_request, on_body, on_body_end,
-                             on_drain,   on_done, error_body, NULL};
+                             on_drain,   on_done, error_body, NULL,
+                             NULL};
 }

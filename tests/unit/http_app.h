@@ -326,7 +326,7 @@ static inline void *run(void *arg)
 
 static const struct http_ops app_ops = {on_request, on_body, on_body_end,
                                         pump,       on_done, error_body,
-                                        door_of};
+                                        door_of,    NULL};
 
 /* On the heap: a test that fails leaves its server running. */
 static inline struct app *app_init(const struct http_limits *limits)

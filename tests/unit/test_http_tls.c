@@ -252,23 +252,30 @@ static void test_ends(void **state)
 
 /* ---- handshakes that are none ---- */
 
-static void post_failed(struct http_server *server, struct http_ticket ticket,
-                        void *arg)
+struct failures {
+    atomic_bool there;
+    uint64_t failed, tls, plain;
+};
+
+static void post_failures(struct http_server *server,
+                          struct http_ticket ticket, void *arg)
 {
-    struct app *app = arg;
+    struct failures *f = arg;
     (void)ticket;
-    atomic_store(&app->count, (long)http_handshakes_failed(server));
+    f->failed = http_handshakes_failed(server);
+    f->tls = http_refused_count(server, 0, HTTP_REFUSED_TLS);
+    f->plain = http_refused_count(server, 0, HTTP_REFUSED_PLAIN_ON_TLS);
+    atomic_store(&f->there, true);
 }
 
-static long failed_of(struct app *app)
+static struct failures failures_of(struct app *app)
 {
     struct http_ticket none = {0, 0};
-    long end = now_ms() + PATIENCE_MS;
-    atomic_store(&app->count, -1);
-    http_post(app->server, none, post_failed, app);
-    while (atomic_load(&app->count) < 0 && now_ms() < end)
+    struct failures f = {.there = false};
+    http_post(app->server, none, post_failures, &f);
+    while (!atomic_load(&f.there))
         pause_ms(1);
-    return atomic_load(&app->count);
+    return f;
 }
 
 static void test_no_tls(void **state)
@@ -316,7 +323,10 @@ static void test_no_tls(void **state)
     }
     wait_connections(app, 0);
     assert_int_equal(app->requests, 0);
-    assert_true(failed_of(app) >= 8);
+    struct failures f = failures_of(app);
+    assert_int_equal(f.plain, sizeof plain / sizeof *plain);
+    assert_int_equal(f.tls, sizeof garbage / sizeof *garbage);
+    assert_int_equal(f.failed, f.plain + f.tls);
     app_stop(app);
 }
 
@@ -351,6 +361,10 @@ static void test_slow_handshake(void **state)
     peer_close(&p);
     wait_connections(app, 0);
     assert_int_equal(app->requests, 0);
+    /* Not who says nothing, before it or behind it. */
+    struct failures f = failures_of(app);
+    assert_int_equal(f.tls, 2);
+    assert_int_equal(f.failed, 2);
     app_stop(app);
 }
 
