@@ -19,7 +19,7 @@ struct op {
     struct kubo_call *call; /* NULL: the question waits */
     struct direct_question question;
     struct cid cid, from;     /* from: of an update */
-    uint64_t pin, size;
+    uint64_t pin, idx, size;
     enum copy_want want;
     enum kubo_pin_type looking;
     enum work_found found;
@@ -63,6 +63,7 @@ static struct op *op_new(struct pins *p, const struct work_item *i)
     o->pins = p;
     o->cid = i->cid;
     o->pin = i->pin;
+    o->idx = i->idx;
     o->size = i->size;
     o->want = i->want;
     o->next = p->ops;
@@ -103,11 +104,36 @@ static void op_done(struct op *o, enum err e)
     p->st.changed(p->st.arg, cut);
 }
 
+/* By the numbers of pin and order, which a coordinator's log joins with the
+ * request: see docs/operations.md, Access log. */
+static void tell(const struct op *o, const char *what,
+                 const struct kubo_result *r)
+{
+    char cid[LIMIT_CID_TEXT];
+
+    if (o->cancelled || !log_enabled(r->error == ERR_OK ? LOG_DEBUG : LOG_INFO))
+        return;
+    cid_print(&o->cid, CID_FORM_B32, cid);
+    if (r->error == ERR_OK)
+        log_debug("copy", "pin=%llu index=%llu cid=%s what=%s bytes=%llu",
+                  (unsigned long long)o->pin, (unsigned long long)o->idx, cid,
+                  what, (unsigned long long)o->size);
+    else
+        log_info("copy_failed", "pin=%llu index=%llu cid=%s what=%s "
+                 "reason=%s text=%s", (unsigned long long)o->pin,
+                 (unsigned long long)o->idx, cid, what, err_name(r->error),
+                 r->text);
+}
+
 /* --- look --- */
 
 static void looked(struct op *o, const struct kubo_result *r)
 {
     o->pins->form = o->form; /* of the unpin that may be wished for */
+    if (r->error != ERR_OK)
+        tell(o, "look", r);
+    else if (o->found != WORK_FOUND_NOTHING && o->want != COPY_RELEASED)
+        tell(o, "found", r);
     work_looked(o->pins->work, o->pin, r->error, o->found, o->ours, o->size,
                 r->code, r->text, now_ms(o->pins));
     op_done(o, r->error);
@@ -213,6 +239,7 @@ static void on_progress(void *arg, uint64_t bytes, uint64_t nodes)
 
 static void pinned(struct op *o, const struct kubo_result *r)
 {
+    tell(o, "pin", r);
     work_pinned(o->pins->work, o->pin, r->error, o->size, r->code, r->text,
                 now_ms(o->pins));
     op_done(o, r->error);
@@ -357,6 +384,7 @@ static void on_unpinned(void *arg, const struct kubo_result *r)
         op_free(o);
         return;
     }
+    tell(o, "unpin", r);
     work_unpinned(o->pins->work, o->pin, r->error, r->code, r->text,
                   now_ms(o->pins));
     op_done(o, r->error);

@@ -5,6 +5,7 @@
 #include "coordinator/api.h"
 
 #include "coordinator/api_auth.h"
+#include "coordinator/api_log.h"
 
 #include "proto/claims.h"
 #include "proto/mem.h"
@@ -71,6 +72,7 @@ static void proposal_back(struct task *t)
 
     p->call->api->under_way--;
     api_counts_result(&p->call->api->counts, &p->result);
+    api_log_operation(p->call, p->command->kind, &p->result);
     if (p->done != NULL)
         p->done(p->call, &p->result);
     else

@@ -48,6 +48,20 @@ void api_log_begin(struct api_call *c, const struct http_head *h)
              h->path.p);
 }
 
+void api_log_operation(const struct api_call *c, enum command_kind kind,
+                       const struct replica_result *r)
+{
+    char cid[LIMIT_CID_TEXT];
+
+    if (!c->api->access_log || r->error != ERR_OK || r->pin == NULL)
+        return;
+    cid_print(&r->pin->cid, CID_FORM_B32, cid);
+    log_info("operation", "id=%s kind=%s verdict=%s pin=%llu index=%llu "
+             "cid=%s", c->request_id, command_kind_text(kind),
+             verdict_text(r->verdict), (unsigned long long)r->pin->id,
+             (unsigned long long)r->index, cid);
+}
+
 static const char *door_name(const struct api_doorway *d)
 {
     return d->name == NULL ? "other" : d->name;

@@ -12,6 +12,10 @@ void api_log_begin(struct api_call *c, const struct http_head *h);
 /* In on_done. */
 void api_log_end(struct api_call *c, const struct http_request *r,
                  bool complete);
+/* An operation of the call about a pin is over, with the access log: a line
+ * that names the pin as the agents' lines do. */
+void api_log_operation(const struct api_call *c, enum command_kind kind,
+                       const struct replica_result *r);
 /* The server's on_refused. */
 void api_log_refused(void *app, const struct http_refused *r);
 

@@ -1,19 +1,22 @@
 """What an API call was named shows in the log of the agent that worked for
 it."""
 
+import json
 import os
 import re
 
 import pytest
 from cluster import Cluster, make_cid
 from process import until
-from wire import multipart
+from psa import make_token
+from wire import multipart, request
 
 
 @pytest.fixture(scope="module", name="cluster")
 def fixture_cluster(tmp_path_factory):
     c = Cluster(tmp_path_factory.mktemp("ids"), coordinators=1, nodes=1,
-                agent_options={"log-level": "debug"})
+                options={"access-log": "on"},
+                agent_options={"log-level": "debug", "stall-timeout": "2s"})
     try:
         yield c.start()
     finally:
@@ -21,15 +24,15 @@ def fixture_cluster(tmp_path_factory):
     assert not wrong, wrong
 
 
-def line(cluster, event, request):
+def line(cluster, event, name):
     """The agent's one line of that event for that request."""
-    start = re.compile(rf"event={event} (.* )?request={request}( |$)")
+    start = re.compile(rf"event={event} (.* )?request={name}( |$)")
 
     def look():
         return [x for x in cluster.agents[0].log_text().splitlines()
                 if start.search(x)]
 
-    until(look, 20, f"{event} of {request}")
+    until(look, 20, f"{event} of {name}")
     assert len(look()) == 1, look()
     return look()[0]
 
@@ -90,3 +93,49 @@ def test_calls(cluster):
     assert answer.status == 200, answer
     line(cluster, "gc_begins", "gc-1")
     assert "removed=" in line(cluster, "gc_ended", "gc-1")
+
+
+def operation(cluster, name):
+    """(kind, verdict, pin, index) of the coordinator's one line for it."""
+    line, = until(lambda: [x for x in cluster.any().log_text().splitlines()
+                           if f"event=operation id={name} " in x], 20,
+                  f"the operation of {name}")
+    return [re.search(rf" {key}=(\S+)", line)[1]
+            for key in ("kind", "verdict", "pin", "index")]
+
+
+def copy(cluster, event, pin, what):
+    start = re.compile(rf"event={event} pin={pin} .*what={what}( |$)")
+    return until(lambda: [x for x in cluster.agents[0].log_text().splitlines()
+                          if start.search(x)], 30, f"{what} of pin {pin}")[0]
+
+
+def test_pins(cluster):
+    """Orders name no request: the pin's number joins the two logs."""
+    c = cluster.any()
+    cids = [cluster.daemons[0].add(os.urandom(100)) for _ in range(3)]
+    token = make_token(c, "ids")
+    assert c.post(f"/pins/{cids[0]}", headers=named("pin-1")).status == 200
+    answer = request(c.pinning, "POST", "/pins",
+                     json.dumps({"cid": cids[1]}).encode(),
+                     named("pin-2", {"Authorization": f"Bearer {token}"}))
+    assert answer.status == 202, answer
+    assert c.rpc(f"pin/add?arg={cids[2]}", headers=named("pin-3")
+                 ).status == 200
+    kinds = ["CLAIM_PUT", "REQUEST_PUT", "CLAIM_PUT"]
+    for n, kind in enumerate(kinds, 1):
+        said, verdict, pin, index = operation(cluster, f"pin-{n}")
+        assert (said, verdict) == (kind, "accepted")
+        line = copy(cluster, "copy", pin, "pin")
+        assert f" index={index} " in line and " cid=" in line, line
+    # Let go by another request, and by the same number.
+    pin = operation(cluster, "pin-1")[2]
+    assert c.delete(f"/pins/{cids[0]}", headers=named("gone-1")).status == 200
+    assert operation(cluster, "gone-1")[::2] == ["CLAIM_REMOVE", pin]
+    copy(cluster, "copy", pin, "unpin")
+    # One that nobody provides.
+    assert c.post(f"/pins/{make_cid()}", headers=named("none-1")
+                  ).status == 200
+    line = copy(cluster, "copy_failed", operation(cluster, "none-1")[2],
+                "pin")
+    assert " level=info " in line and re.search(r" reason=\w+ text=", line)
