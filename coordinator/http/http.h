@@ -79,7 +79,8 @@ struct http_limits {
     unsigned head_ms;         /* to a complete head */
     unsigned idle_ms;         /* between requests, and for a half-closed peer */
     unsigned stall_ms;        /* body or output without progress */
-    unsigned linger_ms;       /* discarding after an early answer */
+    unsigned linger_ms;       /* discarding after an early answer; for the
+                                 answer to one that closed its side */
     unsigned rate_bytes;      /* least bytes a second of a body ... */
     unsigned rate_window_ms;  /* ... averaged over this; 0 = not checked */
     unsigned accept_pause_ms; /* when descriptors have run out */
@@ -185,8 +186,9 @@ void http_resume(struct http_request *);
  * it the server answers 413 when on_request returns or as the bytes come. */
 void http_body_max(struct http_request *, uint64_t bytes);
 
-/* For event streams: no deadline but that of stalled output. Such a client
- * is cut when it closes its side or sends too much. */
+/* For event streams, and work that ends when its client leaves: no deadline
+ * but that of stalled output. Such a client is cut when it closes its side
+ * (with linger_ms more to be answered, if it was not yet) or sends too much. */
 void http_no_timeout(struct http_request *);
 
 /* Whether it came by TLS. */

@@ -418,10 +418,13 @@ void http_conn_eof(struct http_conn *c)
     if (c->closing) {
         if (c->shut_done)
             http_conn_close(c);
-    } else if (c->live && !in_body(c) && !c->no_timeout) {
+    } else if (c->live && !in_body(c) &&
+               (!c->no_timeout || c->out_state == HTTP_OUT_NONE)) {
         if (c->in.n == 0)
             c->keep = false;
-        c->deadline_ms = after(c, c->server->limits.idle_ms);
+        c->deadline_ms = after(c, c->no_timeout
+                                      ? c->server->limits.linger_ms
+                                      : c->server->limits.idle_ms);
     } else if (c->live) {
         http_conn_close(c); /* body cut short, or the end of an event stream */
     } else if (!c->held) {

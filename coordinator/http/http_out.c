@@ -299,6 +299,8 @@ void http_start(struct http_request *request, const struct http_answer *answer)
         c->keep = false;
     put_head(c, answer, -1);
     c->out_state = HTTP_OUT_STREAM;
+    if (c->eof) /* one that left tells so when it is written to */
+        c->deadline_ms = 0;
     if (!c->busy)
         http_out_flush(c);
 }

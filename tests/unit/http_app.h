@@ -240,6 +240,8 @@ static inline void on_body_end(struct http_request *r)
         respond_special(r, job);
     } else if (route_is(job, "door")) {
         respond_count(r, 200, http_door(r));
+    } else if (route_is(job, "work")) {
+        http_no_timeout(r);
     } else if (!route_is(job, "hold")) {
         respond_count(r, 200, job->body);
     }

@@ -147,6 +147,45 @@ static void test_half_close(void **state)
     app_stop(app);
 }
 
+static void post_answer(struct http_server *server, struct http_ticket ticket,
+                        void *arg)
+{
+    struct http_request *r = http_find(server, ticket);
+    (void)arg;
+    if (r)
+        respond(r, 200, "{\"worked\":true}\n");
+}
+
+/* Work that ends when its client leaves: who only says that no more comes is
+ * answered, if that is soon. */
+static void test_work_of_who_leaves(void **state)
+{
+    struct http_limits limits = http_limits_default();
+    (void)state;
+    limits.tick_ms = 10;
+    limits.linger_ms = 300;
+    struct app *app = app_start(&limits);
+    for (int i = 1; i <= 2; i++) {
+        int fd = dial(app);
+        send_text(fd, "POST /work HTTP/1.1\r\nHost: a\r\n"
+                      "Content-Length: 1\r\n\r\nx");
+        shutdown(fd, SHUT_WR);
+        wait_for(&app->requests, i);
+        pause_ms(30);
+        if (i == 1)
+            http_post(app->server, last_ticket(app), post_answer, NULL);
+        long begin = now_ms();
+        struct reply reply = receive(fd, NULL);
+        assert_int_equal(reply.error, 0);
+        expect_reply(&reply, i == 1 ? "200" : "",
+                     i == 1 ? "{\"worked\":true}" : "");
+        assert_true(now_ms() - begin < 5000);
+        close(fd);
+    }
+    assert_int_equal(app->cut, 1);
+    app_stop(app);
+}
+
 static void test_streams(void **state)
 {
     struct app *app;
@@ -535,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_forms_of_errors),
         cmocka_unit_test(test_asks_for_life), cmocka_unit_test(test_unix),
         cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_work_of_who_leaves),
         cmocka_unit_test(test_tickets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
