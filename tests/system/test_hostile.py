@@ -16,6 +16,7 @@ from cluster import Agent, Cluster, make_cid, until
 from frames import (beat, closed, connect, frame, hello, peer_hello, preface,
                     read_frame, report, status, welcome)
 from process import clean_env, program
+from psa import make_token
 
 MEGABYTE = 1 << 20
 RESET = b"\x01\0\0\0\0\0\0\0"  # SO_LINGER 0: close sends RST
@@ -41,7 +42,9 @@ def cluster(tmp_path_factory):
         yield c
         for x in c.coordinators:
             idle += [connect(port, data) for port, data in (
-                (x.http, b""), (x.http, b"GET /pins HT"), (x.agents, b""),
+                (x.http, b""), (x.http, b"GET /pins HT"), (x.proxy, b""),
+                (x.proxy, b"POST /api/v0/id HT"), (x.pinning, b"GET /pi"),
+                (x.agents, b""),
                 (x.agents, preface("agent")), (x.agents, preface("data")),
                 (x.peers, b""), (x.peers, preface("peer")))]
     finally:
@@ -155,19 +158,20 @@ def test_thousands_of_idle_connections(cluster):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     lead = cluster.leader()
     half = b"GET /pins HTTP/1.1\r\nHost: a\r\nX: "
-    plan = [(lead.http, 4200, (b"", half)),
+    plan = [(lead.http, 1400, (b"", half)), (lead.proxy, 1400, (b"", half)),
+            (lead.pinning, 1400, (b"", half)),
             (lead.agents, 2200, (preface("agent"),)),
             (lead.agents, 300, (preface("data"), b"", b"PIN")),
             (lead.peers, 100, (b"", preface("peer"), preface("raft")))]
     idle = []
     try:
         c = cluster.followers()[0]
-        with Watch(cluster, spared=c), Quiet(lead, 60, 400) as quiet:
+        with Watch(cluster, spared=c), Quiet(lead, 160, 400) as quiet:
             for port, n, data in plan:
                 idle += [connect(port, data[i % len(data)])
                          for i in range(n)]
             quiet.bounded()
-            for port, n, data in plan[1:]:  # the limits are full again
+            for port, n, data in plan[3:]:  # the limits are full again
                 idle += [connect(port, data[i % len(data)])
                          for i in range(80)]
             cluster.agents[0].restart()
@@ -194,9 +198,20 @@ def test_half_open_uploads(cluster):
     head = (b"POST /add HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
             b"Content-Type: multipart/form-data; boundary=a\r\n\r\n")
     lists = b"GET /allocations HTTP/1.1\r\nHost: a\r\n\r\n"
-    with Watch(cluster), Quiet(c, 700):
-        held = [connect(c.http, data) for data in (
-            head, head + b"5\r\n--a\r\n", lists * 300) for _ in range(40)]
+    psa = (b"POST /pins HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n"
+           b"Authorization: Bearer " + make_token(c, "half").encode() +
+           b"\r\nContent-Type: application/json\r\n\r\n")
+    rpc = head.replace(b"/add", b"/api/v0/add")
+    ls = (b"POST /api/v0/pin/ls HTTP/1.1\r\nHost: a\r\n"
+          b"Content-Length: 0\r\n\r\n")
+    with Watch(cluster), Quiet(c, 900):
+        held = [connect(port, data) for port, data in (
+            (c.http, head), (c.http, head + b"5\r\n--a\r\n"),
+            (c.http, lists * 300), (c.proxy, rpc),
+            (c.proxy, rpc + b"5\r\n--a\r\n"), (c.proxy, ls * 300),
+            (c.pinning, psa), (c.pinning, psa + b'{"cid":'),
+            (c.pinning, psa.replace(b"900", b"3") * 300))
+            for _ in range(20)]
         until(c.ready, 10, "it answers")
         for s in held[::2]:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

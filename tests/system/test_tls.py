@@ -36,15 +36,17 @@ class World:
                                         "replication-max": 1})
         self.c = self.cluster.coordinators[0]
         self.c.context = ssl.create_default_context(cafile=self.ca.cert)
+        self.ports = {"cluster": self.c.http, "pinning": self.c.pinning,
+                      "proxy": self.c.proxy}
         self.cluster.start()
 
     def give(self, cert, key, *more):
         put(self.key, key)
         put(self.cert, cert, *more)
 
-    def serial(self):
+    def serial(self, door="cluster"):
         """Of the certificate that a new connection is shown."""
-        with socket.create_connection(("127.0.0.1", self.c.http)) as s:
+        with socket.create_connection(("127.0.0.1", self.ports[door])) as s:
             context = ssl.create_default_context(cafile=self.ca.cert)
             with context.wrap_socket(s, server_hostname="localhost") as t:
                 return t.getpeercert()["serialNumber"]
@@ -156,12 +158,110 @@ def test_probes(world):
           == failed + 1, 20, "the failure")
 
 
+# A request of each door that needs no more than the door.
+ASKED = {"cluster": ("GET", "/version", 200), "pinning": ("GET", "/pins", 401),
+         "proxy": ("POST", "/api/v0/pin/ls", 200)}
+
+
+def refusals(world, door, reason):
+    return metric(world, "pinfold_http_connections_refused_total"
+                  f'{{door="{door}",reason="{reason}"}}')
+
+
+def told(world, door, reason):
+    return sum(int(x.rsplit("=", 1)[1]) for x in
+               world.c.log_text().splitlines()
+               if f"event=http_refused door={door} " in x and
+               f" reason={reason} " in x)
+
+
+def hear(port, data, end=True):
+    got = b""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.settimeout(20)
+        try:
+            s.sendall(data)
+            if end:
+                s.shutdown(socket.SHUT_WR)
+            while part := s.recv(4096):
+                got += part
+        except ConnectionError:
+            pass
+    return got
+
+
+HELLO = bytes.fromhex("1603010200010001fc0303") + bytes(64)
+
+
+def test_each_door(world):
+    """Good ones are served; who speaks something else, or does not trust the
+    certificate, or leaves, is told where that can be, counted and logged."""
+    for door, (method, path, status) in ASKED.items():
+        port = world.ports[door]
+        answer = request(port, method, path, context=world.c.context)
+        assert answer.status == status, (door, answer)
+        # Who speaks plain HTTP is told so.
+        got = hear(port, f"{method} {path} HTTP/1.1\r\n".encode())
+        assert got.startswith(b"HTTP/1.1 400 ") and b"speaks TLS" in got
+        assert refusals(world, door, "plain_on_tls") == 1
+        # No handshake, half of one, records that are none, too old.
+        n = 0
+        for data in (b"\x17\x03\x03\x00\x01x", b"\x00" * 50, HELLO[:20],
+                     HELLO, b"\x16\x03\x01\xff\xffabc", b"hello"):
+            assert b"HTTP" not in hear(port, data), (door, data)
+            n += 1
+            until(lambda door=door, n=n: refusals(world, door, "tls") == n,
+                  20, f"{door} {data!r} is counted")
+        with pytest.raises(OSError):
+            request(port, "GET", "/", context=ssl.create_default_context())
+        # Behind a handshake heads are as elsewhere.
+        with socket.create_connection(("127.0.0.1", port)) as s, \
+                world.c.context.wrap_socket(
+                    s, server_hostname="localhost") as t:
+            t.sendall(b"GET  / HTTP/1.1\r\n\r\n")
+            assert t.recv(100).startswith(b"HTTP/1.1 400 ")
+        until(lambda door=door: refusals(world, door, "request_line") == 1,
+              20, "the head is counted")
+        until(lambda door=door: refusals(world, door, "tls") == n + 1, 20,
+              "the client without trust is counted")
+        for reason in ("plain_on_tls", "tls", "request_line"):
+            assert told(world, door, reason) == refusals(world, door, reason)
+    # TLS where none is spoken: at the probes.
+    assert hear(world.probes, HELLO).startswith(b"HTTP/1.1 400 ")
+    with pytest.raises(OSError):
+        request(world.probes, "GET", "/livez", context=world.c.context)
+    assert refusals(world, "probes", "tls_on_plain") == 2
+    assert told(world, "probes", "tls_on_plain") == 2
+
+
+def test_silent_and_slow_handshakes(world):
+    """No more than 10 s, on all doors at a time; others are served."""
+    held = []
+    began = time.monotonic()
+    for port in world.ports.values():
+        for data in (b"", HELLO[:7], HELLO):
+            s = socket.create_connection(("127.0.0.1", port), 30)
+            s.sendall(data)
+            held.append(s)
+    assert world.c.get("/version").status == 200
+    for s in held:
+        try:
+            while s.recv(4096):
+                pass
+        except ConnectionError:
+            pass
+        s.close()
+    assert 5 < time.monotonic() - began < 25
+    for door in ASKED:
+        assert refusals(world, door, "tls") == 2, door  # silence is none
+
+
 class Load(threading.Thread):
     """One connection that asks without a pause, and a new one each time."""
 
-    def __init__(self, world, stop):
+    def __init__(self, world, stop, door):
         super().__init__()
-        self.world, self.stop = world, stop
+        self.world, self.stop, self.door = world, stop, door
         self.error, self.kept, self.fresh, self.serials = None, 0, 0, set()
 
     def run(self):
@@ -171,26 +271,30 @@ class Load(threading.Thread):
             self.error = e
 
     def _ask(self):
-        port = self.world.c.http
+        port = self.world.ports[self.door]
         context = self.world.c.context
+        method, path, status = ASKED[self.door]
+        asked = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+                 "Content-Length: 0\r\n\r\n").encode()
         s = socket.create_connection(("127.0.0.1", port), 20)
         with context.wrap_socket(s, server_hostname="localhost") as t:
             while not self.stop.is_set():
-                t.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                t.sendall(asked)
                 got = b""
-                while not got.endswith(b"}\n"):
+                while not got.endswith((b"}\n", b"\r\n0\r\n\r\n")):
                     more = t.recv(65536)
                     assert more, "the connection was dropped"
                     got += more
-                assert got.startswith(b"HTTP/1.1 200")
+                assert got.startswith(b"HTTP/1.1 %d" % status), got
                 self.kept += 1
-                assert self.world.c.get("/version").status == 200
+                answer = request(port, method, path, context=context)
+                assert answer.status == status, answer
                 self.fresh += 1
 
 
 def test_reload_under_load(world):
     stop = threading.Event()
-    threads = [Load(world, stop) for _ in range(4)]
+    threads = [Load(world, stop, d) for d in (*ASKED, "cluster")]
     for t in threads:
         t.start()
     seen = {world.serial()}
@@ -201,6 +305,7 @@ def test_reload_under_load(world):
         world.hangup()
         until(lambda before=before: world.serial() != before, 20,
               f"certificate {i}")
+        assert len({world.serial(d) for d in world.ports}) == 1
         seen.add(world.serial())
     assert len(seen) == 7
     at = [t.kept for t in threads]
