@@ -175,6 +175,20 @@ static int split_header(const char *p, const char *eol, struct http_header *h)
     return 0;
 }
 
+/* Bytes of a name or an address, and a port (RFC 3986 3.2.2, RFC 9112 3.2);
+ * none at all for who has no name for us. */
+static bool host_legal(struct http_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (!((c >= '0' && c <= '9') ||
+              ((c | 32) >= 'a' && (c | 32) <= 'z')) &&
+            !memchr("-._~!$&'()*+,;=%:[]", c, 19))
+            return false;
+    }
+    return true;
+}
+
 struct seen {
     int host, coding;
 };
@@ -198,7 +212,7 @@ static int apply_header(const struct http_header *h, struct http_head *o,
     }
     o->why = HTTP_REFUSED_HOST;
     if (equal_any_case(h->name, "Host"))
-        return seen->host++ ? -400 : 0;
+        return seen->host++ || !host_legal(h->value) ? -400 : 0;
     if (equal_any_case(h->name, "Connection")) {
         if (list_has(h->value, "close"))
             o->keep = false;

@@ -18,7 +18,7 @@ enum http_refusal {
     HTTP_REFUSED_VERSION,      /* not HTTP/1.x */
     HTTP_REFUSED_HEADER,       /* a header line */
     HTTP_REFUSED_FRAMING,      /* Content-Length, Transfer-Encoding */
-    HTTP_REFUSED_HOST,         /* none, or two */
+    HTTP_REFUSED_HOST,         /* none, two, or none that is a name */
     HTTP_REFUSED_EXPECT,       /* Expect: of something unknown */
     HTTP_REFUSED_LARGE,        /* the head, its target or their number */
     HTTP_REFUSED_SLOW,         /* no complete head in time */
