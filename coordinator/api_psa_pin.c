@@ -146,6 +146,32 @@ static enum err take_meta(const struct json_value *pin, struct psa_pin *out,
     return ERR_OK;
 }
 
+/* Of two values some reader would take the other one. */
+static enum err given_once(const struct json_value *pin, struct err_text *why)
+{
+    static const char *const fields[] = {"cid", "name", "origins", "meta"};
+    unsigned seen = 0;
+    struct json_value v;
+    struct span key;
+    size_t it = 0;
+
+    while (json_next(pin, &it, &key, &v)) {
+        struct json_value name = {JSON_STRING, (const char *)key.p, key.n};
+        char text[16]; /* any of them fits, unescaped */
+
+        if (!json_string(&name, text, sizeof text))
+            continue;
+        for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            if (strcmp(text, fields[i]) != 0)
+                continue;
+            if ((seen & 1u << i) != 0)
+                return err_set(why, ERR_INVALID, "%s: given twice", text);
+            seen |= 1u << i;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err psa_pin_parse(struct span json, struct psa_pin *out,
                        struct err_text *why)
 {
@@ -157,7 +183,9 @@ enum err psa_pin_parse(struct span json, struct psa_pin *out,
     if (pin.type != JSON_OBJECT)
         return err_set(why, ERR_INVALID, "the body is not a JSON object");
     buf_reserve(&out->text, 2 * json.n + 2);
-    e = take_cid(&pin, out, why);
+    e = given_once(&pin, why);
+    if (e == ERR_OK)
+        e = take_cid(&pin, out, why);
     if (e == ERR_OK)
         e = take_name(&pin, out, why);
     if (e == ERR_OK)

@@ -36,6 +36,7 @@ BODIES = [b"", b"{", b"null", b"[]", b'{"cid":1}', b'{"cid":"\xff\xfe"}',
           b'{"cid":"' + CID.encode() + b'","name":"' + b"a" * 300 + b'"}',
           b'{"cid":"' + CID.encode() + b'","origins":' +
           b"[" * 50000 + b"}", b'{"cid":"Qm"}', b"\x00" * 100,
+          b'{"cid":"' + CID.encode() + b'","cid":"x"}',
           b'{"cid":"' + b"b" * 100000 + b'"}']
 TEXTS = ["%ff%fe", "%00", "%0d%0aX-Evil:1", "Qm", "b" * 9000, "../../etc",
          "%2e%2e%2f", "", "%", "%E2%80%AE", "-1", "99999999999999999999",

@@ -32,6 +32,10 @@ static void bodies(void **state)
         {"", ""}, {"[]", "not a JSON object"}, {"{}", "cid: missing"},
         {"{\"cid\":1}", "cid: not a string"},
         {"{\"cid\":\"x\"}", "cid: "},
+        {"{\"cid\":\"" CID "\",\"cid\":\"x\"}", "cid: given twice"},
+        {"{\"cid\":\"" CID "\",\"\\u0063id\":1}", "cid: given twice"},
+        {"{\"meta\":{},\"cid\":\"" CID "\",\"meta\":{}}",
+         "meta: given twice"},
         {"{\"cid\":\"" CID "\",\"name\":1}", "name: not a string"},
         {"{\"cid\":\"" CID "\",\"meta\":{\"a\":1}}", "value of 'a'"},
         {"{\"cid\":\"" CID "\",\"meta\":1}", "meta: not an object"},
@@ -47,7 +51,8 @@ static void bodies(void **state)
         psa_pin_free(&pin);
     }
     assert_int_equal(
-        parse("{\"x\":[1],\"cid\":\"" CID "\",\"name\":\"\\u00e9\","
+        parse("{\"x\":[1],\"x\":{\"cid\":1},\"cid\":\"" CID "\","
+              "\"name\":\"\\u00e9\","
               "\"meta\":{\"b\":\"2\",\"a\":\"\\n\"},\"origins\":["
               "\"/ip4/1.2.3.4/tcp/1/p2p/" PEER "\","
               "\"/ip4/1.2.3.4/tcp/1/p2p/" PEER "\",\"/nobody/knows\"]}",
