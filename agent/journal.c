@@ -21,8 +21,9 @@ static const char *const statement_sql[STATEMENTS] = {
     [HEAD] = "UPDATE head SET history = ?1, held = ?2",
     [TAG] = "UPDATE head SET tag = ?1",
     [KEEP] = "INSERT OR REPLACE INTO orders (pin, idx, want, cid, reserved,"
-             " priority, hints, adopted, seen, size, attempts, org)"
-             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             " priority, hints, adopted, seen, size, attempts, org, urgency)"
+             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+             " ?13)",
     [FORGET] = "DELETE FROM orders WHERE pin = ?1",
     [REPORT] = "INSERT INTO reports (seq, frame) VALUES (?1, ?2)",
     [SEQ] = "UPDATE head SET seq = ?1",
@@ -379,10 +380,11 @@ static bool get_item(sqlite3_stmt *s, struct work_item *i)
 {
     struct span cid = column_bytes(s, 3);
     uint64_t want = column_u64(s, 2), seen = column_u64(s, 8);
-    uint64_t priority = column_u64(s, 5);
+    uint64_t priority = column_u64(s, 5), urgency = column_u64(s, 12);
 
     memset(i, 0, sizeof *i);
     if (want > COPY_DIRECT || seen > REPORT_GONE || priority > 2 ||
+        urgency > URGENCY_LAST ||
         cid_from_bytes(cid.p, cid.n, &i->cid, NULL) != ERR_OK)
         return false;
     i->pin = column_u64(s, 0);
@@ -395,6 +397,7 @@ static bool get_item(sqlite3_stmt *s, struct work_item *i)
     i->size = column_u64(s, 9);
     i->attempts = (uint32_t)column_u64(s, 10);
     i->org = (uint32_t)column_u64(s, 11);
+    i->urgency = (enum order_urgency)urgency;
     return get_hints(column_bytes(s, 6), i);
 }
 
@@ -405,8 +408,8 @@ enum err journal_items(struct journal *j,
     sqlite3_stmt *s = NULL;
     int rc = sqlite3_prepare_v2(
         j->db, "SELECT pin, idx, want, cid, reserved, priority, hints,"
-        " adopted, seen, size, attempts, org FROM orders ORDER BY pin", -1, &s,
-        NULL);
+        " adopted, seen, size, attempts, org, urgency FROM orders"
+        " ORDER BY pin", -1, &s, NULL);
     struct work_item i;
 
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -520,6 +523,7 @@ void journal_keep(struct journal *j, const struct work_item *i)
     bind_u64(s, 10, i->size);
     bind_u64(s, 11, i->attempts);
     bind_u64(s, 12, i->org);
+    bind_u64(s, 13, i->urgency);
     run(j, KEEP);
 }
 

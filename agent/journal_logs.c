@@ -1,10 +1,18 @@
 /* What came into the journal later, which programs of before pass over: the
- * organisations of orders, and logs of gateways, one row a file, written each
- * ten seconds or so.
+ * organisations of orders, how urgent they are, and logs of gateways, one row a
+ * file, written each ten seconds or so.
  */
 #include "agent/journal_impl.h"
 
 #include <assert.h>
+
+static int add_column(struct journal *j, const char *name, const char *sql)
+{
+    if (sqlite3_table_column_metadata(j->db, NULL, "orders", name, NULL, NULL,
+                                      NULL, NULL, NULL) == SQLITE_OK)
+        return SQLITE_OK;
+    return sqlite3_exec(j->db, sql, NULL, NULL, NULL);
+}
 
 enum err journal_later(struct journal *j, struct err_text *why)
 {
@@ -12,14 +20,14 @@ enum err journal_later(struct journal *j, struct err_text *why)
         "CREATE TABLE IF NOT EXISTS logs (path TEXT PRIMARY KEY,"
         " inode INTEGER NOT NULL, offset INTEGER NOT NULL,"
         " head INTEGER NOT NULL, n_head INTEGER NOT NULL) WITHOUT ROWID";
-    static const char org[] =
-        "ALTER TABLE orders ADD COLUMN org INTEGER NOT NULL DEFAULT 0";
     int rc = sqlite3_exec(j->db, logs, NULL, NULL, NULL);
 
-    if (rc == SQLITE_OK &&
-        sqlite3_table_column_metadata(j->db, NULL, "orders", "org", NULL,
-                                      NULL, NULL, NULL, NULL) != SQLITE_OK)
-        rc = sqlite3_exec(j->db, org, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = add_column(j, "org", "ALTER TABLE orders ADD COLUMN org"
+                                  " INTEGER NOT NULL DEFAULT 0");
+    if (rc == SQLITE_OK)
+        rc = add_column(j, "urgency", "ALTER TABLE orders ADD COLUMN urgency"
+                                      " INTEGER NOT NULL DEFAULT 0");
     return rc == SQLITE_OK ? ERR_OK : journal_error(j->db, rc, "schema", why);
 }
 

@@ -98,7 +98,7 @@ static void say_what_it_reads(struct session *s)
 {
     struct message m = {.kind = MESSAGE_RESULT};
 
-    m.result.body = span_text(MESSAGE_SECOND_VERSIONS);
+    m.result.body = span_text(MESSAGE_SECOND_VERSIONS MESSAGE_URGENT_ORDERS);
     (void)link_send(s, &m);
 }
 

@@ -83,8 +83,11 @@ void agents_call_result(struct session *s, const struct message_result *r)
     char text[LIMIT_ERROR_TEXT + 1];
     size_t n = r->text.n < sizeof text ? r->text.n : sizeof text - 1;
 
-    if (r->id == 0)
+    if (r->id == 0) {
         s->reads_second = has_line(r->body, MESSAGE_SECOND_VERSIONS);
+        s->reads_urgency = s->reads_second &&
+                           has_line(r->body, MESSAGE_URGENT_ORDERS);
+    }
     memcpy(text, r->text.p, n);
     text[n] = '\0';
     for (; *at != NULL; at = &(*at)->next)

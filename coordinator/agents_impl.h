@@ -45,6 +45,7 @@ struct session {
     struct talk talk;
     uint64_t directory;       /* version that was sent */
     bool reads_second;        /* versions of OPEN, CALL and ORDERS */
+    bool reads_urgency;       /* … and the third of ORDERS */
 };
 
 /* Soft facts about a node; outlive its session. */

@@ -49,6 +49,7 @@ static void fill_common(struct session *s, struct message *m)
 
     m->kind = MESSAGE_ORDERS;
     m->orders.orgs = s->reads_second;
+    m->orders.urgencies = s->reads_urgency;
     m->orders.term = st->replica == NULL ? 0 : replica_term(st->replica);
     m->orders.leader = st->replica == NULL ? 0 : replica_leader(st->replica);
     m->orders.leading =

@@ -33,6 +33,10 @@ const struct field_kind message_kinds_second[MESSAGE_KINDS] = {
     [MESSAGE_CALL] = {"CALL", 2, 2 + 5},
 };
 
+const struct field_kind message_kinds_third[MESSAGE_KINDS] = {
+    [MESSAGE_ORDERS] = {"ORDERS", 4, 2 + 11},
+};
+
 const char *message_kind_text(unsigned kind)
 {
     if (kind >= MESSAGE_KINDS || !message_kinds[kind].text)

@@ -95,12 +95,22 @@ struct message_beat { /* agent → every coordinator */
     struct peerid peers[LIMIT_SWARM_PEERS]; /* of the daemon's swarm */
 };
 
+/* Of a pin that has lost copies, and has fewer than it must: how few healthy
+ * ones are left. An agent begins with the most urgent orders. */
+enum order_urgency {
+    URGENCY_NONE = 0,
+    URGENCY_FEW = 1,  /* three or more are left */
+    URGENCY_TWO = 2,
+    URGENCY_LAST = 3  /* one is left */
+};
+
 struct order_item {
     uint64_t pin, idx;
     enum copy_want want;
     struct cid cid;
     uint64_t reserved;        /* bytes: upper limit */
     uint8_t priority;         /* 0 normal, 1 high, 2 low */
+    enum order_urgency urgency;
     uint32_t n_holders;
     uint32_t holders[LIMIT_HOLDERS]; /* node ids that have it pinned */
     struct span origins;      /* msgpack array of texts as in meta, or empty */
@@ -125,7 +135,8 @@ struct message_orders { /* → agent */
     bool full;                /* begins at index 0 */
     bool more;                /* another chunk follows the next BEAT */
     bool orgs;                /* items name organisations: version 3, which
-                                 goes to agents that said so */
+                                 goes to agents that said so … */
+    bool urgencies;           /* … and how urgent they are: version 4 */
     uint64_t seq;             /* of the last report of the agent's journal
                                  that the state took; a follower: 0 */
     uint32_t n;
@@ -193,11 +204,12 @@ struct message_call { /* coordinator → agent */
     struct span request;      /* as in message_open */
 };
 
-/* In the body of a RESULT that answers no call (id 0), as a line: this agent
- * reads the second of the versions of OPEN, CALL and ORDERS. It is the first
- * thing that an agent says to a coordinator that welcomed it; older ones pass
- * over it. */
+/* In the body of a RESULT that answers no call (id 0), as lines: this agent
+ * reads the second of the versions of OPEN, CALL and ORDERS; and the third of
+ * ORDERS. It is the first thing that an agent says to a coordinator that
+ * welcomed it; older ones pass over it. */
 #define MESSAGE_SECOND_VERSIONS "second-versions\n"
+#define MESSAGE_URGENT_ORDERS "urgent-orders\n"
 
 struct message_result { /* agent → coordinator */
     uint64_t id;              /* of the call, from 1 */

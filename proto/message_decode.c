@@ -98,9 +98,12 @@ static void get_holders(struct decode *d, struct order_item *item)
         decode_fail(d, "holders", "a node twice");
 }
 
-static void get_order(struct decode *d, struct order_item *item, bool second)
+static void get_order(struct decode *d, struct order_item *item, bool org,
+                      bool urgency)
 {
-    decode_array(d, "order", 10 + second, 10 + second);
+    uint32_t fields = 10U + org + urgency;
+
+    decode_array(d, "order", fields, fields);
     item->pin = decode_u64(d, "order pin", UINT64_MAX);
     item->idx = decode_u64(d, "order index", UINT64_MAX);
     item->want = (enum copy_want)decode_u64(d, "want", COPY_DIRECT);
@@ -113,7 +116,11 @@ static void get_order(struct decode *d, struct order_item *item, bool second)
         decode_fail(d, "origins", "not an array of addresses");
     field_decode_cid(d, "from", true, &item->from);
     item->queued = decode_bool(d, "queued");
-    item->org = second ? (uint32_t)decode_u64(d, "org", UINT32_MAX) : 0;
+    item->org = org ? (uint32_t)decode_u64(d, "org", UINT32_MAX) : 0;
+    item->urgency = URGENCY_NONE;
+    if (urgency)
+        item->urgency =
+            (enum order_urgency)decode_u64(d, "urgency", URGENCY_LAST);
 }
 
 static void get_orders_items(struct decode *d, struct message_orders *m,
@@ -125,7 +132,7 @@ static void get_orders_items(struct decode *d, struct message_orders *m,
         s->size_items = m->n;
     }
     for (uint32_t i = 0; i < m->n && decode_ok(d); i++)
-        get_order(d, &s->items[i], m->orgs);
+        get_order(d, &s->items[i], m->orgs, m->urgencies);
     m->items = s->items;
 }
 
@@ -259,8 +266,10 @@ static void get_head(struct decode *d, struct message_head *m)
 
 /* flat table */
 static void get_body(struct decode *d, struct message *m,
-                     struct message_scratch *s, bool second)
+                     struct message_scratch *s, unsigned version)
 {
+    bool second = version > 0;
+
     switch (m->kind) {
     case MESSAGE_HELLO:
         get_hello(d, &m->hello);
@@ -273,6 +282,7 @@ static void get_body(struct decode *d, struct message *m,
         break;
     case MESSAGE_ORDERS:
         m->orders.orgs = second;
+        m->orders.urgencies = version > 1;
         get_orders(d, &m->orders, s);
         break;
     case MESSAGE_REPORT:
@@ -318,25 +328,30 @@ static void get_body(struct decode *d, struct message *m,
     }
 }
 
-/* Of one of two versions, where the kind has two. */
+/* *version: which of those that the kind has, from 0. */
 static enum err get_kind(struct decode *d, struct span frame, unsigned *kind,
-                         bool *second, struct err_text *why)
+                         unsigned *version, struct err_text *why)
 {
+    static const struct field_kind *const more[] = {message_kinds_second,
+                                                    message_kinds_third};
     struct err_text other = {""};
-    enum err e, again;
+    enum err e, again = ERR_VERSION;
 
-    *second = false;
+    *version = 0;
     decode_init(d, frame.p, frame.n);
     e = field_decode_kind(d, "message", message_kinds, MESSAGE_KINDS, kind,
                           why);
     if (e != ERR_VERSION)
         return e;
-    decode_init(d, frame.p, frame.n);
-    again = field_decode_kind(d, "message", message_kinds_second,
-                              MESSAGE_KINDS, kind, &other);
+    for (unsigned k = 0; k < sizeof more / sizeof more[0] &&
+                         again == ERR_VERSION; k++) {
+        decode_init(d, frame.p, frame.n);
+        again = field_decode_kind(d, "message", more[k], MESSAGE_KINDS, kind,
+                                  &other);
+        *version = k + 1;
+    }
     if (again == ERR_VERSION)
         return e; /* as the first said */
-    *second = true;
     return again == ERR_OK ? ERR_OK : err_set(why, again, "%s", other.text);
 }
 
@@ -346,7 +361,7 @@ enum err message_decode(struct span frame, struct message *out,
     struct decode d;
     unsigned kind;
     size_t used;
-    bool second;
+    unsigned version;
     enum err e;
 
     if (frame.n > LIMIT_FRAME)
@@ -356,9 +371,9 @@ enum err message_decode(struct span frame, struct message *out,
         err_prefix(why, "message");
         return e;
     }
-    if ((e = get_kind(&d, frame, &kind, &second, why)) != ERR_OK)
+    if ((e = get_kind(&d, frame, &kind, &version, why)) != ERR_OK)
         return e;
     out->kind = (enum message_kind)kind;
-    get_body(&d, out, s, second);
+    get_body(&d, out, s, version);
     return field_decode_end(&d, message_kinds[kind].text, why);
 }

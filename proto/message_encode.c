@@ -88,12 +88,14 @@ static void put_beat(struct buf *b, const struct message_beat *m)
     }
 }
 
-static void put_order(struct buf *b, const struct order_item *item, bool org)
+static void put_order(struct buf *b, const struct order_item *item, bool org,
+                      bool urgency)
 {
     assert(item->want <= COPY_DIRECT && item->cid.n > 0);
     assert(item->priority <= 2 && item->n_holders <= LIMIT_HOLDERS);
     assert(item->origins.n == 0 || message_origins_valid(item->origins));
-    encode_array(b, 10 + org);
+    assert(item->urgency <= URGENCY_LAST && (org || !urgency));
+    encode_array(b, 10U + org + urgency);
     encode_u64(b, item->pin);
     encode_u64(b, item->idx);
     encode_u64(b, item->want);
@@ -108,6 +110,8 @@ static void put_order(struct buf *b, const struct order_item *item, bool org)
     encode_bool(b, item->queued);
     if (org)
         encode_u64(b, item->org);
+    if (urgency)
+        encode_u64(b, item->urgency);
 }
 
 static void put_orders(struct buf *b, const struct message_orders *m)
@@ -124,7 +128,7 @@ static void put_orders(struct buf *b, const struct message_orders *m)
     encode_u64(b, m->seq);
     encode_array(b, m->n);
     for (uint32_t i = 0; i < m->n; i++)
-        put_order(b, &m->items[i], m->orgs);
+        put_order(b, &m->items[i], m->orgs, m->urgencies);
     if (!m->has_directory) {
         encode_nil(b);
         return;
@@ -283,12 +287,18 @@ static bool is_second(const struct message *m)
            (m->kind == MESSAGE_CALL && m->call.request.n > 0);
 }
 
+static const struct field_kind *kinds_of(const struct message *m)
+{
+    if (m->kind == MESSAGE_ORDERS && m->orders.urgencies)
+        return message_kinds_third;
+    return is_second(m) ? message_kinds_second : message_kinds;
+}
+
 void message_encode(const struct message *m, struct buf *out)
 {
     size_t at = frame_begin(out);
 
-    field_encode_kind(out, is_second(m) ? message_kinds_second : message_kinds,
-                      m->kind);
+    field_encode_kind(out, kinds_of(m), m->kind);
     put_body(out, m);
     frame_end(out, at);
 }

@@ -50,6 +50,7 @@ void work_load(struct work *w, const struct work_item *from)
     i->idx = from->idx;
     i->reserved = from->reserved;
     i->priority = from->priority;
+    i->urgency = (uint8_t)from->urgency;
     i->org = from->org;
     i->adopted = from->adopted;
     i->seen = (uint8_t)from->seen;
@@ -155,6 +156,7 @@ static void take_order(struct work *w, const struct order_item *o)
     i->idx = o->idx;
     i->reserved = o->reserved;
     i->priority = o->priority;
+    i->urgency = (uint8_t)o->urgency;
     if (o->want != COPY_RELEASED)
         i->org = o->org;
     work_item_want(w, i, o->want);

@@ -32,6 +32,7 @@ struct work_item {
     struct cid cid;
     uint64_t reserved;
     uint8_t priority;
+    enum order_urgency urgency;
     uint32_t org;
     uint32_t n_holders;
     uint32_t holders[LIMIT_HOLDERS];

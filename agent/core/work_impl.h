@@ -14,11 +14,16 @@
 #include "agent/core/work.h"
 #include "proto/prng.h"
 
+#include <assert.h>
+
 enum {
     WORK_CUT_MS = 1000,     /* after a call that the daemon cut off */
     WORK_CUTS_MAX = 3,      /* … in a row; then it is the pin's failure */
     WORK_GRACE_MS = 5000,   /* a larger reservation was asked for */
-    WORK_FRESH_RUN = 8      /* first attempts started before a retry is */
+    WORK_FRESH_RUN = 8,     /* first attempts started before a retry is; and
+                               retries of urgent pins before one of those */
+    WORK_PASSED = 8         /* calls of what comes first, before one of what
+                               comes behind it */
 };
 
 enum item_state {
@@ -56,7 +61,7 @@ struct item {
     uint64_t pin, idx, reserved, size;
     uint64_t due_ms;         /* WAITING; of a retry: since when it is ready */
     uint32_t attempts, heap_at, org;
-    uint8_t state, heap, want, priority;
+    uint8_t state, heap, want, priority, urgency;
     uint8_t seen, pending, code, cuts;
     bool adopted : 1;
     bool held : 1;           /* the daemon has it, as far as is known */
@@ -74,19 +79,37 @@ struct heap {
     uint32_t n, size;
 };
 
-/* Organisations take turns: in each queue, a priority's first attempts or its
+/* What waits for a call, by rank: repairs of pins of which one healthy copy is
+ * left, of which two, of which more, then everything else.
+ *
+ * Organisations take turns: in each queue, a rank's first attempts or its
  * retries, each has every k-th place while k of them wait. Start-time fair
  * queueing of equal costs: Goyal, Vin, Cheng, SIGCOMM 1996. A turn is the
  * lane's, not a pin's, so what is called off while it waits costs none. Numbers
- * that share a lane share its turns. */
-enum { WORK_LANES = WORK_SHARES, WORK_PRIORITIES = 3 };
+ * that share a lane share its turns. In its turn an organisation's pins come by
+ * their priority: it orders its own pins, and takes nothing from others.
+ *
+ * Nothing waits for ever: what was passed by WORK_PASSED times, a rank or in a
+ * lane a priority, is next (struct passed). */
+enum { WORK_LANES = WORK_SHARES, WORK_PRIORITIES = 3, WORK_RANKS = 4 };
+
+/* Of classes in their order: calls of those before it since its own last one,
+ * while something of it waits. */
+struct passed {
+    uint8_t by[WORK_RANKS];
+};
+static_assert(WORK_PRIORITIES <= (int)WORK_RANKS, "room for both");
+static_assert(WORK_PASSED + WORK_RANKS <= UINT8_MAX, "counts fit");
+
 struct queue {
     uint64_t now;             /* turn of the last call that began */
     uint64_t n;
     struct lane {
-        struct heap heap;     /* first attempts by their orders, retries as
-                                 they fell due */
+        struct heap heaps[WORK_PRIORITIES]; /* first attempts by their orders,
+                                               retries as they fell due */
         uint64_t turn;        /* of its next call, 0 none yet */
+        uint32_t n;
+        struct passed passed; /* priorities */
     } lanes[WORK_LANES];
 };
 
@@ -98,10 +121,11 @@ struct work {
     struct item **by_from;       /* updates, by what they come from */
     uint64_t n_items, n_buckets; /* a power of two */
     struct heap heaps[HEAP_SINGLE];
-    struct queue queues[2 * WORK_PRIORITIES]; /* fresh, then retries */
+    struct queue queues[2][WORK_RANKS]; /* fresh, then retries */
+    struct passed passed[2];            /* ranks */
     uint64_t begun[WORK_LANES];  /* turns that a lane had */
     struct item **busy;          /* 2 × concurrent_pins slots */
-    uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run;
+    uint32_t n_busy, n_holds, n_retries, n_releases, fresh_run, retry_run;
     struct item *report_first, *report_last;
     uint64_t n_reports;
     struct buf texts;            /* of the reports moved out last */
@@ -140,6 +164,9 @@ void work_heap_remove(struct work *w, struct item *i); /* if it is in one */
 void work_heap_take(struct work *w, struct item *i); /* … as its call begins */
 struct item *work_heap_first(const struct work *w, enum heap_kind k);
 uint64_t work_heap_count(const struct work *w); /* in all */
+/* Whether it comes before the other, as far as ranks say so, and of one
+ * organisation priorities. */
+bool work_item_precedes(const struct item *i, const struct item *other);
 void work_heap_free(struct work *w);
 
 /* work_run.c */

@@ -208,6 +208,7 @@ void work_item_fill(const struct item *i, struct work_item *out)
     memcpy(out->cid.bytes, i->cid, i->n_cid);
     out->reserved = i->reserved;
     out->priority = i->priority;
+    out->urgency = (enum order_urgency)i->urgency;
     out->org = i->org;
     out->adopted = i->adopted;
     out->seen = (enum report_state)i->seen;
@@ -261,12 +262,29 @@ void work_item_held(struct work *w, struct item *i, bool held,
 
 /* --- heaps --- */
 
+static unsigned rank_of(const struct item *i)
+{
+    assert(i->urgency < WORK_RANKS);
+    return WORK_RANKS - 1 - (unsigned)i->urgency;
+}
+
+/* high, normal, low */
+static unsigned class_of(const struct item *i)
+{
+    return i->priority == 1 ? 0 : i->priority == 0 ? 1 : 2;
+}
+
+bool work_item_precedes(const struct item *i, const struct item *other)
+{
+    if (rank_of(i) != rank_of(other))
+        return rank_of(i) < rank_of(other);
+    return i->org == other->org && class_of(i) < class_of(other);
+}
+
 static struct queue *queue_of(struct work *w, const struct item *i,
                               enum heap_kind k)
 {
-    unsigned rank = i->priority == 1 ? 0 : i->priority == 0 ? 1 : 2;
-
-    return &w->queues[rank + (k == HEAP_RETRY ? WORK_PRIORITIES : 0)];
+    return &w->queues[k == HEAP_RETRY][rank_of(i)];
 }
 
 static struct lane *lane_of(struct queue *q, const struct item *i)
@@ -278,7 +296,7 @@ static struct heap *heap_of(struct work *w, const struct item *i,
                             enum heap_kind k)
 {
     return k < HEAP_SINGLE ? &w->heaps[k]
-                           : &lane_of(queue_of(w, i, k), i)->heap;
+                           : &lane_of(queue_of(w, i, k), i)->heaps[class_of(i)];
 }
 
 static bool before(enum heap_kind k, const struct item *a,
@@ -339,6 +357,7 @@ void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
         struct lane *l = lane_of(q, i);
 
         q->n++;
+        l->n++;
         if (l->turn == 0)
             l->turn = q->now + 1;
     }
@@ -359,8 +378,10 @@ void work_heap_remove(struct work *w, struct item *i)
 
     if (k == HEAP_NONE)
         return;
-    if (k >= HEAP_SINGLE)
+    if (k >= HEAP_SINGLE) {
         queue_of(w, i, k)->n--;
+        lane_of(queue_of(w, i, k), i)->n--;
+    }
     h = heap_of(w, i, k);
     assert(h->items[i->heap_at] == i);
     last = h->items[--h->n];
@@ -370,6 +391,51 @@ void work_heap_remove(struct work *w, struct item *i)
     put(h, i->heap_at, last);
     sift_up(h, k, last);
     sift_down(h, k, last);
+}
+
+/* --- whose turn it is --- */
+
+/* The first class that waits, unless one behind it was passed by too often:
+ * then the one that was most. waits: bit a class, not 0. */
+static unsigned next_class(const struct passed *p, unsigned waits)
+{
+    unsigned first = (unsigned)__builtin_ctz(waits), next = first;
+
+    for (unsigned k = first + 1; k < WORK_RANKS; k++)
+        if ((waits >> k & 1) != 0 && p->by[k] >= WORK_PASSED &&
+            (next == first || p->by[k] > p->by[next]))
+            next = k;
+    return next;
+}
+
+/* A call of that class begins; waits: those of which something waits still. */
+static void pass(struct passed *p, unsigned class, unsigned waits)
+{
+    p->by[class] = 0;
+    for (unsigned k = class + 1; k < WORK_RANKS; k++) {
+        if ((waits >> k & 1) == 0)
+            p->by[k] = 0;
+        else if (p->by[k] < UINT8_MAX)
+            p->by[k]++;
+    }
+}
+
+static unsigned ranks_waiting(const struct queue *ranks)
+{
+    unsigned waits = 0;
+
+    for (unsigned k = 0; k < WORK_RANKS; k++)
+        waits |= (unsigned)(ranks[k].n > 0) << k;
+    return waits;
+}
+
+static unsigned classes_waiting(const struct lane *l)
+{
+    unsigned waits = 0;
+
+    for (unsigned k = 0; k < WORK_PRIORITIES; k++)
+        waits |= (unsigned)(l->heaps[k].n > 0) << k;
+    return waits;
 }
 
 void work_heap_take(struct work *w, struct item *i)
@@ -385,8 +451,16 @@ void work_heap_take(struct work *w, struct item *i)
     l = lane_of(q, i);
     if (l->turn > q->now)
         q->now = l->turn;
-    l->turn = l->heap.n == 0 ? 0 : q->now + 1;
+    l->turn = l->n == 0 ? 0 : q->now + 1;
     w->begun[l - q->lanes]++;
+    pass(&l->passed, class_of(i), classes_waiting(l));
+    pass(&w->passed[k == HEAP_RETRY], rank_of(i),
+         ranks_waiting(w->queues[k == HEAP_RETRY]));
+}
+
+static struct item *first_in(const struct lane *l)
+{
+    return l->heaps[next_class(&l->passed, classes_waiting(l))].items[0];
 }
 
 /* Whose turn it is; of several the oldest order's. */
@@ -397,25 +471,27 @@ static struct item *first_of(const struct queue *q, enum heap_kind kind)
     for (unsigned k = 0; k < WORK_LANES && q->n > 0; k++) {
         const struct lane *l = &q->lanes[k];
 
-        if (l->heap.n > 0 &&
+        if (l->n > 0 &&
             (best == NULL || l->turn < best->turn ||
              (l->turn == best->turn &&
-              before(kind, l->heap.items[0], best->heap.items[0]))))
+              before(kind, first_in(l), first_in(best)))))
             best = l;
     }
-    return best == NULL ? NULL : best->heap.items[0];
+    return best == NULL ? NULL : first_in(best);
 }
 
 struct item *work_heap_first(const struct work *w, enum heap_kind k)
 {
-    const struct queue *q = &w->queues[k == HEAP_RETRY ? WORK_PRIORITIES : 0];
+    const struct queue *ranks = w->queues[k == HEAP_RETRY];
+    unsigned waits;
 
     if (k < HEAP_SINGLE)
         return w->heaps[k].n == 0 ? NULL : w->heaps[k].items[0];
-    for (unsigned rank = 0; rank < WORK_PRIORITIES; rank++)
-        if (q[rank].n > 0)
-            return first_of(&q[rank], k);
-    return NULL;
+    waits = ranks_waiting(ranks);
+    if (waits == 0)
+        return NULL;
+    return first_of(&ranks[next_class(&w->passed[k == HEAP_RETRY], waits)],
+                    k);
 }
 
 uint64_t work_heap_count(const struct work *w)
@@ -424,8 +500,8 @@ uint64_t work_heap_count(const struct work *w)
 
     for (unsigned k = 0; k < HEAP_SINGLE; k++)
         n += w->heaps[k].n;
-    for (unsigned k = 0; k < 2 * WORK_PRIORITIES; k++)
-        n += w->queues[k].n;
+    for (unsigned k = 0; k < 2 * WORK_RANKS; k++)
+        n += w->queues[k / WORK_RANKS][k % WORK_RANKS].n;
     return n;
 }
 
@@ -433,7 +509,9 @@ void work_heap_free(struct work *w)
 {
     for (unsigned k = 0; k < HEAP_SINGLE; k++)
         free(w->heaps[k].items);
-    for (unsigned k = 0; k < 2 * WORK_PRIORITIES; k++)
-        for (unsigned l = 0; l < WORK_LANES; l++)
-            free(w->queues[k].lanes[l].heap.items);
+    for (unsigned k = 0; k < 2 * WORK_RANKS; k++)
+        for (unsigned l = 0; l < WORK_LANES * WORK_PRIORITIES; l++)
+            free(w->queues[k / WORK_RANKS][k % WORK_RANKS]
+                     .lanes[l / WORK_PRIORITIES]
+                     .heaps[l % WORK_PRIORITIES].items);
 }

@@ -87,8 +87,9 @@ uint32_t work_shares(const struct work *w, struct work_share out[WORK_SHARES])
     for (uint32_t k = 0; k < WORK_LANES; k++) {
         struct work_share x = {k, 0, w->begun[k]};
 
-        for (unsigned q = 0; q < 2 * WORK_PRIORITIES; q++)
-            x.waiting += w->queues[q].lanes[k].heap.n;
+        for (unsigned q = 0; q < 2 * WORK_RANKS; q++)
+            x.waiting +=
+                w->queues[q / WORK_RANKS][q % WORK_RANKS].lanes[k].n;
         if (x.waiting > 0 || x.begun > 0 || k == ORG_DEFAULT)
             out[n++] = x;
     }

@@ -226,7 +226,7 @@ static uint32_t retries_max(const struct work *w)
 }
 
 /* The next to be held, or NULL: retries keep to half of the slots and come
- * after first attempts of their class, but not never. */
+ * after first attempts, unless they are more urgent; neither waits for ever. */
 static struct item *next_hold(const struct work *w)
 {
     struct item *fresh = work_heap_first(w, HEAP_FRESH);
@@ -238,7 +238,8 @@ static struct item *next_hold(const struct work *w)
         return fresh;
     if (fresh == NULL || w->fresh_run >= WORK_FRESH_RUN)
         return retry;
-    return retry->priority == 1 && fresh->priority != 1 ? retry : fresh;
+    return work_item_precedes(retry, fresh) && w->retry_run < WORK_FRESH_RUN
+               ? retry : fresh;
 }
 
 static struct item *next_release(const struct work *w)
@@ -288,6 +289,7 @@ static void start(struct work *w)
         if ((i = next_hold(w)) == NULL)
             return;
         w->fresh_run = i->heap == HEAP_RETRY ? 0 : w->fresh_run + 1;
+        w->retry_run = i->heap == HEAP_RETRY ? w->retry_run + 1 : 0;
         start_item(w, i);
     }
 }

@@ -6,6 +6,7 @@
  */
 #include "coordinator/core/orders.h"
 
+#include "coordinator/core/fsm.h"
 #include "proto/codec.h"
 #include "proto/mem.h"
 #include "proto/meta.h"
@@ -153,6 +154,46 @@ static void add_meta(const struct pin *p, struct buf *bytes,
     item->origins = span_of(bytes->p + at, bytes->n - at);
 }
 
+/* The first placing of a pin: it has not lost anything yet. */
+static bool is_first(unsigned reason)
+{
+    return reason == REASON_PLACED || reason == REASON_PREFERRED
+           || reason == REASON_EVERYWHERE || reason == REASON_UPLOADED;
+}
+
+/* What nobody has is not urgent: no node of ours can give it, and it would
+ * hold up what can be saved. */
+enum order_urgency orders_urgency(const struct store *s, const struct pin *p,
+                                  uint32_t node)
+{
+    uint32_t healthy = 0, least = (uint32_t)fsm_minimum(s, p);
+    bool lost = false;
+
+    for (uint32_t k = 0; k < p->n_copies; k++) {
+        const struct copy *c = &p->copies[k];
+        const struct node *n = store_node(s, c->node);
+
+        assert(n != NULL);
+        if (c->want == COPY_RELEASED)
+            continue;
+        if (c->node == node) {
+            if (c->state == COPY_PINNED)
+                return URGENCY_NONE;
+            lost |= !is_first(c->reason);
+        } else {
+            healthy += c->state == COPY_PINNED && n->health == HEALTH_UP;
+            lost |= n->health != HEALTH_UP || c->state == COPY_LOST;
+        }
+    }
+    if (least < 2 && p->rmax != 1)
+        least = 2; /* as step_repair.c does not wait for nodes with one left */
+    if (!lost || healthy == 0 || healthy >= least)
+        return URGENCY_NONE;
+    return healthy == 1   ? URGENCY_LAST
+           : healthy == 2 ? URGENCY_TWO
+                          : URGENCY_FEW;
+}
+
 static void make_item(struct store *s, uint32_t node,
                       const struct store_order_row *row,
                       struct orders_scratch *scratch,
@@ -177,6 +218,7 @@ static void make_item(struct store *s, uint32_t node,
         return;
     item->org = p->org;
     item->priority = (uint8_t)(p->flags >> CLAIM_PRIORITY_SHIFT & 3);
+    item->urgency = orders_urgency(s, p, node);
     add_holders(s, p, node, item);
     add_meta(p, &scratch->bytes, item);
 }

@@ -27,6 +27,10 @@ void orders_scratch_free(struct orders_scratch *s);
 void orders_build(struct store *s, uint32_t node, const struct talk *t,
                   struct orders_scratch *scratch,
                   struct message_orders *out);
+/* How urgent a copy that is wanted on that node is (proto/message.h): by what
+ * the row shows now, not by what its order said. */
+enum order_urgency orders_urgency(const struct store *s, const struct pin *p,
+                                  uint32_t node);
 /* Of the last report that was taken of this agent's journal; 0 none. */
 uint64_t orders_seq(const struct store *s, uint32_t node,
                     const struct talk *t);

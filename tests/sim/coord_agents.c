@@ -105,6 +105,7 @@ static void fill_common(struct coord *c, struct message *m)
 {
     m->kind = MESSAGE_ORDERS;
     m->orders.orgs = true;
+    m->orders.urgencies = true;
     m->orders.term = c->term;
     m->orders.leader = c->leader;
     m->orders.leading = talk_leads(c->leading, c->settled, coord_ready(c));

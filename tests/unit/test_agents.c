@@ -661,6 +661,13 @@ static void ids_go_to_who_reads_them(void **state)
     beat(&k);
     COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] > 0);
     assert_true(k.m.orders.orgs);
+    assert_false(k.m.orders.urgencies);
+    m.result.body = span_text(MESSAGE_SECOND_VERSIONS MESSAGE_URGENT_ORDERS);
+    say(&k, &m);
+    k.got[MESSAGE_ORDERS] = 0;
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] > 0);
+    assert_true(k.m.orders.urgencies);
     assert_int_equal(open_stream(c, &mine, &o), ERR_OK);
     COORD_WAIT(&loop, k.got[MESSAGE_OPEN] == 1);
     assert_true(span_is(k.m.open.request, "of-an-upload"));

@@ -221,6 +221,9 @@ static void test_messages(void **state)
     w->m.orders.orgs = true;
     w->orders[0].org = 70000;
     golden_message(&w->m, "orders_orgs");
+    w->m.orders.urgencies = true;
+    w->orders[0].urgency = URGENCY_TWO;
+    golden_message(&w->m, "orders_urgent");
     free(w);
 }
 

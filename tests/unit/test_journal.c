@@ -147,7 +147,8 @@ static struct work_item item(uint64_t pin)
 {
     struct work_item i = {
         .pin = pin, .idx = UINT64_MAX - 1, .want = COPY_DIRECT,
-        .reserved = UINT64_MAX, .priority = 2, .org = 70000, .n_holders = 2,
+        .reserved = UINT64_MAX, .priority = 2, .urgency = URGENCY_LAST,
+        .org = 70000, .n_holders = 2,
         .holders = {7, UINT32_MAX}, .adopted = true, .seen = REPORT_FAILED,
         .size = 1ull << 63, .attempts = UINT32_MAX};
 
@@ -166,6 +167,7 @@ static void expect_item(const struct work_item *a, const struct work_item *b)
     assert_int_equal(a->reserved, b->reserved);
     assert_int_equal(a->priority, b->priority);
     assert_int_equal(a->org, b->org);
+    assert_int_equal(a->urgency, b->urgency);
     assert_int_equal(a->n_holders, b->n_holders);
     assert_memory_equal(a->holders, b->holders, sizeof a->holders);
     assert_int_equal(a->from.n, b->from.n);
@@ -586,7 +588,7 @@ static void test_logs(void **state)
     journal_close(j);
 }
 
-/* Made by an agent that knew no organisations. */
+/* Made by an agent that knew no organisations, nor what is urgent. */
 static void test_orders_without_organisation(void **state)
 {
     struct place *p = *state;
@@ -599,15 +601,18 @@ static void test_orders_without_organisation(void **state)
     commit(j);
     journal_close(j);
     assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "ALTER TABLE orders DROP COLUMN org",
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE orders DROP COLUMN org;"
+                                  "ALTER TABLE orders DROP COLUMN urgency",
                                   NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     j = open_journal(p);
     read_all(p, j);
     assert_int_equal(p->n, 1);
     i.org = 0;
+    i.urgency = URGENCY_NONE;
     expect_item(&p->items[0], &i);
     i.org = 7;
+    i.urgency = URGENCY_FEW;
     journal_begin(j);
     journal_keep(j, &i);
     commit(j);

@@ -95,11 +95,11 @@ static void coordinator_frame(struct stream *s, void *user, struct span f)
         c->beats++;
         c->beat = m->beat;
     } else if (m->kind == MESSAGE_REPORT) {
-        assert_int_equal(m->report.boot, BOOT);
-        assert_true(c->n_seqs < SEEN);
+        assert_true(m->report.boot == BOOT && c->n_seqs < SEEN);
         c->seqs[c->n_seqs++] = m->report.seq;
     } else if (m->kind == MESSAGE_RESULT) {
-        c->reads += span_is(m->result.body, MESSAGE_SECOND_VERSIONS);
+        c->reads += span_is(m->result.body, MESSAGE_SECOND_VERSIONS
+                            MESSAGE_URGENT_ORDERS);
         c->results += m->result.id != 0;
         c->result = m->result;
     } else if (m->kind == MESSAGE_GOODBYE) {

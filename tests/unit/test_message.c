@@ -25,14 +25,17 @@ static enum err turn(struct span in, struct buf *again, struct err_text *why)
     return e;
 }
 
-static void encode_sample(enum message_kind kind, bool full, bool orgs,
+/* version: of those that ORDERS have, from 0. */
+static void encode_sample(enum message_kind kind, bool full, unsigned version,
                           struct buf *out)
 {
     struct wire_message *w = malloc(sizeof *w);
 
     wire_message(w, kind, full);
     if (kind == MESSAGE_ORDERS)
-        w->m.orders.orgs = orgs;
+        w->m.orders.orgs = version > 0;
+    if (kind == MESSAGE_ORDERS)
+        w->m.orders.urgencies = version > 1;
     buf_reset(out);
     message_encode(&w->m, out);
     free(w);
@@ -71,7 +74,7 @@ static void test_damage(void **state)
 
     (void)state;
     for (int i = 0; i < 2 * WIRE_MESSAGES; i++) {
-        encode_sample(wire_messages[i / 2], i % 2 == 1, false, &b);
+        encode_sample(wire_messages[i / 2], i % 2 == 1, 0, &b);
         wire_damage(turn, body_of(&b));
         wire_swap(turn, body_of(&b), 0);
         wire_frame_checks(turn, body_of(&b));
@@ -186,6 +189,13 @@ static const struct wire_case second_cases[] = {
     {M(ORDERS, 11, 0, 10), WIRE_U64, U32_OVER - 1, NULL},
 };
 
+static const struct wire_case third_cases[] = {
+    {M(ORDERS, 11, 0), WIRE_ZEROS, 11, "order: too small"},
+    {M(ORDERS, 11, 0), WIRE_ZEROS, 13, "order: too large"},
+    {M(ORDERS, 11, 0, 11), WIRE_U64, URGENCY_LAST, NULL},
+    {M(ORDERS, 11, 0, 11), WIRE_U64, URGENCY_LAST + 1, "urgency: too large"},
+};
+
 static void test_limits(void **state)
 {
     struct buf b = BUF_INIT;
@@ -193,11 +203,15 @@ static void test_limits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof second_cases / sizeof *second_cases; i++) {
         encode_sample((enum message_kind)second_cases[i].kind,
-                      second_cases[i].kind == MESSAGE_ORDERS, true, &b);
+                      second_cases[i].kind == MESSAGE_ORDERS, 1, &b);
         wire_case_run(turn, body_of(&b), &second_cases[i]);
     }
+    for (size_t i = 0; i < sizeof third_cases / sizeof *third_cases; i++) {
+        encode_sample(MESSAGE_ORDERS, true, 2, &b);
+        wire_case_run(turn, body_of(&b), &third_cases[i]);
+    }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        encode_sample((enum message_kind)cases[i].kind, true, false, &b);
+        encode_sample((enum message_kind)cases[i].kind, true, 0, &b);
         wire_case_run(turn, body_of(&b), &cases[i]);
     }
     buf_free(&b);

@@ -81,6 +81,7 @@ static void items(void **state)
     assert_true(cid_equal(&out.items[0].cid, &c));
     assert_int_equal(out.items[0].reserved, 5000);
     assert_int_equal(out.items[0].priority, 1);
+    assert_int_equal(out.items[0].urgency, URGENCY_NONE);
     assert_int_equal(out.items[0].org, ORG_DEFAULT);
     assert_true(out.items[0].queued);
     assert_int_equal(out.items[0].n_holders, 2);
@@ -92,6 +93,7 @@ static void items(void **state)
     build(w, 3, &a);
     assert_int_equal(out.items[0].n_holders, 1);
     assert_int_equal(out.items[0].holders[0], 2);
+    assert_int_equal(out.items[0].urgency, URGENCY_LAST);
     build(w, 2, &a); /* holders are others */
     assert_int_equal(out.items[0].n_holders, 0);
     assert_false(out.items[0].queued);
@@ -104,6 +106,49 @@ static void items(void **state)
     assert_int_equal(out.n, 1);
     assert_int_equal(out.items[0].want, COPY_RELEASED);
     assert_int_equal(out.items[0].n_holders, 0);
+    world_close(w);
+}
+
+static enum order_urgency urgency(struct world *w, uint64_t pin,
+                                  uint32_t node)
+{
+    struct pin p;
+    enum order_urgency u;
+
+    pin_init(&p);
+    assert_true(store_pin_get(w->store, pin, &p));
+    u = orders_urgency(w->store, &p, node);
+    pin_free(&p);
+    return u;
+}
+
+/* By how few copies are left of what was lost; what is new is not urgent, and
+ * neither is what no node has. */
+static void urgencies(void **state)
+{
+    struct world *w = world_with(6);
+    struct command_claim_put *p;
+
+    (void)state;
+    p = put(w, 1, 4, 5);
+    p->flags = 0;
+    for (uint32_t node = 1; node <= 5; node++)
+        on(w, node);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(urgency(w, 1, 5), URGENCY_NONE);
+    for (uint32_t node = 1; node <= 4; node++)
+        assert_int_equal(reported(w, node, 1, REPORT_PINNED),
+                         VERDICT_ACCEPTED);
+    assert_int_equal(urgency(w, 1, 4), URGENCY_NONE); /* it is there */
+    assert_int_equal(urgency(w, 1, 5), URGENCY_NONE);
+    down(w, 1);
+    assert_int_equal(urgency(w, 1, 5), URGENCY_FEW);
+    down(w, 2);
+    assert_int_equal(urgency(w, 1, 5), URGENCY_TWO);
+    down(w, 3);
+    assert_int_equal(urgency(w, 1, 5), URGENCY_LAST);
+    down(w, 4);
+    assert_int_equal(urgency(w, 1, 5), URGENCY_NONE);
     world_close(w);
 }
 
@@ -431,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items),
+        cmocka_unit_test(urgencies),
         cmocka_unit_test(which_reports_were_taken),
         cmocka_unit_test(what_is_lacking),
         cmocka_unit_test(cut),

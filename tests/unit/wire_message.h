@@ -283,6 +283,7 @@ static inline void wire_same_order(const struct order_item *a,
     SAME(reserved);
     SAME(priority);
     SAME(org);
+    SAME(urgency);
     SAME(n_holders);
     for (uint32_t i = 0; i < a->n_holders; i++)
         SAME(holders[i]);
