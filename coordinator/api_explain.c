@@ -241,6 +241,7 @@ static void write_pin(struct explain *e)
         api_kv_time(w, "expires", p->expires_ms);
     json_kv_text(w, "state", pin_state(p));
     json_kv_text(w, "todo", pin_todo(p, wanted));
+    json_kv_text(w, "priority", claim_priority_text(p->flags));
     write_replication(e);
     if (claims_bound(p))
         write_policies(e);

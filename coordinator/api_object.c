@@ -5,6 +5,7 @@
 #include "coordinator/api_object.h"
 
 #include "coordinator/api_policy.h"
+#include "coordinator/api_priority.h"
 
 #include "proto/maddr.h"
 #include "proto/mem.h"
@@ -209,6 +210,7 @@ void api_object_pin(struct api_object *o, const struct pin *p,
     json_null(&w);
     api_kv_time(&w, "timestamp", p->created_ms);
     api_kv_policy(&w, &o->meta.policy);
+    api_kv_priority(&w, p->flags);
     json_object_end(&w);
 }
 
@@ -358,6 +360,7 @@ bool api_object_info(struct api_object *o, const struct api_info *i,
     api_kv_time(&w, "created", i->pin->created_ms);
     kv_metadata(&w, &o->meta);
     api_kv_policy(&w, &o->meta.policy);
+    api_kv_priority(&w, i->pin->flags);
     json_key(&w, "peer_map");
     json_object(&w);
     for (uint32_t k = 0; k < o->view->n_nodes; k++) {

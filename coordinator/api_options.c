@@ -2,6 +2,7 @@
 #include "coordinator/api_options.h"
 
 #include "coordinator/api_policy.h"
+#include "coordinator/api_priority.h"
 #include "proto/maddr.h"
 #include "proto/mem.h"
 #include "proto/tags.h"
@@ -542,6 +543,8 @@ enum err api_options_parse(const struct api_call *c, struct api_options *o,
         e = metadata(c, &o->doc, why);
     if (e == ERR_OK)
         e = tags_check(&o->doc, why);
+    if (e == ERR_OK)
+        e = api_priority_parse(c, &o->doc, &k->flags, why);
     if (e == ERR_OK)
         e = origins(c, &o->doc, &texts, why);
     if (e == ERR_OK) {

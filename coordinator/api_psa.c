@@ -212,7 +212,7 @@ static void propose(struct api_call *c, struct one *o)
     struct command_claim_put *x = &k->claim_put;
 
     x->cid = o->pin.cid;
-    x->flags = (uint16_t)(CLAIM_DEFAULT |
+    x->flags = (uint16_t)(CLAIM_DEFAULT | o->pin.flags |
                           (unsigned)o->pin.form << CLAIM_FORM_SHIFT);
     x->rmin = c->api->default_min;
     x->rmax = c->api->default_max;

@@ -35,6 +35,7 @@ struct psa_pin {
     struct buf name, meta; /* encoded */
     struct buf text;
     struct meta doc;
+    uint16_t flags;        /* its priority */
 };
 /* ERR_INVALID: says what is wrong, and where. */
 enum err psa_pin_parse(struct span json, struct psa_pin *out,

@@ -3,6 +3,7 @@
  */
 #include "coordinator/api_psa.h"
 
+#include "coordinator/api_priority.h"
 #include "proto/maddr.h"
 #include "proto/tags.h"
 
@@ -194,6 +195,8 @@ enum err psa_pin_parse(struct span json, struct psa_pin *out,
         e = take_meta(&pin, out, why);
     if (e == ERR_OK)
         e = tags_check(&out->doc, why);
+    if (e == ERR_OK)
+        e = api_priority_parse(NULL, &out->doc, &out->flags, why);
     if (e == ERR_OK && meta_encode(&out->doc, &out->meta, why) != ERR_OK) {
         err_prefix(why, "meta");
         e = ERR_INVALID;

@@ -195,6 +195,8 @@ enum err ask_options(struct ctl *c, struct target *t, struct err_text *why)
         target_param(t, "name", name);
     if (mode != NULL)
         target_param(t, "mode", mode);
+    if (cli_text(k, "priority") != NULL)
+        target_param(t, "pinfold-priority", cli_text(k, "priority"));
     if (cli_is(k, "expire-in")) {
         int64_t ms = cli_number(k, "expire-in", 0);
         char text[32];

@@ -146,6 +146,8 @@ static void show_pin(const struct json_value *pin)
                 print_size(number_of(pin, "size"), size),
                 is(pin, "size_known") ? "" : " reserved");
     show_wanted(pin);
+    if (text_of(pin, "priority", text)[0] != 0)
+        print_field("PRIORITY", "%s", text);
     show_policies(pin);
 }
 

@@ -58,6 +58,8 @@ static void show_pin(const struct json_value *v, const struct pin_row *p)
     if (json_get(v, "pinfold_policy", &policy) &&
         json_get_string(&policy, "text", words, sizeof words))
         print_field("POLICY", "%s", words);
+    if (json_get_string(v, "pinfold_priority", words, sizeof words))
+        print_field("PRIORITY", "%s", words);
     if (json_get(v, "allocations", &list))
         while (json_next(&list, &it, &key, &peer))
             print_field("NODE", "%.*s", (int)peer.n, peer.p);

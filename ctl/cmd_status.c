@@ -421,6 +421,8 @@ static void show_copies(const struct json_value *v, const struct pinview *p)
     if (json_get(v, "pinfold_policy", &policy) &&
         json_get_string(&policy, "text", words, sizeof words))
         print_field("POLICY", "%s", words);
+    if (json_get_string(v, "pinfold_priority", words, sizeof words))
+        print_field("PRIORITY", "%s", words);
     table_init(&t, copy_columns, stdout);
     while (pinview_next(p, &it, &n)) {
         if (n.state == PINVIEW_REMOTE) /* not meant to hold it */

@@ -33,6 +33,9 @@ enum { FACTOR_LOW = -1, FACTOR_HIGH = 16, ANY = 1024 };
               "only nodes with that label; may repeat"),                     \
         VALUE("not-tag", 0, CLI_PAIR, "KEY=VALUE",                           \
               "no node with that label; may repeat"),                        \
+        VALUE("priority", 0, CLI_CHOICE, "low|normal|high",                  \
+              "which of the organisation's pins nodes begin with "           \
+              "(default normal)"),                                           \
         VALUE("place-on", 0, CLI_CHOICE, "own|shared|any",                   \
               "whose nodes: the organisation's own, or also such as others "  \
               "share (any: without a rule)"),                                 \

@@ -79,6 +79,27 @@ const char *org_kind_text(enum org_kind k)
     return "?";
 }
 
+static const char *const priorities[] = {"normal", "high", "low"};
+
+const char *claim_priority_text(uint32_t flags)
+{
+    unsigned priority = flags >> CLAIM_PRIORITY_SHIFT & 3;
+
+    assert(priority < sizeof priorities / sizeof priorities[0]);
+    return priorities[priority];
+}
+
+bool claim_priority_parse(struct span text, uint32_t *flags)
+{
+    for (uint32_t k = 0; k < sizeof priorities / sizeof priorities[0]; k++)
+        if (span_is(text, priorities[k])) {
+            *flags = (*flags & ~(3U << CLAIM_PRIORITY_SHIFT)) |
+                     k << CLAIM_PRIORITY_SHIFT;
+            return true;
+        }
+    return false;
+}
+
 const char *value_held_text(enum value_held h)
 {
     switch (h) {

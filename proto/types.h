@@ -227,6 +227,9 @@ enum {
     CLAIM_WAITING = 1 << 12   /* of a request that is pending: no node is
                                  chosen; derived */
 };
+const char *claim_priority_text(uint32_t flags); /* "high" */
+/* Sets its bits. false: there is none of that name. */
+bool claim_priority_parse(struct span text, uint32_t *flags);
 /* Bits that follow from the rest: not in operations, not in the state hash. */
 #define CLAIM_DERIVED (3U << CLAIM_STATE_SHIFT | (uint32_t)CLAIM_WAITING)
 

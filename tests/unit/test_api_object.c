@@ -162,7 +162,7 @@ static void a_status(void **state)
     assert_true(api_object_info(&object, &i, &out));
     expect("{\"cid\":\"" CID_TEXT "\",\"name\":\"\",\"allocations\":[\"P1\","
            "\"P2\"],\"origins\":[],\"created\":\"2023-11-14T22:13:20Z\","
-           "\"metadata\":{},\"peer_map\":{"
+           "\"metadata\":{},\"pinfold_priority\":\"high\",\"peer_map\":{"
            "\"P1\":{\"peername\":\"n1\",\"ipfs_peer_id\":\"I1\","
            "\"ipfs_peer_addresses\":[\"" ADDRESS "\"],"
            "\"status\":\"pinned\",\"timestamp\":\"2023-11-14T22:13:21Z\","

@@ -356,6 +356,39 @@ static void policy(void **state)
         "invalid: more than 8");
 }
 
+static void expect_priority(const char *word)
+{
+    assert_int_equal(parse(), ERR_OK);
+    assert_string_equal(claim_priority_text(command->claim_put.flags), word);
+}
+
+/* By the query, or by metadata, which is all that some clients can set. */
+static void priority(void **state)
+{
+    (void)state;
+    clear();
+    expect_priority("normal");
+    with("pinfold-priority", "low");
+    expect_priority("low");
+    with("meta-pinfold-priority", "low");
+    expect_priority("low");
+    clear();
+    with("meta-pinfold-priority", "high");
+    expect_priority("high");
+    assert_int_not_equal(command->claim_put.meta.n, 0); /* it stays */
+    with("pinfold-priority", "normal");
+    assert_int_equal(parse(), ERR_INVALID);
+    assert_non_null(strstr(why.text, "the metadata says otherwise"));
+    clear();
+    with("pinfold-priority", "high");
+    with("pin-update", "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n");
+    assert_int_equal(parse(), ERR_INVALID);
+    assert_non_null(strstr(why.text, "takes that of the old pin"));
+    bad("pinfold-priority", "urgent", "parameter pinfold-priority invalid: "
+        "'urgent' is none of low, normal, high");
+    bad("meta-pinfold-priority", "", "parameter pinfold-priority invalid");
+}
+
 #define ORIGIN "/ip4/10.0.0.1/tcp/4001/p2p/"                                  \
                "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 
@@ -497,6 +530,7 @@ int main(void)
         cmocka_unit_test(durations),
         cmocka_unit_test(metadata),
         cmocka_unit_test(policy),
+        cmocka_unit_test(priority),
         cmocka_unit_test(origins),
         cmocka_unit_test(allocations),
         cmocka_unit_test(pin_update),

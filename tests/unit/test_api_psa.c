@@ -66,6 +66,22 @@ static void bodies(void **state)
     psa_pin_free(&pin);
 }
 
+static void priorities(void **state)
+{
+    static struct psa_pin pin, other;
+
+    (void)state;
+    assert_int_equal(parse("{\"cid\":\"" CID "\",\"meta\":{"
+                           "\"pinfold-priority\":\"high\"}}", &pin), ERR_OK);
+    assert_string_equal(claim_priority_text(pin.flags), "high");
+    psa_pin_free(&pin);
+    assert_int_equal(parse("{\"cid\":\"" CID "\",\"meta\":{"
+                           "\"pinfold-priority\":\"x\"}}", &other),
+                     ERR_INVALID);
+    assert_non_null(strstr(why.text, "'x' is none of low, normal, high"));
+    psa_pin_free(&other);
+}
+
 static enum err ask(const char *name, const char *value, struct psa_query *q)
 {
     static char n[32], v[1024];
@@ -249,7 +265,8 @@ static void objects(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bodies), cmocka_unit_test(filters),
+        cmocka_unit_test(bodies), cmocka_unit_test(priorities),
+        cmocka_unit_test(filters),
         cmocka_unit_test(names),  cmocka_unit_test(ids),
         cmocka_unit_test(objects),
     };

@@ -141,6 +141,11 @@ static void test_flags(void **state)
               PIN_RELEASING;
     assert_int_equal(pin_state_of(&p), PIN_FAILED);
     assert_int_equal(pin_form(&p), CID_FORM_B36);
+    assert_string_equal(claim_priority_text(p.flags), "low");
+    assert_true(claim_priority_parse(span_text("high"), &p.flags));
+    assert_string_equal(claim_priority_text(p.flags), "high");
+    assert_false(claim_priority_parse(span_text("highest"), &p.flags));
+    assert_int_equal(pin_form(&p), CID_FORM_B36);
     p.rmin = p.rmax = 2;
     assert_false(pin_everywhere(&p));
     p.rmin = p.rmax = -1;
