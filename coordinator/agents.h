@@ -66,6 +66,10 @@ enum err agents_call(struct agents *a, uint32_t node,
                      const struct agents_question *q, agents_result_cb cb,
                      void *arg) ERR_CHECKED;
 
+/* The order of one pin once more, if the agent holds it. false: no session,
+ * or it does not, or it would gain nothing by it. */
+bool agents_again(struct agents *a, uint32_t node, uint64_t pin);
+
 /* Ends those of CALL_GC, CALL_ORPHANS and CALL_CHECK with ERR_CLOSED: one may
  * take a day, a stop may not. The nodes go on. */
 void agents_end_long_calls(struct agents *a);

@@ -124,3 +124,22 @@ void agents_orders_push(struct session *s)
         TALK_ORDERS)
         send_orders(s, &m, false);
 }
+
+bool agents_again(struct agents *a, uint32_t node, uint64_t pin)
+{
+    struct session *s = agents_session_of(a, node);
+    struct message m;
+
+    if (s == NULL || s->state != SESSION_OPEN)
+        return false;
+    fill_common(s, &m);
+    m.orders.n_directory = 0;
+    m.orders.directory = NULL;
+    if (!m.orders.leading ||
+        !orders_build_again(a->st.store, node, &s->talk, pin, &a->orders,
+                            &m.orders) ||
+        !agents_send(s, &m))
+        return false;
+    a->stats.items++;
+    return true;
+}

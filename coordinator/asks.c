@@ -97,3 +97,10 @@ bool asks_collect(void *arg, uint32_t node, uint64_t limit_ms)
     free(k);
     return false;
 }
+
+bool asks_again(void *arg, uint32_t node, uint64_t pin)
+{
+    struct asks *a = arg;
+
+    return agents_again(*a->agents, node, pin);
+}

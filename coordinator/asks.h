@@ -21,5 +21,6 @@ bool asks_propose(void *arg, const struct command *command);
 bool asks_check(void *arg, uint32_t node, uint64_t pin,
                 const struct cid *cid);
 bool asks_collect(void *arg, uint32_t node, uint64_t limit_ms);
+bool asks_again(void *arg, uint32_t node, uint64_t pin);
 
 #endif

@@ -491,7 +491,7 @@ static void wire(struct coordinator *c)
 {
     struct step_limits limits = config_limits(c->config);
     struct step_wishes wishes = {&c->asks, asks_propose, asks_check,
-                                 asks_collect};
+                                 asks_collect, asks_again};
 
     c->replica_events = (struct replica_events){
         c, on_flushed, on_committed, on_changed, on_plan, stamp};

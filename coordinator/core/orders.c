@@ -306,6 +306,37 @@ void orders_build(struct store *s, uint32_t node, const struct talk *t,
                         : store_applied(s);
 }
 
+bool orders_build_again(struct store *s, uint32_t node, const struct talk *t,
+                        uint64_t pin, struct orders_scratch *scratch,
+                        struct message_orders *out)
+{
+    /* It comes behind what was sent. */
+    uint64_t held = t->sent_to > t->held_index ? t->sent_to : t->held_index;
+    struct store_order_row row = {.pin = pin};
+    const struct copy *c;
+
+    if (!t->beaten
+        || memcmp(t->held_history, store_cluster(s)->history, TYPES_HISTORY)
+               != 0
+        || !store_pin_get(s, pin, &scratch->pin))
+        return false;
+    c = pin_copy(&scratch->pin, node);
+    if (c == NULL || c->want == COPY_RELEASED || c->idx > held)
+        return false;
+    row.idx = c->idx;
+    buf_reset(&scratch->bytes);
+    buf_reserve(&scratch->bytes, ORIGINS_MAX);
+    make_item(s, node, &row, scratch, &scratch->items[0]);
+    memcpy(out->history, t->held_history, TYPES_HISTORY);
+    out->from = out->to = held;
+    out->full = out->has_directory = false;
+    out->more = true; /* what is held need not be the newest */
+    out->seq = orders_seq(s, node, t);
+    out->n = 1;
+    out->items = scratch->items;
+    return true;
+}
+
 uint64_t orders_seq(const struct store *s, uint32_t node,
                     const struct talk *t)
 {

@@ -27,6 +27,11 @@ void orders_scratch_free(struct orders_scratch *s);
 void orders_build(struct store *s, uint32_t node, const struct talk *t,
                   struct orders_scratch *scratch,
                   struct message_orders *out);
+/* The order of one pin once more, in a message that moves no index. false: the
+ * agent does not hold it, or it is let go. */
+bool orders_build_again(struct store *s, uint32_t node, const struct talk *t,
+                        uint64_t pin, struct orders_scratch *scratch,
+                        struct message_orders *out);
 /* How urgent a copy that is wanted on that node is (proto/message.h): by what
  * the row shows now, not by what its order said. */
 enum order_urgency orders_urgency(const struct store *s, const struct pin *p,

@@ -4,12 +4,12 @@
  * that changed, 64 pins held everywhere (step_sweep.c), 512 pins of a node
  * that is over-full and the up to 64 that move (step_balance.c), 160 orders of
  * nodes whose copies are verified (step_verify.c); a commit at 1,024 changed
- * pins; 64 claims expire every 200 ms. Each walk goes on where
- * it stopped and ends before it begins again, so no pin waits longer than
- * (pins of the walk / bound) ticks and one pause: 1 s for pins with work
- * (16 s while nothing can be done), for those of a fallen node 5 s after a
- * wish, 1 min while wanting, else 5 min; a node that becomes able ends it.
- * A full queue stops the call, and the walk stays at that pin.
+ * pins; either says 64 orders again; 64 claims expire every 200 ms. Each walk
+ * goes on where it stopped and ends before it begins again, so no pin waits
+ * longer than (pins of the walk / bound) ticks and one pause: 1 s for pins
+ * with work (16 s while nothing can be done), for those of a fallen node 5 s
+ * after a wish, 1 min while wanting, else 5 min; a node that becomes able ends
+ * it. A full queue stops the call, and the walk stays at that pin.
  */
 #include "coordinator/core/step_state.h"
 
@@ -37,7 +37,7 @@ struct step *step_new(struct store *store, const struct step_limits *l,
 {
     struct step *s = mem_alloc(sizeof *s);
 
-    assert(l->suspect_ms <= l->down_ms && w->propose && w->check);
+    assert(l->suspect_ms <= l->down_ms && w->propose && w->check && w->again);
     assert(l->flaps >= 1 && l->flaps <= STEP_TURNS && l->storm_least >= 1);
     assert(l->rebalance_moves <= STEP_MOVES && l->gc_percent <= 100);
     s->store = store;
@@ -110,6 +110,7 @@ void step_leader(struct step *s, bool leading, const struct step_clock *c)
     s->expiry_ms = 0;
     s->purge_node = 0;
     memset(s->made, 0, sizeof s->made);
+    memset(s->said, 0, sizeof s->said);
     step_claim_clear(s);
     step_release_clear(s);
     step_guard_clear(s, c->now_ms);
@@ -127,6 +128,7 @@ void step_committed(struct step *s, const struct step_clock *c)
     const struct store_changes *changes = store_changes(s->store);
 
     s->stopped = false;
+    s->n_said = 0;
     s->quiet_ms = c->now_ms;
     memset(s->promised, 0, sizeof s->promised);
     if (changes->nodes)
@@ -189,6 +191,7 @@ void step_tick(struct step *s, const struct step_clock *c)
         return;
     memset(s->promised, 0, sizeof s->promised);
     s->stopped = false;
+    s->n_said = 0;
     step_claim_expire(s, c->now_ms);
     step_node_tick(s, c);
     expire(s, c);

@@ -65,6 +65,9 @@ struct step_wishes {
      * most; the answer comes as step_collected, also when the session ends.
      * false: no session. Called only where limits ask for it. */
     bool (*collect)(void *arg, uint32_t node, uint64_t limit_ms);
+    /* Say the order of that copy again (orders_build_again): it is more, or
+     * less, urgent than when it was said. false: no session. */
+    bool (*again)(void *arg, uint32_t node, uint64_t pin);
 };
 
 /* Soft facts about a node; every coordinator keeps them. */

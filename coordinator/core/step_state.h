@@ -211,6 +211,14 @@ struct step_valuing {
                                  over them, is guaranteed its room */
 };
 
+/* An order that was said again (step_again.c). */
+enum { STEP_SAID = 4096, STEP_AGAIN = 64 /* in one call */ };
+struct step_said {
+    uint64_t pin, rev, at_ms;
+    uint32_t node;
+    enum order_urgency urgency;
+};
+
 struct step {
     struct store *store;
     struct step_limits limits;
@@ -236,6 +244,8 @@ struct step {
     uint64_t purge_ms, purge_copies; /* … last proposal, what it saw */
 
     struct step_wish made[STEP_WISHES];
+    struct step_said said[STEP_SAID]; /* direct mapped, as made is */
+    uint32_t n_said;     /* in this call */
     struct step_placed placed[STEP_PLACED];
     uint32_t placed_first, n_placed;
     uint32_t buckets[STEP_BUCKETS];
@@ -314,6 +324,10 @@ void step_node_placed(struct step *s, const struct step_node *e);
 /* A piece of the slot table; on every coordinator, so that a new leader has
  * one. */
 void step_node_slots(struct step *s, uint64_t now_ms);
+
+/* step_again.c: of s->pin, orders whose place in their agent's queue may have
+ * changed. false: some are left for the next call. */
+bool step_again(struct step *s, const struct step_clock *c);
 
 /* What is to be done for a pin. The copies that are added, or let go without
  * asking, are in the ASSIGN in s->command. */

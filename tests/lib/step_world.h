@@ -59,6 +59,8 @@ struct world {
     struct command last[WORLD_KINDS];
     struct world_ask asks[WORLD_ASKS];
     uint32_t n_asks, asked;
+    struct world_ask again; /* that was said again last */
+    uint32_t said_again;
     uint32_t collecting;  /* node that was ordered to last, 0 none */
     uint32_t collections;
     struct world_agent agents[WORLD_AGENTS]; /* by node id */
@@ -128,6 +130,16 @@ static inline bool world_check(void *arg, uint32_t node, uint64_t pin,
         return false;
     w->asks[w->n_asks++] = (struct world_ask){node, pin};
     w->asked++;
+    return true;
+}
+
+static inline bool world_again(void *arg, uint32_t node, uint64_t pin)
+{
+    (void)arg;
+    if (w->agents[node].deaf)
+        return false;
+    w->said_again++;
+    w->again = (struct world_ask){node, pin};
     return true;
 }
 
@@ -419,7 +431,7 @@ static inline void world_silence(uint32_t node)
 static inline int world_setup(void **state)
 {
     struct step_wishes wishes = {NULL, world_propose, world_check,
-                                 world_collect};
+                                 world_collect, world_again};
     struct command c = {.kind = COMMAND_CONFIG_PUT};
     struct err_text why = {""};
 

@@ -376,7 +376,8 @@ static void start(struct coord *c)
         /* In every third world copies go to the best of 4 of its few nodes. */
         .exact_nodes = c->sim->options.seed % 3 == 0 ? 0 : PLAN_EXACT,
     };
-    struct step_wishes wishes = {c, coord_wish, coord_check, NULL};
+    struct step_wishes wishes = {c, coord_wish, coord_check, NULL,
+                                 coord_again};
     struct err_text why;
 
     if (store_open(c->path, &c->store, &why) != ERR_OK)

@@ -385,6 +385,24 @@ bool coord_check(void *arg, uint32_t node, uint64_t pin,
     return true;
 }
 
+bool coord_again(void *arg, uint32_t node, uint64_t pin)
+{
+    struct coord *c = arg;
+    struct csession *s = node <= SIM_NODES ? c->of_node[node] : NULL;
+    struct message m;
+
+    if (s == NULL || s->state != CSESSION_OPEN)
+        return false;
+    fill_common(c, &m);
+    if (!m.orders.leading ||
+        !orders_build_again(c->store, node, &s->talk, pin, &c->orders,
+                            &m.orders))
+        return false;
+    send(c, s, &m);
+    c->sim->counts[COUNT_AGAIN]++;
+    return true;
+}
+
 /* --- frames -------------------------------------------------------------- */
 
 static void open_frame(struct coord *c, struct csession *s,

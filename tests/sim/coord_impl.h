@@ -116,6 +116,7 @@ void coord_replica_start(struct coord *c);
 void coord_replica_drop(struct coord *c);
 
 /* coord_agents.c */
+bool coord_again(void *arg, uint32_t node, uint64_t pin);
 bool coord_check(void *arg, uint32_t node, uint64_t pin,
                  const struct cid *cid);
 void coord_agents_committed(struct coord *c);

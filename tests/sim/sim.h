@@ -95,6 +95,7 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(ADMITTED, "admitted") X(EVICTED, "evicted")                            \
     X(PROMISED, "promised") X(RECLAIMED, "reclaimed")                        \
     X(PAUSES, "pauses") X(QUARANTINES, "quarantines")                        \
+    X(AGAIN, "said_again")                                                   \
     X(ASKED, "asked") X(MISSED, "missed") X(CHECKED, "checked")              \
     X(PSA, "psa") X(PSA_REFUSED, "psa_refused") X(PSA_AGAIN, "psa_again")    \
     X(PSA_MADE, "psa_made") X(PSA_REPLACED, "psa_replaced")                  \

@@ -276,10 +276,18 @@ UNUSED static bool coord_log_exists(const struct coord *c)
     return stat(path, &st) == 0;
 }
 
+UNUSED static bool coord_again(void *arg, uint32_t node, uint64_t pin)
+{
+    struct coord *c = arg;
+
+    return agents_again(c->agents, node, pin);
+}
+
 /* dir, address and members are set; opens everything but Raft. */
 UNUSED static void coord_open(struct coord *c)
 {
-    struct step_wishes wishes = {c, coord_wish, coord_check, NULL};
+    struct step_wishes wishes = {c, coord_wish, coord_check, NULL,
+                                 coord_again};
     struct step_limits limits = step_limits_default;
     struct peers_settings ps = {
         .loop = c->loop, .members = c->members, .self = &c->self,

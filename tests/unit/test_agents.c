@@ -340,12 +340,19 @@ static void one_chunk_at_a_time(void **state)
     COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 4);
     assert_int_equal(k.m.orders.n, 0);
     assert_int_equal(k.m.orders.from, k.index);
+    /* once more, what was sent; not what is still to come */
+    assert_true(agents_again(c->agents, 1, 1) &&
+                !agents_again(c->agents, 1, 2));
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 5);
+    assert_int_equal(k.m.orders.n, 1);
+    assert_int_equal(k.m.orders.items[0].pin, 1);
+    assert_true(k.m.orders.to > k.index);
     /* confirmed: the rest comes with the answer */
     k.index = c->agents->nodes[1]->session->talk.sent_to;
     k.wanted = 1;
     k.wanted_xor = order_mix(1, COPY_RECURSIVE);
     beat(&k);
-    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 5);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 6);
     assert_int_equal(k.m.orders.n, 2);
     assert_false(k.m.orders.full);
     /* never confirmed: again after a while */

@@ -122,6 +122,42 @@ static enum order_urgency urgency(struct world *w, uint64_t pin,
     return u;
 }
 
+/* One order once more: only of what the agent holds, and no index moves. */
+static void again(void **state)
+{
+    struct world *w = world_with(3);
+    struct agent a = agent_with(w, 0);
+    struct talk t = {.beaten = true};
+
+    (void)state;
+    settled(w, 1, 1, 2);
+    a.index = w->index;
+    memcpy(t.held_history, a.history, TYPES_HISTORY);
+    t.held_index = w->index;
+    assert_true(orders_build_again(w->store, 2, &t, 1, &scratch, &out));
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.items[0].pin, 1);
+    assert_int_equal(out.from, w->index);
+    assert_int_equal(out.to, w->index);
+    assert_true(out.more);
+    assert_false(out.full);
+    assert_false(orders_build_again(w->store, 3, &t, 1, &scratch, &out));
+    assert_false(orders_build_again(w->store, 2, &t, 9, &scratch, &out));
+    t.held_index = out.items[0].idx - 1;
+    assert_false(orders_build_again(w->store, 2, &t, 1, &scratch, &out));
+    t.sent_to = w->index; /* it comes behind that */
+    assert_true(orders_build_again(w->store, 2, &t, 1, &scratch, &out));
+    assert_int_equal(out.to, w->index);
+    t.held_index = w->index;
+    t.held_history[0] ^= 1;
+    assert_false(orders_build_again(w->store, 2, &t, 1, &scratch, &out));
+    t.held_history[0] ^= 1;
+    assert_int_equal(remove_claim(w, 1), VERDICT_ACCEPTED);
+    t.held_index = w->index;
+    assert_false(orders_build_again(w->store, 2, &t, 1, &scratch, &out));
+    world_close(w);
+}
+
 /* By how few copies are left of what was lost; what is new is not urgent, and
  * neither is what no node has. */
 static void urgencies(void **state)
@@ -477,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items),
         cmocka_unit_test(urgencies),
+        cmocka_unit_test(again),
         cmocka_unit_test(which_reports_were_taken),
         cmocka_unit_test(what_is_lacking),
         cmocka_unit_test(cut),

@@ -88,6 +88,77 @@ static void test_becomes_urgent(void **state)
     assert_true(world_wanted(pin, 4));
 }
 
+/* A pin for three nodes, pinned on two; returns the third, where it waits. */
+static uint32_t pin_waits(uint64_t *pin)
+{
+    world_join_many(3);
+    *pin = world_pin(1, 2, 3);
+    assert_int_equal(world_copies(*pin, false), 3);
+    world_report(1, *pin, REPORT_PINNED);
+    world_report(2, *pin, REPORT_PINNED);
+    world_apply();
+    world_run(1000);
+    assert_int_equal(w->said_again, 0);
+    return 3;
+}
+
+/* What waits there was not urgent when it was ordered. */
+static void test_a_fall_makes_an_order_urgent(void **state)
+{
+    uint64_t pin;
+    uint32_t waits = pin_waits(&pin);
+
+    (void)state;
+    world_silence(1);
+    world_run(61000);
+    assert_int_equal(world_node(1)->health, HEALTH_DOWN);
+    assert_int_equal(w->said_again, 1);
+    assert_int_equal(w->again.node, waits);
+    assert_int_equal(w->again.pin, pin);
+    world_run(70000); /* the message may have got lost */
+    assert_in_range(w->said_again, 2, 3);
+    world_report(waits, pin, REPORT_PINNED);
+    world_apply();
+    w->said_again = 0;
+    world_run(400000);
+    assert_int_equal(w->said_again, 0);
+}
+
+/* So does the loss of a copy, for the agent that lost it. */
+static void test_a_lost_copy_is_urgent(void **state)
+{
+    uint64_t pin;
+    uint32_t waits = pin_waits(&pin);
+
+    (void)state;
+    world_report(waits, pin, REPORT_PINNED);
+    world_apply();
+    world_report(waits, pin, REPORT_LOST);
+    world_report(2, pin, REPORT_LOST);
+    world_apply();
+    world_run(1000);
+    assert_int_equal(w->said_again, 2);
+}
+
+static void test_a_priority_is_said(void **state)
+{
+    uint64_t pin;
+    uint32_t waits = pin_waits(&pin);
+    struct command c = world_claim(1, 2, 3);
+
+    (void)state;
+    w->agents[waits].deaf = true;
+    c.claim_put.flags = 1 << CLAIM_PRIORITY_SHIFT;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    assert_int_equal(w->said_again, 0);
+    w->agents[waits].deaf = false;
+    world_run(17000);
+    assert_int_equal(w->said_again, 1);
+    assert_int_equal(w->again.node, waits);
+}
+
 static void test_no_candidate_then_one(void **state)
 {
     uint64_t pin;
@@ -305,6 +376,9 @@ int main(void)
         WORLD_TEST(test_single_copy_at_down),
         WORLD_TEST(test_two_and_three_copies),
         WORLD_TEST(test_becomes_urgent),
+        WORLD_TEST(test_a_fall_makes_an_order_urgent),
+        WORLD_TEST(test_a_lost_copy_is_urgent),
+        WORLD_TEST(test_a_priority_is_said),
         WORLD_TEST(test_no_candidate_then_one),
         WORLD_TEST(test_top_up_when_a_node_joins),
         WORLD_TEST(test_suspects_get_nothing),
