@@ -347,14 +347,13 @@ static bool all_reachable(const struct view *v)
     return true;
 }
 
-/* Statuses that only pins with stored work or a failure have. The surplus
- * copies of a settled pin may still be let go, and it may be unreachable on a
- * node: all of a node's pins are that. */
+/* Statuses that only pins with stored work, a failure, or copies to let go
+ * have. A settled one may be unreachable on a node: all of a node's pins are
+ * that. */
 static bool work_only(uint32_t mask, const struct view *v)
 {
     uint32_t settled = 1u << STATUS_PINNED | 1u << STATUS_REMOTE |
-                       1u << STATUS_UNPINNED | 1u << STATUS_UNPINNING |
-                       1u << STATUS_UNPIN_QUEUED;
+                       1u << STATUS_UNPINNED;
 
     if (mask == 0 || (mask & settled) != 0)
         return false;

@@ -309,6 +309,8 @@ static enum err prepare(struct store *s, const char *path,
     if (e == ERR_OK)
         e = store_db_exec(&s->d, STORE_INDEX_ORG ";" STORE_TABLE_BOUND, why);
     if (e == ERR_OK)
+        e = store_derived_open(s, why);
+    if (e == ERR_OK)
         e = load_head(s, why);
     if (e == ERR_OK)
         e = store_db_prepare(&s->d, statements, STORE_Q_COUNT, why);
@@ -322,6 +324,7 @@ static void free_store(struct store *s)
     store_db_close(&s->d);
     store_memory_free(s);
     store_decisions_free(s);
+    store_derived_free(s);
     buf_free(&s->scratch);
     buf_free(&s->other);
     buf_free(&s->asg);
@@ -345,6 +348,7 @@ enum err store_open(const char *path, struct store **out,
     store_cache_fit(s);
     store_org_complete(s);
     store_tag_complete(s);
+    store_derived_complete(s);
     *out = s;
     return ERR_OK;
 }
@@ -410,6 +414,7 @@ void store_flush(struct store *s)
     if (!s->open)
         return;
     store_memory_write(s);
+    store_derived_write(s);
     write_head(s);
     STORE_DO(&s->d, STORE_Q_COMMIT, "");
     s->open = false;

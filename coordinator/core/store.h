@@ -365,7 +365,8 @@ uint32_t store_reader_values(struct store_reader *r, uint64_t after_pin,
  * next until it gives false or the caller has enough, then end. */
 enum store_pins {
     STORE_PINS_ALL,
-    STORE_PINS_TODO, /* those with todo <> 0, or a failure of a copy */
+    STORE_PINS_TODO, /* those with todo <> 0, a failure of a copy, or copies
+                        to let go */
     STORE_PINS_ORG   /* those that the organisation claims, if it is another
                         one than ORG_DEFAULT, and all of them for that */
 };

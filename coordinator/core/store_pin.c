@@ -295,6 +295,7 @@ void store_pin_put(struct store *s, const struct pin *before,
     store_org_charge(s, before, pin);
     store_counts_pin(s, before, pin);
     store_request_change(s, before, pin);
+    store_derived_pin(s, before, pin);
     change_copies(s, before, pin);
     change_claims(s, before, pin);
     store_row_copies(pin, &s->asg);
@@ -327,6 +328,7 @@ void store_pin_delete(struct store *s, const struct pin *before)
     store_org_charge(s, before, NULL);
     store_counts_pin(s, before, NULL);
     store_request_change(s, before, NULL);
+    store_derived_pin(s, before, NULL);
     change_copies(s, before, NULL);
     change_claims(s, before, NULL);
     STORE_DO(&s->d, STORE_Q_PIN_DELETE, "u", before->id);

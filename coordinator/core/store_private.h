@@ -149,6 +149,18 @@ struct sqlite3_stmt;
                "pins=excluded.pins,doc=excluded.doc")                        \
     X(TAG_DELETE, "DELETE FROM tag WHERE org=?1 AND name=?2")                \
     X(TAG_SCAN, STORE_TAG_SCAN)                                              \
+    X(AGE_ADD, "INSERT INTO request_age(who,status,level,bucket,n) "         \
+               "VALUES(?1,?2,?3,?4,?5) "                                     \
+               "ON CONFLICT(who,status,level,bucket) "                       \
+               "DO UPDATE SET n=n+excluded.n")                               \
+    X(AGE_DROP, "DELETE FROM request_age WHERE who=?1 AND status=?2 "        \
+                "AND level=?3 AND bucket=?4 AND n=0")                        \
+    X(AGE_FORGET, "DELETE FROM request_age WHERE who=?1")                    \
+    X(LETTING_PUT, "INSERT INTO letting(pin) VALUES(?1)")                    \
+    X(LETTING_DELETE, "DELETE FROM letting WHERE pin=?1")                    \
+    X(STAMP_GET, "SELECT v FROM derived WHERE k=1")                          \
+    X(STAMP_PUT, "INSERT INTO derived(k,v) VALUES(1,?1) "                    \
+                 "ON CONFLICT(k) DO UPDATE SET v=excluded.v")                \
     X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
                    "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
     X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
@@ -187,10 +199,10 @@ enum store_statement {
     X(REQUESTS, "SELECT pinning,pinned,failed,queued FROM principal "        \
                 "WHERE id=?1")                                               \
     X(COUNT_PINS, "SELECT count(*) FROM pin WHERE salt<>0 AND who=?1 "       \
-                  "AND " STORE_REQUEST "=?2 AND created>?3 "                 \
+                  "AND " STORE_REQUEST "=?2 AND created>=?3 "                \
                   "AND created<?4")                                          \
     X(COUNT_CLAIMS, "SELECT count(*) FROM claim WHERE salt<>0 AND who=?1 "   \
-                    "AND " STORE_REQUEST "=?2 AND created>?3 "               \
+                    "AND " STORE_REQUEST "=?2 AND created>=?3 "              \
                     "AND created<?4")                                        \
     X(PINS_0, STORE_READER_PINS)                                             \
     X(PINS_1, STORE_READER_PINS)                                             \
@@ -210,12 +222,15 @@ enum store_statement {
     X(CANDIDATES, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "         \
                   "ORDER BY k DESC,pin DESC LIMIT ?2")                       \
     X(TAGS, STORE_TAG_SCAN)                                                  \
+    X(AGE_SUM, "SELECT sum(n) FROM request_age WHERE who=?1 AND status=?2 "  \
+               "AND level=?3 AND bucket>=?4 AND bucket<?5")                  \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \
     X(TODO_3, STORE_READER_TODO)                                             \
     X(TODO_4, STORE_READER_TODO)                                             \
     X(FAIL_PINS, "SELECT pin FROM fail WHERE pin>?2 ORDER BY pin")           \
+    X(LETTING, "SELECT pin FROM letting WHERE pin>?2 ORDER BY pin")          \
     X(ORG_PINS, "SELECT id FROM pin WHERE org>1 AND org=?1 AND id>?2 "       \
                 "ORDER BY id")                                               \
     X(ORG_CLAIMS, "SELECT pin FROM claim WHERE org>1 AND org=?1 "            \
@@ -352,6 +367,13 @@ struct store_origin {
 
 struct store_access;
 
+/* Requests that are more, or fewer, in one bucket (store_derived.c). */
+struct store_age {
+    uint64_t who, bucket;
+    enum request_status status;
+    int64_t more;
+};
+
 struct store {
     struct store_db d;
     bool open; /* a transaction is */
@@ -396,10 +418,14 @@ struct store {
     struct store_decisions *decisions; /* NULL: none yet */
     struct store_node *supposed;  /* store_node_suppose; NULL: none … */
     enum node_admin supposed_was; /* … and what its row says */
+    struct store_age *ages; /* since the last flush */
+    uint32_t n_ages, size_ages;
+    uint64_t derived_at;    /* stamp of the derived tables */
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
-enum { STORE_MERGED = STORE_CLASSES + 1 }; /* and those that failed */
+enum { STORE_MERGED = STORE_CLASSES + 2 }; /* those that failed, and settled
+                                              ones that let copies go */
 
 struct store_reader {
     struct store_db d;
@@ -444,11 +470,27 @@ void store_access_write(struct store *s);
 /* store_request.c: the requests of `before` go, those of `after` come. */
 void store_request_change(struct store *s, const struct pin *before,
                           const struct pin *after);
-/* One more or less of a principal that may be gone. */
-void store_requests_add(struct store *s, uint64_t who,
+/* One more or less of a principal; false: it is gone. */
+bool store_requests_add(struct store *s, uint64_t who,
                         enum request_status status, bool more);
 /* The number of a status in STORE_REQUEST. */
 unsigned store_request_key(enum request_status s);
+/* --- store_derived.c: tables for lists ----------------------------------- */
+enum err store_derived_open(struct store *s, struct err_text *why)
+    ERR_CHECKED; /* makes them; before statements are prepared */
+void store_derived_complete(struct store *s); /* when the store is open */
+void store_derived_free(struct store *s);
+void store_derived_write(struct store *s); /* within the transaction */
+void store_derived_pin(struct store *s, const struct pin *before,
+                       const struct pin *after);
+/* One request more, or less. */
+void store_derived_age(struct store *s, uint64_t who,
+                       enum request_status status, uint64_t created_ms,
+                       bool more);
+void store_derived_forget(struct store *s, uint64_t who); /* it is removed */
+uint64_t store_reader_requests_older(struct store_reader *r, uint64_t who,
+                                     enum request_status status,
+                                     uint64_t before_ms);
 /* --- store_tag.c: what claims with tags use ------------------------------- */
 enum err store_tag_load(struct store *s, struct err_text *why) ERR_CHECKED;
 void store_tag_free(struct store *s);

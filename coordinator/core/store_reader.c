@@ -13,7 +13,9 @@
 
 static_assert(STORE_R_TODO_1 + STORE_CLASSES - 1 == STORE_R_TODO_4,
               "one statement a class, in order");
-static_assert(STORE_R_FAIL_PINS == STORE_R_TODO_4 + 1, "failures behind");
+static_assert(STORE_R_FAIL_PINS == STORE_R_TODO_4 + 1
+                  && STORE_R_LETTING == STORE_R_FAIL_PINS + 1,
+              "failures behind, then copies to let go");
 static_assert(STORE_R_ORG_PINS + 1 == STORE_R_ORG_CLAIMS, "in order");
 static_assert((int)TODO_BELOW_MAX == STORE_CLASSES, "classes 1 to 4");
 

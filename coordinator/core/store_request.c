@@ -1,6 +1,6 @@
 /* Requests (claims with a salt, types.h): found by id, listed newest first by
  * principal and status through an index each of pins and of claims, counted
- * as the rows of pins are written.
+ * as the rows of pins are written, in all and by their age.
  */
 #include "coordinator/core/store_private.h"
 
@@ -20,17 +20,26 @@ unsigned store_request_key(enum request_status s)
 }
 
 /* --- the writer --------------------------------------------------------- */
+static void add_one(struct store *s, uint64_t who, uint32_t flags,
+                    uint64_t created_ms, bool more)
+{
+    enum request_status status = request_status_of(flags);
+
+    if (store_requests_add(s, who, status, more))
+        store_derived_age(s, who, status, created_ms, more);
+}
+
 static void add(struct store *s, const struct pin *p, bool more)
 {
     if (p == NULL)
         return;
     if (p->n_claims == 0 && p->org != 0 && p->salt != 0)
-        store_requests_add(s, p->who, request_status_of(p->flags), more);
+        add_one(s, p->who, p->flags, p->created_ms, more);
     for (uint32_t k = 0; k < p->n_claims; k++) {
         const struct claim *c = &p->claims[k];
 
         if (c->salt != 0)
-            store_requests_add(s, c->who, request_status_of(c->flags), more);
+            add_one(s, c->who, c->flags, c->created_ms, more);
     }
 }
 
@@ -115,19 +124,14 @@ uint64_t store_reader_requests_count(struct store_reader *r, uint64_t who,
                                      enum request_status status,
                                      uint64_t after_ms, uint64_t before_ms)
 {
-    static const unsigned statements[] = {STORE_R_COUNT_PINS,
-                                          STORE_R_COUNT_CLAIMS};
-    uint64_t n = 0;
+    uint64_t before = bounded(before_ms), from = bounded(after_ms) + 1;
 
     assert(r->begun);
-    for (int k = 0; k < 2; k++) {
-        if (store_db_run(&r->d, statements[k], "uuuu", who,
-                         (uint64_t)store_request_key(status),
-                         bounded(after_ms), bounded(before_ms)))
-            n += store_db_u64(&r->d, statements[k], 0);
-        store_db_reset(&r->d, statements[k]);
-    }
-    return n;
+    if (from >= before)
+        return 0;
+    return store_reader_requests_older(r, who, status, before)
+           - (after_ms == 0
+                  ? 0 : store_reader_requests_older(r, who, status, from));
 }
 
 /* Where the statement of `k` stands, or nothing. */

@@ -131,7 +131,7 @@ struct store_requests store_requests_of(const struct store *s, uint64_t id)
 }
 
 /* Who has been removed counts no more. */
-void store_requests_add(struct store *s, uint64_t who,
+bool store_requests_add(struct store *s, uint64_t who,
                         enum request_status status, bool more)
 {
     struct store_access *a = of(s);
@@ -139,11 +139,12 @@ void store_requests_add(struct store *s, uint64_t who,
     uint64_t *n;
 
     if (p == NULL)
-        return;
+        return false;
     n = &a->requests[p - a->principals].n[status];
     assert(more || *n > 0);
     *n = more ? *n + 1 : *n - 1;
     set_dirty(a, who);
+    return true;
 }
 
 /* The picture of who may ask (access.h) is as it was: no new version. */
@@ -270,6 +271,7 @@ void store_principal_remove(struct store *s, uint64_t id)
             (a->n_principals - at) * sizeof(*a->requests));
     a->version++;
     STORE_DO(&s->d, STORE_Q_PRINCIPAL_DELETE, "u", id);
+    store_derived_forget(s, id);
 }
 
 /* --- reading the file ---------------------------------------------------- */

@@ -353,6 +353,27 @@ def test_errors_are_listed(make_cluster):
     assert len(listed) >= 12
 
 
+def test_what_is_let_go_is_listed(make_cluster):
+    """Surplus copies of pins that are settled else."""
+    cluster = make_cluster(coordinators=1, daemon="fake")
+    k = cluster.any()
+    cids = [make_cid() for _ in range(4)]
+    for cid in cids:
+        k.post(f"/pins/{cid}?replication=3")
+    for cid in cids:
+        cluster.wait_pinned(cid, 3)
+    query = "/pins?filter=unpinning,unpin_queued"
+    assert k.get(query).lines() == []
+    for daemon in cluster.daemons:
+        daemon.fault("pin/rm", "delay", cid=cids[1], ms=10000)
+    k.post(f"/pins/{cids[1]}?replication-min=2&replication-max=2")
+    until(lambda: [p["cid"] for p in k.get(query).lines()] == [cids[1]], 60,
+          "the copy that goes")
+    states = list(k.pin_states(cids[1]).values())
+    assert states.count("pinned") == 2, states
+    until(lambda: k.get(query).lines() == [], 60, "it is gone")
+
+
 def test_lists(cluster, content, any_one):
     cid, waiting = content(), make_cid()
     any_one.post(f"/pins/{cid}?replication=2")
