@@ -5,7 +5,6 @@ enum { PIECE = 4 };
 
 void numbers_look(struct numbers *n, struct store *s)
 {
-    static const struct store_rank first = {0, INT32_MIN};
     uint32_t n_orgs;
     const struct org *orgs = store_orgs(s, &n_orgs);
 
@@ -15,7 +14,8 @@ void numbers_look(struct numbers *n, struct store *s)
         struct store_rank cheapest;
 
         p->org = orgs[at].id;
-        p->any = store_scan_cheapest(s, p->org, first, 1, &cheapest) > 0;
+        p->any = store_scan_cheapest(s, p->org, store_rank_first, 1,
+                                     &cheapest) > 0;
         p->key_q16 = p->any ? cheapest.k : 0;
     }
 }

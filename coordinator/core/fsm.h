@@ -147,6 +147,11 @@ enum err fsm_budget_check(const struct budget *old, const struct budget *now,
 /* What all organisations together are charged. */
 uint64_t fsm_cluster_used(const struct org *all, uint32_t n, enum org_kind k);
 
+/* What is left of an organisation's own limits, and of a tag's, at that log
+ * time; ORG_NO_LIMIT: there is none. */
+uint64_t fsm_own_room(const struct org *o, enum org_kind k, uint64_t now_ms);
+uint64_t fsm_tag_room(const struct tag *t, const struct org *o,
+                      enum org_kind k, uint64_t now_ms);
 /* What is left of an organisation's limits, and of the cluster's, at that log
  * time, beside what is promised. */
 uint64_t fsm_org_room(const struct store *s, const struct org *o,
@@ -168,6 +173,32 @@ struct fsm_first {
 uint32_t fsm_first_to_go(struct store *s, uint32_t org,
                          uint64_t need[ORG_KINDS], struct pin *scratch,
                          uint32_t max, struct fsm_first *out);
+/* What keeps a candidate out, whatever its value, for who explains. */
+enum { FSM_LACK_TAGS = 8 };
+struct fsm_worth {
+    uint32_t copies;     /* that it would have … */
+    uint64_t bytes;      /* … of so many bytes in all */
+    /* Room that its organisation's limits do not leave: bytes of its size, and
+     * of all copies. */
+    uint64_t lack[ORG_KINDS];
+    /* … and that all together do not: the cluster's budget, or idle space.
+     * The figure is for the default organisation's eyes. */
+    uint64_t lack_all;
+    bool clears;         /* what is held would make room, if it were cheaper: */
+    uint32_t goes;       /* so many of its own organisation's, … */
+    int32_t dearest;     /* … with keys up to that */
+    uint32_t n_tags;     /* such as have no room … */
+    struct fsm_lack_tag {
+        char name[LIMIT_TAG_NAME + 1];
+        uint64_t lack;
+    } tags[FSM_LACK_TAGS];
+    uint32_t least, able; /* nodes that it needs; that have room for it */
+};
+/* false: the pin is no candidate of that organisation. a, b: the caller's,
+ * overwritten. About 1 ms. */
+bool fsm_worth(struct store *s, uint64_t pin, uint32_t org, uint64_t now_ms,
+               struct pin *a, struct pin *b, struct fsm_worth *out);
+
 /* Copies that an elastic demand is worth. */
 uint32_t fsm_elastic_copies(const struct store *s, const struct value *v,
                             int32_t rmin, uint64_t now_ms);
@@ -177,6 +208,10 @@ uint32_t fsm_copies_for(const struct store *s, const struct pin *p,
                         uint32_t org);
 /* Bytes of a node that elastic pins leave free. */
 uint64_t fsm_elastic_reserve(const struct node *n);
+/* Bytes that elastic pins of that organisation may still take of it, when so
+ * many are freed; false: none at all, as things are. */
+bool fsm_elastic_room(const struct node *n, uint32_t org, uint64_t freed,
+                      uint64_t *room);
 
 enum { FSM_SESSION_MS = 24 * 3600 * 1000 }; /* of POST /token, at most */
 enum { FSM_DEFAULT_SIZE = 1 << 20 }; /* reserved per copy while unknown */

@@ -132,6 +132,22 @@ uint64_t fsm_elastic_reserve(const struct node *n)
     return n->capacity / RESERVE;
 }
 
+bool fsm_elastic_room(const struct node *n, uint32_t org, uint64_t freed,
+                      uint64_t *room)
+{
+    uint64_t used = n->bytes > freed ? n->bytes - freed : 0, all;
+
+    *room = 0;
+    if (n->admin != ADMIN_ACTIVE || n->health != HEALTH_UP || n->full
+        || n->capacity == 0 || !node_takes(n, org))
+        return false;
+    all = n->capacity - fsm_elastic_reserve(n);
+    if (used > all)
+        return false;
+    *room = all - used;
+    return true;
+}
+
 void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r)
 {
     const struct command_evict *e = &c->evict;

@@ -115,6 +115,13 @@ uint64_t fsm_shortage(const struct fsm *f, uint32_t org, enum org_kind k,
     return own > all ? own : all;
 }
 
+uint64_t fsm_own_room(const struct org *o, enum org_kind k, uint64_t now_ms)
+{
+    struct bound b = bound_of(o, (int)k, now_ms);
+
+    return b.limit == ORG_LIMIT_MAX ? ORG_NO_LIMIT : room(o, b, (int)k);
+}
+
 uint64_t fsm_org_room(const struct store *s, const struct org *o,
                       enum org_kind k, uint64_t now_ms, uint64_t promised)
 {

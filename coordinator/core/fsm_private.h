@@ -283,6 +283,10 @@ uint64_t fsm_pool_lack(const struct store *s, uint64_t more);
 /* What makes that room, into out (l->most); UINT32_MAX: it is not enough. */
 uint32_t fsm_find_room(struct store *s, const struct fsm_lack *l,
                        struct pin *scratch, struct fsm_victim *out);
+/* What an ADMIT of so many copies lacks, whatever ranks below it. */
+void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct fsm_lack *l);
 
 /* fsm_value.c: elastic demands, and what they are worth */
 bool fsm_value_elastic(const struct demand *d);

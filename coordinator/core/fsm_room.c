@@ -62,7 +62,7 @@ static void add(struct stock *x, uint64_t pin)
 /* A page at a time, until there is enough. */
 static void find_cheaper(struct stock *x, const uint64_t need[ORG_KINDS])
 {
-    struct store_rank ranks[LIMIT_VICTIMS], at = {0, INT32_MIN};
+    struct store_rank ranks[LIMIT_VICTIMS], at = store_rank_first;
     uint32_t max, found;
 
     do {
@@ -241,27 +241,37 @@ bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
     return true;
 }
 
-bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
-                    uint32_t copies, int32_t below, uint64_t now_ms,
-                    const uint64_t promised[ORG_KINDS], struct pin *scratch)
+void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct fsm_lack *l)
 {
     const uint64_t more[ORG_KINDS] = {p->size, p->size * copies, 0};
     const struct org *o = store_org(s, org);
-    struct fsm_victim victims[LIMIT_VICTIMS];
-    struct fsm_lack l = {.org = org, .self = p->id, .below = below,
-                         .must = true, .most = LIMIT_VICTIMS};
 
     assert(o != NULL);
-    if (!fsm_tags_admit(s, p, org, copies, now_ms, promised))
-        return false;
+    *l = (struct fsm_lack){.org = org, .self = p->id, .below = INT32_MAX,
+                           .must = true, .most = LIMIT_VICTIMS};
     for (int k = 0; k < ORG_KINDS; k++) {
         uint64_t left = fsm_org_room(s, o, (enum org_kind)k, now_ms,
                                      promised[k]);
 
-        l.need[k] = more[k] > left ? more[k] - left : 0;
+        l->need[k] = more[k] > left ? more[k] - left : 0;
     }
     fsm_pool_share(s, org, more[ORG_PHYSICAL],
-                   more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], &l);
+                   more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], l);
+}
+
+bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, int32_t below, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct pin *scratch)
+{
+    struct fsm_victim victims[LIMIT_VICTIMS];
+    struct fsm_lack l;
+
+    if (!fsm_tags_admit(s, p, org, copies, now_ms, promised))
+        return false;
+    fsm_admit_lack(s, p, org, copies, now_ms, promised, &l);
+    l.below = below;
     return !fsm_lacks(&l)
            || fsm_find_room(s, &l, scratch, victims) != UINT32_MAX;
 }

@@ -144,6 +144,14 @@ static uint64_t left(const struct tag *t, const struct org *o, int k,
     return n > promised[k] ? n - promised[k] : 0;
 }
 
+uint64_t fsm_tag_room(const struct tag *t, const struct org *o,
+                      enum org_kind k, uint64_t now_ms)
+{
+    struct bound b = bound_of(t, o, (int)k, now_ms);
+
+    return b.limit == ORG_NO_LIMIT ? ORG_NO_LIMIT : room(t->used[k], b.limit);
+}
+
 /* So many more copies, or demands as a whole that were refused. */
 static uint32_t copies_of(const struct tag_use *u, uint64_t size,
                           const struct tag *t, const struct org *o,

@@ -314,6 +314,10 @@ void step_explanation_free(struct step_explanation *x);
  * nothing. false: the CID is neither pinned nor held any more. */
 bool step_explain(struct step *s, const struct cid *cid,
                   const struct step_clock *c, struct step_explanation *out);
+/* What keeps a candidate of that organisation out (fsm.h). */
+struct fsm_worth;
+bool step_worth(struct step *s, uint64_t pin, uint32_t org,
+                const struct step_clock *c, struct fsm_worth *out);
 /* Whether its turns are by best of 4, not by the use of all. */
 bool step_explain_samples(const struct step_explanation *x);
 /* The judgement of each node: out has x->n_nodes. */

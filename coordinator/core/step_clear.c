@@ -17,16 +17,12 @@ enum {
     CLEARINGS = 1      /* looks for room on nodes, of one tick: 30 ms */
 };
 
-static const struct store_rank cheapest = {0, INT32_MIN};
-
 bool step_has_room(const struct node *n, uint32_t org, uint64_t size,
                    uint64_t freed)
 {
-    uint64_t used = n->bytes > freed ? n->bytes - freed : 0;
+    uint64_t room;
 
-    return n->admin == ADMIN_ACTIVE && n->health == HEALTH_UP && !n->full &&
-           n->capacity > 0 && used <= n->capacity && node_takes(n, org) &&
-           size + fsm_elastic_reserve(n) <= n->capacity - used;
+    return fsm_elastic_room(n, org, freed, &room) && size <= room;
 }
 
 /* --- room on nodes -------------------------------------------------------- */
@@ -190,7 +186,7 @@ static bool walk_cheaper(struct step *s, const struct walk *k,
                          uint32_t least, struct clearing *x,
                          const struct clearing *only, struct victims *out)
 {
-    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
+    struct store_rank ranks[LIMIT_VICTIMS], at = store_rank_first;
     uint64_t freed = 0;
     uint32_t n;
 
@@ -337,7 +333,7 @@ static uint64_t missing(const struct node *n)
 static bool reclaim_from(struct step *s, const struct node *n,
                          const struct walk *k, const struct step_clock *c)
 {
-    struct store_rank ranks[LIMIT_VICTIMS], at = cheapest;
+    struct store_rank ranks[LIMIT_VICTIMS], at = store_rank_first;
     uint64_t need = missing(n), freed = 0, charge = 0;
     struct victims x = {.n = 0};
     uint32_t found, page;

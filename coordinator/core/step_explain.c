@@ -113,6 +113,16 @@ static void explain_next(struct step *s, const struct step_clock *c,
             d.victim, (uint16_t)step_release_reason(s, d.victim)}, 1);
 }
 
+bool step_worth(struct step *s, uint64_t pin, uint32_t org,
+                const struct step_clock *c, struct fsm_worth *out)
+{
+    uint64_t log_ms = store_time_ms(s->store);
+
+    return fsm_worth(s->store, pin, org,
+                     c->wall_ms > log_ms ? c->wall_ms : log_ms, &s->pin,
+                     &s->other, out);
+}
+
 bool step_explain(struct step *s, const struct cid *cid,
                   const struct step_clock *c, struct step_explanation *out)
 {

@@ -283,8 +283,8 @@ struct store_rank {
     uint64_t pin;
     int32_t k;
 };
-/* What an organisation holds, the cheapest first, beyond that rank; from the
- * start: INT32_MIN, 0. */
+extern const struct store_rank store_rank_first; /* below all others */
+/* What an organisation holds, the cheapest first, beyond that rank. */
 uint32_t store_scan_cheapest(struct store *s, uint32_t org,
                              struct store_rank after, uint32_t max,
                              struct store_rank *out);
@@ -354,7 +354,18 @@ enum store_ranks {
 uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
                             uint32_t org, uint32_t max,
                             struct store_rank *out);
-/* As store_tags. */
+/* As store_scan_cheapest. */
+uint32_t store_reader_cheapest(struct store_reader *r, uint32_t org,
+                               struct store_rank after, uint32_t max,
+                               struct store_rank *out);
+/* Goes beyond that rank over at most `max` rows of what an organisation holds,
+ * or of its candidates; returns over how many. Fewer than max: there are no
+ * more. 65,536 rows take some 5 ms. */
+uint32_t store_reader_skip(struct store_reader *r, bool held, uint32_t org,
+                           uint32_t max, struct store_rank *at);
+/* As store_tag_get, store_tags. */
+bool store_reader_tag(struct store_reader *r, uint32_t org, struct span name,
+                      struct tag *out);
 uint32_t store_reader_tags(struct store_reader *r, uint32_t org,
                            struct span after, uint32_t max, struct tag *out);
 /* Values, by pin and organisation, behind that one. */

@@ -22,6 +22,8 @@ struct sqlite3_stmt;
 #define STORE_VALUE                                                          \
     "SELECT " STORE_VALUE_COLUMNS " FROM value WHERE pin=?1 AND org=?2"
 #define STORE_TAG_COLUMNS "name,logical,physical,pins,doc"
+#define STORE_TAG_GET                                                        \
+    "SELECT " STORE_TAG_COLUMNS " FROM tag WHERE org=?1 AND name=?2"
 #define STORE_TAG_SCAN                                                       \
     "SELECT " STORE_TAG_COLUMNS " FROM tag "                                 \
     "WHERE doc IS NOT NULL AND org=?1 AND name>?2 ORDER BY name LIMIT ?3"
@@ -141,8 +143,7 @@ struct sqlite3_stmt;
     X(BOUND_CLEAR, "DELETE FROM formula_bound")                              \
     X(BOUND_PUT, "INSERT INTO formula_bound(term,low,high) "                 \
                  "VALUES(?1,?2,?3)")                                         \
-    X(TAG_GET, "SELECT " STORE_TAG_COLUMNS " FROM tag "                      \
-               "WHERE org=?1 AND name=?2")                                   \
+    X(TAG_GET, STORE_TAG_GET)                                                \
     X(TAG_PUT, "INSERT INTO tag(org,name,logical,physical,pins,doc) "        \
                "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(org,name) DO UPDATE "  \
                "SET logical=excluded.logical,physical=excluded.physical,"    \
@@ -216,7 +217,15 @@ enum store_statement {
     X(VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "                   \
               "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")           \
     X(CHEAPEST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "           \
-                "ORDER BY k,pin LIMIT ?2")                                   \
+                "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT ?4")               \
+    X(SKIP_HELD, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "          \
+                 "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT 1 OFFSET ?4")     \
+    X(COUNT_HELD, "SELECT count(*) FROM value WHERE held=1 AND org=?1 "      \
+                  "AND (k,pin)>(?2,?3)")                                     \
+    X(SKIP_IDLE, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "          \
+                 "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT 1 OFFSET ?4")     \
+    X(COUNT_IDLE, "SELECT count(*) FROM value WHERE held=0 AND org=?1 "      \
+                  "AND (k,pin)>(?2,?3)")                                     \
     X(DEAREST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "            \
                "ORDER BY k DESC,pin DESC LIMIT ?2")                          \
     X(CANDIDATES, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "         \
@@ -224,6 +233,7 @@ enum store_statement {
     X(TAGS, STORE_TAG_SCAN)                                                  \
     X(AGE_SUM, "SELECT sum(n) FROM request_age WHERE who=?1 AND status=?2 "  \
                "AND level=?3 AND bucket>=?4 AND bucket<?5")                  \
+    X(TAG_GET, STORE_TAG_GET)                                                \
     X(LIST, "SELECT " STORE_PIN_COLUMNS " FROM pin WHERE id>?1 ORDER BY id") \
     X(TODO_1, STORE_READER_TODO)                                             \
     X(TODO_2, STORE_READER_TODO)                                             \

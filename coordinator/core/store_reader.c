@@ -229,6 +229,20 @@ void store_reader_scan_end(struct store_reader *r)
     r->listing = false;
 }
 
+bool store_reader_tag(struct store_reader *r, uint32_t org, struct span name,
+                      struct tag *out)
+{
+    bool have;
+
+    assert(r->begun && name.n > 0);
+    have = store_db_run(&r->d, STORE_R_TAG_GET, "ub", (uint64_t)org, name.p,
+                        name.n);
+    if (have)
+        store_tag_read(&r->d, STORE_R_TAG_GET, org, out);
+    store_db_reset(&r->d, STORE_R_TAG_GET);
+    return have;
+}
+
 uint32_t store_reader_tags(struct store_reader *r, uint32_t org,
                            struct span after, uint32_t max, struct tag *out)
 {

@@ -10,6 +10,8 @@
 
 enum { ROW_VERSION = 1 };
 
+const struct store_rank store_rank_first = {0, INT32_MIN};
+
 void store_row_value(const struct value *v, struct buf *out)
 {
     buf_reset(out);
@@ -172,14 +174,58 @@ uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
                             uint32_t org, uint32_t max,
                             struct store_rank *out)
 {
-    unsigned k = which == STORE_RANKS_CHEAPEST  ? STORE_R_CHEAPEST
-                 : which == STORE_RANKS_DEAREST ? STORE_R_DEAREST
-                                                : STORE_R_CANDIDATES;
+    unsigned k = which == STORE_RANKS_DEAREST ? STORE_R_DEAREST
+                                              : STORE_R_CANDIDATES;
     bool more;
 
     assert(r->begun);
+    if (which == STORE_RANKS_CHEAPEST)
+        return store_reader_cheapest(r, org, store_rank_first, max, out);
     more = store_db_run(&r->d, k, "uu", (uint64_t)org, (uint64_t)max);
     return take(&r->d, k, more, max, out);
+}
+
+uint32_t store_reader_cheapest(struct store_reader *r, uint32_t org,
+                               struct store_rank after, uint32_t max,
+                               struct store_rank *out)
+{
+    bool more;
+
+    assert(r->begun);
+    more = store_db_run(&r->d, STORE_R_CHEAPEST, "uiuu", (uint64_t)org,
+                        (int64_t)after.k, after.pin, (uint64_t)max);
+    return take(&r->d, STORE_R_CHEAPEST, more, max, out);
+}
+
+static_assert(STORE_R_COUNT_HELD == STORE_R_SKIP_HELD + 1 &&
+              STORE_R_COUNT_IDLE == STORE_R_SKIP_IDLE + 1,
+              "each with its count behind it");
+
+/* One pass over the index: the last row of the piece, or where there are not
+ * so many, how many there are. */
+uint32_t store_reader_skip(struct store_reader *r, bool held, uint32_t org,
+                           uint32_t max, struct store_rank *at)
+{
+    unsigned k = held ? STORE_R_SKIP_HELD : STORE_R_SKIP_IDLE;
+    struct store_rank last;
+    uint64_t n = max;
+    bool more;
+
+    assert(r->begun && max > 0);
+    more = store_db_run(&r->d, k, "uiuu", (uint64_t)org, (int64_t)at->k,
+                        at->pin, (uint64_t)max - 1);
+    if (take(&r->d, k, more, 1, &last) == 1) {
+        *at = last;
+        return max;
+    }
+    k++;
+    more = store_db_run(&r->d, k, "uiu", (uint64_t)org, (int64_t)at->k,
+                        at->pin);
+    if (more)
+        n = store_db_u64(&r->d, k, 0);
+    store_db_reset(&r->d, k);
+    assert(more && n < max);
+    return (uint32_t)n;
 }
 
 uint32_t store_scan_cheapest(struct store *s, uint32_t org,
