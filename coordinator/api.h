@@ -47,6 +47,7 @@ struct api {
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned removals;
     unsigned explains, verifies, plans, walks, simulations; /* under way */
+    unsigned valuations;       /* … too */
     struct api_places uploads, proxied; /* the latter: to a daemon */
     unsigned awaited;          /* pins waited for */
     uint64_t verified[API_VERIFIED]; /* copies */
@@ -309,6 +310,7 @@ void api_budget_set(struct api_call *c, const struct http_head *h);
 void api_offers(struct api_call *c, const struct http_head *h);
 void api_scores(struct api_call *c, const struct http_head *h);
 void api_simulate(struct api_call *c, const struct http_head *h);
+void api_frontier(struct api_call *c, const struct http_head *h);
 void api_score(struct api_call *c, const struct http_head *h);
 void api_reads(struct api_call *c, const struct http_head *h);
 void api_reads_batch(struct api_call *c, const struct http_head *h);
@@ -333,6 +335,8 @@ bool api_formula_args(struct api_call *c, const char *const *others,
 bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
                    uint64_t most, uint64_t *out);
 /* 1/65536 as a decimal fraction, to 5 digits. */
+enum { API_Q16_TEXT = 40 };
+void api_q16_text(int64_t v, char out[API_Q16_TEXT]);
 void api_kv_q16(struct json_writer *w, const char *key, int64_t v);
 /* "0.125" to 1/65536, at most `most`; false: not such a number. */
 bool api_decimal(const char *text, uint64_t most, uint64_t *q16);

@@ -70,6 +70,7 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/offers", api_offers, API_READY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/scores/simulate", api_simulate, API_READY},
+    {"GET", "/api/v1/scores/frontier", api_frontier, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
     {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
     {"POST", "/api/v1/reads", api_reads_batch, API_READY},

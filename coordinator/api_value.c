@@ -1,14 +1,12 @@
-/* The value engine's part of the API (docs/value.md):
- *   GET  /api/v1/pins/{cid}/score        every term of it
+/* The value engine's part of the API (docs/value.md), but for one pin's score
+ * (api_score.c) and prices (api_scopes.c):
  *   GET  /api/v1/scores?list=top|bottom|candidates&limit=N
  *   POST /api/v1/pins/{cid}/reads?count=N
  *   POST /api/v1/pins/{cid}/rating?quality=Q&rater=NAME, DELETE …?rater=NAME
  * All of them are about the request's organisation.
  */
-#include "coordinator/api.h"
+#include "coordinator/api_score.h"
 
-#include "coordinator/core/fsm.h"
-#include "proto/claims.h"
 #include "proto/fixed.h"
 #include "proto/hash.h"
 #include "proto/mem.h"
@@ -19,198 +17,55 @@
 
 enum { LIST_DEFAULT = 20, LIST_MAX = 1000, RATER_MAX = 128 };
 
-/* A time that only moves with the log would stand still in a calm cluster. */
-static uint64_t stamp(const struct api_call *c)
+void api_q16_text(int64_t v, char out[API_Q16_TEXT])
 {
-    return c->view->wall_ms;
-}
-
-void api_kv_q16(struct json_writer *w, const char *key, int64_t v)
-{
-    char text[40];
     uint64_t size = (uint64_t)(v < 0 ? -v : v), part;
 
     part = ((size & (FIXED_ONE - 1)) * 100000 + FIXED_ONE / 2) / FIXED_ONE;
     size = size / FIXED_ONE + part / 100000;
-    snprintf(text, sizeof text, "%s%llu.%05llu", v < 0 ? "-" : "",
+    snprintf(out, API_Q16_TEXT, "%s%llu.%05llu", v < 0 ? "-" : "",
              (unsigned long long)size, (unsigned long long)(part % 100000));
+}
+
+void api_kv_q16(struct json_writer *w, const char *key, int64_t v)
+{
+    char text[API_Q16_TEXT];
+
+    api_q16_text(v, text);
     json_key(w, key);
     json_raw(w, span_text(text));
 }
 
-/* --- one score ------------------------------------------------------------ */
+/* --- one that is read, or listed ------------------------------------------ */
 
-struct scored {
+struct valued {
     struct cid cid;
     enum cid_form form;
     struct pin pin;
     struct value value;
-    bool found, valued;
-    int32_t frontier; /* key of the cheapest that is held */
-    bool has_frontier;
+    bool found;
     const char *list;
     uint32_t limit;
     struct buf out;
 };
 
-static void scored_free(void *state)
+static void valued_free(void *state)
 {
-    struct scored *s = state;
+    struct valued *s = state;
 
     pin_free(&s->pin);
     buf_free(&s->out);
     free(s);
 }
 
-static struct scored *scored_new(struct api_call *c)
+static struct valued *valued_new(struct api_call *c)
 {
-    struct scored *s = mem_alloc(sizeof *s);
+    struct valued *s = mem_alloc(sizeof *s);
 
     pin_init(&s->pin);
     c->state = s;
-    c->state_free = scored_free;
+    c->state_free = valued_free;
     return s;
-}
-
-/* Of a pin that nobody read or rated: as it would begin. */
-static void no_value(const struct api_call *c, const struct pin *p,
-                     struct value *v)
-{
-    memset(v, 0, sizeof *v);
-    v->pin = p->id;
-    v->org = c->org;
-    v->held = VALUE_REQUIRED;
-    v->usage.at_ms = v->made_ms = v->since_ms = p->created_ms;
-}
-
-static void compute(const struct api_call *c, const struct pin *p,
-                    const struct value *v, struct score *out)
-{
-    struct score_input in = {
-        .usage = v->usage, .quality_q16 = value_quality(v),
-        .created_ms = v->made_ms, .size_bytes = p->size,
-        .now_ms = stamp(c)};
-
-    score_compute(api_formula_of(c), &in, out);
-}
-
-static void put_score(const struct api_call *c, struct json_writer *w,
-                      const struct pin *p, enum cid_form form,
-                      const struct value *v)
-{
-    char text[LIMIT_CID_TEXT];
-    uint64_t rate = score_usage_rate(&v->usage, stamp(c), api_formula_of(c));
-    struct score s;
-
-    compute(c, p, v, &s);
-    (void)cid_print(&p->cid, form, text);
-    json_kv_text(w, "cid", text);
-    json_key(w, "name");
-    json_textn(w, span_buf(&p->name));
-    json_kv_text(w, "class", value_held_text(v->held));
-    json_kv_u64(w, "size", p->size);
-    json_kv_bool(w, "measured", (p->flags & PIN_MEASURED) != 0);
-    api_kv_q16(w, "reads_per_day", (int64_t)rate);
-    api_kv_q16(w, "usage", s.usage_q16);
-    api_kv_q16(w, "quality", s.quality_q16);
-    json_kv_u64(w, "ratings", v->n_ratings);
-    api_kv_q16(w, "recency", s.recency_q16);
-    api_kv_q16(w, "size_term", s.size_q16);
-    api_kv_q16(w, "priority", s.priority_q16);
-    api_kv_q16(w, "key", s.key_q16);
-    json_kv_u64(w, "since_ms", v->since_ms);
-}
-
-/* Reader thread. */
-static void read_value(struct api_call *c, struct store_reader *r)
-{
-    struct scored *s = c->state;
-    struct store_rank first;
-
-    s->found = store_reader_find(r, &s->cid, &s->pin) &&
-               api_own(c, &s->pin) && s->pin.org != 0;
-    if (!s->found)
-        return;
-    s->valued = store_reader_value(r, s->pin.id, c->org, &s->value);
-    if (!s->valued)
-        no_value(c, &s->pin, &s->value);
-    s->has_frontier =
-        store_reader_ranks(r, STORE_RANKS_CHEAPEST, c->org, 1, &first) == 1;
-    s->frontier = s->has_frontier ? first.k : 0;
-}
-
-/* What keeps it where it is, in words. */
-static void put_verdict(const struct api_call *c, struct json_writer *w,
-                        const struct scored *s)
-{
-    const struct score_config *f = api_formula_of(c);
-    char text[200];
-    struct score now;
-
-    compute(c, &s->pin, &s->value, &now);
-    if (s->value.held == VALUE_REQUIRED)
-        snprintf(text, sizeof text, "required: it is kept whatever it is "
-                 "worth");
-    else if (s->value.held == VALUE_HELD &&
-             now.priority_q16 < (int32_t)f->out_q16)
-        snprintf(text, sizeof text, "held, but below the threshold: it goes "
-                 "when its residency is over");
-    else if (s->value.held == VALUE_HELD)
-        snprintf(text, sizeof text, "held: above the threshold, and nothing "
-                 "more valuable needs its room");
-    else if (now.priority_q16 <= (int32_t)f->in_q16)
-        snprintf(text, sizeof text, "a candidate below the threshold: it "
-                 "must be read or rated more");
-    else if (s->has_frontier &&
-             now.key_q16 <= s->frontier + score_delta(f))
-        snprintf(text, sizeof text, "a candidate: its key must exceed that "
-                 "of the cheapest pin that is held by the hysteresis");
-    else
-        snprintf(text, sizeof text, "a candidate that is worth its bytes: it "
-                 "comes when enough nodes and the quota have room");
-    json_kv_text(w, "verdict", text);
-}
-
-static void answer_score(struct api_call *c, enum err e)
-{
-    struct scored *s = c->state;
-    struct json_writer w;
-
-    if (e != ERR_OK) {
-        api_fail(c, e, NULL);
-        return;
-    }
-    if (!s->found) {
-        api_error(c, 404, API_NOT_PINNED);
-        return;
-    }
-    json_init(&w, &s->out);
-    json_object(&w);
-    put_score(c, &w, &s->pin, s->form, &s->value);
-    put_verdict(c, &w, s);
-    json_key(&w, "frontier");
-    if (s->has_frontier) {
-        json_object(&w);
-        api_kv_q16(&w, "key", s->frontier);
-        api_kv_q16(&w, "delta", score_delta(api_formula_of(c)));
-        json_object_end(&w);
-    } else {
-        json_null(&w);
-    }
-    json_key(&w, "formula");
-    api_formula(&w, api_formula_of(c));
-    json_object_end(&w);
-    buf_byte(&s->out, '\n');
-    api_json(c, 200, &s->out);
-}
-
-void api_score(struct api_call *c, const struct http_head *h)
-{
-    struct scored *s = scored_new(c);
-
-    (void)h;
-    if (api_cid_arg(c, &s->cid, &s->form))
-        api_read(c, read_value, answer_score);
 }
 
 /* --- lists ---------------------------------------------------------------- */
@@ -226,7 +81,7 @@ static enum store_ranks order_of(const char *list)
 /* Reader thread. */
 static void read_list(struct api_call *c, struct store_reader *r)
 {
-    struct scored *s = c->state;
+    struct valued *s = c->state;
     struct store_rank *ranks = mem_array(s->limit, sizeof *ranks);
     struct json_writer w;
     uint32_t n = store_reader_ranks(r, order_of(s->list), c->org, s->limit,
@@ -243,7 +98,7 @@ static void read_list(struct api_call *c, struct store_reader *r)
             continue;
         form = pin_form(&s->pin);
         json_object(&w);
-        put_score(c, &w, &s->pin, form, &s->value);
+        api_score_members(c, &w, &s->pin, form, &s->value);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -253,7 +108,7 @@ static void read_list(struct api_call *c, struct store_reader *r)
 
 static void answer_list(struct api_call *c, enum err e)
 {
-    struct scored *s = c->state;
+    struct valued *s = c->state;
 
     if (e != ERR_OK)
         api_fail(c, e, NULL);
@@ -280,7 +135,7 @@ bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
 
 void api_scores(struct api_call *c, const struct http_head *h)
 {
-    struct scored *s = scored_new(c);
+    struct valued *s = valued_new(c);
     uint64_t limit;
 
     (void)h;
@@ -325,9 +180,18 @@ static void answer_done(struct api_call *c, struct replica_result *r)
     buf_free(&out);
 }
 
+/* Reader thread. */
+static void read_pin(struct api_call *c, struct store_reader *r)
+{
+    struct valued *s = c->state;
+
+    s->found = store_reader_find(r, &s->cid, &s->pin) &&
+               api_own(c, &s->pin) && s->pin.org != 0;
+}
+
 static void count_reads(struct api_call *c, enum err e)
 {
-    struct scored *s = c->state;
+    struct valued *s = c->state;
     struct command *k;
 
     if (e != ERR_OK) {
@@ -347,7 +211,7 @@ static void count_reads(struct api_call *c, enum err e)
 
 void api_reads(struct api_call *c, const struct http_head *h)
 {
-    struct scored *s = scored_new(c);
+    struct valued *s = valued_new(c);
     uint64_t n;
 
     (void)h;
@@ -355,7 +219,7 @@ void api_reads(struct api_call *c, const struct http_head *h)
         !api_cid_arg(c, &s->cid, &s->form))
         return;
     s->limit = (uint32_t)n;
-    api_read(c, read_value, count_reads);
+    api_read(c, read_pin, count_reads);
 }
 
 /* A decimal from 0 to 1 to 1/65536. */

@@ -330,7 +330,7 @@ const struct cli_command commands_table[] = {
      score_options, 0, 0, cmd_score_bottom},
     {"score candidates", "", "what is not kept, the most valuable first",
      score_options, 0, 0, cmd_score_candidates},
-    {"score frontier", "", "what would go first, then what would come",
+    {"score frontier", "", "what room costs, what would go first and come",
      score_options, 0, 0, cmd_score_frontier},
     {"score simulate", "", "what other weights, thresholds or another budget "
      "would keep, let go and take in", simulate_options, 0, 0,

@@ -46,6 +46,9 @@ enum err cmd_score_top(struct ctl *c, struct err_text *why);
 enum err cmd_score_bottom(struct ctl *c, struct err_text *why);
 enum err cmd_score_candidates(struct ctl *c, struct err_text *why);
 enum err cmd_score_frontier(struct ctl *c, struct err_text *why);
+/* Rows of two lists of pins, in one table. */
+void cmd_score_rows(const struct json_value *first,
+                    const struct json_value *second);
 enum err cmd_score_simulate(struct ctl *c, struct err_text *why);
 /* The command line's options of a formula into the query. */
 enum err cmd_formula_options(struct ctl *c, struct target *t,

@@ -48,6 +48,53 @@ def kept(cluster, want):
     until(look, 60, "the most valuable ones are held")
 
 
+def places_and_prices(cluster, cids, frontier):
+    """Of ten, the last five are held: their ranks, what would have to change,
+    and the prices of all scopes."""
+    k = cluster.coordinators[0]
+    until(lambda: physical(k) == sum(score(k, cid)["size"]
+                                     for cid in cids[5:]), 20,
+          "what the daemons measured is booked")
+    worths = [score(k, cid) for cid in cids]
+    assert [w["rank"] for w in worths] == [
+        {"place": 5 - n % 5, "of": 5} for n in range(10)]
+    low, high = worths[5], worths[9]
+    limit = low["formula"]["out"]
+    stay = high["needs"]["stay"]
+    assert abs(stay["margin"] - (high["priority"] - limit)) < 0.001, stay
+    assert stay["unread_until_ms"] > high["inputs"]["now_ms"]
+    assert stay["residency_until_ms"] == (high["since_ms"] +
+                                          high["formula"]["residency_ms"])
+    sizes = [w["size"] for w in worths[5:]]
+    assert low["needs"]["stay"]["bytes_before"] == 0
+    assert stay["bytes_before"] == sum(sizes[:4])
+    free = LIMIT - sum(sizes)
+    assert any(f"more than {free + sum(sizes[:4])} bytes: {free} are free" in
+               text for text in high["changes"]), (free, sizes, high)
+    mine = worths[0]
+    room = mine["needs"]["room"]
+    assert room["bytes"] == mine["size"]
+    assert room["lack"] == mine["size"] - free and not room["cluster_lacks"]
+    assert room["margin"] < 0 and room["key"] > low["key"]
+    assert mine["needs"]["nodes"]["able"] == 3 and mine["changes"], mine
+    assert mine["inputs"]["reads"] < 10.1 and mine["inputs"]["ratings"] == []
+
+    scopes = {s["scope"] + s["name"]: s for s in frontier["scopes"]}
+    assert frontier["others"] is True
+    assert scopes["organisationdefault"] == {
+        "scope": "organisation", "name": "default", "room": free,
+        "key": low["frontier"]["key"], "cid": cids[5]}
+    assert scopes["cluster"]["cid"] == cids[5]
+    nodes = [s for s in frontier["scopes"] if s["scope"] == "node"]
+    assert len(nodes) == 3 and all(s["room"] > 0 for s in nodes)
+    for s in nodes:
+        held = [cid for cid in cids[5:] if s["name"] in
+                [n["node"] for n in k.get(
+                    f"/api/v1/pins/{cid}/explain").json()["copies"]
+                    if n["want"] != "released"]]
+        assert s.get("cid") == (held[0] if held else None), (s, held)
+
+
 def test_the_most_valuable_is_kept(make_cluster):
     cluster = make_cluster()
     k, other = cluster.coordinators[0], cluster.coordinators[1]
@@ -79,9 +126,20 @@ def test_the_most_valuable_is_kept(make_cluster):
     assert why["action"] == "candidate", why
     shown = pinfold(cluster, "score", cids[0])
     assert shown.returncode == 0 and "VERDICT" in shown.stdout, shown
-    shown = pinfold(cluster, "score", "frontier", "--output", "json")
-    assert [item["cid"] for item in json.loads(shown.stdout)] == (
+    shown = json.loads(pinfold(cluster, "score", "frontier", "--output",
+                               "json").stdout)
+    assert [i["cid"] for i in shown["bottom"] + shown["candidates"]] == (
         cids[5:] + cids[4::-1])
+    places_and_prices(cluster, cids, shown["frontier"])
+
+    # What is said to be enough is enough, for the next one of them.
+    room = score(other, cids[4])["needs"]["room"]
+    assert room["lack"] > 0 and room["clears"] and room["goes"] == 1, room
+    read(other, cids[4], room["more_reads"] + 1)
+    kept(cluster, cids[4:5] + cids[6:])
+    read(other, cids[5], score(other, cids[5])["needs"]["room"]["more_reads"]
+         + 1)
+    kept(cluster, cids[5:])
 
     # What is read changes: so does what is kept.
     for cid in cids[:3]:
@@ -457,3 +515,70 @@ def test_formulas_within_bounds(make_cluster):
     assert ask("reset=true", root)[0] == 200
     until(lambda: not shown(other)["own_formula"], 20, "reset")
     cluster.same_everywhere()
+
+
+def test_prices_are_ones_own(make_cluster):
+    """What room costs says nothing of what others have, but to operators of
+    the default organisation."""
+    cluster, root = closed_cluster(make_cluster, nodes=1)
+    k = cluster.coordinators[0]
+    assert k.post("/api/v1/orgs?name=lab").status == 200
+    until(lambda: all(len(c.get("/api/v1/orgs").json()) == 2
+                      for c in cluster.coordinators), 20, "all know it")
+    lab = local(cluster, "token", "create", "--org", "lab", "--name", "ann")
+    plain = local(cluster, "token", "create", "--name", "bob")
+    known(cluster, bearer(lab))
+    known(cluster, bearer(plain))
+    path = "/api/v1/scores/frontier"
+
+    def offered(token, cid, size):
+        answer = k.post(f"/pins/{cid}?elastic=true&replication=1&size={size}"
+                        "&meta-tag=web", headers=bearer(token))
+        assert answer.status == 200, answer
+
+    def priced(token, c=k):
+        answer = c.get(path, headers=bearer(token))
+        assert answer.status == 200, answer
+        return answer.json()["others"], {
+            s["scope"]: s for s in answer.json()["scopes"]}
+    # Of the same content each has its own; a cheaper one is the default's.
+    theirs, common = make_cid(), make_cid()
+    offered(root, theirs, 9_000_000)
+    offered(root, common, 5_000_000)
+    offered(lab, common, 5_000_000)
+    cluster.wait_pinned(theirs, 1)
+    cluster.wait_pinned(common, 1)
+    answer = k.post("/api/v1/orgs/lab/tags?tag=web&physical=7000000")
+    assert answer.status == 200, answer
+    until(lambda: "tag" in priced(lab)[1], 20, "its tag has a quota")
+    others, own = priced(lab)
+    assert not others and own["organisation"]["name"] == "lab"
+    assert own["organisation"]["cid"] == own["cluster"]["cid"] == common
+    assert own["tag"]["cid"] == common and own["tag"]["room"] < 7_000_000
+    assert own["organisation"]["room"] is None
+    assert own["node"]["key"] is None, "others want it there, too"
+    assert not any("org" in s for s in own.values()), own
+    others, shown = priced(root)
+    assert others and shown["cluster"]["cid"] == theirs
+    assert not priced(plain)[0]
+
+    # Nothing of the cluster's own room is said, but that it lacks.
+    assert k.post("/api/v1/quota?physical=20000000").status == 200
+    mine = make_cid()
+    offered(lab, mine, 30_000_000)
+    for token, seen in ((lab, False), (root, True)):
+        if seen:
+            offered(root, mine, 30_000_000)
+        until(lambda t=token: k.get(f"/api/v1/pins/{mine}/score",
+                                    headers=bearer(t)).status == 200, 20,
+              "it is a candidate")
+        worth = k.get(f"/api/v1/pins/{mine}/score",
+                      headers=bearer(token)).json()
+        room = worth["needs"]["room"]
+        assert worth["class"] == "candidate" and room["cluster_lacks"]
+        assert ("cluster_lack" in room) is seen, room
+        assert room["lack"] == 0 and not room["clears"], room
+        assert any(("all organisations together" in t) is seen
+                   for t in worth["changes"]), worth
+    assert k.get(path).status == 200
+    assert k.get(path, headers={"Authorization": "Bearer no"}).status == 401

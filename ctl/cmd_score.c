@@ -1,0 +1,218 @@
+/* score CID, score frontier: what a pin is worth, why it is kept or not, and
+ * what room costs. */
+#include "ctl/commands.h"
+
+#include "ctl/ask.h"
+#include "ctl/number.h"
+#include "ctl/print.h"
+#include "ctl/table.h"
+#include "proto/json.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- prices --------------------------------------------------------------- */
+
+static const struct table_column scope_columns[] = {
+    {"SCOPE", false}, {"NAME", false}, {"KEY", true}, {"ROOM", true},
+    {"OF", false},    {"CID", false},  {NULL, false},
+};
+
+static void put_scope(struct table *t, const struct json_value *v)
+{
+    char scope[16], name[LIMIT_TAG_NAME + LIMIT_NODE_NAME], org[128] = "";
+    char cid[LIMIT_CID_TEXT] = "";
+    uint64_t room;
+
+    number_text(v, "scope", scope, sizeof scope);
+    number_text(v, "name", name, sizeof name);
+    (void)json_get_string(v, "org", org, sizeof org);
+    (void)json_get_string(v, "cid", cid, sizeof cid);
+    table_cell(t, scope);
+    table_cell(t, name);
+    table_cell(t, number_of(v, "key").text);
+    if (json_get_u64(v, "room", &room))
+        table_size(t, room);
+    else
+        table_cell(t, "no limit");
+    table_cell(t, org);
+    table_cell(t, cid);
+}
+
+static void show_scopes(const struct json_value *answer)
+{
+    struct json_value scopes, v;
+    struct span key;
+    struct table t;
+    size_t at = 0;
+
+    if (!json_get(answer, "scopes", &scopes))
+        return;
+    table_init(&t, scope_columns, stdout);
+    while (json_next(&scopes, &at, &key, &v))
+        put_scope(&t, &v);
+    table_end(&t);
+}
+
+/* --- one ------------------------------------------------------------------ */
+
+static const struct {
+    const char *label, *key;
+} terms[] = {
+    {"READS A DAY", "reads_per_day"}, {"USAGE", "usage"},
+    {"QUALITY", "quality"},           {"RECENCY", "recency"},
+    {"SIZE TERM", "size_term"},       {"PRIORITY", "priority"},
+    {"KEY", "key"},
+};
+
+static void show_rank(const struct json_value *v)
+{
+    struct json_value rank;
+
+    if (json_get(v, "rank", &rank) && rank.type == JSON_OBJECT)
+        print_field("RANK", "%s of %s", number_of(&rank, "place").text,
+                    number_of(&rank, "of").text);
+}
+
+static void show_changes(const struct json_value *v)
+{
+    struct json_value changes, text;
+    const char *label = "CHANGES";
+    struct span key;
+    char line[512];
+    size_t at = 0;
+
+    if (!json_get(v, "changes", &changes))
+        return;
+    while (json_next(&changes, &at, &key, &text)) {
+        if (!json_string(&text, line, sizeof line))
+            continue;
+        print_field(label, "%s", line);
+        label = "";
+    }
+}
+
+static void show_score(const struct json_value *v)
+{
+    char name[LIMIT_NAME + 1], class[16], verdict[256];
+    char cid[LIMIT_CID_TEXT], size[PRINT_SIZE];
+    struct json_value frontier, formula;
+    uint64_t bytes = 0;
+
+    number_text(v, "cid", cid, sizeof cid);
+    number_text(v, "name", name, sizeof name);
+    number_text(v, "class", class, sizeof class);
+    number_text(v, "verdict", verdict, sizeof verdict);
+    (void)json_get_u64(v, "size", &bytes);
+    print_field("CID", "%s", cid);
+    if (name[0] != '\0')
+        print_field("NAME", "%s", name);
+    print_field("CLASS", "%s", class);
+    print_field("SIZE", "%s", print_size(bytes, size));
+    for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
+        print_field(terms[i].label, "%s", number_of(v, terms[i].key).text);
+    if (json_get(v, "frontier", &frontier) && frontier.type == JSON_OBJECT)
+        print_field("FRONTIER", "%s, to be exceeded by %s",
+                    number_of(&frontier, "key").text,
+                    number_of(&frontier, "delta").text);
+    if (json_get(v, "formula", &formula))
+        print_field("THRESHOLDS", "in above %s, out below %s",
+                    number_of(&formula, "in").text,
+                    number_of(&formula, "out").text);
+    show_rank(v);
+    print_field("VERDICT", "%s", verdict);
+    show_changes(v);
+    printf("\n");
+    show_scopes(v);
+}
+
+enum err cmd_score(struct ctl *c, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    struct target t;
+    enum err e = ask_check(c->cli.args[0], false, why);
+
+    if (e != ERR_OK)
+        return e;
+    target_init(&t, "/api/v1/pins");
+    target_path(&t, c->cli.args[0]);
+    target_path(&t, "score");
+    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    target_close(&t);
+    if (e == ERR_OK && c->json)
+        print_json(&v);
+    else if (e == ERR_OK)
+        show_score(&v);
+    buf_free(&body);
+    return e;
+}
+
+
+/* --- all scopes ----------------------------------------------------------- */
+
+static enum err ask_list(struct ctl *c, const char *list, struct buf *body,
+                         struct json_value *v, struct err_text *why)
+{
+    struct target t;
+    char limit[24];
+    enum err e;
+
+    target_init(&t, "/api/v1/scores");
+    target_param(&t, "list", list);
+    snprintf(limit, sizeof limit, "%lld",
+             (long long)cli_number(&c->cli, "limit", 20));
+    target_param(&t, "limit", limit);
+    e = ask_value(c, "GET", target_text(&t), body, v, why);
+    target_close(&t);
+    return e;
+}
+
+enum { ANSWERS = 3 };
+static const char *const names[ANSWERS] = {"frontier", "bottom",
+                                           "candidates"};
+
+/* One object, of the three answers. */
+static enum err print_all(const struct json_value all[ANSWERS],
+                          struct err_text *why)
+{
+    struct buf text = BUF_INIT;
+    struct json_writer w;
+    struct json_value v;
+    enum err e;
+
+    json_init(&w, &text);
+    json_object(&w);
+    for (int k = 0; k < ANSWERS; k++) {
+        json_key(&w, names[k]);
+        json_raw(&w, span_of(all[k].p, all[k].n));
+    }
+    json_object_end(&w);
+    e = json_parse(text.p, text.n, &v, why);
+    if (e == ERR_OK)
+        print_json(&v);
+    buf_free(&text);
+    return e;
+}
+
+enum err cmd_score_frontier(struct ctl *c, struct err_text *why)
+{
+    struct buf bodies[ANSWERS] = {BUF_INIT, BUF_INIT, BUF_INIT};
+    struct json_value all[ANSWERS];
+    enum err e = ask_value(c, "GET", "/api/v1/scores/frontier", &bodies[0],
+                           &all[0], why);
+
+    for (int k = 1; k < ANSWERS && e == ERR_OK; k++)
+        e = ask_list(c, names[k], &bodies[k], &all[k], why);
+    if (e == ERR_OK && c->json) {
+        e = print_all(all, why);
+    } else if (e == ERR_OK) {
+        show_scopes(&all[0]);
+        printf("\n");
+        cmd_score_rows(&all[1], &all[2]);
+    }
+    for (int k = 0; k < ANSWERS; k++)
+        buf_free(&bodies[k]);
+    return e;
+}
