@@ -15,8 +15,8 @@
 
 enum {
     VALUATIONS_MAX = 16,      /* of one coordinator at one time */
-    RANKS = 65536,            /* of one read transaction: some 5 ms */
-    RANKS_MAX = 4000000,      /* of one answer */
+    RANKS = 4096,             /* of one read transaction: some 8 ms */
+    RANKS_MAX = 1000000,      /* of one answer: some 2 s */
     NODES = LIMIT_REPLICAS,   /* that are shown */
     TAGS = FSM_LACK_TAGS
 };
@@ -34,9 +34,8 @@ struct scored {
     struct tag tags[TAGS];
     uint32_t n_tags;
     struct score_rank rank;
-    bool ahead;            /* what ranks above it is counted; then all */
+    bool ahead;            /* what ranks above it is counted; then below */
     struct store_rank at;
-    uint64_t counted;
     bool more;
     struct buf out;
 };
@@ -256,20 +255,19 @@ static void read_scopes(struct api_call *c, struct store_reader *r)
     s->more = scopes_look(&s->scopes, c, r);
 }
 
-/* Reader thread: what ranks above it, then all. Rows that change between two
- * pieces make it a little wrong. */
+/* Reader thread: what ranks above it, then what ranks below. Rows that change
+ * between two pieces make it a little wrong. */
 static void read_ranks(struct api_call *c, struct store_reader *r)
 {
     struct scored *s = c->state;
+    struct store_rank self = {s->pin.id, s->value.k};
     uint32_t n = store_reader_skip(r, s->value.held == VALUE_HELD, c->org,
-                                   RANKS, &s->at);
+                                   &s->at, s->ahead ? store_rank_last : self,
+                                   RANKS);
 
-    s->counted += n;
-    if (s->ahead)
-        s->rank.place += n;
-    else
-        s->rank.of += n;
-    s->more = s->counted < RANKS_MAX;
+    s->rank.of += n;
+    s->rank.place += s->ahead ? n : 0;
+    s->more = s->rank.of < RANKS_MAX;
     if (n == RANKS)
         return;
     s->rank.whole = !s->ahead;
@@ -399,7 +397,7 @@ static void on_scopes(struct api_call *c, enum err e)
     if (s->more) {
         api_read(c, read_scopes, on_scopes);
     } else {
-        s->rank.place = 1;
+        s->rank.place = s->rank.of = 1; /* itself */
         s->more = s->value.held != VALUE_REQUIRED;
         on_ranks(c, ERR_OK);
     }

@@ -22,8 +22,6 @@ enum {
     ROUND = 1024       /* … and of one round */
 };
 
-static const struct store_rank first_candidate = {INT64_MAX, INT32_MAX};
-
 static uint64_t stamp(const struct step *s, const struct step_clock *c)
 {
     uint64_t log_ms = store_time_ms(s->store);
@@ -298,7 +296,7 @@ static bool look_at(struct step *s, uint32_t org, const struct step_clock *c)
 
     if (v->at_org != org) {
         v->at_org = org;
-        v->at = first_candidate;
+        v->at = store_rank_last;
         v->met = 0;
         v->claims = false;
     }

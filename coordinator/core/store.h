@@ -283,7 +283,8 @@ struct store_rank {
     uint64_t pin;
     int32_t k;
 };
-extern const struct store_rank store_rank_first; /* below all others */
+extern const struct store_rank store_rank_first, store_rank_last; /* below
+                                                and above all others */
 /* What an organisation holds, the cheapest first, beyond that rank. */
 uint32_t store_scan_cheapest(struct store *s, uint32_t org,
                              struct store_rank after, uint32_t max,
@@ -358,11 +359,12 @@ uint32_t store_reader_ranks(struct store_reader *r, enum store_ranks which,
 uint32_t store_reader_cheapest(struct store_reader *r, uint32_t org,
                                struct store_rank after, uint32_t max,
                                struct store_rank *out);
-/* Goes beyond that rank over at most `max` rows of what an organisation holds,
- * or of its candidates; returns over how many. Fewer than max: there are no
- * more. 65,536 rows take some 5 ms. */
+/* Goes beyond that rank, and not up to `end`, over at most `max` rows of what
+ * an organisation holds, or of its candidates; returns over how many. Fewer
+ * than max: there are no more. 4,096 rows take some 8 ms. */
 uint32_t store_reader_skip(struct store_reader *r, bool held, uint32_t org,
-                           uint32_t max, struct store_rank *at);
+                           struct store_rank *at, struct store_rank end,
+                           uint32_t max);
 /* As store_tag_get, store_tags. */
 bool store_reader_tag(struct store_reader *r, uint32_t org, struct span name,
                       struct tag *out);

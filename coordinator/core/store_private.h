@@ -27,6 +27,13 @@ struct sqlite3_stmt;
 #define STORE_TAG_SCAN                                                       \
     "SELECT " STORE_TAG_COLUMNS " FROM tag "                                 \
     "WHERE doc IS NOT NULL AND org=?1 AND name>?2 ORDER BY name LIMIT ?3"
+#define STORE_SKIP_RANGE(held)                                               \
+    " FROM value WHERE held=" held " AND org=?1 AND (k,pin)>(?2,?3) "        \
+    "AND (k,pin)<(?4,?5)"
+#define STORE_SKIP(held)                                                     \
+    "SELECT pin,k" STORE_SKIP_RANGE(held)                                    \
+    " ORDER BY k,pin LIMIT 1 OFFSET ?6"
+#define STORE_SKIP_COUNT(held) "SELECT count(*)" STORE_SKIP_RANGE(held)
 #define STORE_SOURCE_COLUMNS "org,id,batch,part,at"
 #define STORE_CLAIMS                                                         \
     "SELECT " STORE_CLAIM_COLUMNS " FROM claim WHERE pin=?1 ORDER BY id"
@@ -218,14 +225,10 @@ enum store_statement {
               "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")           \
     X(CHEAPEST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "           \
                 "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT ?4")               \
-    X(SKIP_HELD, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "          \
-                 "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT 1 OFFSET ?4")     \
-    X(COUNT_HELD, "SELECT count(*) FROM value WHERE held=1 AND org=?1 "      \
-                  "AND (k,pin)>(?2,?3)")                                     \
-    X(SKIP_IDLE, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "          \
-                 "AND (k,pin)>(?2,?3) ORDER BY k,pin LIMIT 1 OFFSET ?4")     \
-    X(COUNT_IDLE, "SELECT count(*) FROM value WHERE held=0 AND org=?1 "      \
-                  "AND (k,pin)>(?2,?3)")                                     \
+    X(SKIP_HELD, STORE_SKIP("1"))                                            \
+    X(COUNT_HELD, STORE_SKIP_COUNT("1"))                                     \
+    X(SKIP_IDLE, STORE_SKIP("0"))                                            \
+    X(COUNT_IDLE, STORE_SKIP_COUNT("0"))                                     \
     X(DEAREST, "SELECT pin,k FROM value WHERE held=1 AND org=?1 "            \
                "ORDER BY k DESC,pin DESC LIMIT ?2")                          \
     X(CANDIDATES, "SELECT pin,k FROM value WHERE held=0 AND org=?1 "         \

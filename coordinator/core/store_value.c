@@ -11,6 +11,7 @@
 enum { ROW_VERSION = 1 };
 
 const struct store_rank store_rank_first = {0, INT32_MIN};
+const struct store_rank store_rank_last = {INT64_MAX, INT32_MAX};
 
 void store_row_value(const struct value *v, struct buf *out)
 {
@@ -204,7 +205,8 @@ static_assert(STORE_R_COUNT_HELD == STORE_R_SKIP_HELD + 1 &&
 /* One pass over the index: the last row of the piece, or where there are not
  * so many, how many there are. */
 uint32_t store_reader_skip(struct store_reader *r, bool held, uint32_t org,
-                           uint32_t max, struct store_rank *at)
+                           struct store_rank *at, struct store_rank end,
+                           uint32_t max)
 {
     unsigned k = held ? STORE_R_SKIP_HELD : STORE_R_SKIP_IDLE;
     struct store_rank last;
@@ -212,15 +214,16 @@ uint32_t store_reader_skip(struct store_reader *r, bool held, uint32_t org,
     bool more;
 
     assert(r->begun && max > 0);
-    more = store_db_run(&r->d, k, "uiuu", (uint64_t)org, (int64_t)at->k,
-                        at->pin, (uint64_t)max - 1);
+    more = store_db_run(&r->d, k, "uiuiuu", (uint64_t)org, (int64_t)at->k,
+                        at->pin, (int64_t)end.k, end.pin,
+                        (uint64_t)max - 1);
     if (take(&r->d, k, more, 1, &last) == 1) {
         *at = last;
         return max;
     }
     k++;
-    more = store_db_run(&r->d, k, "uiu", (uint64_t)org, (int64_t)at->k,
-                        at->pin);
+    more = store_db_run(&r->d, k, "uiuiu", (uint64_t)org, (int64_t)at->k,
+                        at->pin, (int64_t)end.k, end.pin);
     if (more)
         n = store_db_u64(&r->d, k, 0);
     store_db_reset(&r->d, k);

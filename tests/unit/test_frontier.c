@@ -60,12 +60,12 @@ static uint32_t look_all(struct frontier *f, struct store_reader *r)
 }
 
 static uint32_t place(struct store_reader *r, bool held, uint32_t max,
-                      struct store_rank at)
+                      struct store_rank at, struct store_rank end)
 {
     uint32_t n, sum = 0;
 
     do {
-        n = store_reader_skip(r, held, ORG_DEFAULT, max, &at);
+        n = store_reader_skip(r, held, ORG_DEFAULT, &at, end, max);
         sum += n;
     } while (n == max);
     return sum;
@@ -125,11 +125,15 @@ static void each_scope(void **state)
     frontier_close(&f);
     /* Places: by pieces of any size the same. */
     for (uint32_t max = 1; max <= 700; max = max * 7 + 1) {
-        assert_int_equal(place(r, true, max, store_rank_first), PINS);
-        assert_int_equal(place(r, false, max, store_rank_first), 0);
-        assert_int_equal(place(r, true, max,
-                               (struct store_rank){pins[401], v.k}),
+        struct store_rank at = {pins[401], v.k};
+
+        assert_int_equal(place(r, true, max, store_rank_first,
+                               store_rank_last), PINS);
+        assert_int_equal(place(r, false, max, store_rank_first,
+                               store_rank_last), 0);
+        assert_int_equal(place(r, true, max, at, store_rank_last),
                          PINS - 401);
+        assert_int_equal(place(r, true, max, store_rank_first, at), 400);
     }
     store_reader_end(r);
     store_reader_close(r);
