@@ -316,6 +316,7 @@ void api_reads(struct api_call *c, const struct http_head *h);
 void api_reads_batch(struct api_call *c, const struct http_head *h);
 void api_rate(struct api_call *c, const struct http_head *h);
 void api_unrate(struct api_call *c, const struct http_head *h);
+void api_made(struct api_call *c, const struct http_head *h);
 void api_bounds_show(struct api_call *c, const struct http_head *h);
 void api_bounds_set(struct api_call *c, const struct http_head *h);
 /* One object: by which values are computed. */
@@ -331,6 +332,12 @@ const struct score_config *api_formula_of(const struct api_call *c);
  * not its parameters. false: 400 was answered. */
 bool api_formula_args(struct api_call *c, const char *const *others,
                       struct score_config *out);
+/* RFC 3339, or milliseconds since 1970; 0: before 1970. */
+bool api_made_parse(const char *text, uint64_t *ms);
+/* When content was made: is: whether it is named; 0: before 1970. A warning
+ * is in the answer for what is in the future. false: 400 was answered. */
+bool api_made_arg(struct api_call *c, const char *name, bool *is,
+                  uint64_t *out);
 /* A whole number from 1 to most, or the fallback; false: 400 was answered. */
 bool api_count_arg(struct api_call *c, const char *name, uint64_t fallback,
                    uint64_t most, uint64_t *out);

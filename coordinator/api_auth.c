@@ -360,13 +360,15 @@ bool api_auth_org(struct api_call *c, const struct http_head *h)
     return false;
 }
 
-bool api_needs(struct api_call *c, enum access_verb verb)
+bool api_needs(struct api_call *c, unsigned verb)
 {
     char word[ACCESS_VERBS_TEXT];
 
-    if ((c->verbs & verb) != 0)
+    if ((access_verbs_implied(c->verbs) & verb) != 0)
         return true;
     access_verbs_print(verb, word);
+    for (char *comma = word; (comma = strchr(comma, ',')) != NULL;)
+        *comma = '|';
     api_error(c, 403, "this needs the verb %s", word);
     return false;
 }

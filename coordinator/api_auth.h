@@ -19,7 +19,7 @@ void api_unauthorized(struct api_call *c, const char *text);
 bool api_auth_org(struct api_call *c, const struct http_head *h);
 /* Whether the route's verb is the user's; false: 403 was answered. */
 bool api_auth_verb(struct api_call *c);
-/* 403 unless the user has it. */
-bool api_needs(struct api_call *c, enum access_verb verb);
+/* 403 unless the user has one of them. */
+bool api_needs(struct api_call *c, unsigned verb);
 
 #endif

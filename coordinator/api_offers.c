@@ -1,8 +1,8 @@
 /* POST /api/v1/offers: many elastic pins at once. The body is lines of
- * {"cid":…} with "size", "name", "min", "max"; what a line does not say comes
- * from the query, which is that of POST /pins/{cid}. Each line is a claim of
- * its own: a bad one is named in the answer, the others count. Sending the
- * list again changes nothing.
+ * {"cid":…} with "size", "name", "min", "max", "created_at"; what a line does
+ * not say comes from the query, which is that of POST /pins/{cid}. Each line is
+ * a claim of its own: a bad one is named in the answer, the others count.
+ * Sending the list again changes nothing.
  */
 #include "coordinator/api.h"
 
@@ -25,7 +25,8 @@ struct offer {
     enum cid_form form;
     uint64_t size;
     int32_t min, max;
-    bool named;
+    bool named, dated, is_new;
+    uint64_t made_ms;  /* if it is dated: when the content was made */
     struct span name;  /* into offers.names */
 };
 
@@ -35,10 +36,13 @@ struct offers {
     bool too_large;
     struct api_options options;
     struct command_claim_put base;
+    bool dated;
+    uint64_t made_ms;
     struct offer *items;
     uint32_t *lines;           /* of each, for errors */
     uint32_t n, next, under_way, n_lines;
     uint32_t offered, already, failed;
+    uint32_t future;           /* said to be made then: it counts as now */
 };
 
 static void offers_free(void *state)
@@ -99,6 +103,21 @@ static bool get_name(struct offers *o, const struct json_value *v,
     return true;
 }
 
+/* A text, or milliseconds. */
+static bool get_made(const struct json_value *v, struct offer *out)
+{
+    char text[64];
+
+    out->dated = true;
+    if (v->type == JSON_NUMBER && v->n < sizeof text) {
+        memcpy(text, v->p, v->n);
+        text[v->n] = '\0';
+    } else if (!json_string(v, text, sizeof text)) {
+        return false;
+    }
+    return api_made_parse(text, &out->made_ms);
+}
+
 static const char *get_member(struct offers *o, struct span key,
                               const struct json_value *v, struct offer *out)
 {
@@ -118,7 +137,10 @@ static const char *get_member(struct offers *o, struct span key,
     if (span_is(key, "name"))
         return get_name(o, v, out) ? NULL
                                    : "name: no text of up to 1024 bytes";
-    return "a member that is none of cid, size, name, min, max";
+    if (span_is(key, "created_at"))
+        return get_made(v, out) ? NULL : "created_at: neither a time of "
+                                         "RFC 3339 nor milliseconds";
+    return "a member that is none of cid, size, name, min, max, created_at";
 }
 
 static const char *get_offer(struct offers *o, struct span line,
@@ -138,6 +160,10 @@ static const char *get_offer(struct offers *o, struct span line,
             return wrong;
     if (out->cid.n == 0)
         return "cid: missing";
+    if (!out->dated) {
+        out->dated = o->dated;
+        out->made_ms = o->made_ms;
+    }
     if (out->min == 0)
         out->min = out->max > 0 && out->max < o->base.rmin ? out->max
                                                            : o->base.rmin;
@@ -187,6 +213,7 @@ static void answer(struct api_call *c)
     json_kv_u64(&w, "offered", o->offered);
     json_kv_u64(&w, "already", o->already);
     json_kv_u64(&w, "failed", o->failed);
+    json_kv_u64(&w, "future", o->future);
     json_key(&w, "errors");
     json_raw(&w, span_buf(&o->errors));
     json_object_end(&w);
@@ -197,24 +224,51 @@ static void answer(struct api_call *c)
 
 static void go_on(struct api_call *c);
 
-static void on_offered(struct api_call *c, uint32_t item,
-                       struct replica_result *r)
+static void settle(struct api_call *c, uint32_t item,
+                   const struct replica_result *r)
 {
     struct offers *o = c->state;
-    const struct offer *x = &o->items[item];
+    struct offer *x = &o->items[item];
 
-    o->under_way--;
-    if (r->index > c->index)
-        c->index = r->index;
     if (r->error == ERR_OK && r->verdict == VERDICT_ACCEPTED)
         o->offered++;
     else if (r->error == ERR_OK && r->verdict == VERDICT_ALREADY)
-        o->already++;
+        *(x->is_new ? &o->offered : &o->already) += 1;
     else
         put_error(o, o->lines[item], &x->cid, x->form,
                   r->error != ERR_OK ? err_text(r->error)
                   : r->text[0] != '\0' ? r->text : verdict_text(r->verdict));
+}
+
+static void on_dated(struct api_call *c, uint32_t item,
+                     struct replica_result *r)
+{
+    struct offers *o = c->state;
+
+    o->under_way--;
+    if (r->index > c->index)
+        c->index = r->index;
+    settle(c, item, r);
     go_on(c);
+}
+
+static void on_offered(struct api_call *c, uint32_t item,
+                       struct replica_result *r)
+{
+    struct offers *o = c->state;
+    struct offer *x = &o->items[item];
+    struct command *k;
+
+    if (!x->dated || r->error != ERR_OK ||
+        (r->verdict != VERDICT_ACCEPTED && r->verdict != VERDICT_ALREADY)) {
+        on_dated(c, item, r);
+        return;
+    }
+    x->is_new = r->verdict == VERDICT_ACCEPTED;
+    o->future += x->made_ms > c->view->wall_ms;
+    k = api_command(c, COMMAND_MADE);
+    k->made = (struct command_made){x->cid, x->made_ms};
+    api_propose_item(c, k, item, on_dated);
 }
 
 static void propose(struct api_call *c, uint32_t item)
@@ -289,6 +343,8 @@ void api_offers(struct api_call *c, const struct http_head *h)
         api_error(c, 400, "%s", why.text);
         return;
     }
+    if (!api_made_arg(c, "created-at", &o->dated, &o->made_ms))
+        return;
     if (o->base.from.n > 0 || o->base.rmin < 1) {
         api_error(c, 400, "what is offered has 1 to 16 copies, and takes no "
                   "place of another pin");

@@ -68,11 +68,11 @@ static bool offset(const char **at, int64_t *seconds)
     return true;
 }
 
-bool api_time_parse(const char *text, uint64_t *ms)
+bool api_instant_parse(const char *text, int64_t *ms)
 {
     const char *at = text;
     unsigned year, month, day, hour, minute, second, part;
-    int64_t zone, t;
+    int64_t zone;
     struct tm tm = {0}, back;
     time_t seconds;
 
@@ -97,10 +97,17 @@ bool api_time_parse(const char *text, uint64_t *ms)
         gmtime_r(&seconds, &back) == NULL || back.tm_mday != (int)day ||
         back.tm_mon != (int)month - 1)
         return false; /* no such day */
-    t = (int64_t)seconds - zone;
-    if (t < 0)
+    *ms = ((int64_t)seconds - zone) * 1000 + part;
+    return true;
+}
+
+bool api_time_parse(const char *text, uint64_t *ms)
+{
+    int64_t t;
+
+    if (!api_instant_parse(text, &t) || t < 0)
         return false;
-    *ms = (uint64_t)t * 1000 + part;
+    *ms = (uint64_t)t;
     return true;
 }
 

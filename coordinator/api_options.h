@@ -24,7 +24,9 @@ void api_options_free(struct api_options *o);
 
 /* Go's duration text ("72h", "1h30m", "1.5s") to milliseconds. */
 bool api_duration_parse(const char *text, uint64_t *ms);
-/* RFC 3339 to milliseconds since 1970; false before 1970 too. */
+/* RFC 3339 to milliseconds since 1970, below 0 before that. */
+bool api_instant_parse(const char *text, int64_t *ms);
+/* The same; false before 1970 too. */
 bool api_time_parse(const char *text, uint64_t *ms);
 /* Go's ParseBool; an absent or empty value gives fallback. */
 bool api_bool_parse(const char *text, bool fallback, bool *out);

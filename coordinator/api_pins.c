@@ -17,6 +17,8 @@ struct one {
     struct api_options options;
     struct api_object object;
     bool found, local;
+    bool dated;       /* and then it is said when the content was made */
+    uint64_t made_ms;
     struct buf out;
 };
 
@@ -61,7 +63,7 @@ static bool parse_cid(struct api_call *c, struct one *o)
 
 /* --- POST and DELETE ---------------------------------------------------- */
 
-static void send_pin(struct api_call *c, const struct pin *p, uint64_t index)
+static void write_pin(struct api_call *c, const struct pin *p, uint64_t index)
 {
     struct one *o = c->state;
     const struct view *now = view_get();
@@ -72,7 +74,37 @@ static void send_pin(struct api_call *c, const struct pin *p, uint64_t index)
     buf_byte(&o->out, '\n');
     o->object.view = c->view;
     view_put(now);
+}
+
+static void send_pin(struct api_call *c, const struct pin *p, uint64_t index)
+{
+    struct one *o = c->state;
+
+    write_pin(c, p, index);
     api_json(c, 200, &o->out);
+}
+
+static void on_dated(struct api_call *c, struct replica_result *r)
+{
+    struct one *o = c->state;
+
+    if (r->error != ERR_OK || (r->verdict != VERDICT_ACCEPTED &&
+                               r->verdict != VERDICT_ALREADY)) {
+        api_refuse(c, r);
+        return;
+    }
+    c->index = r->index;
+    api_json(c, 200, &o->out);
+}
+
+static void date(struct api_call *c, const struct replica_result *r)
+{
+    struct one *o = c->state;
+    struct command *k = api_command(c, COMMAND_MADE);
+
+    write_pin(c, r->pin, r->index);
+    k->made = (struct command_made){o->cid, o->made_ms};
+    api_propose(c, k, on_dated);
 }
 
 static void on_put(struct api_call *c, struct replica_result *r)
@@ -81,7 +113,10 @@ static void on_put(struct api_call *c, struct replica_result *r)
 
     if (r->error == ERR_OK && r->pin != NULL &&
         (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY)) {
-        send_pin(c, r->pin, r->index);
+        if (((struct one *)c->state)->dated)
+            date(c, r);
+        else
+            send_pin(c, r->pin, r->index);
         return;
     }
     if (r->error == ERR_OK && r->verdict == VERDICT_NO_CANDIDATES)
@@ -129,7 +164,7 @@ static bool parse_options(struct api_call *c, struct one *o)
     o->command = api_command(c, COMMAND_CLAIM_PUT);
     if (api_options_parse(c, &o->options, &o->command->claim_put, &why) ==
         ERR_OK)
-        return true;
+        return api_made_arg(c, "created-at", &o->dated, &o->made_ms);
     api_error(c, 400, "%s", why.text);
     return false;
 }

@@ -195,8 +195,8 @@ static bool set_scope(struct api_call *c, struct command_token_put *p)
     const char *prefix = api_param(c, "prefix");
 
     if (verbs == NULL || !access_verbs_parse(verbs, &p->verbs)) {
-        api_error(c, 400, "verbs: some of read, pin, operator, admin, with "
-                  "commas");
+        api_error(c, 400, "verbs: some of read, pin, operator, admin, "
+                  "quality, curator, with commas");
         return false;
     }
     if (prefix != NULL && strlen(prefix) > LIMIT_PREFIX) {

@@ -3,10 +3,13 @@
  *   GET  /api/v1/scores?list=top|bottom|candidates&limit=N
  *   POST /api/v1/pins/{cid}/reads?count=N
  *   POST /api/v1/pins/{cid}/rating?quality=Q&rater=NAME, DELETE …?rater=NAME
+ *   POST /api/v1/pins/{cid}/created?at=TIME
  * All of them are about the request's organisation.
  */
 #include "coordinator/api_score.h"
 
+#include "coordinator/api_auth.h"
+#include "coordinator/api_options.h"
 #include "proto/fixed.h"
 #include "proto/hash.h"
 #include "proto/mem.h"
@@ -261,9 +264,12 @@ static bool rater_arg(struct api_call *c, uint64_t *out)
 
 static void rate(struct api_call *c, bool remove)
 {
-    struct command *k = api_command(c, COMMAND_RATE);
+    struct command *k;
     enum cid_form form;
 
+    if (!api_needs(c, VERB_PIN | VERB_QUALITY))
+        return;
+    k = api_command(c, COMMAND_RATE);
     k->rate.remove = remove;
     if (api_cid_arg(c, &k->rate.cid, &form) && rater_arg(c, &k->rate.rater) &&
         (remove || quality_arg(c, &k->rate.quality)))
@@ -282,4 +288,67 @@ void api_unrate(struct api_call *c, const struct http_head *h)
 {
     (void)h;
     rate(c, true);
+}
+
+/* --- when it was made ----------------------------------------------------- */
+
+bool api_made_parse(const char *text, uint64_t *ms)
+{
+    bool negative = text[0] == '-';
+    size_t n = strspn(text + negative, "0123456789");
+    struct json_value v = {JSON_NUMBER, text + negative, n};
+    int64_t at;
+
+    if (n > 0 && text[negative + n] == '\0') {
+        if (!json_as_u64(&v, ms) || *ms > INT64_MAX)
+            return false;
+        *ms = negative ? 0 : *ms;
+        return true;
+    }
+    if (!api_instant_parse(text, &at))
+        return false;
+    *ms = at < 0 ? 0 : (uint64_t)at;
+    return true;
+}
+
+bool api_made_arg(struct api_call *c, const char *name, bool *is,
+                  uint64_t *out)
+{
+    const char *text = api_param(c, name);
+
+    *is = text != NULL;
+    if (text == NULL)
+        return true;
+    if (!api_made_parse(text, out)) {
+        api_error(c, 400, "%s: '%.64s' is neither a time of RFC 3339 nor a "
+                  "number of milliseconds", name, text);
+        return false;
+    }
+    if (*out > c->view->wall_ms && api_request(c) != NULL)
+        http_answer_line(api_request(c), "Warning",
+                         "299 - \"the time of creation is in the future: it "
+                         "counts as now\"");
+    return true;
+}
+
+void api_made(struct api_call *c, const struct http_head *h)
+{
+    struct command *k;
+    enum cid_form form;
+    struct cid cid;
+    uint64_t made_ms;
+    bool is;
+
+    (void)h;
+    if (!api_needs(c, VERB_PIN | VERB_CURATOR) ||
+        !api_cid_arg(c, &cid, &form) ||
+        !api_made_arg(c, "at", &is, &made_ms))
+        return;
+    if (!is) {
+        api_error(c, 400, "at: missing");
+        return;
+    }
+    k = api_command(c, COMMAND_MADE);
+    k->made = (struct command_made){cid, made_ms};
+    api_propose(c, k, answer_done);
 }

@@ -24,10 +24,13 @@ static enum err put_size(struct ctl *c, struct target *t,
                          struct err_text *why)
 {
     const char *size = cli_text(&c->cli, "size");
+    const char *created = cli_text(&c->cli, "created");
     char text[24];
     uint64_t bytes;
     enum err e;
 
+    if (created != NULL)
+        target_param(t, "created-at", created);
     if (size == NULL)
         return ERR_OK;
     e = value_size(size, &bytes, why);

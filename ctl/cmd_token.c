@@ -151,7 +151,7 @@ static enum err put_scope(struct ctl *c, struct target *t, const char *name,
         verbs = "read,pin";
     if (!access_verbs_parse(verbs, &parsed))
         return err_set(why, ERR_USAGE, "--verbs: some of read, pin, "
-                       "operator, admin, with commas");
+                       "operator, admin, quality, curator, with commas");
     target_param(t, "name", name);
     target_param(t, "verbs", verbs);
     if (prefix != NULL)

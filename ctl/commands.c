@@ -127,7 +127,7 @@ static const struct cli_option remove_options[] = {
 
 #define SCOPE_OPTIONS                                                        \
     VALUE("verbs", 0, CLI_TEXT, "VERB,…",                                    \
-          "read, pin, operator, admin (default read,pin)"),                  \
+          "read, pin, operator, admin, quality, curator (default read,pin)"),\
         VALUE("prefix", 0, CLI_TEXT, "TEXT",                                 \
               "only pins whose name begins so")
 #define PASSWORD_FILE                                                        \
@@ -197,6 +197,8 @@ static const struct cli_option quota_options[] = {
 
 static const struct cli_option offer_options[] = {
     VALUE("size", 0, CLI_TEXT, "SIZE", "what it is known to have (1.5GiB)"),
+    VALUE("created", 0, CLI_TEXT, "TIME",
+          "when the content was made (2026-01-31T00:00:00Z)"),
     VALUE("file", 0, CLI_TEXT, "LIST",
           "all that a file names (-: standard input): lines of CID [SIZE "
           "[NAME]], or JSON objects"),

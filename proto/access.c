@@ -10,9 +10,20 @@ static const struct {
 } words[] = {{VERB_READ, "read"},
              {VERB_PIN, "pin"},
              {VERB_OPERATOR, "operator"},
-             {VERB_ADMIN, "admin"}};
+             {VERB_ADMIN, "admin"},
+             {VERB_QUALITY, "quality"},
+             {VERB_CURATOR, "curator"}};
 
 enum { WORDS = sizeof words / sizeof words[0] };
+
+unsigned access_verbs_implied(unsigned verbs)
+{
+    if ((verbs & VERB_PIN) != 0)
+        verbs |= VERB_QUALITY;
+    if ((verbs & VERB_ADMIN) != 0)
+        verbs |= VERB_CURATOR;
+    return verbs;
+}
 
 void access_verbs_print(unsigned verbs, char out[ACCESS_VERBS_TEXT])
 {

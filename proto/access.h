@@ -18,10 +18,15 @@ enum access_verb {
     VERB_OPERATOR = 4, /* nodes, organisations, collection: of the default
                           organisation only, and then in any other's name */
     VERB_ADMIN = 8,    /* users and tokens of its organisation */
-    VERB_ALL = 15
+    VERB_QUALITY = 16, /* rates what its organisation claims; who pins does */
+    VERB_CURATOR = 32, /* says that content was made before it was claimed;
+                          so does who administers */
+    VERB_ALL = 63
 };
+/* With those that others imply. */
+unsigned access_verbs_implied(unsigned verbs);
 /* "read,pin"; out holds ACCESS_VERBS_TEXT bytes. */
-enum { ACCESS_VERBS_TEXT = 32 };
+enum { ACCESS_VERBS_TEXT = 48 };
 void access_verbs_print(unsigned verbs, char out[ACCESS_VERBS_TEXT]);
 /* A list with commas, at least one, none twice. */
 bool access_verbs_parse(const char *text, uint8_t *out);

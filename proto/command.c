@@ -43,6 +43,7 @@ const struct field_kind command_kinds[COMMAND_KINDS] = {
     [COMMAND_BUDGET] = {"BUDGET", 1, 7 + 3},
     [COMMAND_TAG_QUOTA] = {"TAG_QUOTA", 1, 7 + 4},
     [COMMAND_FORMULA_BOUNDS] = {"FORMULA_BOUNDS", 1, 7 + 3},
+    [COMMAND_MADE] = {"MADE", 1, 7 + 2},
 };
 
 const char *command_kind_text(unsigned kind)

@@ -49,7 +49,8 @@ enum command_kind {
     COMMAND_RECLAIM = 35,
     COMMAND_BUDGET = 36,
     COMMAND_TAG_QUOTA = 37,
-    COMMAND_FORMULA_BOUNDS = 38
+    COMMAND_FORMULA_BOUNDS = 38,
+    COMMAND_MADE = 39
 };
 const char *command_kind_text(unsigned kind); /* "CLAIM_PUT"; "?" */
 
@@ -282,6 +283,13 @@ struct command_rate {
     uint32_t quality; /* 1/65536, at most FIXED_ONE */
 };
 
+/* When the content was made, as the organisation's claim says: milliseconds
+ * since 1970, 0: before that. */
+struct command_made {
+    struct cid cid;
+    uint64_t made_ms;
+};
+
 /* By which an organisation's pins are valued; reset: as the program does (the
  * score is any valid one). */
 struct command_formula {
@@ -348,6 +356,7 @@ struct command {
         struct command_reclaim reclaim;
         struct command_score score;
         struct command_rate rate;
+        struct command_made made;
         struct command_formula formula;
         struct command_formula_bounds formula_bounds;
         struct command_reads reads;

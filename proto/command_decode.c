@@ -337,6 +337,7 @@ static void get_body(struct decode *d, struct command *c,
     case COMMAND_FORMULA:
     case COMMAND_READS_PUT:
     case COMMAND_FORMULA_BOUNDS:
+    case COMMAND_MADE:
         command_decode_value(d, c);
         break;
     case COMMAND_READS:

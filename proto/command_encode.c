@@ -317,6 +317,7 @@ static void put_body(struct buf *b, const struct command *c)
     case COMMAND_FORMULA:
     case COMMAND_READS_PUT:
     case COMMAND_FORMULA_BOUNDS:
+    case COMMAND_MADE:
         command_encode_value(b, c);
         break;
     case COMMAND_READS:

@@ -202,6 +202,10 @@ void command_encode_value(struct buf *b, const struct command *c)
         encode_u64(b, c->rate.rater);
         encode_bool(b, c->rate.remove);
         encode_u64(b, c->rate.quality);
+    } else if (c->kind == COMMAND_MADE) {
+        assert(c->made.cid.n > 0);
+        field_encode_cid(b, &c->made.cid);
+        encode_u64(b, c->made.made_ms);
     } else if (c->kind == COMMAND_READS_PUT) {
         assert(c->reads_put.part > 0);
         encode_u64(b, c->reads_put.source);
@@ -239,6 +243,9 @@ void command_decode_value(struct decode *d, struct command *c)
         c->rate.rater = decode_u64(d, "rater", UINT64_MAX);
         c->rate.remove = decode_bool(d, "remove");
         c->rate.quality = (uint32_t)decode_u64(d, "quality", FIXED_ONE);
+    } else if (c->kind == COMMAND_MADE) {
+        field_decode_cid(d, "cid", false, &c->made.cid);
+        c->made.made_ms = decode_u64(d, "made", INT64_MAX);
     } else if (c->kind == COMMAND_READS_PUT) {
         c->reads_put.source = decode_u64(d, "source", UINT64_MAX);
         c->reads_put.batch = decode_u64(d, "batch", UINT64_MAX);

@@ -9,7 +9,7 @@
 #include "proto/field.h"
 
 enum {
-    COMMAND_KINDS = COMMAND_FORMULA_BOUNDS + 1,
+    COMMAND_KINDS = COMMAND_MADE + 1,
     COMMAND_EXPIRE_PINS = 64,
     COMMAND_ORG_SET = 2 * ORG_REMOVE - 1, /* all bits */
     /* of QUOTA_PUT: limits, grace and guarantee */
@@ -29,7 +29,7 @@ void command_encode_pins(struct buf *b, const uint64_t *pins, uint32_t n,
                          uint32_t max);
 uint32_t command_decode_pins(struct decode *d, uint64_t *pins, uint32_t max);
 /* command_value.c: ADMIT to FORMULA, RECLAIM, READS_PUT,
- * FORMULA_BOUNDS */
+ * FORMULA_BOUNDS, MADE */
 void command_encode_value(struct buf *b, const struct command *c);
 void command_decode_value(struct decode *d, struct command *c);
 void command_encode_reads(struct buf *b, const struct reads_delta *items,

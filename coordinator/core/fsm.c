@@ -374,6 +374,9 @@ static void dispatch(struct fsm *f, const struct command *c,
     case COMMAND_RATE:
         fsm_rate(f, c, r);
         break;
+    case COMMAND_MADE:
+        fsm_made(f, c, r);
+        break;
     case COMMAND_FORMULA:
         fsm_formula(f, c, r);
         break;

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The verb that an operation needs; 0: its own rule, below. */
+/* The verbs of which an operation needs one; 0: its own rule, below. */
 enum { NOBODY = VERB_ALL + 1 }; /* no user has it */
 
 /* flat table */
@@ -37,10 +37,13 @@ static unsigned verb_of(enum command_kind kind)
     case COMMAND_RECOVER:
     case COMMAND_SCORE:
     case COMMAND_READS_PUT:
-    case COMMAND_RATE:
     case COMMAND_REQUEST_PUT:
     case COMMAND_REQUEST_REMOVE:
         return VERB_PIN;
+    case COMMAND_RATE:
+        return VERB_QUALITY;
+    case COMMAND_MADE:
+        return VERB_PIN | VERB_CURATOR;
     case COMMAND_NODE_STATE:
     case COMMAND_NODE_REMOVE:
     case COMMAND_MAINTAIN:
@@ -87,7 +90,7 @@ static bool find(const struct fsm *f, uint64_t id, struct fsm_actor *a,
 static bool gives(const struct fsm_actor *a, unsigned verbs,
                   const char *prefix)
 {
-    return (verbs & ~(unsigned)a->verbs) == 0
+    return (verbs & ~access_verbs_implied(a->verbs)) == 0
            && access_prefix_covers(a->prefix, span_text(prefix));
 }
 
@@ -137,6 +140,16 @@ static bool counts_own(const struct command *c)
     return true;
 }
 
+static const char *needs(unsigned verb)
+{
+    if (verb == VERB_QUALITY)
+        return "this needs the verb pin or quality";
+    if (verb == (VERB_PIN | VERB_CURATOR))
+        return "this needs the verb pin or curator";
+    return verb == VERB_PIN ? "this needs the verb pin"
+                            : "this needs the verb operator";
+}
+
 static bool may(const struct fsm *f, const struct command *c,
                 struct fsm_result *r)
 {
@@ -155,9 +168,8 @@ static bool may(const struct fsm *f, const struct command *c,
     if (verb == VERB_OPERATOR && c->org != ORG_DEFAULT)
         return deny(r, "only organisation 'default' may ask for this");
     if (verb != 0)
-        return (a->verbs & verb) != 0
-               || deny(r, verb == VERB_PIN ? "this needs the verb pin"
-                                           : "this needs the verb operator");
+        return (access_verbs_implied(a->verbs) & verb) != 0
+               || deny(r, needs(verb));
     if (c->kind == COMMAND_TOKEN_PUT)
         return may_put_token(f, a, c, r);
     /* Whose it is, who carries it out looks at: any one's for this one. */
@@ -182,6 +194,12 @@ bool fsm_may(struct fsm *f, const struct command *c, struct fsm_result *r)
             && c->request_remove.who != f->actor.principal))
         return deny(r, "another principal's claim");
     return may(f, c, r);
+}
+
+bool fsm_is_curator(const struct fsm *f)
+{
+    return f->actor.id <= PRINCIPAL_LOCAL
+           || (access_verbs_implied(f->actor.verbs) & VERB_CURATOR) != 0;
 }
 
 bool fsm_may_see(const struct fsm *f, struct span name)

@@ -328,6 +328,7 @@ void fsm_reads(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_reads_put(struct fsm *f, const struct command *c,
                    struct fsm_result *r);
 void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r);
+void fsm_made(struct fsm *f, const struct command *c, struct fsm_result *r);
 /* fsm_formula.c */
 void fsm_formula(struct fsm *f, const struct command *c,
                  struct fsm_result *r);
@@ -351,6 +352,8 @@ bool fsm_may_name(const struct fsm *f, struct span name,
 /* What that organisation's claim with this salt is called, if there is one. */
 bool fsm_may_change(const struct fsm *f, const struct pin *p, uint32_t org,
                     uint64_t salt, struct fsm_result *r);
+/* Whether the actor may say that content was made before it was claimed. */
+bool fsm_is_curator(const struct fsm *f);
 bool fsm_may_recover(const struct fsm *f, const struct pin *p, uint32_t org);
 /* fsm_token.c */
 const struct principal *fsm_principal_named(const struct store *s,

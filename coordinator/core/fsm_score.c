@@ -1,4 +1,4 @@
-/* SCORE, READS and RATE: what changes values; and what fades.
+/* SCORE, READS, RATE and MADE: what changes values; and what fades.
  */
 #include "coordinator/core/fsm_private.h"
 
@@ -227,24 +227,30 @@ static bool rate(struct value *v, const struct command_rate *c)
     return true;
 }
 
-void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
+/* The organisation's value of a content, a new one if need be; of others'
+ * pins, and of those that a token may not see, nothing is said. */
+static bool find_value(struct fsm *f, const struct cid *cid, uint32_t org,
+                       struct value *v, struct fsm_result *r)
 {
     struct demand d;
+
+    if (store_org(f->store, org) != NULL
+        && store_pin_find(f->store, cid, &f->before)) {
+        pin_assign(&f->after, &f->before);
+        if (load_value(f, org, true, &d, v)
+            && fsm_may_recover(f, &f->before, org))
+            return true;
+    }
+    fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+    return false;
+}
+
+void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
     struct value v;
 
-    if (store_org(f->store, c->org) == NULL
-        || !store_pin_find(f->store, &c->rate.cid, &f->before)) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
+    if (!find_value(f, &c->rate.cid, c->org, &v, r))
         return;
-    }
-    pin_assign(&f->after, &f->before);
-    /* Of others' pins, and of those that a token may not see, nothing is
-     * said. */
-    if (!load_value(f, c->org, true, &d, &v)
-        || !fsm_may_recover(f, &f->before, c->org)) {
-        fsm_refuse(r, VERDICT_NOT_FOUND, "pin is not part of the pinset");
-        return;
-    }
     if (c->rate.remove && !has_rating(&v, c->rate.rater)) {
         r->verdict = VERDICT_ALREADY;
         return;
@@ -254,6 +260,55 @@ void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
                    LIMIT_RATINGS);
         return;
     }
+    if (put_value(f, &v))
+        fsm_save(f);
+    r->pin = &f->after;
+}
+
+/* Log time of its first claim, or of what has come after it. */
+static uint64_t claimed_ms(const struct fsm *f, uint32_t org)
+{
+    const struct pin *p = &f->after;
+    uint64_t first = UINT64_MAX;
+
+    if (p->n_claims == 0)
+        return p->created_ms;
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        if (p->claims[k].org == org && p->claims[k].created_ms < first)
+            first = p->claims[k].created_ms;
+    }
+    return first;
+}
+
+/* Nothing is younger than new. Before the first claim it was made only by the
+ * word of a curator; before 1970 by nobody's, and that is worth nothing. */
+static uint64_t allowed_ms(const struct fsm *f, uint32_t org,
+                           const struct value *v, uint64_t made_ms)
+{
+    uint64_t first = claimed_ms(f, org);
+
+    if (made_ms > f->now_ms)
+        return f->now_ms;
+    if (made_ms == 0 || fsm_is_curator(f))
+        return made_ms;
+    if (v->made_ms != 0 && v->made_ms < first)
+        first = v->made_ms;
+    return made_ms < first ? first : made_ms;
+}
+
+void fsm_made(struct fsm *f, const struct command *c, struct fsm_result *r)
+{
+    struct value v;
+    uint64_t made_ms;
+
+    if (!find_value(f, &c->made.cid, c->org, &v, r))
+        return;
+    made_ms = allowed_ms(f, c->org, &v, c->made.made_ms);
+    if (made_ms == v.made_ms) {
+        r->verdict = VERDICT_ALREADY;
+        return;
+    }
+    v.made_ms = made_ms;
     if (put_value(f, &v))
         fsm_save(f);
     r->pin = &f->after;

@@ -158,6 +158,17 @@ static void score(struct run *r)
     }
 }
 
+static void made(struct run *r)
+{
+    const struct shadow *s = make_pick_pin(r);
+
+    make_head(r, COMMAND_MADE);
+    r->c->org = an_org(r);
+    r->c->made.cid =
+        s->there ? s->pin.cid : run_cid((uint32_t)below(r, r->n_cids));
+    r->c->made.made_ms = one_in(r, 5) ? 0 : below(r, r->time_ms * 2 + 1);
+}
+
 static void formula(struct run *r)
 {
     struct command_formula *f = &r->c->formula;
@@ -184,7 +195,7 @@ void elastic_make(struct run *r)
     } table[] = {{220, claim}, {300, make_report}, {40, unclaim},
                  {190, admit}, {80, make_assign},  {20, evict},
                  {30, reclaim}, {80, score},       {10, make_node_state},
-                 {3, make_node}, {3, formula}};
+                 {3, make_node}, {3, formula}, {12, made}};
     uint64_t at = below(r, 1000); /* the rest: limits */
 
     for (unsigned k = 0; k < sizeof(table) / sizeof(*table); k++) {
@@ -518,6 +529,28 @@ void elastic_check_demands(struct run *r, const struct change *x)
 }
 
 /* --- after the operation -------------------------------------------------- */
+static void learn_pin(struct run *r, const struct change *x,
+                      struct shadow *s)
+{
+    for (uint32_t i = 0; i < RUN_LASTING; i++) {
+        struct worth *w = &s->worth[i];
+        const struct score_config *f = formula_of(r, ORG_DEFAULT + i);
+        struct score now;
+        struct value v;
+
+        if (!store_value_get(r->a.store, s->pin.id, ORG_DEFAULT + i, &v))
+            continue;
+        RUN_NEED(r, !w->there || (w->held == v.held
+                                  && w->since_ms == v.since_ms),
+                 "a value of another class");
+        *w = (struct worth){true, v.held, v.since_ms, v.k};
+        score_of(r, &s->pin, &v, x->result->time_ms, &now);
+        if (is(x, COMMAND_SCORE) && v.held == VALUE_HELD
+            && now.priority_q16 < (int32_t)f->out_q16)
+            check_event(r, RUN_RESIDENT);
+    }
+}
+
 static void learn(struct run *r, const struct change *x)
 {
     const struct command_score *c = &x->c->score;
@@ -527,26 +560,26 @@ static void learn(struct run *r, const struct change *x)
         struct shadow *s = id < r->size_slots && r->slots[id] > 0
                                ? &r->pins[r->slots[id] - 1] : NULL;
 
-        if (s == NULL || !s->there || s->pin.id != id)
-            continue;
-        for (uint32_t i = 0; i < RUN_LASTING; i++) {
-            struct worth *w = &s->worth[i];
-            const struct score_config *f = formula_of(r, ORG_DEFAULT + i);
-            struct score now;
-            struct value v;
-
-            if (!store_value_get(r->a.store, id, ORG_DEFAULT + i, &v))
-                continue;
-            RUN_NEED(r, !w->there || (w->held == v.held
-                                      && w->since_ms == v.since_ms),
-                     "a value of another class");
-            *w = (struct worth){true, v.held, v.since_ms, v.k};
-            score_of(r, &s->pin, &v, x->result->time_ms, &now);
-            if (v.held == VALUE_HELD
-                && now.priority_q16 < (int32_t)f->out_q16)
-                check_event(r, RUN_RESIDENT);
-        }
+        if (s != NULL && s->there && s->pin.id == id)
+            learn_pin(r, x, s);
     }
+}
+
+/* Who asks is nobody in particular, so a curator: it is as he says. */
+static void check_made(struct run *r, const struct change *x)
+{
+    struct shadow *s = &r->pins[run_number(&x->c->made.cid)];
+    uint64_t made = x->c->made.made_ms;
+    struct value v;
+
+    if (x->result->verdict != VERDICT_ACCEPTED)
+        return;
+    made = made < x->result->time_ms ? made : x->result->time_ms;
+    RUN_NEED(r, s->there
+                    && store_value_get(r->a.store, s->pin.id, x->c->org, &v)
+                    && v.made_ms == made,
+             "another time of its making");
+    learn_pin(r, x, s);
 }
 
 /* Elastic pins grow only where all nodes together have room, once anything is
@@ -602,4 +635,6 @@ void elastic_check_done(struct run *r, const struct change *x)
     check_pool(r);
     if (is(x, COMMAND_SCORE))
         learn(r, x);
+    if (is(x, COMMAND_MADE))
+        check_made(r, x);
 }

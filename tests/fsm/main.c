@@ -179,7 +179,8 @@ static void check_met(struct sum *sum)
                     || k == COMMAND_QUOTA_PUT || k == COMMAND_ADMIT
                     || k == COMMAND_EVICT || k == COMMAND_SCORE
                     || k == COMMAND_RECLAIM || k == COMMAND_BUDGET
-                    || k == COMMAND_FORMULA || k == COMMAND_TAG_QUOTA;
+                    || k == COMMAND_FORMULA || k == COMMAND_TAG_QUOTA
+                    || k == COMMAND_MADE;
 
         if (made && sum->verdicts[k][VERDICT_ACCEPTED] == 0) {
             printf("FAILED no %s was accepted\n", command_kind_text(k));

@@ -31,7 +31,7 @@ enum {
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins */
-    RUN_KINDS = COMMAND_TAG_QUOTA + 1, RUN_VERDICTS = 10
+    RUN_KINDS = COMMAND_MADE + 1, RUN_VERDICTS = 10
 };
 
 /* What a run shall meet, or its checks say little. */

@@ -632,6 +632,7 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_RATE:
     case COMMAND_FORMULA:
     case COMMAND_FORMULA_BOUNDS:
+    case COMMAND_MADE:
     case COMMAND_TICK:
     case COMMAND_CONFIG_PUT:
     case COMMAND_COORDINATOR_PUT:

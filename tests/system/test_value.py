@@ -582,3 +582,85 @@ def test_prices_are_ones_own(make_cluster):
                    for t in worth["changes"]), worth
     assert k.get(path).status == 200
     assert k.get(path, headers={"Authorization": "Bearer no"}).status == 401
+
+
+def test_when_it_was_made(make_cluster, tmp_path):
+    """created_at from outside: missing, in the future, before 1970, before the
+    first claim; and whoever only rates."""
+    cluster, root = closed_cluster(make_cluster, nodes=1)
+    k, other = cluster.coordinators[0], cluster.coordinators[1]
+    host = f"127.0.0.1:{k.http}"
+    plain = local(cluster, "token", "create", "--name", "ann")
+    rater = local(cluster, "token", "create", "--name", "bob", "--verbs",
+                  "read,quality")
+    dater = local(cluster, "token", "create", "--name", "eve", "--verbs",
+                  "read,curator")
+    for token in (plain, rater, dater):
+        known(cluster, bearer(token))
+    cid = make_cid()
+
+    def recency(c=k):
+        return score(c, cid)["recency"]
+
+    def posted(query, token=root, path=f"/pins/{cid}?elastic=true&"):
+        return k.post(path + query, headers=bearer(token))
+    assert posted("replication=1").status == 200
+    assert recency() == 1 and score(k, cid)["inputs"]["created_ms"] > 0
+    answer = posted("replication=1&created-at=1969-12-31T23:59:59Z")
+    assert answer.status == 200 and answer.json()["cid"] == cid, answer
+    assert answer.headers.get("warning") is None and recency() == 0
+    answer = posted("replication=1&created-at=2999-01-01T00:00:00Z")
+    assert answer.status == 200 and recency() == 1, answer
+    assert "in the future" in answer.headers["warning"], answer.headers
+    month = int(time.time() * 1000) - 30 * 86400_000
+    for at in ("-5", str(month)):
+        assert posted(f"created-at={at}&replication=1").status == 200
+    assert abs(recency() - 0.5) < 0.001
+    for bad in ("yesterday", "2026-13-01T00:00:00Z", "1e9", "99999999999999999"
+                "999"):
+        answer = posted(f"replication=1&created-at={bad}")
+        assert answer.status == 400 and "created-at" in answer.body.decode()
+    # Who is no curator says nothing of what was before the first claim.
+    path = f"/api/v1/pins/{cid}/created?"
+    assert posted(f"at={month - 1}", plain, path).json() == {"changed": False}
+    assert posted(f"at={month - 1}", rater, path).status == 403
+    assert posted(f"at={month - 1}", dater, path).json() == {"changed": True}
+    assert posted("", dater, path).status == 400
+    assert posted("at=5", dater, f"/api/v1/pins/{make_cid()}/created?"
+                  ).status == 404
+    until(lambda: score(other, cid)["inputs"]["created_ms"] == month - 1, 20,
+          "the others know it")
+
+    # Ratings by who does nothing else; the median of the latest of each.
+    path = f"/api/v1/pins/{cid}/rating?quality="
+    for token, quality in ((rater, "0.2"), (plain, "0.4"), (root, "0.9"),
+                           (rater, "0.8")):
+        assert posted(quality, token, path).status == 200
+    assert abs(score(k, cid)["quality"] - 0.8) < 0.001
+    assert len(score(k, cid)["inputs"]["ratings"]) == 3
+    assert posted("0.1", dater, path).status == 403
+    assert posted("NaN", rater, path).status == 400
+    assert k.post(f"/pins/{make_cid()}", headers=bearer(rater)).status == 403
+
+    # Lists say it line by line, and the program does.
+    cids = [make_cid() for _ in range(4)]
+    dates = ('"2999-01-01T00:00:00Z"', str(month), '"1960-01-01T00:00:00Z"',
+             '"soon"')
+    lines = "".join(f'{{"cid":"{c}","created_at":{at}}}\n'
+                    for c, at in zip(cids, dates))
+    answer = k.post("/api/v1/offers?replication=1", body=lines.encode(),
+                    headers=bearer(root))
+    assert answer.status == 200, answer
+    told = answer.json()
+    assert (told["offered"], told["failed"], told["future"]) == (3, 1, 1), told
+    assert "created_at" in told["errors"][0]["error"], told
+    assert score(k, cids[0])["recency"] == 1
+    assert abs(score(k, cids[1])["recency"] - 0.5) < 0.001
+    assert score(k, cids[2])["recency"] == 0
+    done = ctl(host, "offer", cids[3], "--replication", "1", "--created",
+               "2020-01-01T00:00:00Z", token=root)
+    assert done.returncode == 0, done
+    assert score(k, cids[3])["recency"] == 0
+    done = ctl(host, "offer", cids[3], "--created", "soon", token=root)
+    assert done.returncode != 0 and "created-at" in done.stderr, done
+    cluster.same_everywhere()

@@ -24,7 +24,7 @@ static void verbs(void **state)
         assert_true(access_verbs_parse(text, &got));
         assert_int_equal(got, v);
     }
-    assert_string_equal(text, "read,pin,operator,admin");
+    assert_string_equal(text, "read,pin,operator,admin,quality,curator");
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         assert_false(access_verbs_parse(bad[k], &got));
 }

@@ -2,7 +2,7 @@
  * and what may be handed on. */
 #include "tests/lib/token_world.h"
 
-enum { OWN_RULE = 0, NOBODY = 32, OPERATOR_OF_DEFAULT = VERB_OPERATOR };
+enum { OWN_RULE = 0, NOBODY = 64, OPERATOR_OF_DEFAULT = VERB_OPERATOR };
 
 static const struct {
     enum command_kind kind;
@@ -26,7 +26,8 @@ static const struct {
     {COMMAND_ADMIT, NOBODY},
     {COMMAND_EVICT, NOBODY},
     {COMMAND_SCORE, VERB_PIN},
-    {COMMAND_RATE, VERB_PIN},
+    {COMMAND_RATE, VERB_PIN | VERB_QUALITY},
+    {COMMAND_MADE, VERB_PIN | VERB_CURATOR | VERB_ADMIN},
     {COMMAND_FORMULA, OWN_RULE},
     {COMMAND_REQUEST_PUT, VERB_PIN},
     {COMMAND_REQUEST_REMOVE, VERB_PIN},
@@ -103,6 +104,8 @@ static void fill(struct world *w, enum command_kind kind)
         c->reads_put.score.items[0].pin = 999;
     } else if (kind == COMMAND_RATE) {
         c->rate.cid = cid_of(902);
+    } else if (kind == COMMAND_MADE) {
+        c->made.cid = cid_of(902);
     } else if (kind == COMMAND_FORMULA) {
         c->formula.org = ORG_DEFAULT;
         c->formula.reset = true;

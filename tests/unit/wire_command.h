@@ -18,7 +18,7 @@ static const enum command_kind wire_commands[] = {
     COMMAND_REQUEST_REMOVE, COMMAND_MAINTAIN, COMMAND_READS,
     COMMAND_READS_PUT, COMMAND_NODE_OWNER, COMMAND_QUOTA_PUT,
     COMMAND_RECLAIM, COMMAND_BUDGET, COMMAND_TAG_QUOTA,
-    COMMAND_FORMULA_BOUNDS};
+    COMMAND_FORMULA_BOUNDS, COMMAND_MADE};
 enum { WIRE_COMMANDS = sizeof wire_commands / sizeof *wire_commands };
 
 struct wire_command {
@@ -356,6 +356,8 @@ static inline void wire_value_body(struct command *c)
         c->reads_put.part = 3;
         c->reads_put.score.n = 1;
         c->reads_put.score.items[0] = (struct score_item){19, 2, 1 << 20};
+    } else if (c->kind == COMMAND_MADE) {
+        c->made.made_ms = 1700000000000;
     } else if (c->kind == COMMAND_RATE) {
         c->rate.rater = 0xfedcba9876543210;
         c->rate.quality = FIXED_ONE;
@@ -383,6 +385,22 @@ static inline void wire_node(struct command *c)
     if (c->kind == COMMAND_NODE_OWNER)
         c->node_owner = (struct command_node_owner){300, NODE_OWNER_KEEP,
                                                     NODE_STATE_KEEP};
+}
+
+static inline void wire_value_start(struct command *c, bool full)
+{
+    if (c->kind == COMMAND_READS_PUT)
+        c->reads_put.part = 1;
+    if (c->kind == COMMAND_RATE)
+        c->rate.cid = wire_cid(0x71, 5);
+    if (c->kind == COMMAND_MADE)
+        c->made.cid = wire_cid(0x71, 6);
+    if (c->kind == COMMAND_FORMULA) {
+        c->formula.reset = !full;
+        c->formula.score = score_defaults;
+    }
+    if (c->kind == COMMAND_FORMULA_BOUNDS)
+        c->formula_bounds.set = 1;
 }
 
 static inline void wire_command(struct wire_command *w,
@@ -440,16 +458,7 @@ static inline void wire_command(struct wire_command *w,
     }
     if (kind == COMMAND_TOKEN_REMOVE)
         c->token_remove.id = 90000;
-    if (kind == COMMAND_READS_PUT)
-        c->reads_put.part = 1;
-    if (kind == COMMAND_RATE)
-        c->rate.cid = wire_cid(0x71, 5);
-    if (kind == COMMAND_FORMULA) {
-        c->formula.reset = !full;
-        c->formula.score = score_defaults;
-    }
-    if (kind == COMMAND_FORMULA_BOUNDS)
-        c->formula_bounds.set = 1;
+    wire_value_start(c, full);
     if (full) {
         wire_body(w);
         wire_value_body(c);
@@ -571,6 +580,9 @@ static inline void wire_same_value(const struct command *a,
         SAME(reads_put.batch);
         SAME(reads_put.part);
         wire_same_scores(&a->reads_put.score, &b->reads_put.score);
+    } else if (a->kind == COMMAND_MADE) {
+        assert_true(cid_equal(&a->made.cid, &b->made.cid));
+        SAME(made.made_ms);
     } else if (a->kind == COMMAND_RATE) {
         assert_true(cid_equal(&a->rate.cid, &b->rate.cid));
         SAME(rate.rater);
@@ -700,6 +712,7 @@ static inline void wire_same_body(const struct command *a,
     case COMMAND_FORMULA:
     case COMMAND_READS_PUT:
     case COMMAND_FORMULA_BOUNDS:
+    case COMMAND_MADE:
         wire_same_value(a, b);
         break;
     case COMMAND_READS:
