@@ -1,7 +1,8 @@
-"""Writes the tables of docs/placement.md or docs/value.md from a file that
-tests/bench/engine or tests/bench/value --out wrote: what stands between
+"""Writes the tables of docs/placement.md or docs/value-reference.md from a file
+that tests/bench/engine or tests/bench/value --out wrote: what stands between
 "<!-- figures: NAME -->" and "<!-- end of figures -->" is replaced. The text
-around them is not touched: what it says of figures is to be read again."""
+around them, and that of docs/value.md, is not touched: what it says of figures
+is to be read again."""
 
 import json
 import re
@@ -171,7 +172,8 @@ def value_blocks(run):
 
 def main():
     if len(sys.argv) not in (3, 4):
-        sys.exit("usage: doc.py JSON docs/placement.md|docs/value.md [OUT]")
+        sys.exit("usage: doc.py JSON "
+                 "docs/placement.md|docs/value-reference.md [OUT]")
     with open(sys.argv[1]) as f:
         run = json.load(f)
     with open(sys.argv[2]) as f:
