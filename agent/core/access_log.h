@@ -1,5 +1,5 @@
 /* One line of a gateway's access log: was it a read of content, of which, by
- * whom, how much? Forms (docs/value.md):
+ * whom, how much? Forms (docs/value-reference.md):
  *
  * - combined, as nginx and Apache write it, with or without the virtual host
  *   in front;

@@ -394,7 +394,7 @@ def test_offers_by_list(make_cluster, tmp_path):
             json.dumps({"cid": cid}).encode() for cid in cids[4:]))
         assert answer.status == 200, answer
         assert answer.json() == {"offered": 0, "already": 696, "failed": 0,
-                                 "errors": []}, answer.json()
+                                 "future": 0, "errors": []}, answer.json()
     done = pinfold(cluster, "offer", "--file", "-", "--replication", "1",
                    "--output", "json", stdin=again)
     assert json.loads(done.stdout) == {"offered": 0, "already": 696,
