@@ -699,7 +699,7 @@ static void look(struct run *r, struct change *x, uint64_t id)
     if (there)
         want_reckon(r, &r->now, &r->wants);
 
-    if (s == NULL)
+    if (s == NULL || (!s->there && !there)) /* or went, and is named twice */
         return;
     if (s->there && s->pin.id != id) {
         RUN_NEED(r, !there, "two pins of one CID");

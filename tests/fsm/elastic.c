@@ -50,6 +50,8 @@ static void claim(struct run *r)
     p->rmax = p->rmin + (int32_t)below(r, 4);
     p->size = one_in(r, 3) ? 0 : below(r, 6000000);
     p->flags = one_in(r, 3) ? 0 : CLAIM_ELASTIC;
+    if (p->flags == 0 && r->tight && make_everywhere(r))
+        p->rmin = p->rmax = -1;
     if (p->flags == 0)
         add_places(r, p->places, &p->n_places, 1 + (uint32_t)below(r, 5));
 }
@@ -583,10 +585,11 @@ static void check_made(struct run *r, const struct change *x)
 }
 
 /* Elastic pins grow only where all nodes together have room, once anything is
- * guaranteed. */
+ * guaranteed. What others require may be paid by the same operation, where it
+ * is for everywhere: that asks no node for room. */
 static void check_pool(struct run *r)
 {
-    uint64_t pool = 0, used = 0, was = 0, elastic = 0, had = 0;
+    uint64_t pool = 0, used = 0, was = 0, elastic = 0, had = 0, more;
     bool guarded = false;
     uint32_t n;
     const struct node *const *nodes = store_nodes(r->a.store, &n);
@@ -602,7 +605,11 @@ static void check_pool(struct run *r)
         const struct org_sum *o = &r->orgs[all[k].id % RUN_ORGS];
 
         guarded = guarded || all[k].guarantee != ORG_NO_LIMIT;
-        used += all[k].used[ORG_PHYSICAL];
+        more = all[k].used[ORG_PHYSICAL];
+        if (all[k].elastic <= o->was.elastic
+            && more > o->was.used[ORG_PHYSICAL])
+            more = o->was.used[ORG_PHYSICAL];
+        used += more;
         elastic += all[k].elastic;
         was += o->was.used[ORG_PHYSICAL];
         had += o->was.elastic;
@@ -610,6 +617,16 @@ static void check_pool(struct run *r)
     RUN_NEED(r, !guarded || used <= pool || used <= was || elastic <= had,
              "elastic bytes grew from %llu to %llu beyond what nodes may fill",
              (unsigned long long)had, (unsigned long long)elastic);
+}
+
+/* Copies for everywhere beyond the first are paid once that is made room for,
+ * of what is idle: they are required within the guarantee, no more. */
+static bool is_within(const struct change *x, const struct org *o)
+{
+    bool everywhere = is(x, COMMAND_CLAIM_PUT) && x->c->claim_put.rmax == -1;
+    uint64_t used = o->used[ORG_PHYSICAL] - (everywhere ? o->elastic : 0);
+
+    return o->guarantee != ORG_NO_LIMIT && used <= o->guarantee;
 }
 
 void elastic_check_done(struct run *r, const struct change *x)
@@ -625,8 +642,7 @@ void elastic_check_done(struct run *r, const struct change *x)
 
         if (o->gave == 0)
             continue;
-        RUN_NEED(r, own->guarantee != ORG_NO_LIMIT
-                        && own->used[ORG_PHYSICAL] <= own->guarantee,
+        RUN_NEED(r, is_within(x, own),
                  "organisation %u takes back beyond its guarantee", own->id);
         RUN_NEED(r, all[k].used[ORG_PHYSICAL] + o->gave > promised,
                  "organisation %u gave more than it borrowed", all[k].id);

@@ -158,6 +158,11 @@ void make_org(struct run *r, const char *name)
     snprintf(p->name, sizeof(p->name), "%s", name);
 }
 
+bool make_everywhere(struct run *r)
+{
+    return one_in(r, r->tight ? 3 : 12);
+}
+
 static uint64_t a_size(struct run *r)
 {
     uint64_t n = below(r, 400);
@@ -195,7 +200,7 @@ static void claim_put(struct run *r)
     p->salt = p->who = 0;
     p->rmin = (int32_t)below(r, 3) + 1;
     p->rmax = p->rmin + (int32_t)below(r, 3);
-    if (one_in(r, 12))
+    if (make_everywhere(r))
         p->rmin = p->rmax = -1;
     if (one_in(r, 200))
         p->rmax = 0;
@@ -297,7 +302,7 @@ static void request_put(struct run *r)
                            : pick_requester(r, r->c->org)->id;
     p->rmin = (int32_t)below(r, 3) + 1;
     p->rmax = p->rmin + (int32_t)below(r, 3);
-    if (one_in(r, 12))
+    if (make_everywhere(r))
         p->rmin = p->rmax = -1;
     if (one_in(r, 200))
         p->rmax = 0;
@@ -502,6 +507,17 @@ static void guarantee(struct run *r, struct command_org_put *p)
                                   : (used / 100 + 1) * (80 + below(r, 300));
 }
 
+/* Some percent of what is used, from there over as many. Where budgets are
+ * tight, bytes that one pin may give back make the difference. */
+static uint64_t around(struct run *r, int kind, uint64_t used,
+                       uint64_t percent, uint64_t span)
+{
+    if (!r->tight || kind == ORG_PINS)
+        return (used / 100 + 1) * (percent + below(r, span));
+    used += below(r, 2 * RUN_TIGHT_BYTES);
+    return used > RUN_TIGHT_BYTES ? used - RUN_TIGHT_BYTES : 0;
+}
+
 /* Around what all use; limits that hardly fit the nodes, and some that never
  * do. */
 static void budget(struct run *r)
@@ -520,7 +536,7 @@ static void budget(struct run *r)
             used += r->orgs[org].there ? r->orgs[org].was.used[k] : 0;
         b->budget.limits[k] = one_in(r, 2)    ? ORG_NO_LIMIT
                               : one_in(r, 50) ? ORG_LIMIT_MAX + 1
-                              : (used / 100 + 1) * (80 + below(r, 100));
+                              : around(r, k, used, 80, 100);
     }
 }
 
@@ -536,12 +552,11 @@ static void tag_quota(struct run *r)
     q->set = (uint16_t)below(r, ORG_SET_GRACE);
     for (int k = 0; k < ORG_KINDS; k++) {
         uint64_t used = org <= RUN_LASTING ? r->tags[org][tag].used[k] : 0;
-        uint64_t base = used / 100 + 1;
 
         q->limits[k].hard = one_in(r, 2) ? ORG_NO_LIMIT
-                                         : base * (80 + below(r, 200));
+                                         : around(r, k, used, 80, 200);
         q->limits[k].soft = one_in(r, 2) ? ORG_NO_LIMIT
-                                         : base * (70 + below(r, 150));
+                                         : around(r, k, used, 70, 150);
     }
 }
 
@@ -556,12 +571,11 @@ void make_limits(struct run *r, uint32_t org)
     p->grace_ms = below(r, 4000);
     for (int k = 0; k < ORG_KINDS; k++) {
         uint64_t used = org < RUN_ORGS ? r->orgs[org].used[k] : 0;
-        uint64_t base = used / 100 + 1;
 
         p->limits[k].hard = one_in(r, 2) ? ORG_NO_LIMIT
-                                         : base * (80 + below(r, 200));
+                                         : around(r, k, used, 80, 200);
         p->limits[k].soft = one_in(r, 2) ? ORG_NO_LIMIT
-                                         : base * (70 + below(r, 150));
+                                         : around(r, k, used, 70, 150);
     }
     if (one_in(r, 3))
         guarantee(r, p);

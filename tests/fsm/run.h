@@ -30,7 +30,9 @@ enum {
     RUN_PRINCIPALS = 2 * RUN_LASTING, /* two of each that stays */
     RUN_WANTS = 8,
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
-    RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins */
+    RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins; */
+    RUN_TIGHT = 2,   /* … that leaves this, has tight budgets */
+    RUN_TIGHT_BYTES = 8 << 20, /* so near to what is used they are */
     RUN_KINDS = COMMAND_MADE + 1, RUN_VERDICTS = 10
 };
 
@@ -201,6 +203,8 @@ struct run {
     uint32_t next_key;
     bool owners;                /* nodes change hands in this run */
     bool elastic;               /* elastic.c makes the operations */
+    bool tight;                 /* limits lie by what is used, and every third
+                                   claim is for everywhere */
     struct shadow *pins;        /* RUN_CIDS, by number of the CID */
     uint16_t *slots;            /* id of a pin -> number + 1; 0: none */
     uint64_t size_slots;
@@ -247,6 +251,7 @@ void make_assign(struct run *r);
 void make_report(struct run *r);
 void make_node_state(struct run *r);
 void make_limits(struct run *r, uint32_t org);
+bool make_everywhere(struct run *r); /* whether a claim is */
 struct shadow *make_pick_pin(struct run *r);
 uint32_t make_pick_node(struct run *r);
 
