@@ -25,11 +25,26 @@ static void tell_work(struct agent *a)
     agent_pump(a);
 }
 
-static uint64_t next_seq(const struct agent *a)
+uint64_t agent_next_seq(const struct agent *a)
 {
     uint64_t clock = SIM_WALL_MS + a->sim->now + a->at * 700;
 
     return clock > a->journal->seq ? clock : a->journal->seq + 1;
+}
+
+bool agent_report_room(const struct agent *a)
+{
+    return !a->full_orders && a->fence.checked && a->journal->n_reports == 0;
+}
+
+void agent_report_spool(struct agent *a, uint64_t seq)
+{
+    buf_reset(&a->frame);
+    message_encode(&a->message, &a->frame);
+    journal_report(a->journal, seq, span_buf(&a->frame));
+    a->fence.seq = seq;
+    agent_report_send(a);
+    agent_link_arm(a);
 }
 
 static void on_report_timer(struct sim *s, struct task *t)
@@ -41,9 +56,9 @@ static void on_report_timer(struct sim *s, struct task *t)
     if (!a->up || a->epoch != t->epoch)
         return;
     a->report_ms = 0;
-    if (a->full_orders || !a->fence.checked || a->journal->n_reports != 0)
+    if (!agent_report_room(a))
         return;
-    seq = next_seq(a);
+    seq = agent_next_seq(a);
     m->kind = MESSAGE_REPORT;
     m->report.boot = a->journal->boot;
     m->report.seq = seq;
@@ -53,12 +68,7 @@ static void on_report_timer(struct sim *s, struct task *t)
         return;
     check_report(s->check, a->at, &m->report);
     s->counts[COUNT_REPORTS]++;
-    buf_reset(&a->frame);
-    message_encode(m, &a->frame);
-    journal_report(a->journal, seq, span_buf(&a->frame));
-    a->fence.seq = seq;
-    agent_report_send(a);
-    agent_link_arm(a);
+    agent_report_spool(a, seq);
 }
 
 static void on_work_timer(struct sim *s, struct task *t)
@@ -93,8 +103,7 @@ void agent_pump(struct agent *a)
         (void)sim_task(a->sim, next - now, on_work_timer, a->at, a->epoch);
     }
     work_stats(a->work, &k);
-    if (k.reports_waiting > 0 && !a->full_orders && a->fence.checked &&
-        a->journal->n_reports == 0)
+    if (k.reports_waiting > 0 && agent_report_room(a))
         report_soon(a, AGENT_GATHER_MS);
 }
 
@@ -190,8 +199,8 @@ static void void_reports(struct agent *a, bool again)
                                             f.n - FRAME_HEAD),
                                     m, &a->void_scratch, NULL);
 
-        assert(e == ERR_OK && m->kind == MESSAGE_REPORT);
-        if (again)
+        assert(e == ERR_OK);
+        if (again && m->kind == MESSAGE_REPORT)
             work_report_again(a->work, m->report.items, m->report.n);
     }
     free(m);
@@ -291,10 +300,12 @@ void agent_taken(struct agent *a, struct span frame, uint64_t seq)
     struct message *m = &a->message;
     enum err e = message_decode(frame, m, &a->scratch, NULL);
 
-    assert(e == ERR_OK && m->kind == MESSAGE_REPORT);
+    assert(e == ERR_OK);
     journal_taken(a->journal, seq);
-    work_taken(a->work, m->report.items, m->report.n);
-    may_fall_back(a, &m->report);
+    if (m->kind == MESSAGE_REPORT) {
+        work_taken(a->work, m->report.items, m->report.n);
+        may_fall_back(a, &m->report);
+    }
     report_soon(a, 0);
 }
 
@@ -364,6 +375,7 @@ static void start(struct agent *a)
         if (a->journal->items[k] != NULL)
             work_load(a->work, a->journal->items[k]);
     agent_link_start(a);
+    agent_reads_start(a);
     agent_daemon_look(a, AGENT_DAEMON_MS);
     agent_daemon_look(a, sim_pick(&a->random, 1, 12));
     sim_trace(a->sim, EVENT_AGENT_STARTS, 0, a->at + 1, 0, a->journal->boot,
@@ -444,6 +456,7 @@ struct agent *agent_new(struct sim *s, uint32_t at)
     agent_key(at, a->key);
     snprintf(a->name, sizeof a->name, "n%u", at + 1);
     prng_seed(&a->random, s->options.seed * 37 + at);
+    prng_seed(&a->readers, s->options.seed * 41 + at);
     a->daemon = daemon_new(s, at + 1);
     a->journal = journal_new(prng_next(&a->random));
     start(a);

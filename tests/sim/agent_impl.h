@@ -12,6 +12,7 @@ enum {
     AGENT_NOT_READY_MS = 2000, AGENT_BEAT_GAP_MS = 10, AGENT_GATHER_MS = 5,
     AGENT_REPORT_ITEMS = 512, AGENT_LIST_RETRY_MS = 10000,
     AGENT_RECHECK_MS = 120000, AGENT_DAEMON_MS = 3000,
+    AGENT_READS_MS = 30000, AGENT_READS = 6,
     AGENT_GREET_MS = 8000, AGENT_OLDER_TERM_MS = 15000,
     AGENT_STARTS = 3 /* after so many its region is another one */
 };
@@ -49,7 +50,7 @@ struct agent {
     uint32_t node;        /* as the last WELCOME said */
     uint8_t key[TYPES_KEY];
     char name[16];
-    struct prng random;
+    struct prng random, readers;
     struct daemon *daemon;
     struct journal *journal, *old;
     struct work *work;
@@ -58,6 +59,9 @@ struct agent {
     struct message message;
     struct message_scratch scratch, void_scratch;
     struct buf frame;
+
+    /* agent_reads.c */
+    struct reads_delta reads[AGENT_READS];
 
     /* agent_link.c */
     struct fence fence;
@@ -71,6 +75,11 @@ struct agent {
 };
 
 void agent_pump(struct agent *a);
+/* The number of its next report; what stands between two tasks is spooled. */
+uint64_t agent_next_seq(const struct agent *a);
+/* A frame of that kind is in a->frame: spooled, and sent. */
+void agent_report_spool(struct agent *a, uint64_t seq);
+bool agent_report_room(const struct agent *a);
 void agent_list_soon(struct agent *a, uint64_t ms);
 void agent_daemon_look(struct agent *a, uint64_t ms);
 bool agent_orders(struct agent *a, const struct message_orders *o);
@@ -80,6 +89,9 @@ void agent_welcomed(struct agent *a, const struct message_welcome *w);
 void agent_taken(struct agent *a, struct span frame, uint64_t seq);
 void agent_call(struct agent *a, uint32_t coord, uint64_t number,
                 const struct message_call *c);
+
+/* agent_reads.c */
+void agent_reads_start(struct agent *a);
 
 /* agent_link.c */
 void agent_link_start(struct agent *a);

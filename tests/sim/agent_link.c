@@ -89,7 +89,7 @@ static void beat(struct agent *a, uint32_t coord)
     m->beat.daemon = a->daemon_known ? DAEMON_UP : DAEMON_DOWN;
     m->beat.daemon_version = span_text("0.43.0");
     m->beat.capacity = sim_capacity(a->sim);
-    m->beat.free_bytes = sim_capacity(a->sim) / 2;
+    m->beat.free_bytes = daemon_free_bytes(a->daemon);
     send(a, coord, NET_FRAME, m);
     s->beat_ms = a->sim->now;
     s->beat_due_ms = a->sim->now + AGENT_BEAT_MS;

@@ -34,7 +34,9 @@ static void tell_work(struct agent *a, const struct op *o)
 {
     uint64_t now = a->sim->now;
     struct held *h = &a->daemon->pins[o->cid];
-    const char *text = o->error == ERR_OK ? "" : "simulated";
+    const char *text = o->error == ERR_OK         ? ""
+                       : o->code == FAIL_NO_SPACE ? "no space left on device"
+                                                  : "simulated";
 
     if (o->error == ERR_OK &&
         (o->kind == OP_PIN || (o->kind == OP_LOOK &&
@@ -156,6 +158,11 @@ static void executed(struct sim *s, struct task *t)
     } else if (how == 3) { /* done, but the answer is cut off */
         effect(a, o);
         failed(o, ERR_UNREACHABLE, FAIL_DAEMON);
+        answer(a, o, 1);
+    } else if (o->kind == OP_PIN && daemon_lacks_space(a->daemon, o->cid)) {
+        s->counts[COUNT_NO_SPACE]++;
+        o->executed = true;
+        failed(o, ERR_NO_SPACE, FAIL_NO_SPACE);
         answer(a, o, 1);
     } else {
         effect(a, o);

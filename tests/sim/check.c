@@ -194,7 +194,7 @@ static bool makes_way(const struct command *c)
 {
     return c->kind == COMMAND_ADMIT || c->kind == COMMAND_EVICT ||
            c->kind == COMMAND_SCORE || command_is_claim(c->kind) ||
-           c->kind == COMMAND_RECLAIM;
+           c->kind == COMMAND_RECLAIM || c->kind == COMMAND_READS;
 }
 
 /* The last claim on k->row, that it keeps copies for. */
@@ -231,6 +231,8 @@ static bool check_copy(struct check *k, struct store *store,
         sim_wrong(k->sim, "copies", now->node, pin, "taken without cause");
     if (taken)
         check_placed(k, store, c, now->node);
+    if (taken)
+        check_loss_made(k, pin, now);
     if (let_go && makes_way(c) && !is_candidate(k) && !ends(k, c))
         sim_wrong(k->sim, "value", now->node, pin,
                   "what is required makes way");
@@ -270,6 +272,11 @@ static void check_refused(struct check *k, const struct shadow *was,
                       "its bytes are refused while it is pinned");
 }
 
+static bool may_take(const struct node *n)
+{
+    return n->admin == ADMIN_ACTIVE && !n->full;
+}
+
 /* have: the row is there, in k->row. */
 static void check_copies(struct check *k, struct store *store, uint64_t id,
                          bool have, const struct command *c)
@@ -295,7 +302,7 @@ static void check_copies(struct check *k, struct store *store, uint64_t id,
             sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
                       "twice on one node");
         if (copy_of(w, k->row.copies[i].node) == NULL &&
-            store_node(store, k->row.copies[i].node)->admin != ADMIN_ACTIVE)
+            !may_take(store_node(store, k->row.copies[i].node)))
             sim_wrong(k->sim, "copies", k->row.copies[i].node, id,
                       "a new copy where none may go");
         let_go |= check_copy(k, store, c,
@@ -352,6 +359,12 @@ static bool is_other(const struct shadow *w, const struct pin *p)
     return false;
 }
 
+/* All elastic pins are looked at then, and most stay as they are. */
+static bool makes_room(const struct command *c)
+{
+    return c->kind == COMMAND_ADMIT || command_is_claim(c->kind);
+}
+
 void check_look(struct check *k, struct store *store, uint64_t id,
                 const struct command *c)
 {
@@ -365,6 +378,14 @@ void check_look(struct check *k, struct store *store, uint64_t id,
         return;
     check_copies(k, store, id, have, c);
     cid = have ? sim_cid_number(&k->row.cid) : k->pins[id]->cid;
+    if (have && (k->row.flags & PIN_MEASURED) != 0 &&
+        k->row.size != sim_cid_size(cid))
+        sim_wrong(k->sim, "size", 0, id, "%llu bytes are measured of %llu",
+                  (unsigned long long)k->row.size,
+                  (unsigned long long)sim_cid_size(cid));
+    if (sim_is_elastic(cid) && (have || k->pin_of[cid] == id))
+        check_worth(k, store, cid, have,
+                    !makes_room(c) || is_other(k->pins[id], &k->row), c);
     if (have || k->pin_of[cid] == id)
         check_row(k, cid, have);
     if (have)
@@ -398,27 +419,33 @@ static void assign(struct check *k, struct store *store,
     check_look(k, store, a->pin, c);
 }
 
+/* Of a report, or of reads, which are numbered together. */
+static void take(struct check *k, uint32_t node, uint64_t boot, uint64_t seq,
+                 const struct fsm_result *r)
+{
+    struct seen x = {node, boot, seq};
+
+    assert(node <= SIM_NODES);
+    if (r->verdict == VERDICT_ACCEPTED && k->removed[node])
+        sim_wrong(k->sim, "report", node, 0, "taken, of a removed node");
+    if (r->verdict == VERDICT_ACCEPTED &&
+        (boot != k->node_boot[node] || seq <= k->node_seq[node]))
+        sim_wrong(k->sim, "report", node, 0,
+                  "taken, of journal %llx number %llu",
+                  (unsigned long long)boot, (unsigned long long)seq);
+    if (r->verdict == VERDICT_ACCEPTED)
+        k->node_seq[node] = seq;
+    if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY)
+        (void)insert(&k->taken, &k->n_taken, &k->size_taken, x);
+    sim_trace(k->sim, EVENT_REPORTED, 0, node, 0, seq, (uint64_t)r->verdict);
+}
+
 static void report(struct check *k, struct store *store,
                    const struct command *c, const struct fsm_result *r)
 {
     const struct command_report *p = &c->report;
-    struct seen x = {p->node, p->boot, p->seq};
 
-    assert(p->node <= SIM_NODES);
-    if (r->verdict == VERDICT_ACCEPTED && k->removed[p->node])
-        sim_wrong(k->sim, "report", p->node, 0, "taken, of a removed node");
-    if (r->verdict == VERDICT_ACCEPTED &&
-        (p->boot != k->node_boot[p->node] ||
-         p->seq <= k->node_seq[p->node]))
-        sim_wrong(k->sim, "report", p->node, 0,
-                  "taken, of journal %llx number %llu",
-                  (unsigned long long)p->boot, (unsigned long long)p->seq);
-    if (r->verdict == VERDICT_ACCEPTED)
-        k->node_seq[p->node] = p->seq;
-    if (r->verdict == VERDICT_ACCEPTED || r->verdict == VERDICT_ALREADY)
-        (void)insert(&k->taken, &k->n_taken, &k->size_taken, x);
-    sim_trace(k->sim, EVENT_REPORTED, 0, p->node, 0, p->seq,
-              (uint64_t)r->verdict);
+    take(k, p->node, p->boot, p->seq, r);
     for (uint32_t i = 0; i < p->n; i++)
         check_look(k, store, p->items[i].pin, c);
 }
@@ -618,8 +645,17 @@ static void judge(struct check *k, struct store *store,
             check_look(k, store, c->evict.victims[i], c);
         break;
     case COMMAND_SCORE:
-        for (uint32_t i = 0; i < c->score.n; i++)
-            check_look(k, store, c->score.items[i].pin, c);
+        check_scores(k, store, c, r);
+        break;
+    case COMMAND_READS:
+        take(k, c->reads.node, c->reads.boot, c->reads.seq, r);
+        check_reads(k, store, c, r);
+        break;
+    case COMMAND_RATE:
+        check_rated(k, store, c, r);
+        break;
+    case COMMAND_FORMULA:
+        check_formula(k, c, r);
         break;
     case COMMAND_MAINTAIN:
         check_maintain(k, c, r);
@@ -627,10 +663,7 @@ static void judge(struct check *k, struct store *store,
     case COMMAND_NODE_OWNER:
         check_owner(k, store, c, r);
         break;
-    case COMMAND_READS:
     case COMMAND_READS_PUT:
-    case COMMAND_RATE:
-    case COMMAND_FORMULA:
     case COMMAND_FORMULA_BOUNDS:
     case COMMAND_MADE:
     case COMMAND_TICK:

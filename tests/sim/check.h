@@ -27,6 +27,15 @@
  *   guarantee   what is required grows within it, what is elastic only where
  *               all nodes have room; only what is borrowed makes way for
  *               another organisation, and only for one that has a guarantee
+ *   value       what is offered comes by its priority, and goes for its
+ *               organisation's only if it ranks lower by the hysteresis
+ *   reads       what agents and users counted counts once
+ *   residency   what is held goes by its priority alone only after its minimum
+ *               residency, and comes again only once something was read, rated
+ *               or valued otherwise
+ *   size        what was measured is the content's size, whatever was declared
+ *   spread      a copy goes into a zone without one while a node there is ready
+ *   lost        after the loss of a node as many copies are made as were lost
  *   moved       for a copy that leaves an over-full node another one is
  *               pinned, in as many zones
  *   maintained  nobody calls a node out in the middle of its maintenance
@@ -69,6 +78,16 @@ void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);
 /* Repair is paused at this coordinator, since then. */
 void check_pause(struct check *k, uint32_t coord, struct store *store,
                  uint64_t since_ms);
+
+/* A leader is about to propose it. */
+void check_spread(struct check *k, struct store *store, struct step *step,
+                  const struct step_clock *clock, const struct command *c);
+
+/* A node falls for good: whose agent, SIM_NODES: none can. From then on all
+ * copies that are made are counted. */
+uint32_t check_loss_begin(struct check *k);
+/* Whether what was lost is there again; last: what is not is wrong. */
+bool check_loss_ended(struct check *k, bool last);
 
 /* The replica that has applied most. NULL: none is up. */
 struct store *check_front(struct check *k);

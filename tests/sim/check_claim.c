@@ -185,7 +185,8 @@ static void check_unchanged(struct check *k,
     if (!cid_equal(&p->cid, &q->cid) || p->flags != q->flags ||
         p->from.n != q->from.n || p->rmin != q->rmin ||
         p->rmax != q->rmax || p->expires_ms != q->expires_ms ||
-        p->set_name != q->set_name || p->set_expires != q->set_expires ||
+        p->size != q->size || p->set_name != q->set_name ||
+        p->set_expires != q->set_expires ||
         !span_equal(p->name, q->name) || !span_equal(p->meta, q->meta))
         sim_wrong(k->sim, "claims", 0, 0, "request %llu was changed",
                   (unsigned long long)p->who);
@@ -246,6 +247,8 @@ void check_put(struct check *k, struct store *store, const struct command *c,
         check_demand(k, c->org, cid);
         check_sources_end(k, k->pin_of[cid]);
         check_note(k, c, r->index, cid, p->who);
+        k->sim->counts[COUNT_LIED] += p->size != 0 &&
+                                      p->size != sim_cid_size(cid);
     }
     if (r->verdict == VERDICT_ACCEPTED)
         check_look_elastic(k, store, c);

@@ -113,8 +113,7 @@ static uint32_t takers(struct store *s)
     return count;
 }
 
-/* The largest maximum of those who claim it. */
-static int32_t most_wanted(const struct check *k, uint32_t cid)
+int32_t check_most(const struct check *k, uint32_t cid)
 {
     int32_t most = 0;
 
@@ -150,12 +149,14 @@ static bool pin_settled(struct check *k, struct store *s, uint64_t id,
 
     if (p == NULL || (p->n == 0 && p->org == 0))
         return true;
-    most = most_wanted(k, p->cid);
+    most = check_most(k, p->cid);
     if (p->org == 0)
         return no(w, p->copies[0].node, id, "it is not let go");
-    if (sim_is_elastic(p->cid) && p->over)
-        return no(w, 0, id, "it is worth its bytes, and not admitted");
-    if (p->over || p->partly)
+    if (sim_is_elastic(p->cid) && check_worth_stands(k, s, id) != NULL)
+        return no(w, 0, id, "%s", check_worth_stands(k, s, id));
+    if (sim_is_elastic(p->cid) && p->over && p->n == 0)
+        return true;
+    if ((p->over || p->partly) && !sim_is_elastic(p->cid))
         return no(w, 0, id, "its bytes are refused, and there is no limit");
     for (uint32_t i = 0; i < p->n; i++)
         if (p->copies[i].want == COPY_RELEASED)
@@ -215,6 +216,8 @@ static bool node_settled(struct check *k, struct store *s, uint32_t agent,
         return true; /* what it holds is its owner's */
     if (!agent_up(a) || row == NULL || row->health != HEALTH_UP)
         return no(w, agent + 1, 0, "the node is not up");
+    if (row->full)
+        return no(w, agent + 1, 0, "it is full, and its disk is not");
     work_stats(agent_work(a), &now);
     if (now.wanted != row->wanted || now.wanted_xor != row->wanted_xor)
         return no(w, agent + 1, 0, "it wants %llu pins, the state %llu",

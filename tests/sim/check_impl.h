@@ -69,6 +69,25 @@ struct seen {
     uint64_t origin, boot, seq;
 };
 
+/* Elastic content, as long as it is claimed. */
+struct worth {
+    bool known, held;
+    uint64_t held_ms;         /* log time: since when */
+    bool faded, risen;        /* it faded; and something raised it since */
+    struct score_usage usage; /* what was counted */
+    int32_t key;              /* in the state, after the operation before */
+};
+
+/* A node that fell for good, 0: none; by pins. */
+struct loss {
+    uint32_t node;
+    uint64_t whole_ms;        /* it was not whole before */
+    uint8_t lost[SIM_PINS], made[SIM_PINS]; /* copies */
+    int32_t most[SIM_PINS];   /* its claims want as many */
+    bool counts[SIM_PINS];    /* nothing else makes copies of it */
+    bool again[SIM_PINS];     /* what is lost is to be made again */
+};
+
 struct check {
     struct sim *sim;
     uint64_t front, time_ms, time_of; /* log time after entry time_of */
@@ -104,6 +123,9 @@ struct check {
     uint64_t elastic[SIM_ORGS];       /* of the physical bytes */
     uint64_t reclaimed[SIM_ORGS];     /* largest charge that made way … */
     uint32_t claimant;                /* … for that organisation; 0: none */
+    struct worth worth[SIM_CIDS];
+    uint64_t formula_ms[SIM_ORGS];    /* log time of the last change */
+    struct loss loss;
     uint8_t region[SIM_NODES + 1];    /* the label's first character */
     struct pin row, view;
 };
@@ -162,6 +184,25 @@ const char *check_requests_stand(struct check *k, uint32_t cid);
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
                  const struct command *c);
+/* check_value.c: what elastic content is worth. */
+void check_reads(struct check *k, struct store *store,
+                 const struct command *c, const struct fsm_result *r);
+void check_scores(struct check *k, struct store *store,
+                  const struct command *c, const struct fsm_result *r);
+void check_rated(struct check *k, struct store *store,
+                 const struct command *c, const struct fsm_result *r);
+void check_formula(struct check *k, const struct command *c,
+                   const struct fsm_result *r);
+/* k->row, if it is there; changed: it may have been, or its value. */
+void check_worth(struct check *k, struct store *store, uint32_t cid,
+                 bool have, bool changed, const struct command *c);
+/* NULL: it is where its value says, or may be. */
+const char *check_worth_stands(struct check *k, struct store *store,
+                               uint64_t id);
+/* check_loss.c: a new copy. */
+void check_loss_made(struct check *k, uint64_t pin, const struct copy *c);
+/* check_end.c: the largest maximum of those who claim it; -1 everywhere. */
+int32_t check_most(const struct check *k, uint32_t cid);
 /* check_borrow.c: k->row made way for what another organisation was
  * guaranteed. */
 void check_reclaimed(struct check *k, struct store *store,

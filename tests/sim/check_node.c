@@ -8,6 +8,7 @@ void check_node_state(struct check *k, const struct command *c,
     const struct command_node_state *n = &c->node_state;
     bool done = r->verdict == VERDICT_ACCEPTED;
 
+    k->sim->counts[COUNT_NODES_FULL] += done && n->full == 1;
     k->sim->counts[COUNT_DRAINED] += done && n->admin == ADMIN_DRAINING;
     if (done && n->health == HEALTH_OUT &&
         r->time_ms < k->maintained_ms[n->node])

@@ -18,6 +18,16 @@ static uint8_t region_of(const struct node *n)
     return (uint8_t)(1U << (region[0] - '0'));
 }
 
+/* A bit. */
+static uint8_t zone_of(const struct node *n)
+{
+    const char *zone = node_label(n, "zone");
+
+    if (zone == NULL)
+        return 0;
+    return (uint8_t)(1U << (zone[0] - '0'));
+}
+
 bool check_takes(const struct node *n, uint32_t org)
 {
     return n->org == org || !n->closed;
@@ -75,7 +85,7 @@ void check_placed(struct check *k, struct store *store,
 
 struct served {
     uint32_t copies;
-    uint8_t regions;
+    uint8_t regions, zones;
 };
 
 static void serve(struct served *s, struct store *store,
@@ -89,6 +99,7 @@ static void serve(struct served *s, struct store *store,
         return;
     s->copies++;
     s->regions |= region_of(n);
+    s->zones |= zone_of(n);
 }
 
 void check_kept(struct check *k, struct store *store,
@@ -96,7 +107,7 @@ void check_kept(struct check *k, struct store *store,
 {
     const struct claimed *m = &k->claims[org - 1][was->cid];
     uint8_t required = sim_policies[m->policy].required;
-    struct served before = {0, 0}, now = {0, 0};
+    struct served before = {0, 0, 0}, now = {0, 0, 0};
 
     for (uint32_t i = 0; i < was->n; i++)
         serve(&before, store, m, org, &was->copies[i]);
@@ -109,6 +120,9 @@ void check_kept(struct check *k, struct store *store,
     if ((before.regions & required & ~now.regions) != 0)
         sim_wrong(k->sim, "policy", 0, k->row.id,
                   "the last copy in a required region is let go");
+    if (sim_policies[m->policy].apart && (before.zones & ~now.zones) != 0)
+        sim_wrong(k->sim, "policy", 0, k->row.id,
+                  "the last copy in one of two zones is let go");
 }
 
 /* --- settled -------------------------------------------------------------- */
@@ -116,6 +130,7 @@ void check_kept(struct check *k, struct store *store,
 struct wanted {
     uint32_t copies, takers; /* that it allows */
     uint8_t regions, possible;
+    uint8_t zones, possible_zones;
 };
 
 static void look(struct store *store, const struct shadow *p,
@@ -124,17 +139,19 @@ static void look(struct store *store, const struct shadow *p,
     uint32_t n;
     const struct node *const *rows = store_nodes(store, &n);
 
-    *out = (struct wanted){0, 0, 0, 0};
+    *out = (struct wanted){0};
     for (uint32_t i = 0; i < n; i++) {
         if (rows[i]->admin != ADMIN_ACTIVE || !allows(m, org, rows[i]))
             continue;
         out->takers++;
         out->possible |= region_of(rows[i]);
+        out->possible_zones |= zone_of(rows[i]);
         for (uint32_t j = 0; j < p->n; j++) {
             if (p->copies[j].node != rows[i]->id)
                 continue;
             out->copies++;
             out->regions |= region_of(rows[i]);
+            out->zones |= zone_of(rows[i]);
         }
     }
 }
@@ -154,7 +171,9 @@ bool check_must_stay(struct check *k, struct store *store,
         look(store, p, m, i + 1, &w);
         if (w.takers < (m->rmin < 0 ? 1 : (uint32_t)m->rmin) ||
             (allows(m, i + 1, n) &&
-             (required & region_of(n) & ~w.possible) != 0))
+             ((required & region_of(n) & ~w.possible) != 0 ||
+              (sim_policies[m->policy].apart &&
+               (zone_of(n) & ~w.possible_zones) != 0))))
             return true;
     }
     return false;
@@ -190,6 +209,9 @@ const char *check_stands(struct check *k, struct store *store,
             return "a claim has fewer copies than nodes could take";
         if ((required & w.possible & ~w.regions) != 0)
             return "a required region has no copy";
+        if (sim_policies[m->policy].apart &&
+            (w.possible_zones & ~w.zones) != 0)
+            return "all copies stand in one of two zones";
         enough = enough && (m->rmin < 0 ? w.takers > 0
                                         : w.takers >= (uint32_t)m->rmin);
         sum += most > count_bits(required) ? most : count_bits(required);

@@ -114,6 +114,43 @@ static void make_elastic(struct request *r)
     }
 }
 
+static void rate(struct client *c, struct request *r)
+{
+    struct command_rate *x = &r->command.rate;
+    uint32_t cid = 0;
+
+    for (unsigned k = 0; k < 8 && (k == 0 || !c->used[cid]); k++)
+        cid = (uint32_t)prng_below(&c->policies, USED_CIDS / 8) * 8 + 5;
+    r->command.kind = COMMAND_RATE;
+    r->command.org = sim_elastic_org(cid);
+    x->cid = sim_cid(cid);
+    x->rater = sim_pick(&c->policies, 1, 3);
+    x->remove = prng_below(&c->policies, 6) == 0;
+    x->quality = x->remove ? 0 : (uint32_t)prng_below(&c->policies,
+                                                      FIXED_ONE + 1);
+}
+
+/* What its daemon finds is another size. */
+static void declare(struct client *c, struct request *r)
+{
+    struct command_claim_put *p = &r->command.claim_put;
+    uint64_t size = sim_cid_size(r->cid);
+
+    switch (prng_below(&c->policies, 8)) {
+    case 0:
+        p->size = size;
+        break;
+    case 1:
+        p->size = size / sim_pick(&c->policies, 2, 50) + 1;
+        break;
+    case 2:
+        p->size = size * sim_pick(&c->policies, 2, 5);
+        break;
+    default:
+        break;
+    }
+}
+
 static void read_some(struct client *c, struct request *r)
 {
     struct command_score *x = &r->command.score;
@@ -125,6 +162,17 @@ static void read_some(struct client *c, struct request *r)
             sim_pick(&c->policies, 1, 300), 0,
             prng_below(&c->policies, 3) == 0
                 ? 0 : prng_below(&c->policies, 1U << 26)};
+}
+
+/* Two zones are no matter of one copy. */
+static void bind(struct client *c, struct request *r)
+{
+    struct command_claim_put *p = &r->command.claim_put;
+    uint32_t policy = (uint32_t)sim_pick(&c->policies, 1, SIM_POLICIES - 1);
+
+    if (sim_policies[policy].apart && p->rmax == 1)
+        p->rmax = 2;
+    sim_policy_meta(policy, &r->meta);
 }
 
 static void put(struct sim *s, struct request *r, uint64_t number)
@@ -145,9 +193,9 @@ static void put(struct sim *s, struct request *r, uint64_t number)
     p->name = span_text(r->name);
     replication(c, p);
     if (prng_below(&c->policies, 3) == 0)
-        sim_policy_meta((uint32_t)sim_pick(&c->policies, 1,
-                                           SIM_POLICIES - 1), &r->meta);
+        bind(c, r);
     p->meta = span_buf(&r->meta);
+    declare(c, r);
     if (prng_below(&c->random, 12) == 0)
         p->flags |= CLAIM_DIRECT;
     if (prng_below(&c->random, 6) == 0)
@@ -223,7 +271,10 @@ static void next(struct sim *s, struct task *t)
     if (r->command.kind == COMMAND_RECOVER &&
         prng_below(&c->policies, 2) == 0)
         read_some(c, r);
+    else if (r->command.kind == COMMAND_RECOVER && sim_has(s, FAULT_VALUE))
+        rate(c, r);
     if (r->command.kind != COMMAND_RECOVER &&
+        r->command.kind != COMMAND_RATE &&
         r->command.kind != COMMAND_SCORE)
         c->recent[c->n_recent++ % RECENT] = r->cid;
     sim_task(s, 0, submit, 0, 0)->a = c->n;

@@ -313,33 +313,80 @@ void coord_reported(struct coord *c, const struct pending *p)
     send(c, s, &m);
 }
 
-static void on_report(struct coord *c, struct csession *s,
-                      const struct message_report *r)
+static bool report_due(struct coord *c, struct csession *s, uint64_t boot)
 {
     enum talk_report say = talk_report(&s->talk, c->leading,
-                                       store_node(c->store, s->node),
-                                       r->boot);
-    struct pending *p;
-    struct command k;
+                                       store_node(c->store, s->node), boot);
 
     if (say == TALK_FLOOD)
         end(c, s, true);
-    if (say != TALK_PROPOSE)
-        return;
-    k.kind = COMMAND_REPORT;
-    k.actor = PRINCIPAL_LOCAL;
-    k.org = ORG_DEFAULT;
-    k.report = (struct command_report){s->node, r->boot, r->seq, r->n,
-                                       r->items};
-    p = mem_alloc(sizeof *p);
+    return say == TALK_PROPOSE;
+}
+
+static void propose_report(struct coord *c, struct csession *s,
+                           struct command *k, uint64_t boot, uint64_t seq)
+{
+    struct pending *p = mem_alloc(sizeof *p);
+
+    k->actor = PRINCIPAL_LOCAL;
+    k->org = ORG_DEFAULT;
     p->session = s->id;
-    p->boot = r->boot;
-    p->report_seq = r->seq;
-    if (coord_enqueue(c, &k, p) != ERR_OK) {
+    p->boot = boot;
+    p->report_seq = seq;
+    if (coord_enqueue(c, k, p) != ERR_OK) {
         free(p);
         return;
     }
     talk_proposed(&s->talk);
+}
+
+static void on_report(struct coord *c, struct csession *s,
+                      const struct message_report *r)
+{
+    struct command k;
+
+    if (!report_due(c, s, r->boot))
+        return;
+    k.kind = COMMAND_REPORT;
+    k.report = (struct command_report){s->node, r->boot, r->seq, r->n,
+                                       r->items};
+    propose_report(c, s, &k, r->boot, r->seq);
+}
+
+static uint32_t keep_claimed(struct coord *c, const struct message_reads *r,
+                             struct reads_delta out[LIMIT_READS])
+{
+    struct pin p;
+    uint32_t n = 0;
+
+    pin_init(&p);
+    for (uint32_t i = 0; i < r->n; i++)
+        if (store_pin_find(c->store, &r->items[i].cid, &p) && p.org != 0)
+            out[n++] = r->items[i];
+    pin_free(&p);
+    return n;
+}
+
+static void on_reads(struct coord *c, struct csession *s,
+                     const struct message_reads *r)
+{
+    struct reads_delta items[LIMIT_READS];
+    struct message m;
+    struct command k;
+
+    if (!report_due(c, s, r->boot))
+        return;
+    k.kind = COMMAND_READS;
+    k.reads = (struct command_reads){s->node, r->boot, r->seq,
+                                     keep_claimed(c, r, items), items};
+    if (k.reads.n > 0) {
+        propose_report(c, s, &k, r->boot, r->seq);
+        return;
+    }
+    m.kind = MESSAGE_TAKEN; /* the state need not know */
+    m.taken.boot = r->boot;
+    m.taken.seq = r->seq;
+    send(c, s, &m);
 }
 
 static void on_result(struct coord *c, const struct csession *s,
@@ -417,6 +464,8 @@ static void open_frame(struct coord *c, struct csession *s,
         on_beat(c, s, &m.beat);
     else if (m.kind == MESSAGE_REPORT)
         on_report(c, s, &m.report);
+    else if (m.kind == MESSAGE_READS)
+        on_reads(c, s, &m.reads);
     else if (m.kind == MESSAGE_RESULT)
         on_result(c, s, &m.result);
     else

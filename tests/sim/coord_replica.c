@@ -151,11 +151,16 @@ static void lead_drop(struct coord *c)
 bool coord_wish(void *arg, const struct command *wish)
 {
     struct coord *c = arg;
+    struct step_clock clock;
     struct command k;
     uint64_t seq;
 
     if (!c->leading || !number(c, &seq))
         return false;
+    if (wish->kind == COMMAND_ASSIGN) {
+        coord_fill_clock(c, &clock);
+        check_spread(c->sim->check, c->store, c->step, &clock, wish);
+    }
     memcpy(&k, wish, sizeof k);
     stamp(c, &k, seq);
     buf_reset(&c->operation);

@@ -42,6 +42,33 @@ void daemon_unpin(struct daemon *d, uint32_t cid, bool recursive)
         h->type = WORK_FOUND_NOTHING;
 }
 
+uint64_t daemon_free_bytes(const struct daemon *d)
+{
+    uint64_t capacity = sim_capacity(d->sim), used = d->other;
+
+    for (uint32_t k = 0; k < SIM_CIDS; k++)
+        if (d->pins[k].type != WORK_FOUND_NOTHING)
+            used += sim_cid_size(k);
+    return capacity > used ? capacity - used : 0;
+}
+
+bool daemon_lacks_space(const struct daemon *d, uint32_t cid)
+{
+    return d->pins[cid].type == WORK_FOUND_NOTHING &&
+           daemon_free_bytes(d) < sim_cid_size(cid);
+}
+
+void daemon_fill(struct daemon *d, uint64_t leave)
+{
+    uint64_t left = daemon_free_bytes(d);
+
+    d->fills++;
+    if (left <= leave)
+        return;
+    d->other += left - leave;
+    d->sim->counts[COUNT_DISKS]++;
+}
+
 void daemon_lose(struct daemon *d, uint32_t cid)
 {
     struct held *h = &d->pins[cid];

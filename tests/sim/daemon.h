@@ -19,6 +19,8 @@ struct daemon {
     uint32_t node;     /* position + 1, for the trace */
     bool up;
     uint32_t epoch;    /* lives */
+    uint64_t other;    /* bytes on its disk that are not pinned */
+    uint64_t fills;    /* so often something else filled the disk */
     struct held pins[SIM_CIDS];
 };
 
@@ -26,6 +28,11 @@ struct daemon *daemon_new(struct sim *s, uint32_t node);
 void daemon_free(struct daemon *d);
 void daemon_pin(struct daemon *d, uint32_t cid, bool recursive, bool ours);
 void daemon_unpin(struct daemon *d, uint32_t cid, bool recursive);
+/* What its disk has left; whether that is too little for the content. */
+uint64_t daemon_free_bytes(const struct daemon *d);
+bool daemon_lacks_space(const struct daemon *d, uint32_t cid);
+/* A fault: something else leaves no more than that. */
+void daemon_fill(struct daemon *d, uint64_t leave);
 void daemon_lose(struct daemon *d, uint32_t cid);     /* a fault */
 void daemon_foreign(struct daemon *d, uint32_t cid, bool recursive);
 void daemon_disown(struct daemon *d, uint32_t cid); /* the owner's unpin */

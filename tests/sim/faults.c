@@ -124,6 +124,29 @@ static void foreign(struct sim *s)
     }
 }
 
+static void disk_empties(struct sim *s, struct task *t)
+{
+    struct daemon *d = agent_daemon(s->agents[t->who]);
+
+    if (d->fills == t->a)
+        d->other = 0;
+}
+
+static void disk_fills(struct sim *s)
+{
+    uint32_t at = (uint32_t)pick(s, 0, SIM_NODES - 1);
+    uint64_t leave = pick(s, 0, 2) == 0 ? pick(s, 0, 60) << 20
+                                        : pick(s, 0, 400) << 10;
+    uint64_t ms = length(s);
+    struct daemon *d;
+
+    if (s->agents[at] == NULL)
+        return;
+    d = agent_daemon(s->agents[at]);
+    daemon_fill(d, leave);
+    sim_task(s, ms, disk_empties, at, 0)->a = d->fills;
+}
+
 static void heal(struct sim *s, struct task *t)
 {
     net_cut(s, t->who, (uint32_t)t->a, false, false);
@@ -197,7 +220,7 @@ static const struct kind {
     {FAULT_FOREIGN, 150, foreign},   {FAULT_PARTITION, 120, partition},
     {FAULT_PEERS, 400, peers},       {FAULT_CLOCK, 400, jump},
     {FAULT_BREAK, 100, breaks},      {FAULT_COUNT, 120, weather},
-    {FAULT_STORM, 900, storm},
+    {FAULT_STORM, 900, storm},       {FAULT_DISK, 240, disk_fills},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -263,6 +286,7 @@ void faults_stop(struct faults *f)
             continue;
         agent_recover(s->agents[i]);
         d = agent_daemon(s->agents[i]);
+        d->other = 0;
         for (uint32_t c = 0; c < SIM_CIDS; c++)
             if (d->pins[c].type == WORK_FOUND_DIRECT && !d->pins[c].ours)
                 d->pins[c].type = WORK_FOUND_NOTHING;

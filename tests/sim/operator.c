@@ -33,6 +33,8 @@ struct operator {
     struct prng budgets;
     struct budget budget; /* of the cluster */
     struct tag tags[SIM_ORGS][SIM_TAGS];
+    struct prng formulas;
+    struct command_formula formula[SIM_ORGS]; /* org 0: none was decided */
 };
 
 static void no_tags(struct operator *o, uint32_t org)
@@ -250,6 +252,56 @@ static void wish_limits(struct operator *o, struct coord *leader,
     (void)coord_wish(leader, &c);
 }
 
+/* Content fades within minutes by most of them. */
+static void decide_formula(struct operator *o, uint32_t org)
+{
+    struct command_formula *f = &o->formula[org - 1];
+    struct prng *r = &o->formulas;
+
+    f->org = org;
+    f->score = score_defaults;
+    f->reset = sim_pick(r, 0, 4) == 0;
+    if (f->reset)
+        return;
+    f->score.residency_ms = sim_pick(r, 0, 3) == 0 ? 0
+                                                   : sim_pick(r, 1000, 900000);
+    f->score.half_recency_ms = sim_pick(r, SCORE_HALF_MIN_MS, 1500000);
+    f->score.half_usage_ms = sim_pick(r, SCORE_HALF_MIN_MS, 1500000);
+    f->score.in_q16 = (uint32_t)sim_pick(r, 5000, 10000);
+    f->score.out_q16 = f->score.in_q16 - (uint32_t)sim_pick(r, 300, 4000);
+    f->score.w_quality_q16 = (uint32_t)sim_pick(r, 0, 12000);
+    f->score.w_size_q16 = (uint32_t)sim_pick(r, 0, 40000);
+    f->score.hysteresis_q16 = (uint32_t)sim_pick(r, 0, 20000);
+    f->score.node_rate = (uint32_t)sim_pick(r, 1, 8000);
+}
+
+/* In half of the worlds what is new is worth a place, in the other half all
+ * fades that is not read. */
+static void last_formula(const struct sim *s, struct command_formula *f,
+                         uint32_t org)
+{
+    *f = (struct command_formula){.org = org, .score = score_defaults};
+    f->score.residency_ms = 60000;
+    if (s->options.seed % 2 == 0)
+        f->score.half_recency_ms = 300000;
+}
+
+static void wish_formula(struct operator *o, struct coord *leader,
+                         const struct org *org)
+{
+    struct command c = {.kind = COMMAND_FORMULA, .org = ORG_DEFAULT,
+                        .actor = PRINCIPAL_LOCAL};
+    const struct command_formula *f = &o->formula[org->id - 1];
+    struct org now = *org;
+
+    now.scored = !f->reset;
+    now.score = f->score;
+    if (f->org == 0 || org_same_score(&now, org))
+        return;
+    c.formula = *f;
+    (void)coord_wish(leader, &c);
+}
+
 static void wish_org(struct coord *leader)
 {
     struct command c = {.kind = COMMAND_ORG_PUT, .org = ORG_DEFAULT,
@@ -268,6 +320,7 @@ static void wish_orgs(struct operator *o, struct coord *leader,
         else {
             wish_limits(o, leader, store_org(store, id));
             wish_tags(o, leader, store, id);
+            wish_formula(o, leader, store_org(store, id));
         }
 }
 
@@ -424,6 +477,10 @@ static void decides(struct sim *s, struct task *t)
             limit_tags(s, s->operator, id);
     if (sim_has(s, FAULT_QUOTA))
         budget(s, s->operator);
+    if (sim_has(s, FAULT_VALUE) &&
+        sim_pick(&s->operator->formulas, 0, 2) == 0)
+        decide_formula(s->operator, (uint32_t)sim_pick(
+                                        &s->operator->formulas, 1, SIM_ORGS));
     (void)sim_task(s, sim_pick(&s->operator->random, MEAN_MS / 10,
                                MEAN_MS * 2), decides, 0, 0);
 }
@@ -436,6 +493,7 @@ struct operator *operator_new(struct sim *s)
     prng_seed(&o->tokens, s->options.seed ^ 0x746f6b656e);
     prng_seed(&o->owners, s->options.seed ^ 0x6f776e65);
     prng_seed(&o->budgets, s->options.seed ^ 0x62756467);
+    prng_seed(&o->formulas, s->options.seed ^ 0x666f726d);
     for (uint32_t id = 1; id <= SIM_FIRST_NODES; id++) {
         o->wanted[id] = ADMIN_ACTIVE;
         o->owned[id].org = ORG_DEFAULT;
@@ -459,5 +517,10 @@ void operator_stop(struct sim *s)
         if (o->wanted[id] == ADMIN_CORDONED)
             o->wanted[id] = ADMIN_ACTIVE;
     no_limits(o);
+    for (uint32_t i = 0; i < SIM_ORGS; i++)
+        if (o->formula[i].org != 0)
+            last_formula(s, &o->formula[i], i + 1);
+    for (uint32_t id = 1; id <= SIM_FIRST_NODES && sim_loses(s); id++)
+        o->owned[id].closed = false; /* what is lost may go to all others */
     o->stopped = true;
 }

@@ -11,7 +11,8 @@ const struct sim_policy sim_policies[SIM_POLICIES] = {
     {.required = 5, .tags = 3}, {.soft = true},
     {.denied = 1, .required = 4, .soft = true},
     {.place = PLACE_OWN}, {.denied = 4, .place = PLACE_OWN},
-    {.place = PLACE_SHARED}};
+    {.place = PLACE_SHARED}, {.apart = true},
+    {.denied = 4, .apart = true}};
 
 static void add(struct policy_list *l, uint8_t regions)
 {
@@ -36,10 +37,10 @@ void sim_policy_meta(uint32_t policy, struct buf *out)
     if (p->tags != 0)
         m->pairs[m->n_pairs++] = (struct meta_pair){
             span_text("tag"), span_text(lists[p->tags])};
-    if (p->soft) {
+    if (p->soft || p->apart) {
         m->policy.spread = SPREAD_ZONE;
         m->policy.min_domains = 2;
-        m->policy.soft = true;
+        m->policy.soft = p->soft;
     }
     buf_reset(out);
     e = meta_encode(m, out, NULL);

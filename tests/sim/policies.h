@@ -7,16 +7,16 @@
 #include "proto/policy.h"
 #include "tests/sim/sim.h"
 
-/* Bits of regions. soft: in two zones, if there are. */
+/* Bits of regions. apart: in two zones; soft: if there are. */
 struct sim_policy {
     uint8_t denied, required;
-    bool soft;
+    bool apart, soft;
     enum policy_place place;
     uint8_t tags; /* bits of sim_tags */
 };
 enum { SIM_TAGS = 2 };
 extern const char *const sim_tags[SIM_TAGS]; /* check_tag.c */
-enum { SIM_POLICIES = 11 }; /* 0: none */
+enum { SIM_POLICIES = 13 }; /* 0: none */
 extern const struct sim_policy sim_policies[SIM_POLICIES];
 
 /* The document of a claim with that policy; empty for 0. */

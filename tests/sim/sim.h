@@ -54,6 +54,8 @@ enum {
     X(DRAIN, "drain")         /* nodes cordoned, drained, removed */         \
     X(QUOTA, "quota")         /* limits around what is used */               \
     X(OWNER, "owner")         /* nodes of, and for, one organisation */      \
+    X(DISK, "disk")           /* disks of daemons fill */                    \
+    X(VALUE, "value")         /* reads, ratings, formulas */                 \
     X(STORM, "storm")         /* many agents fall at once, for long */
 
 enum sim_fault {
@@ -101,6 +103,11 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(PSA_MADE, "psa_made") X(PSA_REPLACED, "psa_replaced")                  \
     X(PSA_REMOVED, "psa_removed") X(PSA_BESIDE, "psa_beside")                \
     X(PSA_RAISED, "psa_raised") X(SOURCES, "sources")                        \
+    X(READS, "reads") X(RATED, "rated") X(FORMULAS, "formulas")              \
+    X(FADED, "faded") X(RETURNED, "returned") X(OUTRANKED, "outranked")      \
+    X(DISKS, "disks_full") X(NO_SPACE, "no_space") X(NODES_FULL, "full_nodes") \
+    X(LIED, "lied") X(SPREAD, "spread")                                      \
+    X(COPIES_LOST, "copies_lost") X(COPIES_MADE, "copies_made")              \
     X(SETTLE_S, "settle_s")
 
 enum sim_count {
@@ -189,6 +196,8 @@ struct sim {
 /* world.c */
 struct sim *sim_new(const struct sim_options *o);
 void sim_run(struct sim *s);
+/* Whether a node falls for good in the end. */
+bool sim_loses(const struct sim *s);
 void sim_free(struct sim *s);
 struct task *sim_task(struct sim *s, uint64_t delay,
                       void (*run)(struct sim *, struct task *), uint32_t who,

@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLE_MS = 1200000, LOOK_MS = 2000 };
+enum {
+    SETTLE_MS = 1200000, LOOK_MS = 2000,
+    LOSS_MS = 2400000, /* a node that fell for good is out, and made good */
+    LOSES = 4          /* each so many-th world loses one in the end */
+};
 
 const char *const sim_fault_text[FAULT_COUNT] = {
 #define X(name, text) text,
@@ -183,19 +187,46 @@ static void run_until(struct sim *s, uint64_t ms)
     s->now = ms;
 }
 
+static uint64_t settle(struct sim *s)
+{
+    uint64_t began = s->now, end = began + SETTLE_MS;
+
+    while (!check_settled(s->check, s->now >= end))
+        run_until(s, s->now + LOOK_MS);
+    return s->now - began;
+}
+
+bool sim_loses(const struct sim *s)
+{
+    return s->options.seed % LOSES == 2;
+}
+
+/* One node falls when all is settled, and comes back when all others have
+ * made up for it. */
+static void lose(struct sim *s)
+{
+    uint32_t at = check_loss_begin(s->check);
+    uint64_t end = s->now + LOSS_MS;
+
+    if (at == SIM_NODES)
+        return;
+    agent_kill(s->agents[at], JOURNAL_KEPT, UINT32_MAX);
+    while (!check_loss_ended(s->check, s->now >= end))
+        run_until(s, s->now + LOOK_MS);
+    agent_recover(s->agents[at]);
+    (void)settle(s);
+}
+
 void sim_run(struct sim *s)
 {
-    uint64_t end;
-
     run_until(s, s->options.ms);
     s->quiet = true;
     sim_trace(s, EVENT_QUIET, 0, 0, 0, 0, 0);
     faults_stop(s->faults);
     operator_stop(s);
-    end = s->now + SETTLE_MS;
-    while (!check_settled(s->check, s->now >= end))
-        run_until(s, s->now + LOOK_MS);
-    s->counts[COUNT_SETTLE_S] = (s->now + SETTLE_MS - end) / 1000;
+    s->counts[COUNT_SETTLE_S] = settle(s) / 1000;
+    if (sim_loses(s))
+        lose(s);
     check_all(s->check);
 }
 
