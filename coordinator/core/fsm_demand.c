@@ -181,6 +181,14 @@ bool fsm_grant(struct fsm *f)
     return granted;
 }
 
+/* Together with what others pay more: they may have taken what it gave up
+ * in the same operation. */
+static bool pays_more(const struct fsm *f, uint32_t org, uint64_t physical)
+{
+    return fsm_affords(f, org, physical, NULL)
+           && fsm_cluster_lack(f, ORG_PHYSICAL, physical) == 0;
+}
+
 /* Who asked for a number of copies has paid for them, whatever those can pay
  * that want one everywhere. */
 bool fsm_pays_copy(const struct fsm *f)
@@ -196,7 +204,7 @@ bool fsm_pays_copy(const struct fsm *f)
             continue;
         if ((int64_t)staying < d.number
             || (d.rmax == -1
-                && fsm_affords(f, orgs[k], f->after.size, NULL)))
+                && pays_more(f, orgs[k], f->after.size)))
             return true;
     }
     return false;
@@ -281,7 +289,7 @@ static void settle_paid(struct fsm *f, uint32_t org, uint32_t copies)
         uint32_t middle = least + (most - least + 1) / 2;
 
         claims_set_paid(p, org, middle);
-        if (fsm_affords(f, org, 0, NULL))
+        if (pays_more(f, org, 0))
             least = middle;
         else
             most = middle - 1;

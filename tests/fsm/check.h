@@ -25,6 +25,11 @@ void want_reckon(struct run *r, const struct pin *p, struct wants *out);
 const struct want *want_of(const struct wants *all, uint32_t org);
 void want_charge(const struct want *w, uint64_t size,
                  uint64_t out[ORG_KINDS]);
+/* Whether the cluster's budget has room for what the demand grows by, if it
+ * does, and for what the others' do. */
+bool want_fits_together(const struct run *r, const uint64_t was[ORG_KINDS],
+                        const uint64_t now[ORG_KINDS],
+                        const int64_t others[ORG_KINDS]);
 /* What the others' demands grow by, those that grow. */
 void want_others(const struct wants *was, uint64_t was_size,
                  const struct wants *now, uint64_t now_size, uint32_t but,

@@ -237,7 +237,8 @@ static void check_paid(struct run *r, const struct change *x,
     want_charge(&more, x->now->size, b);
     want_others(x->wanted, size, x->wants, x->now->size, now->org, others);
     RUN_NEED(r, more.paid <= now->fixed || tag_bound(r, x->now, now->org)
-                    || !want_fits(r, x->result, now->org, a, b, others),
+                    || !want_fits(r, x->result, now->org, a, b, others)
+                    || !want_fits_together(r, a, b, others),
              "organisation %u could pay for more than %llu copies", now->org,
              (unsigned long long)now->paid);
 }

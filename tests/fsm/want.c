@@ -194,6 +194,16 @@ bool want_fits_with(const struct run *r, const struct fsm_result *result,
     return want_fits_alone(r, result, org, was, now, credit);
 }
 
+bool want_fits_together(const struct run *r, const uint64_t was[ORG_KINDS],
+                        const uint64_t now[ORG_KINDS],
+                        const int64_t others[ORG_KINDS])
+{
+    for (int k = 0; k < ORG_KINDS; k++)
+        if (!has_room(r, k, (int64_t)(now[k] - was[k]) + others[k]))
+            return false;
+    return true;
+}
+
 void want_others(const struct wants *was, uint64_t was_size,
                  const struct wants *now, uint64_t now_size, uint32_t but,
                  int64_t out[ORG_KINDS])

@@ -405,6 +405,30 @@ static void what_a_request_leaves_is_spent_once(void **state)
     world_close(w);
 }
 
+/* A claim for a number becomes one for everywhere: another organisation's takes
+ * what it cost, and it pays what is left. */
+static void what_a_claim_gives_up_is_spent_once(void **state)
+{
+    struct world *w = shared_world();
+
+    (void)state;
+    put(w, 1, -1, -1);
+    on(w, 1);
+    w->c->org = TWO;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(cluster(w, ORG_PHYSICAL, 4 * (uint64_t)MIB),
+                     VERDICT_ACCEPTED);
+    for (int32_t most = 3; most >= -1; most -= 4) {
+        put(w, 1, most, most);
+        for (uint32_t node = 1; node <= 3; node++)
+            on(w, node);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        assert_int_equal(physical(w), 4 * MIB);
+    }
+    world_check(w);
+    world_close(w);
+}
+
 static void what_makes_way_is_spent_once(void **state)
 {
     struct world *w = shared_world();
@@ -495,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_new_one_is_asked_for),
         cmocka_unit_test(it_is_kept),
         cmocka_unit_test(what_a_request_leaves_is_spent_once),
+        cmocka_unit_test(what_a_claim_gives_up_is_spent_once),
         cmocka_unit_test(what_makes_way_is_spent_once),
         cmocka_unit_test(what_is_borrowed_is_spent_once),
         cmocka_unit_test(others_claims_stay_unknown),
