@@ -161,7 +161,7 @@ static void check_raised(struct run *r, const struct org *was,
         return;
     RUN_NEED(r, b != ORG_NO_LIMIT, "a limit of organisation %u was lifted",
              now->id);
-    if (a != ORG_NO_LIMIT && b < a)
+    if ((a != ORG_NO_LIMIT && b < a) || b == 0) /* nothing is promised */
         return;
     RUN_NEED(r, check_covered(r, r->budget.overcommit),
              "limits are raised beyond what nodes cover");

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { VICTIMS = 6, SCORES = 6 };
+enum { VICTIMS = 6, SCORES = 6, TIGHT_SHARED = 8 };
 
 static uint64_t below(struct run *r, uint64_t n)
 {
@@ -44,7 +44,8 @@ static void claim(struct run *r)
     struct command_claim_put *p = &r->c->claim_put;
 
     make_head(r, COMMAND_CLAIM_PUT);
-    p->cid = run_cid((uint32_t)below(r, r->n_cids));
+    p->cid = run_cid((uint32_t)below(r, r->tight && !one_in(r, 3)
+                                            ? TIGHT_SHARED : r->n_cids));
     r->c->org = an_org(r);
     p->rmin = (int32_t)below(r, 2) + 1;
     p->rmax = p->rmin + (int32_t)below(r, 4);
@@ -585,8 +586,8 @@ static void check_made(struct run *r, const struct change *x)
 }
 
 /* Elastic pins grow only where all nodes together have room, once anything is
- * guaranteed. What others require may be paid by the same operation, where it
- * is for everywhere: that asks no node for room. */
+ * guaranteed. What is required may be paid by the same operation, where it is
+ * for everywhere: that asks no node for room. */
 static void check_pool(struct run *r)
 {
     uint64_t pool = 0, used = 0, was = 0, elastic = 0, had = 0, more;
@@ -605,11 +606,10 @@ static void check_pool(struct run *r)
         const struct org_sum *o = &r->orgs[all[k].id % RUN_ORGS];
 
         guarded = guarded || all[k].guarantee != ORG_NO_LIMIT;
-        more = all[k].used[ORG_PHYSICAL];
-        if (all[k].elastic <= o->was.elastic
-            && more > o->was.used[ORG_PHYSICAL])
-            more = o->was.used[ORG_PHYSICAL];
-        used += more;
+        more = all[k].used[ORG_PHYSICAL] - all[k].elastic;
+        if (more > o->was.used[ORG_PHYSICAL] - o->was.elastic)
+            more = o->was.used[ORG_PHYSICAL] - o->was.elastic;
+        used += more + all[k].elastic;
         elastic += all[k].elastic;
         was += o->was.used[ORG_PHYSICAL];
         had += o->was.elastic;

@@ -9,6 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { /* where budgets are tight */
+    TIGHT_REQUESTS = 100, /* more of them, of 1,000 operations */
+    TIGHT_SHARED = 4      /* CIDs that most claims are on */
+};
+
 static uint64_t below(struct run *r, uint64_t n)
 {
     return prng_below(&r->random, n);
@@ -158,6 +163,14 @@ void make_org(struct run *r, const char *name)
     snprintf(p->name, sizeof(p->name), "%s", name);
 }
 
+/* Where budgets are tight most are of a few that all organisations claim. */
+static uint32_t pick_number(struct run *r)
+{
+    if (r->tight && !one_in(r, 3))
+        return 3 * (uint32_t)below(r, TIGHT_SHARED);
+    return (uint32_t)below(r, r->n_cids);
+}
+
 bool make_everywhere(struct run *r)
 {
     return one_in(r, r->tight ? 3 : 12);
@@ -192,7 +205,7 @@ static void add_places(struct run *r, struct command_claim_put *p)
 static void claim_put(struct run *r)
 {
     struct command_claim_put *p = &r->c->claim_put;
-    uint32_t number = (uint32_t)below(r, r->n_cids);
+    uint32_t number = pick_number(r);
 
     make_head(r, COMMAND_CLAIM_PUT);
     p->cid = run_cid(number);
@@ -293,7 +306,7 @@ static void replace_one(struct run *r, struct command_claim_put *p)
 static void request_put(struct run *r)
 {
     struct command_claim_put *p = &r->c->claim_put;
-    uint32_t number = (uint32_t)below(r, r->n_cids);
+    uint32_t number = pick_number(r);
 
     make_head(r, COMMAND_REQUEST_PUT);
     p->cid = run_cid(number);
@@ -313,7 +326,7 @@ static void request_put(struct run *r)
         p->meta = bound_meta((uint32_t)below(r, RUN_POLICIES));
     if (number % 8 == 6) /* … and those without tags */
         p->meta = tag_meta((uint32_t)below(r, 1 << RUN_TAGS));
-    if (one_in(r, 2))
+    if (r->tight || one_in(r, 2))
         replace_one(r, p);
     add_places(r, p);
 }
@@ -587,7 +600,7 @@ static void org_put(struct run *r)
 
     if (one_in(r, 12))
         org_life(r);
-    else if (one_in(r, 8))
+    else if (one_in(r, r->tight ? 3 : 8))
         budget(r);
     else if (one_in(r, 5))
         tag_quota(r);
@@ -686,6 +699,11 @@ void make_operation(struct run *r)
         return;
     }
     at = below(r, 1000); /* the weights make 1,000 */
+    if (r->tight && at < TIGHT_REQUESTS) {
+        request_put(r);
+        renumber(r);
+        return;
+    }
     while (at >= table[k].weight) {
         at -= table[k++].weight;
         assert(k < sizeof(table) / sizeof(*table));

@@ -272,11 +272,13 @@ static void begin(struct run *r, uint64_t seed)
     r->n_cids = 32U << prng_below(&r->random, 4);
     if (r->n_cids > RUN_CIDS)
         r->n_cids = RUN_CIDS;
+    r->tight = seed % RUN_ELASTIC == RUN_TIGHT ||
+               seed % (2 * RUN_ELASTIC) == 0;
+    if (r->tight)
+        r->n_cids = RUN_TIGHT_CIDS;
     r->n_live = 3 + (uint32_t)prng_below(&r->random, 8);
     r->owners = prng_below(&r->random, 2) == 0;
     r->elastic = seed % RUN_ELASTIC == 0;
-    r->tight = seed % RUN_ELASTIC == RUN_TIGHT ||
-               seed % (2 * RUN_ELASTIC) == 0;
     r->origin = RUN_ORIGIN;
     r->boot = r->term = 1;
     r->time_ms = 1000000;

@@ -32,7 +32,8 @@ enum {
     RUN_CLAIMS = RUN_WANTS * (RUN_SALTS + RUN_REQUEST_SALTS),
     RUN_ELASTIC = 4, /* each seed that this divides makes elastic pins; */
     RUN_TIGHT = 2,   /* … that leaves this, has tight budgets */
-    RUN_TIGHT_BYTES = 8 << 20, /* so near to what is used they are */
+    RUN_TIGHT_BYTES = 8 << 20, /* so near to what is used they are, */
+    RUN_TIGHT_CIDS = 32,       /* … of so few CIDs, so that claims meet */
     RUN_KINDS = COMMAND_MADE + 1, RUN_VERDICTS = 10
 };
 
