@@ -90,8 +90,12 @@ static void write_age(struct store *s, const struct store_age *a)
     }
 }
 
+/* What is flushed while the store is being opened must not stamp tables that
+ * are still to be made. */
 void store_derived_write(struct store *s)
 {
+    if (!s->derived_complete)
+        return;
     for (uint32_t k = 0; k < s->n_ages; k++) {
         if (s->ages[k].more != 0)
             write_age(s, &s->ages[k]);
@@ -181,6 +185,7 @@ void store_derived_complete(struct store *s)
     s->derived_at = have ? store_db_u64(&s->d, STORE_Q_STAMP_GET, 0)
                          : UINT64_MAX;
     store_db_reset(&s->d, STORE_Q_STAMP_GET);
+    s->derived_complete = true;
     if (have && s->derived_at == s->head[STORE_HEAD_APPLIED])
         return;
     store_begin(s);

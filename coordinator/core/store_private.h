@@ -434,6 +434,7 @@ struct store {
     struct store_age *ages; /* since the last flush */
     uint32_t n_ages, size_ages;
     uint64_t derived_at;    /* stamp of the derived tables */
+    bool derived_complete;  /* false while opening: not written, no stamp */
 };
 
 enum { STORE_CLASSES = 4 }; /* of pins with work: enum pin_todo but 0 */
