@@ -85,6 +85,15 @@ static struct budgets_tag *find(struct budgets *b, const struct tag *t)
     return NULL;
 }
 
+static bool has_room(const struct budgets *b, uint32_t org)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->n_tags; i++)
+        n += b->tags[i].org == org;
+    return b->n_tags < BUDGETS_TAGS && n < BUDGETS_TAGS_ORG;
+}
+
 static bool is_silent(const struct budgets_tag *t)
 {
     for (int k = 0; k < ORG_KINDS; k++)
@@ -100,7 +109,7 @@ static void look_at_tag(struct budgets *b, const struct org *o,
     struct budgets_tag *said = find(b, t), fresh = {.org = t->org};
     struct scope x = {o, t->name};
 
-    if (said == NULL && b->n_tags == BUDGETS_TAGS)
+    if (said == NULL && !has_room(b, t->org))
         return;
     if (said == NULL) {
         memcpy(fresh.name, t->name, sizeof fresh.name);

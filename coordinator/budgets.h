@@ -7,7 +7,8 @@
 #include "coordinator/core/store.h"
 
 enum {
-    BUDGETS_TAGS = 256,  /* tags that are near a limit; more are not said */
+    BUDGETS_TAGS = 256,    /* tags that are near a limit; more are not said */
+    BUDGETS_TAGS_ORG = 32, /* of one organisation; the rest is for others */
     BUDGETS_TAGS_ONCE = 16 /* looked at by one call, in turn */
 };
 

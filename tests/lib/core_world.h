@@ -34,7 +34,7 @@ struct world_entry {
     size_t at, n;
 };
 
-enum { WORLD_ORGS = 8 };
+enum { WORLD_ORGS = 16 };
 
 struct world {
     struct store *store;

@@ -1,5 +1,6 @@
 /* When something near its limit is said, of organisations' tags: each level
- * once, far below again with hysteresis, and of no more than can be kept. */
+ * once, far below again with hysteresis, and of no more than can be kept, so
+ * that one organisation does not silence others. */
 #include "tests/lib/value_world.h"
 
 #include "coordinator/budgets.h"
@@ -95,31 +96,86 @@ static void levels(void **state)
     world_close(w);
 }
 
+/* That many tags of it, each with one pin, and full. */
+static void fill(struct world *w, uint32_t org, unsigned n)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "t%u", i);
+        limit_tag(w, org, name, 1);
+        claim(w, org, i, name);
+    }
+}
+
+static unsigned said_of(uint32_t org)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < b.n_tags; i++)
+        n += b.tags[i].org == org;
+    return n;
+}
+
 /* Each has its turn, and those that do not fit wait for room. */
 static void many(void **state)
 {
-    enum { EACH = 200 };
+    enum { EACH = BUDGETS_TAGS_ORG + 8,
+           LAST = 1 + BUDGETS_TAGS / BUDGETS_TAGS_ORG };
     struct world *w = world_with(3);
     char name[16];
 
     (void)state;
-    make_org(w, "two");
-    for (uint32_t org = 1; org <= TWO; org++)
-        for (unsigned i = 0; i < EACH; i++) {
-            snprintf(name, sizeof name, "t%u", i);
-            limit_tag(w, org, name, 1);
-            claim(w, org, i, name);
-        }
+    for (uint32_t org = 1; org <= LAST; org++) {
+        snprintf(name, sizeof name, "org%u", org);
+        if (org > 1)
+            make_org(w, name);
+        fill(w, org, EACH);
+    }
     budgets_look(&b, w->store, true);
     assert_int_equal(b.n_tags, BUDGETS_TAGS_ONCE);
     look(w);
     assert_int_equal(b.n_tags, BUDGETS_TAGS);
+    for (uint32_t org = 1; org < LAST; org++)
+        assert_int_equal(said_of(org), BUDGETS_TAGS_ORG);
     for (unsigned i = 0; i < EACH; i++)
         assert_int_equal(remove_claim(w, i), VERDICT_ACCEPTED);
     look(w);
-    assert_int_equal(b.n_tags, EACH);
-    for (uint32_t i = 0; i < b.n_tags; i++)
-        assert_int_equal(b.tags[i].org, TWO);
+    assert_int_equal(b.n_tags, BUDGETS_TAGS);
+    assert_int_equal(said_of(1), 0);
+    assert_int_equal(said_of(LAST), BUDGETS_TAGS_ORG);
+    budgets_look(&b, w->store, false);
+    world_close(w);
+}
+
+/* However many tags of an organisation are full, another's are said. */
+static void one_does_not_silence_others(void **state)
+{
+    struct world *w = world_with(3);
+    unsigned gone = 0;
+    char name[16];
+
+    (void)state;
+    make_org(w, "two");
+    fill(w, 1, LIMIT_TAG_QUOTAS);
+    look(w);
+    assert_int_equal(said_of(1), BUDGETS_TAGS_ORG);
+    fill(w, TWO, 1);
+    look(w);
+    assert_int_equal(level(TWO, "t0"), 100);
+    assert_int_equal(said_of(1), BUDGETS_TAGS_ORG);
+    for (unsigned i = 0; i < LIMIT_TAG_QUOTAS; i++) { /* others come up */
+        snprintf(name, sizeof name, "t%u", i);
+        if (level(1, name) == 0)
+            continue;
+        assert_int_equal(remove_claim(w, i), VERDICT_ACCEPTED);
+        gone++;
+    }
+    assert_int_equal(gone, BUDGETS_TAGS_ORG);
+    look(w);
+    assert_int_equal(said_of(1), BUDGETS_TAGS_ORG);
+    assert_int_equal(level(TWO, "t0"), 100);
+    budgets_look(&b, w->store, false);
     world_close(w);
 }
 
@@ -148,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels), cmocka_unit_test(many),
+        cmocka_unit_test(one_does_not_silence_others),
         cmocka_unit_test(a_refusal_is_whole),
     };
 
