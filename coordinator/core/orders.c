@@ -154,11 +154,27 @@ static void add_meta(const struct pin *p, struct buf *bytes,
     item->origins = span_of(bytes->p + at, bytes->n - at);
 }
 
-/* The first placing of a pin: it has not lost anything yet. */
-static bool is_first(unsigned reason)
+/* Copies that it is to have at least. One that is required is nearly lost with
+ * one left, as step_repair.c does not wait for nodes then. */
+static uint32_t least(const struct store *s, const struct pin *p)
 {
-    return reason == REASON_PLACED || reason == REASON_PREFERRED
-           || reason == REASON_EVERYWHERE || reason == REASON_UPLOADED;
+    uint32_t minimum = (uint32_t)fsm_minimum(s, p);
+    bool more = p->rmax != 1 && (p->flags & CLAIM_ELASTIC) == 0;
+
+    return more && minimum < 2 ? 2 : minimum;
+}
+
+/* Whether that copy shows that the pin has lost something. No other reason
+ * than a repair does: what is moved, or is one more, an owner can bring about
+ * at will, and where the node that a copy leaves is not up, that one's shows
+ * it. */
+static bool is_loss(const struct store *s, const struct copy *c,
+                    uint32_t node)
+{
+    if (c->state == COPY_LOST)
+        return true;
+    return c->node == node ? c->reason == REASON_REPAIR
+                           : store_node(s, c->node)->health != HEALTH_UP;
 }
 
 /* What nobody has is not urgent: no node of ours can give it, and it would
@@ -166,7 +182,7 @@ static bool is_first(unsigned reason)
 enum order_urgency orders_urgency(const struct store *s, const struct pin *p,
                                   uint32_t node)
 {
-    uint32_t healthy = 0, least = (uint32_t)fsm_minimum(s, p);
+    uint32_t healthy = 0;
     bool lost = false;
 
     for (uint32_t k = 0; k < p->n_copies; k++) {
@@ -176,18 +192,12 @@ enum order_urgency orders_urgency(const struct store *s, const struct pin *p,
         assert(n != NULL);
         if (c->want == COPY_RELEASED)
             continue;
-        if (c->node == node) {
-            if (c->state == COPY_PINNED)
-                return URGENCY_NONE;
-            lost |= !is_first(c->reason);
-        } else {
-            healthy += c->state == COPY_PINNED && n->health == HEALTH_UP;
-            lost |= n->health != HEALTH_UP || c->state == COPY_LOST;
-        }
+        if (c->node == node && c->state == COPY_PINNED)
+            return URGENCY_NONE;
+        healthy += c->state == COPY_PINNED && n->health == HEALTH_UP;
+        lost |= is_loss(s, c, node);
     }
-    if (least < 2 && p->rmax != 1)
-        least = 2; /* as step_repair.c does not wait for nodes with one left */
-    if (!lost || healthy == 0 || healthy >= least)
+    if (!lost || healthy == 0 || healthy >= least(s, p))
         return URGENCY_NONE;
     return healthy == 1   ? URGENCY_LAST
            : healthy == 2 ? URGENCY_TWO

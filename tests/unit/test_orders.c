@@ -188,6 +188,86 @@ static void urgencies(void **state)
     world_close(w);
 }
 
+/* A pin of which node 1 has a copy; node 2 gets one for that reason. */
+static uint64_t ordered(struct world *w, uint64_t cid,
+                        enum copy_reason reason)
+{
+    uint64_t pin;
+
+    put(w, cid, 1, 3);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    pin = w->pin.id;
+    assert_int_equal(reported(w, 1, pin, REPORT_PINNED), VERDICT_ACCEPTED);
+    assign(w, pin)->n_add = 1;
+    w->c->assign.add[0] = (struct command_place){2, (uint16_t)reason};
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    return pin;
+}
+
+/* One copy more, or one in the place of what is still there: an owner could
+ * have them made before everybody's first ones. */
+static void only_a_loss_is_urgent(void **state)
+{
+    static const enum copy_reason moves[] = {
+        REASON_TOP_UP, REASON_POLICY, REASON_REBALANCED, REASON_FAILING,
+        REASON_DRAINED,
+    };
+    enum { MOVES = sizeof(moves) / sizeof(*moves) };
+    struct world *w = world_with(3);
+    uint64_t pins[MOVES], repair;
+
+    (void)state;
+    for (uint32_t k = 0; k < MOVES; k++) {
+        pins[k] = ordered(w, k + 1, moves[k]);
+        assert_int_equal(urgency(w, pins[k], 2), URGENCY_NONE);
+        assign(w, pins[k])->n_add = 1;
+        w->c->assign.add[0] = (struct command_place){3, REASON_TOP_UP};
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        assert_int_equal(urgency(w, pins[k], 2), URGENCY_NONE);
+    }
+    repair = ordered(w, MOVES + 1, REASON_REPAIR);
+    assert_int_equal(urgency(w, repair, 2), URGENCY_LAST);
+    down(w, 3); /* where another copy is to be */
+    for (uint32_t k = 0; k < MOVES; k++)
+        assert_int_equal(urgency(w, pins[k], 2), URGENCY_LAST);
+    world_close(w);
+}
+
+/* What was pinned there and got lost, whatever it was ordered for. */
+static void a_lost_copy_is_urgent(void **state)
+{
+    struct world *w = world_with(2);
+    uint64_t pin;
+
+    (void)state;
+    pin = settled(w, 1, 1, 2);
+    assert_int_equal(reported(w, 2, pin, REPORT_LOST), VERDICT_ACCEPTED);
+    assert_int_equal(urgency(w, pin, 2), URGENCY_LAST);
+    assert_int_equal(urgency(w, pin, 1), URGENCY_NONE);
+    world_close(w);
+}
+
+/* Elastic content may have as few as its minimum; a required pin that is to
+ * have more than one copy is nearly lost with one. */
+static void elastic_pins_are_urgent_below_their_minimum(void **state)
+{
+    struct world *w = world_with(3);
+    struct pin p;
+
+    (void)state;
+    pin_init(&p);
+    assert_true(store_pin_get(w->store, ordered(w, 1, REASON_REPAIR), &p));
+    assert_int_equal(p.rmin, 1);
+    assert_int_equal(orders_urgency(w->store, &p, 2), URGENCY_LAST);
+    p.flags |= CLAIM_ELASTIC;
+    assert_int_equal(orders_urgency(w->store, &p, 2), URGENCY_NONE);
+    p.rmin = 2;
+    assert_int_equal(orders_urgency(w->store, &p, 2), URGENCY_LAST);
+    pin_free(&p);
+    world_close(w);
+}
+
 /* Found by tests/sim (seed 1521): an old copy of a journal believed reports
  * that had been contradicted since. */
 static void which_reports_were_taken(void **state)
@@ -513,6 +593,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items),
         cmocka_unit_test(urgencies),
+        cmocka_unit_test(only_a_loss_is_urgent),
+        cmocka_unit_test(a_lost_copy_is_urgent),
+        cmocka_unit_test(elastic_pins_are_urgent_below_their_minimum),
         cmocka_unit_test(again),
         cmocka_unit_test(which_reports_were_taken),
         cmocka_unit_test(what_is_lacking),
