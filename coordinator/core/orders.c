@@ -7,6 +7,7 @@
 #include "coordinator/core/orders.h"
 
 #include "coordinator/core/fsm.h"
+#include "proto/claims.h"
 #include "proto/codec.h"
 #include "proto/mem.h"
 #include "proto/meta.h"
@@ -204,6 +205,15 @@ enum order_urgency orders_urgency(const struct store *s, const struct pin *p,
                           : URGENCY_FEW;
 }
 
+/* In an organisation's turns its own claims' priority counts, not others'. */
+static uint8_t priority_of(const struct pin *p)
+{
+    struct demand own;
+
+    claims_demand(p, p->org, &own);
+    return (uint8_t)(own.flags >> CLAIM_PRIORITY_SHIFT & 3);
+}
+
 static void make_item(struct store *s, uint32_t node,
                       const struct store_order_row *row,
                       struct orders_scratch *scratch,
@@ -227,7 +237,7 @@ static void make_item(struct store *s, uint32_t node,
     if (c->want == COPY_RELEASED)
         return;
     item->org = p->org;
-    item->priority = (uint8_t)(p->flags >> CLAIM_PRIORITY_SHIFT & 3);
+    item->priority = priority_of(p);
     item->urgency = orders_urgency(s, p, node);
     add_holders(s, p, node, item);
     add_meta(p, &scratch->bytes, item);

@@ -484,6 +484,32 @@ static void from_the_newest_claim(void **state)
     world_close(w);
 }
 
+/* Its own, with whose turn it is: another's would act in that turn. */
+static void priority_of_the_first_claims_organisation(void **state)
+{
+    struct world *w = world_with(1);
+    struct agent a;
+
+    (void)state;
+    make_org(w, "two");
+    put(w, 1, 1, 1)->flags = 2 << CLAIM_PRIORITY_SHIFT;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    put(w, 1, 1, 1)->flags = 1 << CLAIM_PRIORITY_SHIFT;
+    w->c->org = 2;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = agent_with(w, 0);
+    build(w, 1, &a);
+    assert_int_equal(out.items[0].org, ORG_DEFAULT);
+    assert_int_equal(out.items[0].priority, 2);
+    op(w, COMMAND_CLAIM_REMOVE)->claim_remove.cid = cid_of(1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    build(w, 1, &a);
+    assert_int_equal(out.items[0].org, 2);
+    assert_int_equal(out.items[0].priority, 1);
+    world_close(w);
+}
+
 static void request_from(struct world *w, struct buf *b, uint64_t who,
                          uint64_t salt, uint64_t from)
 {
@@ -604,6 +630,7 @@ int main(void)
         cmocka_unit_test(from_the_newest_claim),
         cmocka_unit_test(from_the_newest_request),
         cmocka_unit_test(origins_of_all_claims),
+        cmocka_unit_test(priority_of_the_first_claims_organisation),
         cmocka_unit_test(too_many_bytes),
     };
 
