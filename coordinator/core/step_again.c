@@ -1,7 +1,8 @@
 /* Orders that are said again: what an agent was told when a copy was ordered
  * is no longer how urgent it is. The order stays as it is in the state; only
  * its place in the agent's queue changes. A hint: one that gets lost is said
- * again by a later look at the pin.
+ * again by a later look at the pin, if it is urgent, or to the agent's next
+ * session.
  */
 #include "coordinator/core/step_state.h"
 
@@ -44,8 +45,18 @@ static struct step_said *place_of(struct step *s, uint64_t pin, uint32_t node)
     return &s->said[(pin * 31 + node) % STEP_SAID];
 }
 
-/* false: too many in this call, it is for the next one. */
-static bool say(struct step *s, const struct copy *c, uint64_t now_ms)
+/* Urgent ones more than once; that a claim changed is not worth it. */
+static bool is_said(const struct step_said *was, const struct step_said *now)
+{
+    return was->pin == now->pin && was->node == now->node &&
+           was->rev == now->rev && was->urgency == now->urgency &&
+           (now->urgency == URGENCY_NONE ||
+            now->at_ms - was->at_ms < AGAIN_MS);
+}
+
+/* full: nothing more in this call. false: so it is for the next one. */
+static bool say(struct step *s, const struct copy *c, bool full,
+                uint64_t now_ms)
 {
     struct step_said now = {
         .pin = s->pin.id, .rev = s->pin.rev, .at_ms = now_ms,
@@ -53,11 +64,9 @@ static bool say(struct step *s, const struct copy *c, uint64_t now_ms)
         .urgency = orders_urgency(s->store, &s->pin, c->node)};
     struct step_said *was = place_of(s, now.pin, now.node);
 
-    if (was->pin == now.pin && was->node == now.node &&
-        was->rev == now.rev && was->urgency == now.urgency &&
-        now_ms - was->at_ms < AGAIN_MS)
+    if (is_said(was, &now))
         return true;
-    if (s->n_said == STEP_AGAIN)
+    if (full)
         return false;
     s->n_said++;
     if (s->wishes.again(s->wishes.arg, now.node, now.pin))
@@ -65,13 +74,22 @@ static bool say(struct step *s, const struct copy *c, uint64_t now_ms)
     return true;
 }
 
+/* A pin is said whole, however many copies it has: so a walk that waits at one
+ * always gets on, whatever of what was said is forgotten meanwhile. */
 bool step_again(struct step *s, const struct step_clock *c)
 {
-    bool all = true;
+    bool full = s->n_said >= STEP_AGAIN, all = true;
 
     assert(s->leading && s->pin.id != 0);
     for (uint32_t i = 0; i < s->pin.n_copies && all; i++)
         if (is_stale(s, &s->pin.copies[i]))
-            all = say(s, &s->pin.copies[i], c->now_ms);
+            all = say(s, &s->pin.copies[i], full, c->now_ms);
     return all;
+}
+
+void step_again_session(struct step *s, uint32_t node)
+{
+    for (uint32_t i = 0; i < STEP_SAID; i++)
+        if (s->said[i].node == node)
+            s->said[i] = (struct step_said){.pin = 0};
 }

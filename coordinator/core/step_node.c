@@ -322,6 +322,8 @@ void step_session(struct step *s, uint32_t node, bool connected,
 
     if (e)
         e->soft.connected = connected;
+    if (connected)
+        step_again_session(s, node);
 }
 
 const struct step_soft *step_soft(const struct step *s, uint32_t node)

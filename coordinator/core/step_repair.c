@@ -485,7 +485,6 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
 {
     const struct pin *p = &s->pin;
     struct step_decision d;
-    bool said;
 
     assert(s->leading);
     if (s->stopped)
@@ -494,7 +493,7 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
         return STEP_SETTLED;
     if (step_is_wished(s, p->id, p->rev, c->now_ms))
         return STEP_WISHED;
-    said = step_again(s, c);
+    s->unsaid = !step_again(s, c);
     step_decide(s, c, &d);
     switch (d.next) {
     case STEP_NEXT_PLACE:
@@ -517,7 +516,7 @@ enum step_outcome step_repair_pin(struct step *s, const struct step_clock *c)
     case STEP_NEXTS:
         break;
     }
-    return said ? STEP_SETTLED : STEP_WISHED;
+    return s->unsaid ? STEP_WISHED : STEP_SETTLED;
 }
 
 enum step_outcome step_repair(struct step *s, uint64_t pin,

@@ -212,7 +212,11 @@ struct step_valuing {
 };
 
 /* An order that was said again (step_again.c). */
-enum { STEP_SAID = 4096, STEP_AGAIN = 64 /* in one call */ };
+enum {
+    STEP_SAID = 4096,
+    STEP_AGAIN = 64 /* in one call, and in one piece of the walk over todo; of
+                       the last pin all */
+};
 struct step_said {
     uint64_t pin, rev, at_ms;
     uint32_t node;
@@ -245,7 +249,8 @@ struct step {
 
     struct step_wish made[STEP_WISHES];
     struct step_said said[STEP_SAID]; /* direct mapped, as made is */
-    uint32_t n_said;     /* in this call */
+    uint32_t n_said;     /* in this call, or piece */
+    bool unsaid;         /* by the last look at a pin, some of its orders */
     struct step_placed placed[STEP_PLACED];
     uint32_t placed_first, n_placed;
     uint32_t buckets[STEP_BUCKETS];
@@ -328,6 +333,8 @@ void step_node_slots(struct step *s, uint64_t now_ms);
 /* step_again.c: of s->pin, orders whose place in their agent's queue may have
  * changed. false: some are left for the next call. */
 bool step_again(struct step *s, const struct step_clock *c);
+/* The agent of that node may not have heard what was said to it. */
+void step_again_session(struct step *s, uint32_t node);
 
 /* What is to be done for a pin. The copies that are added, or let go without
  * asking, are in the ASSIGN in s->command. */

@@ -224,7 +224,10 @@ bool step_work(const struct step *s, struct step_work *out)
 }
 
 /* Releasing pins show work too, but none of ours. While no walk leads to
- * anything the pause grows: commits and nodes that become able cut it. */
+ * anything the pause grows: commits and nodes that become able cut it. All
+ * orders that are to be said again are met here: where too many are, it goes
+ * on from that pin in the next call. Other walks pass it by, so that repairs
+ * need not wait for them. */
 static void sweep_todo(struct step *s, const struct step_clock *c)
 {
     struct step_cursor *k = &s->todo;
@@ -242,9 +245,11 @@ static void sweep_todo(struct step *s, const struct step_clock *c)
     }
     n = store_scan_todo(s->store, (unsigned)k->idx, k->pin, TODO_PINS, ids,
                         todos);
+    s->n_said = 0; /* whatever the other walks have said */
     for (uint32_t i = 0; i < n; i++) {
+        s->unsaid = false;
         enum step_outcome done = step_repair(s, ids[i], c);
-        if (done == STEP_STOPPED)
+        if (done == STEP_STOPPED || s->unsaid)
             return;
         note(k, done);
         step_short_work(s, ids[i], &k->lack);

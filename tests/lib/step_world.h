@@ -22,7 +22,8 @@
 
 enum {
     WORLD_AGENTS = 130, WORLD_OPS = 4096, WORLD_ASKS = 4096,
-    WORLD_TICK_MS = 100, WORLD_KINDS = COMMAND_RECLAIM + 1
+    WORLD_TICK_MS = 100, WORLD_KINDS = COMMAND_RECLAIM + 1,
+    WORLD_PINS = 8192 /* whose orders are counted when said again */
 };
 #define WORLD_GIB ((uint64_t)1 << 30)
 #define WORLD_WALL ((uint64_t)1700000000000)
@@ -61,6 +62,7 @@ struct world {
     uint32_t n_asks, asked;
     struct world_ask again; /* that was said again last */
     uint32_t said_again;
+    uint32_t again_of[WORLD_PINS]; /* by pin id */
     uint32_t collecting;  /* node that was ordered to last, 0 none */
     uint32_t collections;
     struct world_agent agents[WORLD_AGENTS]; /* by node id */
@@ -139,6 +141,8 @@ static inline bool world_again(void *arg, uint32_t node, uint64_t pin)
     if (w->agents[node].deaf)
         return false;
     w->said_again++;
+    if (pin < WORLD_PINS)
+        w->again_of[pin]++;
     w->again = (struct world_ask){node, pin};
     return true;
 }

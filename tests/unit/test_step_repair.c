@@ -159,6 +159,100 @@ static void test_a_priority_is_said(void **state)
     assert_int_equal(w->again.node, waits);
 }
 
+/* A claim that changed is said once, and to a new session once more. */
+static void test_a_priority_is_said_once(void **state)
+{
+    uint64_t pin;
+    uint32_t waits = pin_waits(&pin);
+    struct command c = world_claim(1, 2, 3);
+
+    (void)state;
+    c.claim_put.flags = 1 << CLAIM_PRIORITY_SHIFT;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    world_run(200000);
+    assert_int_equal(w->said_again, 1);
+    step_session(w->step, waits, true, &w->clock);
+    world_run(200000);
+    assert_int_equal(w->said_again, 2);
+    c.claim_put.flags = 0;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    world_run(200000);
+    assert_int_equal(w->said_again, 3);
+}
+
+static uint32_t pins_said(uint64_t first, uint64_t last)
+{
+    uint32_t n = 0;
+
+    for (uint64_t pin = first; pin <= last; pin++)
+        n += w->again_of[pin] > 0;
+    return n;
+}
+
+/* More than can be said in one call, or remembered. */
+static void test_many_urgent_orders_are_all_said(void **state)
+{
+    enum { MANY = 6000, CALLS = 300 };
+    uint64_t first, last;
+
+    (void)state;
+    world_join_many(3);
+    w->agents[3].idle = true;
+    first = last = world_pin(1, 2, 3);
+    for (uint32_t k = 2; k <= MANY; k++)
+        last = world_pin(k, 2, 3);
+    assert_int_equal(last - first + 1, MANY);
+    assert_true(last < WORLD_PINS);
+    world_work();
+    assert_int_equal(world_copies(first, true), 2);
+    assert_int_equal(world_copies(last, true), 2);
+    assert_int_equal(w->said_again, 0);
+    world_silence(1);
+    while (world_node(1)->health == HEALTH_UP)
+        world_tick();
+    world_run((uint64_t)CALLS * WORLD_TICK_MS);
+    assert_int_equal(pins_said(first, last), MANY);
+}
+
+static void change_priority(uint32_t number, int32_t replicas)
+{
+    struct command c = world_claim(number, replicas, replicas);
+
+    c.claim_put.flags = 1 << CLAIM_PRIORITY_SHIFT;
+    step_plan_claim(w->step, &c, &w->clock);
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* One with more copies than are said in a call, of agents that do not hear. */
+static void test_a_wide_pin_holds_up_no_other(void **state)
+{
+    enum { NODES = 100 };
+    uint64_t pins[3];
+
+    (void)state;
+    world_join_many(NODES);
+    for (uint32_t node = 1; node <= NODES; node++)
+        w->agents[node].idle = w->agents[node].deaf = true;
+    for (uint32_t k = 0; k < 3; k++)
+        pins[k] = world_pin(k, k == 1 ? -1 : 1, k == 1 ? -1 : 1);
+    assert_int_equal(world_copies(pins[1], false), NODES);
+    for (uint32_t k = 0; k < 3; k++)
+        change_priority(k, k == 1 ? -1 : 1);
+    w->agents[world_holder(pins[0], 0)].deaf = false;
+    w->agents[world_holder(pins[2], 0)].deaf = false;
+    world_run(17000);
+    assert_int_equal(w->again_of[pins[0]], 1);
+    assert_int_equal(w->again_of[pins[2]], 1);
+    for (uint32_t node = 1; node <= NODES; node++)
+        w->agents[node].deaf = false;
+    world_run(17000);
+    assert_int_equal(w->again_of[pins[1]], NODES);
+}
+
 static void test_no_candidate_then_one(void **state)
 {
     uint64_t pin;
@@ -379,6 +473,9 @@ int main(void)
         WORLD_TEST(test_a_fall_makes_an_order_urgent),
         WORLD_TEST(test_a_lost_copy_is_urgent),
         WORLD_TEST(test_a_priority_is_said),
+        WORLD_TEST(test_a_priority_is_said_once),
+        WORLD_TEST(test_many_urgent_orders_are_all_said),
+        WORLD_TEST(test_a_wide_pin_holds_up_no_other),
         WORLD_TEST(test_no_candidate_then_one),
         WORLD_TEST(test_top_up_when_a_node_joins),
         WORLD_TEST(test_suspects_get_nothing),
