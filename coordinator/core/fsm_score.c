@@ -8,6 +8,22 @@
 
 #define SOURCE_SILENT_MS (7 * SCORE_DAY_MS)
 
+/* Log time of an organisation's first claim, or of what has come after it; it
+ * has one. */
+static uint64_t claimed_ms(const struct fsm *f, uint32_t org)
+{
+    const struct pin *p = &f->after;
+    uint64_t first = UINT64_MAX;
+
+    if (p->n_claims == 0)
+        return p->created_ms;
+    for (uint32_t k = 0; k < p->n_claims; k++) {
+        if (p->claims[k].org == org && p->claims[k].created_ms < first)
+            first = p->claims[k].created_ms;
+    }
+    return first;
+}
+
 /* More copies only as far as they can be paid. */
 static bool fit_copies(struct fsm *f, const struct value *v,
                        const struct demand *d)
@@ -47,7 +63,7 @@ static bool load_value(struct fsm *f, uint32_t org, bool make,
     fsm_value_begin(f, org, v);
     v->held = VALUE_REQUIRED;
     v->most = d->rmax;
-    v->made_ms = f->after.created_ms; /* of its oldest claim */
+    v->made_ms = claimed_ms(f, org); /* others' claims are nobody's business */
     return true;
 }
 
@@ -263,21 +279,6 @@ void fsm_rate(struct fsm *f, const struct command *c, struct fsm_result *r)
     if (put_value(f, &v))
         fsm_save(f);
     r->pin = &f->after;
-}
-
-/* Log time of its first claim, or of what has come after it. */
-static uint64_t claimed_ms(const struct fsm *f, uint32_t org)
-{
-    const struct pin *p = &f->after;
-    uint64_t first = UINT64_MAX;
-
-    if (p->n_claims == 0)
-        return p->created_ms;
-    for (uint32_t k = 0; k < p->n_claims; k++) {
-        if (p->claims[k].org == org && p->claims[k].created_ms < first)
-            first = p->claims[k].created_ms;
-    }
-    return first;
 }
 
 /* Nothing is younger than new. Before the first claim it was made only by the

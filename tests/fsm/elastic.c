@@ -440,6 +440,29 @@ static void check_same(struct run *r, const struct change *x,
     }
 }
 
+/* As old as the first claim of its organisation, whoever else claims it. */
+static uint64_t claimed_ms(const struct pin *p, uint32_t org)
+{
+    uint64_t first = p->n_claims == 0 ? p->created_ms : UINT64_MAX;
+
+    for (uint32_t k = 0; k < p->n_claims; k++)
+        if (p->claims[k].org == org && p->claims[k].created_ms < first)
+            first = p->claims[k].created_ms;
+    return first;
+}
+
+/* A row that was not there: of a read, or of a claim that is elastic now. */
+static void check_new(struct run *r, const struct change *x,
+                      const struct pin *p, const struct value *v)
+{
+    uint64_t made = is(x, COMMAND_SCORE) ? claimed_ms(p, v->org)
+                                         : x->result->time_ms;
+
+    RUN_NEED(r, is(x, COMMAND_MADE) || v->made_ms == made,
+             "a new row is made at %llu, not %llu",
+             (unsigned long long)v->made_ms, (unsigned long long)made);
+}
+
 /* The values of the rows follow the demands. */
 static void check_worth(struct run *r, const struct change *x,
                         struct shadow *s)
@@ -459,6 +482,8 @@ static void check_worth(struct run *r, const struct change *x,
             *old = (struct worth){.there = false};
             continue;
         }
+        if (!old->there)
+            check_new(r, x, x->now, &v);
         RUN_NEED(r, v.held == (!w->elastic   ? VALUE_REQUIRED
                                : w->refused ? VALUE_IDLE
                                             : VALUE_HELD),
@@ -543,6 +568,8 @@ static void learn_pin(struct run *r, const struct change *x,
 
         if (!store_value_get(r->a.store, s->pin.id, ORG_DEFAULT + i, &v))
             continue;
+        if (!w->there)
+            check_new(r, x, &s->pin, &v);
         RUN_NEED(r, !w->there || (w->held == v.held
                                   && w->since_ms == v.since_ms),
                  "a value of another class");

@@ -11,21 +11,33 @@ static uint64_t offer(struct world *w, uint64_t cid)
     return w->pin.id;
 }
 
-static enum verdict made(struct world *w, uint64_t cid, uint64_t actor,
-                         uint64_t made_ms)
+static enum verdict made_by(struct world *w, uint32_t org, uint64_t cid,
+                            uint64_t actor, uint64_t made_ms)
 {
     op(w, COMMAND_MADE)->made = (struct command_made){cid_of(cid), made_ms};
+    w->c->org = org;
     w->c->actor = actor;
     return go(w);
 }
 
-static uint64_t made_of(struct world *w, uint64_t pin)
+static enum verdict made(struct world *w, uint64_t cid, uint64_t actor,
+                         uint64_t made_ms)
+{
+    return made_by(w, ORG_DEFAULT, cid, actor, made_ms);
+}
+
+static uint64_t made_for(struct world *w, uint64_t pin, uint32_t org)
 {
     struct value v;
 
-    assert_true(store_value_get(w->store, pin, ORG_DEFAULT, &v));
+    assert_true(store_value_get(w->store, pin, org, &v));
     world_check(w);
     return v.made_ms;
+}
+
+static uint64_t made_of(struct world *w, uint64_t pin)
+{
+    return made_for(w, pin, ORG_DEFAULT);
 }
 
 static struct score score_of(struct world *w, uint64_t pin)
@@ -104,6 +116,82 @@ static void who_says_so(void **state)
     world_close(w);
 }
 
+/* Required by both, by the second later; returns the pin. */
+static uint64_t shared(struct world *w, uint64_t cid)
+{
+    put(w, cid, 1, 1);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    w->time_ms += 40 * DAY_MS;
+    put(w, cid, 1, 1);
+    w->c->org = TWO;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    return w->pin.id;
+}
+
+static void read_by(struct world *w, uint64_t pin, uint32_t org)
+{
+    struct command_score *s = &op(w, COMMAND_SCORE)->score;
+
+    s->n = 1;
+    s->items[0] = (struct score_item){pin, org, FIXED_ONE};
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+/* Nothing tells since when others claim it: neither a read, nor a date. */
+static void of_its_own_claim(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t a, b, plain, first;
+
+    (void)state;
+    w->time_ms = 20000 * DAY_MS;
+    make_org(w, "two");
+    plain = token(w, TWO, "plain", VERB_PIN, "");
+    a = shared(w, 1);
+    first = w->time_ms;
+    w->time_ms += DAY_MS;
+    read_by(w, a, 0);
+    assert_int_equal(made_for(w, a, TWO), first);
+    assert_int_equal(made_of(w, a), first - 40 * DAY_MS);
+    b = shared(w, 2);
+    first = w->time_ms;
+    w->time_ms += DAY_MS;
+    assert_int_equal(made_by(w, TWO, 2, plain, first - 7), VERDICT_ALREADY);
+    assert_int_equal(made_by(w, TWO, 2, plain, first + 7), VERDICT_ACCEPTED);
+    assert_int_equal(made_for(w, b, TWO), first + 7);
+    assert_int_equal(made_by(w, TWO, 2, plain, first - 7), VERDICT_ACCEPTED);
+    assert_int_equal(made_for(w, b, TWO), first);
+    world_close(w);
+}
+
+/* A curator's date stays where others would go before it; nobody else goes
+ * before the own claim. */
+static void an_older_date(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t a, plain, curator, first;
+
+    (void)state;
+    w->time_ms = 20000 * DAY_MS;
+    make_org(w, "two");
+    plain = token(w, TWO, "plain", VERB_PIN, "");
+    curator = token(w, TWO, "curator", VERB_CURATOR, "");
+    a = shared(w, 1);
+    first = w->time_ms;
+    assert_int_equal(made_by(w, TWO, 1, curator, first - DAY_MS),
+                     VERDICT_ACCEPTED);
+    assert_int_equal(made_for(w, a, TWO), first - DAY_MS);
+    assert_int_equal(made_by(w, TWO, 1, plain, first - 2 * DAY_MS),
+                     VERDICT_ALREADY);
+    assert_int_equal(made_by(w, TWO, 1, plain, first), VERDICT_ACCEPTED);
+    assert_int_equal(made_by(w, TWO, 1, plain, first - DAY_MS),
+                     VERDICT_ALREADY);
+    assert_int_equal(made_for(w, a, TWO), first);
+    world_close(w);
+}
+
 static enum verdict rated(struct world *w, uint64_t actor, uint32_t quality)
 {
     op(w, COMMAND_RATE)->rate = (struct command_rate){
@@ -167,6 +255,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(when_it_was_made),
         cmocka_unit_test(who_says_so),
+        cmocka_unit_test(of_its_own_claim),
+        cmocka_unit_test(an_older_date),
         cmocka_unit_test(who_rates),
         cmocka_unit_test(what_is_handed_on),
     };
