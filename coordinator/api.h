@@ -47,8 +47,8 @@ struct api {
     uint64_t requests, answers[6]; /* by hundred of the status */
     unsigned removals;
     unsigned explains, verifies, plans, walks, simulations; /* under way */
-    unsigned valuations;       /* … too */
     struct api_places uploads, proxied; /* the latter: to a daemon */
+    struct api_places valuations;
     unsigned awaited;          /* pins waited for */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */

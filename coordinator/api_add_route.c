@@ -137,7 +137,8 @@ static void go(struct api_call *c, struct upload *u,
 
 static bool has_room(struct api_call *c)
 {
-    if (!api_places_free(c, &c->api->uploads, LIMIT_ORG_UPLOADS, "uploads"))
+    if (!api_places_free(c, &c->api->uploads, LIMIT_DATA_STREAMS,
+                         LIMIT_ORG_UPLOADS, "uploads"))
         return false;
     if (c->view->refuses_claims)
         api_error(c, err_http_status(ERR_NO_SPACE), "%s",

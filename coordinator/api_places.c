@@ -15,12 +15,12 @@ static unsigned find(const struct api_places *p, uint32_t org)
 }
 
 bool api_places_free(struct api_call *c, const struct api_places *p,
-                     unsigned share, const char *what)
+                     unsigned most, unsigned share, const char *what)
 {
     unsigned k = find(p, c->own_org);
 
-    assert(share < LIMIT_DATA_STREAMS);
-    if (p->n >= LIMIT_DATA_STREAMS) {
+    assert(share < most && most <= LIMIT_DATA_STREAMS);
+    if (p->n >= most) {
         api_error(c, 503, "too many %s", what);
         return false;
     }

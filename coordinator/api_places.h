@@ -1,7 +1,8 @@
-/* Places for requests that hold a node's daemon: uploads, and what passes to
- * it. Where it is asked who it is and there are several organisations, one has
- * its share of them at most, less than what one node takes, so that nobody's
- * long requests keep all others out. http loop only.
+/* Places for requests that last: those that hold a node's daemon (uploads, and
+ * what passes to it), and those that walk over many rows. Where it is asked who
+ * it is and there are several organisations, one has its share of them at most,
+ * of a daemon's less than what one node takes, so that nobody's long requests
+ * keep all others out. http loop only.
  */
 #ifndef PINFOLD_API_PLACES_H
 #define PINFOLD_API_PLACES_H
@@ -19,10 +20,10 @@ struct api_places {
     struct api_share { uint32_t org; unsigned n; } shares[LIMIT_DATA_STREAMS];
 };
 
-/* Is there one for this call? false: 503 was answered. share: an
- * organisation's; what: "uploads". */
+/* Is there one for this call? false: 503 was answered. most: of all together,
+ * LIMIT_DATA_STREAMS at most; share: an organisation's; what: "uploads". */
 bool api_places_free(struct api_call *c, const struct api_places *p,
-                     unsigned share, const char *what);
+                     unsigned most, unsigned share, const char *what);
 /* Of the asker's organisation; each is given back once. */
 void api_places_take(const struct api_call *c, struct api_places *p);
 void api_places_give(const struct api_call *c, struct api_places *p);

@@ -479,8 +479,8 @@ bool proxied_may_pass(struct api_call *c, const char *command)
     else if (c->view->home == 0)
         api_error(c, 503, "no node is connected to this coordinator");
     else
-        return api_places_free(c, &c->api->proxied, LIMIT_ORG_PROXIED,
-                               "requests to IPFS daemons");
+        return api_places_free(c, &c->api->proxied, LIMIT_DATA_STREAMS,
+                               LIMIT_ORG_PROXIED, "requests to IPFS daemons");
     return false;
 }
 

@@ -229,7 +229,7 @@ void scopes_write(struct scopes *s, const struct api_call *c,
 /* --- all of them ---------------------------------------------------------- */
 
 struct frontier_call {
-    struct api *api;
+    const struct api_call *call;
     struct scopes s;
     struct tag tags[LIMIT_TAG_QUOTAS];
     bool begun, more;
@@ -240,7 +240,7 @@ static void frontier_free(void *state)
 {
     struct frontier_call *x = state;
 
-    x->api->valuations--;
+    api_valuation_end(x->call);
     scopes_free(&x->s);
     buf_free(&x->out);
     free(x);
@@ -319,7 +319,7 @@ void api_frontier(struct api_call *c, const struct http_head *h)
     if (!api_valuation_begin(c))
         return;
     x = mem_alloc(sizeof *x);
-    x->api = c->api;
+    x->call = c;
     scopes_init(&x->s, c);
     c->state = x;
     c->state_free = frontier_free;

@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    VALUATIONS_MAX = 16,      /* of one coordinator at one time */
     RANKS = 4096,             /* of one read transaction: some 8 ms */
     RANKS_MAX = 1000000,      /* of one answer: some 2 s */
     NODES = LIMIT_REPLICAS,   /* that are shown */
@@ -22,7 +21,7 @@ enum {
 };
 
 struct scored {
-    struct api *api;
+    const struct api_call *call;
     struct cid cid;
     enum cid_form form;
     struct pin pin;
@@ -42,19 +41,23 @@ struct scored {
 
 bool api_valuation_begin(struct api_call *c)
 {
-    if (c->api->valuations == VALUATIONS_MAX) {
-        api_fail(c, ERR_BUSY, "too many pins are being valued");
+    if (!api_places_free(c, &c->api->valuations, LIMIT_VALUATIONS,
+                         LIMIT_ORG_VALUATIONS, "pins are being valued"))
         return false;
-    }
-    c->api->valuations++;
+    api_places_take(c, &c->api->valuations);
     return true;
+}
+
+void api_valuation_end(const struct api_call *c)
+{
+    api_places_give(c, &c->api->valuations);
 }
 
 static void scored_free(void *state)
 {
     struct scored *s = state;
 
-    s->api->valuations--;
+    api_valuation_end(s->call);
     pin_free(&s->pin);
     scopes_free(&s->scopes);
     buf_free(&s->out);
@@ -430,7 +433,7 @@ void api_score(struct api_call *c, const struct http_head *h)
     if (!api_valuation_begin(c))
         return;
     s = mem_alloc(sizeof *s);
-    s->api = c->api;
+    s->call = c;
     pin_init(&s->pin);
     scopes_init(&s->scopes, c);
     c->state = s;

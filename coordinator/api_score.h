@@ -8,10 +8,11 @@
 #include "coordinator/api_scopes.h"
 #include "coordinator/core/fsm.h"
 
-/* One that walks over many rows may begin; it is counted in
- * c->api->valuations until the caller's state is freed. false: 503 was
- * answered. */
+/* One that walks over many rows may begin; it has a place among
+ * c->api->valuations until the end, which is when the caller's state is freed.
+ * false: 503 was answered, there is nothing to end. */
 bool api_valuation_begin(struct api_call *c);
+void api_valuation_end(const struct api_call *c);
 
 /* As of the call. */
 void api_score_input(const struct api_call *c, const struct pin *p,

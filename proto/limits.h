@@ -112,7 +112,9 @@ enum {
     LIMIT_NODE_PROXIED = 128,
     /* One organisation of several leaves others room at a coordinator. */
     LIMIT_ORG_UPLOADS = LIMIT_NODE_UPLOADS / 2,
-    LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2
+    LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2,
+    LIMIT_VALUATIONS = 16,        /* pins that one coordinator values */
+    LIMIT_ORG_VALUATIONS = 4
 };
 
 static_assert(LIMIT_OPERATION * 2 <= LIMIT_ENTRY, "two fit");
