@@ -43,6 +43,11 @@ static const struct row {
      false},
     {"over 2MiB", ON(IMPORT), ERR_INVALID, FAIL_REFUSED, false},
     {"expected a file argument", ON(ADD), ERR_INVALID, FAIL_REFUSED, false},
+    /* Go's reader of forms; a form that it cannot read is the client's. */
+    {"malformed MIME header", ON(ADD), ERR_INVALID, FAIL_REFUSED, false},
+    {"mime: ", ON(ADD), ERR_INVALID, FAIL_REFUSED, false},
+    {"multipart: ", ON(ADD), ERR_INVALID, FAIL_REFUSED, false},
+    {"unexpected EOF", ON(ADD), ERR_INVALID, FAIL_REFUSED, false},
     {"context deadline exceeded", ANY, ERR_TIMEOUT, FAIL_STALLED, false},
     {"api version mismatch", ANY, ERR_DENIED, FAIL_DAEMON, false},
 };

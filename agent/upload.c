@@ -303,13 +303,9 @@ static void wait_for_end(struct upload *u)
 static void on_added(void *arg, const struct kubo_result *r)
 {
     struct upload *u = arg;
-    bool broken = u->car == NULL && (!u->readable ||
-                                     (u->body_ended && !form_is_whole(u)));
 
     u->call = NULL;
-    if (r->error == ERR_INTERNAL && broken) /* of a form, too, it says 500 */
-        finish(u, ERR_INVALID, r->text);
-    else if (r->error != ERR_OK)
+    if (r->error != ERR_OK)
         finish(u, r->error, r->text);
     else if (!u->body_ended)
         wait_for_end(u);

@@ -12,13 +12,34 @@ static enum err malformed(struct err_text *why, const char *what)
     return err_set(why, ERR_INVALID, "malformed multipart body: %s", what);
 }
 
+/* The value of a parameter; one that only ends so, or stands in the quotes
+ * of another, is another. */
+static const char *parameter(const char *type, const char *name)
+{
+    bool quoted = false;
+
+    for (const char *p = type; *p != '\0'; p++) {
+        if (quoted && *p == '\\' && p[1] != '\0') {
+            p++;
+        } else if (*p == '"') {
+            quoted = !quoted;
+        } else if (*p == ';' && !quoted) {
+            const char *at = p + 1 + strspn(p + 1, " \t");
+
+            if (strncasecmp(at, name, strlen(name)) == 0)
+                return at + strlen(name);
+        }
+    }
+    return NULL;
+}
+
 static size_t boundary_of(const char *type, const char **at)
 {
-    const char *found = strcasestr(type, "boundary=");
+    const char *found = parameter(type, "boundary=");
 
     if (found == NULL)
         return 0;
-    *at = found + strlen("boundary=");
+    *at = found;
     if (**at == '"') {
         ++*at;
         return strcspn(*at, "\"");

@@ -163,7 +163,9 @@ def test_upload_content_type(any_one, kind):
 
 @pytest.mark.parametrize("body", [
     b"", b"--a", b"--a\r\n\r\n", b"garbage", b"--a\r\nContent-Disposition: "
-    b"form-data\r\n\r\nx", b"--a\r\n" + b"X: " + b"y" * 200_000 + b"\r\n"])
+    b"form-data\r\n\r\nx", b"--a\r\ngarbage\r\n\r\nx\r\n--a--\r\n",
+    b"--a\r\nContent-Type: ;;;\r\n\r\nx\r\n--a--\r\n",
+    b"--a\r\n" + b"X: " + b"y" * 200_000 + b"\r\n"])
 def test_upload_body(any_one, body):
     answer = any_one.post(
         "/add", body=body,

@@ -167,6 +167,34 @@ def test_uploads(cluster, request, endpoint, send, faults, good, query):
     cluster.wait_pinned(added["cid"], 1)
 
 
+FORM = (b'--a\r\nContent-Disposition: form-data; filename="x"\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\nhello\r\n--a--\r\n")
+LONG = FORM.replace(b"Content-Type",
+                    b"X: " + b"y" * 17000 + b"\r\nContent-Type")
+
+
+@pytest.mark.parametrize("text, status", [
+    ("leveldb: closed", 500), ("mime: no media type", 400),
+    ("malformed MIME header: missing colon: x", 400),
+    ("multipart: NextPart: EOF", 400), ("unexpected EOF", 400)])
+def test_whose_fault_a_form_was(cluster, request, text, status):
+    """The daemon's word, of forms that a stricter reader takes or not."""
+    request.node.clusters = [cluster]
+    c, daemon = cluster.coordinators[0], cluster.daemons[0]
+    daemon.fault("add", "answer", {"Message": text, "Code": 0}, status=500)
+    try:
+        for form in FORM, FORM.replace(b"\r\n", b"\n"), LONG, FORM[:-4]:
+            for more in "", "x-boundary=q; ":
+                kind = {"Content-Type":
+                        f"multipart/form-data; {more}boundary=a"}
+                for answer in (c.post("/add", body=form, headers=kind),
+                               c.rpc("add?pin=false", form, kind)):
+                    assert answer.status == status, (form[:300], more, answer)
+                    assert text.encode() in answer.body, answer
+    finally:
+        daemon.heal()
+
+
 def test_a_daemon_that_does_not_wait_for_the_end(cluster, request):
     """It may be done when the form is, while the request goes on."""
     request.node.clusters = [cluster]

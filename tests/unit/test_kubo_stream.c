@@ -528,6 +528,40 @@ static void upload_in_haste(void **state)
     world_free(w);
 }
 
+/* A form that the daemon cannot read it answers with 500, as its own faults;
+ * only its text tells them apart. */
+static void upload_of_a_bad_form(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NULL);
+    struct sender s = {0};
+    struct cid c = cid_of(RAW);
+    static const char *const TEXTS[] = {
+        "malformed MIME header: missing colon: x", "mime: no media type",
+        "multipart: NextPart: EOF", "unexpected EOF"};
+
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        char body[128];
+
+        forget(w);
+        snprintf(body, sizeof body, "{\"Message\":\"%s\",\"Code\":0}",
+                 TEXTS[i]);
+        answer(w, 500, body, NULL);
+        start(&s, w, 100);
+        WAIT(w, w->done == 1);
+        IS(w, ERR_INVALID, TEXTS[i]);
+        assert_int_equal(w->r->code, FAIL_REFUSED);
+        DO(w, kubo_pin(w->kubo, &c, true, NULL, NULL, on_done, w));
+        IS(w, ERR_INTERNAL, TEXTS[i]); /* of another call: its own */
+    }
+    forget(w);
+    answer(w, 500, "{\"Message\":\"leveldb: closed\"}", NULL);
+    start(&s, w, 100);
+    WAIT(w, w->done == 1);
+    IS(w, ERR_INTERNAL, "leveldb: closed");
+    world_free(w);
+}
+
 static void upload_with_bad_arguments(void **state)
 {
     (void)state;
@@ -681,6 +715,7 @@ int main(void)
         cmocka_unit_test(upload_refused),
         cmocka_unit_test(upload_stalls),
         cmocka_unit_test(upload_in_haste),
+        cmocka_unit_test(upload_of_a_bad_form),
         cmocka_unit_test(upload_with_bad_arguments),
         cmocka_unit_test(import),
         cmocka_unit_test(lines_are_held),

@@ -99,6 +99,21 @@ static void parts(void **state)
              "--a b\r\n\r\nx\r\n--a b--", "<0:|x>", true);
 }
 
+/* What only looks like the parameter is none. */
+static void boundaries(void **state)
+{
+    static const char *const TYPES[] = {
+        "multipart/form-data; x-boundary=q; boundary=b",
+        "multipart/form-data; xboundary=q;boundary=b;boundary=c",
+        "multipart/form-data; x=\"; boundary=q\"; \t BOUNDARY=b; y=z",
+        "multipart/form-data; x=\"\\\"; boundary=q\"; Boundary=\"b\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
+        reads_as(TYPES[i], "--b\r\n\r\nx\r\n--b--", "<0:|x>", true);
+}
+
 static void long_name(void **state)
 {
     struct buf body = BUF_INIT, out = BUF_INIT;
@@ -137,6 +152,8 @@ static void refused(void **state)
     } CASES[] = {
         {"multipart/form-data", "x", ERR_INVALID, "no boundary"},
         {"multipart/form-data; boundary=", "x", ERR_INVALID, "no boundary"},
+        {"multipart/form-data; x-boundary=b", "x", ERR_INVALID,
+         "no boundary"},
         {TYPE, "--b\r\n\r\nx\r\n--b-x", ERR_INVALID, "a delimiter is"},
         {TYPE, "--b\r\n\r\nx\r\n--b x", ERR_INVALID, "a delimiter is"},
         {TYPE, "--b\r\n\r\nx!", ERR_NO_SPACE, "enough"},
@@ -161,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts),
+        cmocka_unit_test(boundaries),
         cmocka_unit_test(long_name),
         cmocka_unit_test(no_delimiters),
         cmocka_unit_test(refused),
