@@ -1,5 +1,6 @@
 #include "agent/daemon.h"
 
+#include "agent/core/room.h"
 #include "proto/log.h"
 #include "proto/mem.h"
 
@@ -9,11 +10,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-enum {
-    VERSION_MAJOR = 0, MISSES_MAX = 4,
-    /* Of the disk: kept free; and where it is no longer low again. */
-    RESERVE_PERCENT = 2, ROOM_PERCENT = 3
-};
+enum { VERSION_MAJOR = 0, MISSES_MAX = 4 };
 
 struct daemon {
     struct daemon_settings st;
@@ -401,13 +398,12 @@ bool daemon_disk_low(struct daemon *d, char text[DAEMON_DISK_TEXT])
         d->disk_low = false;
         return false;
     }
-    low = free_bytes < percent * (d->disk_low ? ROOM_PERCENT
-                                              : RESERVE_PERCENT);
+    low = room_low(d->disk_low, free_bytes, percent);
     snprintf(text, DAEMON_DISK_TEXT, "E_NOSPC: the disk of the daemon's "
-             "repository has %llu of %llu bytes free, less than %d %%",
+             "repository has %llu of %llu bytes free, less than %u %%",
              (unsigned long long)free_bytes,
              (unsigned long long)percent * 100,
-             d->disk_low ? ROOM_PERCENT : RESERVE_PERCENT);
+             room_percent(d->disk_low));
     tell_disk(d, low, text);
     return low;
 }
@@ -415,7 +411,7 @@ bool daemon_disk_low(struct daemon *d, char text[DAEMON_DISK_TEXT])
 static void fill_room(const struct daemon *d, uint64_t owner_max,
                       uint64_t held, struct message_beat *b)
 {
-    uint64_t free_bytes, reserve;
+    uint64_t free_bytes, percent;
 
     b->free_bytes = minus(smaller(owner_max, INT64_MAX), held);
     b->capacity = smaller(owner_max, INT64_MAX);
@@ -425,11 +421,11 @@ static void fill_room(const struct daemon *d, uint64_t owner_max,
                                 minus(d->storage_max, d->repo_size));
         b->capacity = smaller(b->capacity, d->storage_max);
     }
-    if (disk(d, &free_bytes, &reserve)) {
-        reserve *= RESERVE_PERCENT;
-        b->free_bytes = smaller(b->free_bytes, minus(free_bytes, reserve));
-        b->capacity = smaller(b->capacity,
-                              minus(free_bytes, reserve) + held);
+    if (disk(d, &free_bytes, &percent)) {
+        uint64_t left = room_left(d->disk_low, free_bytes, percent);
+
+        b->free_bytes = smaller(b->free_bytes, left);
+        b->capacity = smaller(b->capacity, left + held);
     }
 }
 

@@ -61,6 +61,11 @@ class SmallDisk:
                     return
                 f.seek(0, os.SEEK_END)
 
+    def shrink(self, leave):
+        """What fills it, until so many bytes are free."""
+        path = self.path("ballast")
+        os.truncate(path, os.path.getsize(path) - (leave - self.free()))
+
     def clear(self):
         os.remove(self.path("ballast"))
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 from cluster import Cluster, make_cid, until
@@ -246,6 +247,13 @@ def test_a_daemons_disk_is_low(on_disks):
     assert c.delete(f"/pins/{before[0]}").status == 200
     until(lambda: daemon.pins() == {before[1]}, 20, "one is released")
     assert daemon.calls()["pin/add"] == calls
+    # Between the two marks it refuses yet, and says that there is no room.
+    disk.shrink(leave=MB * 64 // 40)
+    for _ in range(3):
+        assert MB * 64 // 50 < disk.free() < MB * 64 * 3 // 100
+        assert value(agent, "pinfold_agent_free_bytes") == 0
+        assert value(agent, "pinfold_agent_disk_low") == 1
+        time.sleep(0.6)  # it looks once a second
     disk.clear()
     until(lambda: value(agent, "pinfold_agent_disk_low") == 0, 20,
           "there is room again")
