@@ -399,11 +399,11 @@ bool daemon_disk_low(struct daemon *d, char text[DAEMON_DISK_TEXT])
         return false;
     }
     low = room_low(d->disk_low, free_bytes, percent);
-    snprintf(text, DAEMON_DISK_TEXT, "E_NOSPC: the disk of the daemon's "
-             "repository has %llu of %llu bytes free, less than %u %%",
+    snprintf(text, DAEMON_DISK_TEXT, "%sthe disk of the daemon's repository "
+             "has %llu of %llu bytes free, %s %u %%", low ? "E_NOSPC: " : "",
              (unsigned long long)free_bytes,
              (unsigned long long)percent * 100,
-             room_percent(d->disk_low));
+             low ? "less than" : "at least", room_percent(d->disk_low));
     tell_disk(d, low, text);
     return low;
 }

@@ -257,6 +257,10 @@ def test_a_daemons_disk_is_low(on_disks):
     disk.clear()
     until(lambda: value(agent, "pinfold_agent_disk_low") == 0, 20,
           "there is room again")
-    assert "event=daemon_disk_ok" in agent.log_text()
+    low, ok = (next(line for line in agent.log_text().splitlines()
+                    if f"event=daemon_disk_{what}" in line)
+               for what in ("low", "ok"))
+    assert "E_NOSPC: the disk of" in low and "free, less than 2 %" in low, low
+    assert "E_NOSPC" not in ok and "free, at least 3 %" in ok, ok
     assert c.post(f"/pins/{cid}/recover").status == 200
     until(lambda: cid in daemon.pins(), 40, "it is pinned after all")
