@@ -210,6 +210,16 @@ static void watch_body(struct http_conn *c)
     c->rate_seen = 0;
 }
 
+/* Nothing more will tell us of one whose FIN has come that it went away. */
+static void await_answer(struct http_conn *c)
+{
+    const struct http_limits *limits = &c->server->limits;
+    c->deadline_ms = 0;
+    if (c->eof && c->out_state == HTTP_OUT_NONE)
+        c->deadline_ms = after(c, c->no_timeout ? limits->linger_ms
+                                                : limits->idle_ms);
+}
+
 static void begin_request(struct http_conn *c, const struct http_head *head)
 {
     note_path(c, head->path);
@@ -228,7 +238,7 @@ static void begin_request(struct http_conn *c, const struct http_head *head)
     http_buf_free(&c->lines);
     c->body_max = c->server->limits.body_bytes;
     c->head_timed = false;
-    c->deadline_ms = 0;
+    await_answer(c);
     if (in_body(c))
         watch_body(c);
     c->live = true;
@@ -301,7 +311,7 @@ static size_t take_body(struct http_conn *c, const char *p, size_t n)
     c->deadline_ms = after(c, c->server->limits.stall_ms);
     if (done) { /* before on_body: an answer there finds the body read */
         c->in_state = HTTP_IN_BODY_READ;
-        c->deadline_ms = 0;
+        await_answer(c);
     }
     if (span.n)
         c->server->ops.on_body(&c->request, span.p, span.n);
@@ -582,6 +592,7 @@ void http_no_timeout(struct http_request *request)
 {
     struct http_conn *c = request->conn;
     c->no_timeout = true;
-    if (!c->eof) /* its FIN has come already, and will not come again */
-        c->deadline_ms = 0;
+    /* Of one that is answered already the deadline stays. */
+    if (!c->eof || c->out_state == HTTP_OUT_NONE)
+        await_answer(c);
 }

@@ -186,6 +186,41 @@ static void test_work_of_who_leaves(void **state)
     app_stop(app);
 }
 
+/* A request behind a FIN gets the deadline of one that the FIN came behind. */
+static void test_work_behind_a_fin(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned linger_ms, idle_ms;
+    } cases[] = {{"work", 300, 600000}, {"hold", 600000, 1000}};
+    char text[256];
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct http_limits limits = http_limits_default();
+        limits.tick_ms = 10;
+        limits.linger_ms = cases[i / 2].linger_ms;
+        limits.idle_ms = cases[i / 2].idle_ms;
+        struct app *app = app_start(&limits);
+        int fd = dial(app);
+        snprintf(text, sizeof text,
+                 "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nPOST /%s HTTP/1.1\r\n"
+                 "Host: a\r\nContent-Length: %d\r\n\r\n%s",
+                 cases[i / 2].path, i % 2, i % 2 ? "x" : "");
+        send_text(fd, text);
+        shutdown(fd, SHUT_WR);
+        wait_for(&app->requests, 1);
+        pause_ms(30);
+        http_post(app->server, last_ticket(app), post_answer, NULL);
+        struct reply reply = receive(fd, NULL);
+        assert_int_equal(reply.error, 0);
+        expect_reply(&reply, "200", "{\"worked\":true}");
+        close(fd);
+        assert_int_equal(app->requests, 2);
+        assert_int_equal(app->cut, 1);
+        app_stop(app);
+    }
+}
+
 static void test_streams(void **state)
 {
     struct app *app;
@@ -575,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_asks_for_life), cmocka_unit_test(test_unix),
         cmocka_unit_test(test_listen),
         cmocka_unit_test(test_work_of_who_leaves),
+        cmocka_unit_test(test_work_behind_a_fin),
         cmocka_unit_test(test_tickets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
