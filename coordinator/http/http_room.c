@@ -83,6 +83,8 @@ bool http_room_make(struct http_server *s)
         if (!idle)
             idle = c;
     }
+    if (idle && idle->in.n) /* in the midst of its next head */
+        http_refuse_conn(idle, HTTP_REFUSED_FULL, 0);
     if (idle)
         http_conn_leave(idle);
     return idle != NULL;

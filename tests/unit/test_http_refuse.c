@@ -234,6 +234,33 @@ static void test_no_room(void **state)
     assert_int_equal(told.sum, 2);
 }
 
+/* Who makes room in the midst of a further head did not leave by itself. */
+static void test_no_room_in_a_head(void **state)
+{
+    struct http_limits limits = patient();
+    (void)state;
+    limits.conns = 1;
+    struct app *app = start(&limits);
+    int fd = dial(app);
+    send_text(fd, GET11 "\r\nGET /e HT");
+    struct reply reply = receive(fd, "}\n");
+    expect_reply(&reply, "200", "");
+    int late = dial(app);
+    send_get(late, "GET /e");
+    reply = receive(late, "}\n");
+    expect_reply(&reply, "200", "");
+    reply = receive(fd, NULL);
+    expect_reply(&reply, "", "");
+    assert_int_equal(counted(app, HTTP_REFUSED_CUT), 0);
+    assert_int_equal(counted(app, HTTP_REFUSED_FULL), 1);
+    assert_int_equal(told.last.why, HTTP_REFUSED_FULL);
+    assert_int_equal(told.last.status, 0);
+    close(fd);
+    close(late);
+    app_stop(app);
+    assert_int_equal(told.sum, 1);
+}
+
 /* ---- many ---- */
 
 /* Whatever the server refuses before a request is there is told once. */
@@ -311,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_heads),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_no_room), cmocka_unit_test(test_table),
         cmocka_unit_test(test_storm),   cmocka_unit_test(test_words),
+        cmocka_unit_test(test_no_room_in_a_head),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
