@@ -60,9 +60,11 @@ void work_load(struct work *w, const struct work_item *from)
     work_item_want(w, i, from->want);
     if (from->seen == REPORT_PINNED)
         work_item_held(w, i, true, from->size);
-    /* What was settled stays so: the listing at start compares it. */
-    if (from->want == COPY_RELEASED ? from->seen != REPORT_GONE
-                                    : from->seen != REPORT_PINNED) {
+    /* What was settled stays so: the listing at start compares it. Of what has
+     * no size only the state said that it was. */
+    if (from->want == COPY_RELEASED
+            ? from->seen != REPORT_GONE
+            : from->seen != REPORT_PINNED || from->size == 0) {
         work_update_begin(w, i);
         work_ready(w, i);
     }
@@ -133,6 +135,15 @@ void work_forget_all(struct work *w)
     assert(w->n_items == 0 && w->n_busy == 0 && w->held_bytes == 0);
 }
 
+/* The state has our word, of a journal that was lost or is older here: it is
+ * to hear if the daemon does not hold it. */
+static bool is_said_pinned(const struct item *i, const struct order_item *o)
+{
+    return o->want != COPY_RELEASED && !o->queued && !i->held &&
+           !work_is_busy(i) && i->seen != REPORT_LOST &&
+           i->pending != REPORT_LOST;
+}
+
 static void take_order(struct work *w, const struct order_item *o)
 {
     struct item *i = work_item_find(w, o->pin);
@@ -147,7 +158,7 @@ static void take_order(struct work *w, const struct order_item *o)
     if (fresh)
         i = work_item_new(w, o->pin, &o->cid);
     i->named = true;
-    if (!fresh && o->idx < i->idx && !w->full)
+    if (!fresh && o->idx < i->idx && !w->full && !w->unsure)
         return;
     changed = fresh || i->want != o->want || i->dropped;
     newer = fresh || o->idx != i->idx;
@@ -172,6 +183,10 @@ static void take_order(struct work *w, const struct order_item *o)
      * it is said shall look. */
     if (newer || changed || o->queued || o->want == COPY_RELEASED)
         i->seen = 0;
+    if (is_said_pinned(i, o)) {
+        work_item_held(w, i, true, i->size);
+        i->seen = REPORT_PINNED;
+    }
     if (newer || changed) {
         i->attempts = 0;
         i->cuts = 0;

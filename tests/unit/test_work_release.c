@@ -619,6 +619,64 @@ static void test_an_old_journal_says_nothing_again(void **state)
     world_free(w);
 }
 
+/* A new or old journal: the state says pinned, and the daemon has it not. */
+static void test_what_the_state_calls_pinned_is_said_lost(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i = world_item(w, 5, 1, COPY_RECURSIVE);
+    struct work_item kept;
+
+    (void)state;
+    work_daemon(w->work, false, w->now);
+    i.queued = false; /* its state is pinned */
+    world_send(w, &i, 1, false);
+    kept = w->kept;
+    work_free(w->work);
+    world_open(w);
+    work_load(w->work, &kept); /* a fall before it was looked at */
+    work_current(w->work);
+    work_daemon(w->work, true, w->now);
+    work_tick(w->work, w->now);
+    (void)world_answer(w); /* the look; the pin may take for ever */
+    world_expect(w, 5, REPORT_LOST);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    i = world_item(w, 6, 2, COPY_RECURSIVE);
+    i.queued = false;
+    w->held[2].type = WORK_FOUND_RECURSIVE;
+    world_send(w, &i, 1, false);
+    world_settle(w);
+    world_expect(w, 6, REPORT_PINNED); /* as it says */
+    world_free(w);
+}
+
+/* The state was restored from before this journal: all its orders count. */
+static void test_orders_of_an_older_state(void **state)
+{
+    struct world *w = world_new();
+    struct order_item i;
+    struct work_item kept;
+
+    (void)state;
+    w->idx = 20;
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    world_settle(w);
+    world_reports(w);
+    kept = w->kept;
+    work_free(w->work);
+    world_open(w);
+    work_load(w->work, &kept);
+    work_daemon(w->work, true, w->now);
+    i = world_item(w, 5, 1, COPY_RECURSIVE);
+    i.idx = 7;
+    i.queued = true;
+    world_send(w, &i, 1, false);
+    world_settle(w);
+    world_expect(w, 5, REPORT_PINNED);
+    assert_int_equal(w->items[0].idx, 7);
+    world_free(w);
+}
+
 /* Found by tests/sim (seed 2896): pinned, before it was said lost again, and
  * ordered anew. */
 static void test_an_older_outcome_is_looked_at_again(void **state)
@@ -729,6 +787,8 @@ int main(void)
         cmocka_unit_test(test_queued_in_the_state_is_reported_again),
         cmocka_unit_test(test_what_is_to_be_said_again_survives_a_restart),
         cmocka_unit_test(test_an_old_journal_says_nothing_again),
+        cmocka_unit_test(test_what_the_state_calls_pinned_is_said_lost),
+        cmocka_unit_test(test_orders_of_an_older_state),
         cmocka_unit_test(test_an_older_outcome_is_looked_at_again),
     };
 

@@ -43,6 +43,7 @@ struct world {
     struct work *work;
     struct work_limits limits;
     struct held held[WORLD_CIDS];
+    bool ordered[WORLD_CIDS]; /* pins: the state has them as queued at first */
     struct wish wishes[WORLD_WISHES];
     unsigned n_wishes, most_holds;
     unsigned looks, pins, unpins, cancels, abandons, keeps,
@@ -191,7 +192,8 @@ static inline struct order_item world_item(struct world *w, uint64_t pin,
                                            enum copy_want want)
 {
     return (struct order_item){.pin = pin, .idx = ++w->idx, .want = want,
-                               .cid = world_cid(cid), .reserved = 1 << 20};
+                               .cid = world_cid(cid), .reserved = 1 << 20,
+                               .queued = !w->ordered[pin % WORLD_CIDS]};
 }
 
 static inline void world_send(struct world *w, const struct order_item *items,
@@ -200,6 +202,8 @@ static inline void world_send(struct world *w, const struct order_item *items,
     struct message_orders o = {.leading = true, .full = full, .n = n,
                                .items = items, .to = w->idx};
 
+    for (uint32_t k = 0; k < n; k++)
+        w->ordered[items[k].pin % WORLD_CIDS] = true;
     work_orders(w->work, &o, w->now);
     work_orders_end(w->work, w->now);
     work_tick(w->work, w->now);
