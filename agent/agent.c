@@ -370,6 +370,7 @@ static void finish(struct agent *a)
     agent_reads_free(a);
     message_scratch_free(&a->scratch);
     buf_free(&a->frame);
+    free(a->unsaid);
     uv_walk(&a->loop, close_walk, NULL);
     uv_run(&a->loop, UV_RUN_DEFAULT);
     uv_loop_close(&a->loop);

@@ -84,6 +84,12 @@ struct agent {
     struct message message;
     struct message_scratch scratch;
     struct buf frame;
+    struct agent_unsaid {      /* READS that were voided, to be sent again */
+        uint64_t seq;
+        struct buf frame;
+    } *unsaid;
+    uint32_t n_unsaid;
+    uint64_t void_to;          /* what voids them took those up to that */
     uint64_t stop_ms, disk_ms; /* the disk is looked at then */
     uint32_t node;         /* as the last WELCOME said */
     unsigned calls;        /* of coordinators, unanswered */

@@ -89,27 +89,64 @@ static void on_welcome(void *arg, const struct message_welcome *w)
 
 /* --- ORDERS --- */
 
+/* Reads are of CIDs, so they stay true: under a new number, unless the state
+ * has taken them. */
+static void keep_reads(struct agent *a, uint64_t seq)
+{
+    struct agent_unsaid *u;
+
+    if (seq <= a->void_to)
+        return;
+    a->unsaid = mem_grow(a->unsaid, a->n_unsaid + 1, sizeof *a->unsaid);
+    u = &a->unsaid[a->n_unsaid];
+    u->seq = agent_next_seq(a) + a->n_unsaid++;
+    u->frame = (struct buf)BUF_INIT;
+    a->message.reads.seq = u->seq;
+    message_encode(&a->message, &u->frame);
+}
+
 static void on_void_report(void *arg, uint64_t seq, struct span frame)
 {
     struct agent *a = arg;
     struct message *m = &a->message;
 
-    (void)seq;
     if (message_decode(span_of(frame.p + FRAME_HEAD, frame.n - FRAME_HEAD),
-                       m, &a->scratch, NULL) == ERR_OK &&
-        m->kind == MESSAGE_REPORT)
+                       m, &a->scratch, NULL) != ERR_OK)
+        return;
+    if (m->kind == MESSAGE_REPORT)
         work_report_again(a->work, m->report.items, m->report.n);
+    else if (m->kind == MESSAGE_READS)
+        keep_reads(a, seq);
 }
 
 /* Full ORDERS may be those of a state that was restored from a copy, in which
  * a number means another pin: what was to be reported about the old orders is
- * said again about the new ones, if they are about the same. */
-static enum err void_reports(struct agent *a, struct err_text *why)
+ * said again about the new ones, if they are about the same. taken: the
+ * highest number that the state took. */
+static enum err void_reports(struct agent *a, uint64_t taken,
+                             struct err_text *why)
 {
-    enum err e = journal_reports(a->journal, on_void_report, a, why);
+    enum err e;
 
+    a->void_to = taken;
+    e = journal_reports(a->journal, on_void_report, a, why);
     journal_reports_drop(a->journal);
+    for (uint32_t i = 0; i < a->n_unsaid; i++)
+        journal_report(a->journal, a->unsaid[i].seq,
+                       span_buf(&a->unsaid[i].frame));
     return e;
+}
+
+/* The transaction that kept them is over. */
+static void say_unsaid(struct agent *a, bool stored)
+{
+    for (uint32_t i = 0; i < a->n_unsaid; i++) {
+        if (stored)
+            link_report(a->link, a->unsaid[i].seq,
+                        span_buf(&a->unsaid[i].frame));
+        buf_free(&a->unsaid[i].frame);
+    }
+    a->n_unsaid = 0;
 }
 
 /* What is held is of another history: its numbers mean nothing any more. */
@@ -128,7 +165,7 @@ static enum err begin_full(struct agent *a, const struct message_orders *o,
     a->full_orders = true;
     if (memcmp(journal_head(a->journal)->history, o->history,
                TYPES_HISTORY) == 0)
-        return void_reports(a, why);
+        return void_reports(a, o->seq, why);
     begin_history(a, pin_tag);
     return ERR_OK;
 }
@@ -154,8 +191,11 @@ static bool on_orders(void *arg, const struct message_orders *o,
     struct agent *a = arg;
     uint64_t now = agent_now_ms(a);
     struct err_text why;
+    bool stored;
 
     journal_begin(a->journal);
+    if (o->seq > journal_head(a->journal)->seq)
+        journal_seq(a->journal, o->seq);
     if (o->full && begin_full(a, o, pin_tag, &why) != ERR_OK)
         return failed(a, &why);
     work_orders(a->work, o, now);
@@ -164,9 +204,9 @@ static bool on_orders(void *arg, const struct message_orders *o,
     if (!o->more)
         work_orders_end(a->work, now);
     journal_held(a->journal, o->history, o->to);
-    if (o->seq > journal_head(a->journal)->seq)
-        journal_seq(a->journal, o->seq);
-    if (!agent_commit(a))
+    stored = agent_commit(a);
+    say_unsaid(a, stored);
+    if (!stored)
         return false;
     agent_tell_work(a);
     if (!o->more && a->full_orders)
@@ -184,6 +224,7 @@ static bool on_old(void *arg, uint64_t seq)
     const struct journal_head *head = journal_head(a->journal);
     uint8_t history[TYPES_HISTORY];
     struct err_text why;
+    bool stored;
 
     memcpy(history, head->history, TYPES_HISTORY);
     log_warn("journal_old", "index=%llu report=%llu taken=%llu text=%s",
@@ -195,9 +236,11 @@ static bool on_old(void *arg, uint64_t seq)
     if (seq > head->seq)
         journal_seq(a->journal, seq);
     work_old(a->work);
-    if (void_reports(a, &why) != ERR_OK)
+    if (void_reports(a, seq, &why) != ERR_OK)
         return failed(a, &why);
-    return agent_commit(a);
+    stored = agent_commit(a);
+    say_unsaid(a, stored);
+    return stored;
 }
 
 static void on_current(void *arg)

@@ -44,14 +44,15 @@ struct link_events {
     void (*hello)(void *arg, struct message_hello *h);
     void (*beat)(void *arg, struct message_beat *b);
     void (*welcome)(void *arg, const struct message_welcome *w);
-    /* They passed the fences. true: stored, what is held is now theirs; and
-     * full ones make an end of the reports that wait for their TAKEN.
+    /* They passed the fences. true: stored, what is held is now theirs.
+     * Before full ones come, the reports that wait for their TAKEN end here:
+     * what is to be said still is given to link_report anew.
      * pin_tag: of the cluster that they come from. */
     bool (*orders)(void *arg, const struct message_orders *o,
                    uint32_t pin_tag);
     /* What is held is an old copy: reports up to seq were taken. true:
-     * stored, so that nothing is held of that history from here, and no
-     * report waits. */
+     * stored, so that nothing is held of that history from here. Reports that
+     * wait end here, as before full orders. */
     bool (*old)(void *arg, uint64_t seq);
     void (*directory)(void *arg, const struct directory_node *nodes,
                       uint32_t n);

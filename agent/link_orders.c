@@ -168,9 +168,9 @@ static void on_orders(struct session *s, const struct message_orders *o)
         return;
     }
     if (verdict == FENCE_OLD) {
+        link_reports_free(l); /* some come again by link_report */
         if (!ev->old(ev->arg, o->seq))
             return;
-        link_reports_free(l);
         fence_restart(&l->fence, o);
         link_session_beat(s); /* it asks for all of them */
         return;
@@ -182,11 +182,11 @@ static void on_orders(struct session *s, const struct message_orders *o)
         link_report_send(l);
         return;
     }
+    if (o->full)
+        link_reports_free(l);
     if (!ev->orders(ev->arg, o, s->pin_tag))
         return;
     l->stats.orders++;
-    if (o->full)
-        link_reports_free(l);
     fence_stored(&l->fence, s->number, o);
     memcpy(s->history, o->history, TYPES_HISTORY);
     if (o->full)

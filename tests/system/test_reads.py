@@ -3,10 +3,12 @@ once, through rotation, restarts and changes of the leader; a client that
 repeats itself hardly counts at all."""
 
 import base64
+import contextlib
 import json
 import math
 import os
 import random
+import sqlite3
 import time
 
 from cluster import make_cid
@@ -122,6 +124,35 @@ def test_each_read_counts_once(make_cluster, tmp_path):
     write(logs[0], combined(cid))
     counts(cluster, cid, 371, "and after two more")
     cluster.same_everywhere()
+
+
+def test_first_reads_of_a_node(make_cluster, tmp_path):
+    """Of a node of which the state has no report: the journal seems old to
+    the leader, and what it has still to say of reads is said."""
+    cluster, cid, logs = start(make_cluster, tmp_path, nodes=2,
+                               coordinators=1)
+    k = [i for i, d in enumerate(cluster.daemons) if not d.has(cid)][0]
+    agent, c = cluster.agents[k], cluster.coordinators[0]
+    c.kill9()
+
+    def written():
+        return max(os.stat(os.path.join(agent.data, name)).st_mtime_ns
+                   for name in os.listdir(agent.data)
+                   if name.startswith("journal"))
+    before = written()
+    write(logs[k], "".join(combined(cid) for _ in range(9)))
+    until(lambda: written() > before, 20, "they are in the journal")
+    agent.kill9()
+    with contextlib.closing(sqlite3.connect(
+            os.path.join(agent.data, "journal.db"))) as j:
+        assert j.execute("SELECT count(*) FROM reports").fetchone()[0] > 0
+    c.start()
+    until(c.ready, 30, "the coordinator is ready")
+    agent.start()
+    counts(cluster, cid, 9, "after a restart")
+    assert "event=journal_old" in agent.log_text()
+    write(logs[k], combined(cid) * 2)
+    counts(cluster, cid, 10, "and no line twice")
 
 
 def identity_cid(n):
