@@ -173,6 +173,7 @@ static enum err begin_full(struct agent *a, const struct message_orders *o,
 static bool failed(struct agent *a, const struct err_text *why)
 {
     log_error("journal_failed", "text=%s", why->text);
+    say_unsaid(a, false);
     agent_stop(a, err_exit_status(ERR_IO));
     return false;
 }
