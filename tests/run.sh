@@ -16,6 +16,7 @@ LOGS=build/log
 PYTHON=/usr/bin/python3
 PASSED=0 FAILED=0 SKIPPED=0
 BROKEN=no
+FAILURES=() # parts, each a word
 
 usage() {
     cat <<TEXT
@@ -48,6 +49,16 @@ result() {
     PASSED=$((PASSED + $2))
     FAILED=$((FAILED + $3))
     SKIPPED=$((SKIPPED + $4))
+    [ "$3" -eq 0 ] || FAILURES+=("$1")
+}
+
+# Once more at the end: above, what failed stands among other parts' lines.
+remind() {
+    local part
+    for part in "${FAILURES[@]}"; do
+        echo "FAILED $part: the end of $LOGS/$part.log"
+        grep -v '^SKIPPED' "$LOGS/$part.log" | tail -n 12 | sed 's/^/    /'
+    done
 }
 
 # one PART COMMAND...: a part that is a single step.
@@ -291,6 +302,7 @@ main() {
         fi
     done
 
+    remind
     echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
     [ "$FAILED" -eq 0 ]
 }

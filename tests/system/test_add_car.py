@@ -265,6 +265,8 @@ def test_gc_waits_for_the_root(make_cluster):
         (node,) = c.post("/ipfs/gc", timeout=60).json()["peer_map"].values()
         return node.get("error", "")
 
+    # The upload itself ends a moment after its answer.
+    until(lambda: "an upload is under way" not in refusal(), 20, "it ended")
     assert "is not pinned yet" in refusal()
     assert c.post(f"/pins/{GOOD.cid}?replication=1").status == 200
     cluster.wait_pinned(GOOD.cid, 1)
