@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -90,7 +91,7 @@ def say(address, data, end=True):
     unix = isinstance(address, str)
     got = b""
     with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as s:
-        s.settimeout(20)
+        s.settimeout(60)
         s.connect(address if unix else ("127.0.0.1", address))
         try:
             s.sendall(data)
@@ -130,7 +131,7 @@ def test_each_reason(world, door):
         else:
             assert got == b""
     want = [("127.0.0.1", r, str(s), "1") for _, s, r in CASES]
-    until(lambda: len(world.lines(door)) >= len(before) + len(want), 10,
+    until(lambda: len(world.lines(door)) >= len(before) + len(want), 30,
           "the lines")
     assert world.lines(door)[len(before):] == want
     for reason, n in reasons.items():
@@ -165,7 +166,7 @@ def test_storm(world):
     """A few lines for thousands, and none of them is missing in the end."""
     n, before = 400, {d: (world.count(d), len(world.lines(d)))
                       for d in DOORS}
-    memory = world.c.rss_bytes()
+    memory, began = world.c.rss_bytes(), time.monotonic()
 
     def storm(door):
         for _ in range(n):
@@ -178,7 +179,9 @@ def test_storm(world):
         assert world.count(door) == counted + n
         until(lambda door=door: sum(int(x[3]) for x in world.lines(door))
               == world.count(door), 20, f"all are told of {door}")
-        assert len(world.lines(door)) - told < 80
+        # Of 20 in each 10 s, and one that sums up.
+        whiles = (time.monotonic() - began) // 10 + 2
+        assert len(world.lines(door)) - told <= 21 * whiles
     # The sanitizer keeps 256 MB of what was freed.
     assert world.c.rss_bytes() - memory < 320 << 20
     # Others were served meanwhile, and are.
@@ -209,7 +212,7 @@ def test_malformed_bodies(world):
             got = say(world.ports[door], head.encode() + body)
             check_error(door, got, status)
             until(lambda rid=rid: f"event=request id={rid} " in c.log_text(),
-                  10, "the line")
+                  30, "the line")
             line, = [x for x in c.log_text().splitlines()
                      if f"event=request id={rid} " in x]
             assert f" door={door} " in line and f" status={status} " in line
