@@ -70,11 +70,13 @@ def hold(port, path, headers):
     return s
 
 
-def fill(world, port, path, headers, n, call):
-    """Holds n, and sees the next one refused."""
+def fill(world, port, path, headers, n, call, others=0):
+    """Holds n, beside what others hold, and sees the next one refused."""
     held = [hold(port, path, headers) for _ in range(n)]
-    answer = until(lambda: (a := call(headers)).status == 503 and a, 20,
-                   "the share is used up")
+    until(lambda: world.p.metric("pinfold_uploads") == others + n, 20,
+          "all are held")
+    answer = call(headers)
+    assert answer.status == 503, answer
     assert answer.headers["retry-after"] == "1"
     assert f"an organisation may have {n} at one time" in answer.text()
     return held
@@ -105,7 +107,7 @@ def test_shares_of_places(world):
     # What passes to the daemon has places of its own.
     assert p.rpc("version", headers=theirs).status == 200
     held += fill(world, p.proxy, "/api/v0/block/put", theirs, PROXIED,
-                 lambda headers: p.rpc("version", headers=headers))
+                 lambda headers: p.rpc("version", headers=headers), UPLOADS)
     assert p.rpc("version", headers=world.ours).status == 200
     for s in held:
         s.close()
