@@ -212,7 +212,7 @@ def test_gateways_decide(make_cluster, tmp_path):
             visit(log, cid, 5 * (n + 1))
     kept(cluster, cids[5:])
     until(lambda: [round(score(k, cid)["reads_per_day"] / 0.0990210)
-                   for cid in cids] == [15 * (n + 1) for n in range(10)], 20,
+                   for cid in cids] == [15 * (n + 1) for n in range(10)], 60,
           "all of what the gateways served, once")
 
     # What was read least is read most now; one gateway's agent is off for a
@@ -228,18 +228,21 @@ def test_gateways_decide(make_cluster, tmp_path):
     for c in cluster.coordinators:
         if not c.alive():
             c.start()
-    until(lambda: all(c.ready() for c in cluster.coordinators), 30, "back")
+    until(lambda: all(c.ready() for c in cluster.coordinators), 60, "back")
     kept(cluster, cids[:3] + cids[8:])
     until(lambda: [round(score(k, cid)["reads_per_day"] / 0.0990210)
-                   for cid in cids[:3]] == [1215, 1230, 645], 20,
+                   for cid in cids[:3]] == [1215, 1230, 645], 60,
           "each line once")
     # One client that asks again and again moves nothing.
     with open(logs[0], "a", encoding="ascii") as f:
         f.write(f'192.0.2.9 - - [-] "GET /ipfs/{cids[5]} HTTP/1.1" 200 '
                 f'{10 ** 9} "-" "-"\n' * 20000)
-    until(lambda: score(k, cids[5])["reads_per_day"] > 9, 20, "is counted")
-    until(lambda: "lines_total{node=\"node-1\"} 21" in
-          cluster.leader().get("/metrics").text(), 30, "all lines were read")
+    until(lambda: score(k, cids[5])["reads_per_day"] > 9, 60, "is counted")
+    # Whoever led when its agent had read the last of them has that figure.
+    lines = f'lines_total{{node="node-1"}} {275 + 800 + 20000}\n'
+    until(lambda: any(lines in c.get("/metrics").text()
+                      for c in cluster.coordinators), 60,
+          "all lines were read")
     assert score(k, cids[5])["class"] == "candidate"
     kept(cluster, cids[:3] + cids[8:])
     for cid, word in ((cids[0], "held"), (cids[5], "a candidate")):
@@ -321,7 +324,7 @@ def test_what_else_would_be_kept(make_cluster):
         assert answer.status == 200, answer
         read(k, cid, 20 * (i + 1))
         cluster.wait_pinned(cid, 1)
-    until(lambda: set(scores(k, "top")) == set(cids), 30, "all are held")
+    until(lambda: set(scores(k, "top")) == set(cids), 60, "all are held")
     sizes = [score(k, cid)["size"] for cid in cids]
     assert all(score(k, cid)["measured"] for cid in cids)
 
@@ -357,12 +360,12 @@ def test_what_else_would_be_kept(make_cluster):
     assert set(scores(k, "top")) == set(cids), "nothing was done"
     done = pinfold(cluster, "formula", *change, "--residency", "0s")
     assert done.returncode == 0, done
-    until(lambda: set(scores(k, "top")) == set(cids[2:]), 30, "as it said")
+    until(lambda: set(scores(k, "top")) == set(cids[2:]), 60, "as it said")
     back = simulate("--in", "0.125", "--out", "0.075")
     assert set(named(back, "comes")) == set(cids[:2]), back
     done = pinfold(cluster, "formula", "--reset")
     assert done.returncode == 0, done
-    until(lambda: set(scores(k, "top")) == set(cids), 30, "as it said")
+    until(lambda: set(scores(k, "top")) == set(cids), 60, "as it said")
     for query, text in (("budget=0", "budget"), ("limit=1001", "limit"),
                         ("in=0.1&out=0.2", "out"), ("wait=1", "unknown")):
         answer = k.get(f"/api/v1/scores/simulate?{query}")
@@ -390,7 +393,7 @@ def test_offers_by_list(make_cluster, tmp_path):
         assert any(line.startswith(f"{path}:{number}: ") and text in line
                    for line in wrong), (number, wrong)
     k = cluster.any()
-    cluster.wait_pinned(cids[0], 1)
+    cluster.wait_pinned(cids[0], 1, seconds=120)
     first = k.get(f"/allocations/{cids[0]}").json()
     assert first["name"] == "item 0", first
     assert k.get(f"/allocations/{cids[3]}").json()[
@@ -400,7 +403,8 @@ def test_offers_by_list(make_cluster, tmp_path):
     again = "\n".join(cids[4:])
     for c in cluster.coordinators:
         answer = c.post("/api/v1/offers?replication=1", body=b"\n".join(
-            json.dumps({"cid": cid}).encode() for cid in cids[4:]))
+            json.dumps({"cid": cid}).encode() for cid in cids[4:]),
+            timeout=60)
         assert answer.status == 200, answer
         assert answer.json() == {"offered": 0, "already": 696, "failed": 0,
                                  "future": 0, "errors": []}, answer.json()

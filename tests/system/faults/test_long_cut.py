@@ -38,7 +38,7 @@ def test_back_soon_after_a_long_cut(world, who):
     until(lambda: load.count() >= 10, 20, "the load runs")
     began = time.monotonic()
     world.isolate(victim, cluster.coordinators + cluster.agents[:1])
-    until(lambda: victim.get("/readyz").status == 503, 13,
+    until(lambda: victim.get("/readyz").status == 503, 20,
           "it knows that it is alone")
     assert victim.get("/pins").status == 503
     assert victim.post(f"/pins/{make_cid()}").status == 503
