@@ -27,7 +27,7 @@
 #include "tests/unit/http_tls_client.h"
 #endif
 
-enum { LINE = 1024, LATER_MAX = 4096, PATIENCE_MS = 10000 };
+enum { LINE = 1024, LATER_MAX = 4096, PATIENCE_MS = 30000 };
 
 struct job { /* one request; freed in on_done */
     char route[16];

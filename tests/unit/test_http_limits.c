@@ -31,20 +31,53 @@ static void test_defaults(void **state)
     assert_int_equal(d.out_high_bytes, 256 * 1024);
 }
 
+/* Says that on a new connection. Of whom nothing came in time the server
+ * knows no request: who stood still himself says it again, until so many
+ * requests are known. */
+static int say(struct app *app, const char *text, long requests)
+{
+    long end = now_ms() + PATIENCE_MS;
+    for (;;) {
+        struct pollfd poll_fd = {dial(app), POLLIN, 0};
+        send(poll_fd.fd, text, strlen(text), MSG_NOSIGNAL);
+        while (app->requests < requests && poll(&poll_fd, 1, 1) == 0)
+            ;
+        if (app->requests >= requests)
+            return poll_fd.fd;
+        assert_true(now_ms() < end);
+        close(poll_fd.fd);
+    }
+}
+
+/* What is answered to who says that, and then nothing, or a byte now and
+ * then. */
+static struct reply say_slowly(struct app *app, const char *text, bool bytes)
+{
+    long end = now_ms() + PATIENCE_MS;
+    for (;;) {
+        struct pollfd poll_fd = {dial(app), POLLIN, 0};
+        send(poll_fd.fd, text, strlen(text), MSG_NOSIGNAL);
+        while (bytes && poll(&poll_fd, 1, TICK_MS) == 0)
+            send(poll_fd.fd, "x", 1, MSG_NOSIGNAL);
+        struct reply reply = receive(poll_fd.fd, NULL);
+        close(poll_fd.fd);
+        if (reply.n > 0 || now_ms() >= end)
+            return reply;
+        free(reply.p); /* nothing had come in time */
+    }
+}
+
 static void test_slow_head(void **state)
 {
     struct http_limits limits = patient();
     struct app *app;
     struct reply reply;
     (void)state;
-    limits.head_ms = SHORT_MS;
+    limits.head_ms = SHORT_MS * 5; /* a handshake has to fit in */
     app = app_start(&limits);
     int silent = dial(app);
-    int slow = dial(app);
-    send_text(slow, "GET /e HTTP/1.1\r\nHo");
-    reply = receive(slow, NULL);
+    reply = say_slowly(app, "GET /e HTTP/1.1\r\nHo", false);
     expect_reply(&reply, "408", "Connection: close\r\n");
-    close(slow);
     /* Nothing came: closed without an answer. */
     reply = receive(silent, NULL);
     assert_int_equal(reply.n + (size_t)reply.error, 0);
@@ -52,19 +85,12 @@ static void test_slow_head(void **state)
     close(silent);
     /* A byte now and then does not help. */
     long begin = now_ms();
-    slow = dial(app);
-    send_text(slow, "GET /");
-    struct pollfd poll_fd = {slow, POLLIN, 0};
-    while (poll(&poll_fd, 1, TICK_MS) == 0)
-        send(slow, "x", 1, MSG_NOSIGNAL);
-    reply = receive(slow, NULL);
+    reply = say_slowly(app, "GET /", true);
     expect_reply(&reply, "408", "{\"code\":408}");
-    assert_in_range(now_ms() - begin, SHORT_MS, SHORT_MS * 20);
-    close(slow);
+    assert_in_range(now_ms() - begin, SHORT_MS * 5, PATIENCE_MS);
     /* The second head on a connection has the same deadline, not the longer
      * one of idle connections. */
-    slow = dial(app);
-    send_text(slow, "GET /e HTTP/1.1\r\nHost: a\r\n\r\n");
+    int slow = say(app, "GET /e HTTP/1.1\r\nHost: a\r\n\r\n", 1);
     reply = receive(slow, "}\n");
     free(reply.p);
     send_text(slow, "G");
@@ -72,9 +98,7 @@ static void test_slow_head(void **state)
     expect_reply(&reply, "408", "{\"code\":408}");
     close(slow);
     /* So has one that came while the first was still unanswered. */
-    slow = dial(app);
-    send_text(slow, "GET /auth HTTP/1.1\r\nHost: a\r\n\r\nGET /e HT");
-    wait_for(&app->requests, 2);
+    slow = say(app, "GET /auth HTTP/1.1\r\nHost: a\r\n\r\nGET /e HT", 2);
     http_post(app->server, last_ticket(app), post_resume, NULL);
     reply = receive(slow, NULL);
     expect_reply(&reply, "200,408", "{\"code\":408}");
@@ -145,39 +169,67 @@ static void test_slow_body(void **state)
     limits.rate_bytes = 1000;
     limits.rate_window_ms = SHORT_MS * 2;
     app = app_start(&limits);
+    long begin = now_ms();
     int fd = dial(app);
     send_text(fd, "POST /e HTTP/1.1\r\nHost: a\r\n"
                   "Content-Length: 999999\r\n\r\n");
     struct pollfd poll_fd = {fd, POLLIN, 0};
-    unsigned sent = 0;
-    while (poll(&poll_fd, 1, TICK_MS) == 0) { /* about 100 bytes a second */
+    while (poll(&poll_fd, 1, TICK_MS) == 0) /* about 100 bytes a second */
         send(fd, "x", 1, MSG_NOSIGNAL);
-        sent++;
-    }
-    assert_true(sent > 5);
+    assert_true(now_ms() - begin >= SHORT_MS * 2);
     struct reply reply = receive(fd, NULL);
     expect_reply(&reply, "408", "{\"code\":408}");
     close(fd);
-    /* 100 times as fast is fine, and a paused body is not counted. */
-    fd = dial(app);
-    send_text(fd, "POST /upload HTTP/1.1\r\nHost: a\r\n"
-                  "Content-Length: 4000\r\n\r\n");
+    /* 100 times as fast is fine, and a paused body is not counted. On a busy
+     * machine a whole window may pass without a turn of this thread. */
     int paused = dial(app);
     send_text(paused, "POST /paused HTTP/1.1\r\nHost: a\r\n"
                       "Content-Length: 2\r\n\r\na");
-    wait_for(&app->requests, 3);
-    char block[100] = {0};
-    for (int i = 0; i < 40; i++) {
-        send_all(fd, block, sizeof block);
-        pause_ms(TICK_MS);
+    wait_for(&app->requests, 2);
+    for (int tries = 10;; tries--) {
+        char block[100] = {0};
+        fd = dial(app);
+        send_text(fd, "POST /upload HTTP/1.1\r\nHost: a\r\n"
+                      "Content-Length: 4000\r\n\r\n");
+        for (int i = 0; i < 40; i++) {
+            send(fd, block, sizeof block, MSG_NOSIGNAL);
+            pause_ms(TICK_MS);
+        }
+        reply = receive(fd, "}\n");
+        close(fd);
+        if (tries == 1 || has(&reply, "HTTP/1.1 200 "))
+            break;
+        free(reply.p);
     }
-    reply = receive(fd, "}\n");
     expect_reply(&reply, "200", "{\"body\":4000}\n");
-    close(fd);
     poll_fd.fd = paused;
     assert_int_equal(poll(&poll_fd, 1, SHORT_MS), 0);
     close(paused);
     app_stop(app);
+}
+
+/* 50 MB, for longer than the stall limit; how many came. */
+static size_t read_slowly(struct app *app)
+{
+    static char piece[131072];
+    size_t got = 0;
+    int fd = dial(app);
+    /* A window that is wide opens again seldom, however fast the machine. */
+    int window = sizeof piece;
+    assert_int_equal(
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window), 0);
+    send_get(fd, "GET /big?n=50000000");
+    long begin = now_ms();
+    while (got <= 50000000) {
+        ssize_t k = TEMP_FAILURE_RETRY(recv(fd, piece, sizeof piece, 0));
+        if (k <= 0)
+            break;
+        got += (size_t)k;
+        if (now_ms() - begin < SHORT_MS * 10)
+            pause_ms(TICK_MS);
+    }
+    close(fd);
+    return got;
 }
 
 static void test_stalled_reader(void **state)
@@ -198,26 +250,14 @@ static void test_stalled_reader(void **state)
     close(fd);
     close(big);
     app_stop(app);
-    /* One that reads slowly, but reads, is served to the end. */
+    /* One that reads slowly, but reads, is served to the end; unless a busy
+     * machine keeps it from reading. */
     limits.stall_ms = SHORT_MS * 5;
     app = app_start(&limits);
-    static char piece[131072];
     size_t got = 0;
-    fd = dial(app);
-    /* A window that is wide opens again seldom, however fast the machine. */
-    int window = sizeof piece;
-    assert_int_equal(
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window), 0);
-    send_get(fd, "GET /big?n=50000000");
-    long begin = now_ms();
-    while (got <= 50000000) {
-        ssize_t k = TEMP_FAILURE_RETRY(recv(fd, piece, sizeof piece, 0));
-        assert_true(k > 0);
-        got += (size_t)k;
-        if (now_ms() - begin < SHORT_MS * 10)
-            pause_ms(TICK_MS);
-    }
-    close(fd);
+    for (int tries = 10; tries > 0 && got <= 50000000; tries--)
+        got = read_slowly(app);
+    assert_true(got > 50000000);
     app_stop(app);
 }
 
@@ -263,6 +303,7 @@ static void test_pressure_up(void **state)
         sent += (size_t)k;
     }
     assert_true(sent < total / 2); /* stuck, as it should be */
+    wait_for(&app->body, 1);
     assert_in_range(app->body, 1, HTTP_READ_BYTES);
     while (sent < total) { /* each resume takes one read further */
         http_post(app->server, last_ticket(app), post_resume, NULL);
@@ -289,12 +330,12 @@ static void test_pipelined_hold(void **state)
     enum { N = 60, SIZE = 1000000 };
     (void)state;
     /* Must not strike those that are held; a handshake has to fit in. */
-    limits.head_ms = SHORT_MS * 10;
+    limits.head_ms = SHORT_MS * 30;
     app = app_start(&limits);
     int fd = dial(app);
     for (int i = 0; i < N; i++)
         send_get(fd, "GET /big?n=1000000");
-    pause_ms(SHORT_MS * 20);
+    pause_ms(SHORT_MS * 40);
     assert_in_range(app->requests, 1, N / 2);
     shutdown(fd, SHUT_WR);
     struct reply reply = receive(fd, NULL);
@@ -492,16 +533,16 @@ static void test_linger(void **state)
     (void)state;
     limits.linger_ms = SHORT_MS;
     app = app_start(&limits);
+    long begin = now_ms();
     int fd = dial(app);
     send_text(fd, "POST /upload?at=-1 HTTP/1.1\r\nHost: a\r\n"
                   "Content-Length: 900000000\r\n\r\n");
     struct reply reply = receive(fd, NULL);
     expect_reply(&reply, "413", "{\"early\":true}");
-    long begin = now_ms();
     while (send(fd, "x", 1, MSG_NOSIGNAL) == 1 &&
            now_ms() - begin < PATIENCE_MS)
         pause_ms(1);
-    assert_in_range(now_ms() - begin, SHORT_MS / 2, SHORT_MS * 20);
+    assert_in_range(now_ms() - begin, SHORT_MS / 2, PATIENCE_MS - 1);
     close(fd);
     app_stop(app);
 }
@@ -555,8 +596,8 @@ static void test_drain(void **state)
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         int late = socket(AF_INET, SOCK_STREAM, 0);
         assert_int_equal(connect(late, (struct sockaddr *)&to, sizeof to), -1);
-        assert_int_equal(app->idle, 0);
-        if (!cut) {
+        if (!cut) { /* else its time may be over by now */
+            assert_int_equal(app->idle, 0);
             http_post(app->server, last_ticket(app), post_answer, NULL);
             reply = receive(busy, NULL);
             expect_reply(&reply, "200", "Connection: close\r\n");
