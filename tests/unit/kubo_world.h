@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /* Short limits only where they are tested: the machine may be busy. */
-enum { STALL_MS = 400, CALL_MS = 600, LIST_MS = 1500, PATIENT_MS = 15000,
+enum { STALL_MS = 400, CALL_MS = 600, LIST_MS = 4000, PATIENT_MS = 15000,
        GIVE_UP_MS = 30000 };
 
 /* Qm… and bafybei… of one dag-pb multihash; a raw one */
