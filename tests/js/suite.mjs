@@ -7,7 +7,7 @@ import buffer from 'node:buffer'
 
 globalThis.File ??= buffer.File // Node.js 18 has it, but not as a global
 
-const SECONDS = 30
+const SECONDS = 90
 
 // What a test runs into is told by the deadline, not by a hang.
 export function test (name, body) {
@@ -15,7 +15,7 @@ export function test (name, body) {
 }
 
 // The first true value of look(), asked again until there is one.
-export async function until (look, what, seconds = 20) {
+export async function until (look, what, seconds = 60) {
   const end = Date.now() + seconds * 1000
   let last
   for (;;) {

@@ -18,7 +18,7 @@ def installed():
 def results(installed, cluster):
     del installed
     found = nodejs.run_suite(
-        "cluster.mjs",
+        "cluster.mjs", seconds=600,
         PINFOLD_HTTP=f"http://127.0.0.1:{cluster.coordinators[1].http}",
         PINFOLD_DAEMON=f"http://127.0.0.1:{cluster.daemons[0].port}")
     assert set(found) <= set(nodejs.names("cluster.mjs")), "none unseen below"
@@ -34,7 +34,7 @@ def test_call(results, cluster, name):
 def test_token(make_cluster):
     cluster, token = closed_cluster(make_cluster, coordinators=1, nodes=1)
     found = nodejs.run_suite(
-        "auth.mjs",
+        "auth.mjs", seconds=300,
         PINFOLD_HTTP=f"http://127.0.0.1:{cluster.coordinators[0].http}",
         PINFOLD_HEADER=bearer(token)["Authorization"])
     assert sorted(found) == sorted(nodejs.names("auth.mjs"))

@@ -24,12 +24,13 @@ def test_daemon(make_cluster):
     daemon.wait()
     at = f"http://127.0.0.1:{daemon.port}"
     assert not failures(nodejs.run_suite(
-        "kubo.mjs", PINFOLD_RPC=at, PINFOLD_DAEMON=at))
+        "kubo.mjs", seconds=600, PINFOLD_RPC=at, PINFOLD_DAEMON=at))
 
 
 def test_proxy(cluster):
     c = cluster.coordinators[2]
     assert not failures(nodejs.run_suite(
-        "kubo.mjs", PINFOLD_RPC=f"http://127.0.0.1:{c.proxy}",
+        "kubo.mjs", seconds=600,
+        PINFOLD_RPC=f"http://127.0.0.1:{c.proxy}",
         PINFOLD_DAEMON=f"http://127.0.0.1:{cluster.daemons[0].port}",
         PINFOLD_HTTP=f"http://127.0.0.1:{c.http}"))
