@@ -23,6 +23,9 @@ COORDINATOR_OPTIONS = {
     "suspect-after": "2s", "down-after": "4s", "out-after": "6s",
     "election-timeout": "500ms", "heartbeat": "100ms", "drain": "2s",
 }
+# … but where no node falls: one that stands still for 2 s gets no new copies,
+# and a pin that needs them all is refused.
+CALM = {"suspect-after": "10s", "down-after": "20s"}
 AGENT_OPTIONS = {
     "beat": "300ms", "backoff": "500ms", "backoff-max": "2s",
     "stall-timeout": "20s",

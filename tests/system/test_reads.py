@@ -11,7 +11,7 @@ import random
 import sqlite3
 import time
 
-from cluster import make_cid
+from cluster import CALM, make_cid
 from process import until
 from wire import request
 
@@ -226,7 +226,7 @@ def test_a_push_that_failed_counts_when_it_comes_again(make_cluster):
 
 
 def test_gateways_push(make_cluster):
-    cluster = make_cluster(nodes=1, daemon="fake")
+    cluster = make_cluster(nodes=1, daemon="fake", options=CALM)
     first, second = cluster.coordinators[:2]
     cid, other = make_cid(), make_cid()
     for c in (cid, other):

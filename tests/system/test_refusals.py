@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cluster import Cluster, make_cid
+from cluster import CALM, Cluster, make_cid
 from process import ROOT, free_port, until
 from psa import make_token
 from wire import request
@@ -46,7 +46,7 @@ class World:
         probes = free_port()
         self.cluster = Cluster(folder, coordinators=1, nodes=1,
                                daemon="fake", options={
-                                   "access-log": "on",
+                                   **CALM, "access-log": "on",
                                    "probe-listen": f"127.0.0.1:{probes}"})
         self.unix = os.path.join(folder, "http.sock")
         self.c, self.a = self.cluster.coordinators[0], self.cluster.agents[0]

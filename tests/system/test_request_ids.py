@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from cluster import Cluster, make_cid
+from cluster import CALM, Cluster, make_cid
 from process import until
 from psa import make_token
 from wire import multipart, request
@@ -16,7 +16,7 @@ from wire import multipart, request
 @pytest.fixture(scope="module", name="cluster")
 def fixture_cluster(tmp_path_factory):
     c = Cluster(tmp_path_factory.mktemp("ids"), coordinators=1, nodes=1,
-                options={"access-log": "on"},
+                options={"access-log": "on", **CALM},
                 agent_options={"log-level": "debug", "stall-timeout": "6s"})
     try:
         yield c.start()

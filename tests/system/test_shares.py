@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from cluster import Cluster
+from cluster import CALM, Cluster
 from process import until
 from wire import multipart
 
@@ -18,7 +18,8 @@ class World:
 
     def __init__(self, folder):
         self.cluster = c = Cluster(folder, coordinators=1, nodes=1,
-                                   daemon="fake", options={"auth": "on"})
+                                   daemon="fake",
+                                   options={**CALM, "auth": "on"})
         self.p = p = c.coordinators[0]
         self.socket = os.path.join(c.folder, "s")
         p.argv[p.argv.index("--listen-http") + 1] += f",unix:{self.socket}"

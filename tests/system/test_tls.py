@@ -11,7 +11,7 @@ import time
 
 import pytest
 from certs import Authority, put
-from cluster import Cluster, make_cid
+from cluster import CALM, Cluster, make_cid
 from process import clean_env, free_port, program, until
 from wire import request
 
@@ -27,7 +27,7 @@ class World:
         self.give(*self.ca.sign())
         self.cluster = make_cluster(start=False, coordinators=1, nodes=1,
                                     daemon="fake", options={
-                                        "tls-cert": self.cert,
+                                        **CALM, "tls-cert": self.cert,
                                         "tls-key": self.key,
                                         "tls-reload": "0",
                                         "probe-listen":

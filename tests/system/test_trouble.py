@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from cluster import make_cid, until
+from cluster import CALM, make_cid, until
 from load import Load, pin_many
 
 CYCLES = 5 if os.environ.get("PINFOLD_NIGHTLY") else 1
@@ -47,7 +47,7 @@ def shortest_gap(load, victim, bound):
 
 @pytest.mark.parametrize("cycle", range(CYCLES))
 def test_leader_killed_under_load(make_cluster, cycle):
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     load = Load(cluster).start()
     gap = shortest_gap(load, cluster.leader, 3)
     acknowledged = load.stop()
@@ -56,7 +56,7 @@ def test_leader_killed_under_load(make_cluster, cycle):
 
 
 def test_follower_killed_under_load(make_cluster):
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     load = Load(cluster).start()
     gap = shortest_gap(load, lambda: cluster.followers()[0], 1)
     acknowledged = load.stop()
@@ -100,7 +100,7 @@ class ListWatch(threading.Thread):
 
 @pytest.mark.parametrize("cycle", range(CYCLES))
 def test_all_killed_and_restarted(make_cluster, cycle):
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     cids = pin_many(cluster, 300)
     for c in cluster.coordinators:
         c.kill9()
@@ -126,7 +126,7 @@ def test_all_killed_and_restarted(make_cluster, cycle):
 
 def test_restart_in_turn(make_cluster):
     """SIGTERM of each, one after the other, while pins are made."""
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     load = Load(cluster, rate=30).start()
     for c in cluster.coordinators:
         seen = load.count()
@@ -142,7 +142,7 @@ def test_sent_twice_applies_once(make_cluster):
     """The leader stands still while operations are on their way to it, so
     their origins send them again; a late copy must not undo what came
     after."""
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     kept, removed, wrong = [], [], []
     stop = threading.Event()
 
@@ -205,7 +205,7 @@ def test_sent_twice_applies_once(make_cluster):
 
 
 def test_follower_catches_up(make_cluster):
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     follower = cluster.followers()[0]
     follower.kill9()
     cids = pin_many(cluster, 600, coordinators=[
@@ -220,7 +220,8 @@ def test_lag_beyond_the_log(make_cluster):
     """Says so, serves nothing; and the way back of docs/operations.md."""
     # libraft 0.22.1, closed while it sends a snapshot to a follower that
     # does not take it, forgets what it has read of it.
-    cluster = make_cluster(daemon="fake", options={"log-budget": "4M"},
+    cluster = make_cluster(daemon="fake",
+                           options={**CALM, "log-budget": "4M"},
                            library_leaks="libraft.so.0")
     follower = cluster.followers()[0]
     others = [c for c in cluster.coordinators if c is not follower]
@@ -385,7 +386,7 @@ def test_surplus_waits_for_checks(make_cluster):
 
 
 def test_lost_pin_is_made_again(make_cluster):
-    cluster = make_cluster(agent_options={"recheck": "1s"})
+    cluster = make_cluster(agent_options={"recheck": "1s"}, options=CALM)
     cid = cluster.daemons[0].add(os.urandom(5000))
     cluster.any().post(f"/pins/{cid}?replication=3")
     cluster.wait_pinned(cid, 3)
@@ -396,7 +397,7 @@ def test_lost_pin_is_made_again(make_cluster):
 
 def test_pin_lost_while_the_daemon_was_down(make_cluster):
     """The listing when a daemon comes back finds it, without a recheck."""
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     cids = pin_many(cluster, 30, query="replication=3")
     until(lambda: all(d.pins() >= cids for d in cluster.daemons), 30,
           "all is pinned")
@@ -454,7 +455,7 @@ def test_strangers_pins_are_left_alone(make_cluster):
 
 def test_journal_lost(make_cluster):
     """An agent without its journal asks for all orders; no pin moves."""
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options=CALM)
     cids = pin_many(cluster, 50, query="replication=3")
     until(lambda: all(d.pins() >= cids for d in cluster.daemons), 30,
           "all is pinned")

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from cluster import make_cid, pinfold
+from cluster import CALM, make_cid, pinfold
 from load import pin_many
 from process import clean_env, program, until
 from test_nodes import row
@@ -41,7 +41,7 @@ def pin(cluster, seeds, copies=3):
 def test_lost_copies_are_found(make_cluster):
     """Without a word of the daemon, and long before the agent compares."""
     cluster = make_cluster(nodes=3, daemon="fake",
-                           options={**QUICK, **STEADY})
+                           options={**QUICK, **STEADY, **CALM})
     cids = pin(cluster, range(20))
     leader = cluster.leader()
     until(lambda: all(n["verify"]["round_ms_ago"] is not None
@@ -81,7 +81,7 @@ def test_lost_copies_are_found(make_cluster):
 def test_off(make_cluster):
     """At a rate of 0 no daemon is asked."""
     cluster = make_cluster(coordinators=1, nodes=2, daemon="fake",
-                           options={"verify-rate": "0"})
+                           options={"verify-rate": "0", **CALM})
     cids = pin(cluster, range(5), copies=2)
     looks = [d.calls().get("pin/ls", 0) for d in cluster.daemons]
     cluster.daemons[0].lose(cids[0])
@@ -123,7 +123,7 @@ def test_a_node_that_does_not_answer(make_cluster):
 def fixture_quiet(make_cluster):
     """Nothing is verified that nobody asks for."""
     return make_cluster(nodes=3, daemon="fake",
-                        options={"verify-rate": "0"})
+                        options={"verify-rate": "0", **CALM})
 
 
 def table(done):
