@@ -124,7 +124,7 @@ static void garbage_has_no_limit(void **state)
     IS(w, ERR_TIMEOUT, "");
     DO(w, (kubo_cancel(w->kubo, gc), gc));
     IS(w, ERR_CLOSED, "");
-    assert_int_equal(w->server.requests, 3);
+    assert_true(w->server.requests <= 3); /* a late list may not have left */
     world_free(w);
 }
 
@@ -173,7 +173,7 @@ static void rows_in_turns(void **state)
 static void endless_line(void **state)
 {
     (void)state;
-    struct world *w = world_hasty();
+    struct world *w = world_new(NULL); /* it is no stall, however slow */
     char *k = mem_alloc(64 << 10);
     struct buf chunk = BUF_INIT;
 
@@ -183,7 +183,8 @@ static void endless_line(void **state)
                                    .again = buf_cstr(&chunk)});
     DO(w, kubo_list(w->kubo, KUBO_RECURSIVE, on_row, on_done, w));
     IS(w, ERR_PROTOCOL, "too long");
-    forget(w); /* the body of an error is no line, but is bounded too */
+    world_free(w);
+    w = world_hasty(); /* the body of an error is no line, but is bounded */
     reply(w, (struct script_reply){
                  .bytes = "HTTP/1.1 500 X\r\nTransfer-Encoding: "
                           "chunked\r\n\r\n",
