@@ -111,6 +111,13 @@ class Coordinator(Process):
         assert answer.status == 200, answer
         return int(answer.headers["x-pinfold-index"])
 
+    def wait_shown(self):
+        """Until the status, metrics, and figures of nodes and organisations,
+        which come from a picture, show all that a read shows by now."""
+        index = self.index()
+        until(lambda: self.status()["applied"] >= index, 20,
+              f"{self.name} shows index {index}")
+
     def pins(self):
         """CID -> allocation object, of the whole list."""
         answer = self.get("/allocations", timeout=60)
@@ -140,6 +147,11 @@ class Agent(Process):
         for key, value in chosen.items():
             argv += ["--" + key, str(value).replace("{node}", str(number))]
         super().__init__(f"agent-{number}", argv, cluster.folder)
+
+    def knows_daemon(self):
+        """Before that it dials, too, if it takes long, and says "down": while
+        the status is from before its start it shows the node as ready."""
+        return "event=daemon_up " in self.log_text(since_start=True)
 
 
 class Cluster:
@@ -229,6 +241,7 @@ class Cluster:
                 until(lambda a=a: "event=coordinator_session " in
                       a.log_text(since_start=True), seconds,
                       f"{a.name} has a session")
+                until(a.knows_daemon, seconds, f"{a.name} knows its daemon")
         nodes = len(self.agents) if nodes is None else nodes
         for c in self.coordinators:
             if c.alive():
@@ -243,6 +256,7 @@ class Cluster:
         until(lambda: agent.log_text(since_start=True).count(
             "event=coordinator_session ") >= alive, seconds,
             f"{agent.name} has {alive} sessions")
+        until(agent.knows_daemon, seconds, f"{agent.name} knows its daemon")
         for c in self.coordinators:
             if c.alive():
                 until(lambda c=c: f"node-{agent.number}" in self.nodes_in(
