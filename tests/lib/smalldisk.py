@@ -23,7 +23,7 @@ class SmallDisk:
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except FileNotFoundError:
             pytest.skip("there is no unshare")
-        ready, _, _ = select.select([self.holder.stdout], [], [], 10)
+        ready, _, _ = select.select([self.holder.stdout], [], [], 60)
         if not ready or self.holder.stdout.readline() != b"mounted\n":
             self.close()
             pytest.skip("no tmpfs can be mounted here: " + self.holder.stderr
