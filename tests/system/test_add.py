@@ -323,6 +323,6 @@ def test_broken_upload_is_forgotten(cluster, any_one):
         str(len(body)).encode(), b"5000") + body[:5000])
     assert b"X-Stream-Error" in short or b" 400 " in short or \
         b" 500 " in short
-    until(lambda: upload(any_one, {"x": b"z"}, V1).status == 200, 10,
+    until(lambda: upload(any_one, {"x": b"z"}, V1).status == 200, 60,
           "uploads still work")
     assert len(any_one.pins()) == pins + 1

@@ -197,7 +197,7 @@ def test_large_in_bounded_memory(cluster, any_one):
     grown = {n: (peak[n] - start[n]) // MEGABYTE for n in peak}
     # Sanitizers quarantine what was freed; without them it is a few MB.
     assert max(grown.values()) < size * 3, grown
-    cluster.wait_pinned(cid, 2)
+    cluster.wait_pinned(cid, 2, seconds=60)
 
 
 def test_refused_while_it_is_sent(any_one):
