@@ -268,7 +268,7 @@ def test_mutated_frames(any_one):
         data = golden(name)
         for n in range(0, len(data), 3):
             send(port, preface + mutated(data, n))
-    assert any_one.alive() and any_one.ready()
+    assert any_one.alive() and any_one.get("/readyz").status == 200
 
 
 def test_silent_connections_are_closed(any_one):
@@ -276,7 +276,7 @@ def test_silent_connections_are_closed(any_one):
     silent = [socket.create_connection(("127.0.0.1", port), 5)
               for port in (any_one.agents, any_one.peers, any_one.http)
               for _ in range(40)]
-    assert any_one.ready()
+    assert any_one.get("/readyz").status == 200
     for s in silent:
         s.settimeout(30)
         try:
