@@ -46,6 +46,12 @@ def all_placed(cluster):
                for d in cluster.daemons)
 
 
+def all_reported(cluster):
+    """And the state knows it, sizes included."""
+    todo = cluster.any().get("/pins?filter=queued,pinning,pin_queued,pin_error")
+    return all_placed(cluster) and not todo.lines()
+
+
 # --- D6 ----------------------------------------------------------------------
 
 def begin_trouble(cluster, network):
@@ -101,8 +107,9 @@ def test_d6_lost_nodes_are_acted_on(network, make_cluster):
         states = {n["name"]: n["state"] for n in c.status()["nodes"]}
         return all(states[n] in ("suspect", "down", "out") for n in lost)
 
-    # 2 s of silence; a daemon is looked at every 5 s
-    until(lambda: all(map(seen_by, cluster.coordinators)), 12,
+    # A daemon is looked at every 5 s; followers hear of what is down, after
+    # 4 s of silence; the rest is for a machine that does other things, too.
+    until(lambda: all(map(seen_by, cluster.coordinators)), 30,
           "all three are suspect")
     old = load.stop()
     load = Load(cluster, rate=60).start()
@@ -118,19 +125,19 @@ def test_d6_lost_nodes_are_acted_on(network, make_cluster):
         return all(sum(cid in now[n] for n in fine) >= 2
                    for cid in old | new)
 
-    until(healthy, 40, "each pin has two copies on healthy nodes")
+    until(healthy, 90, "each pin has two copies on healthy nodes")
     for d in cluster.daemons[3:]:
-        until(lambda d=d: copies(cluster)[f"node-{d.number}"] <= d.pins(), 30,
+        until(lambda d=d: copies(cluster)[f"node-{d.number}"] <= d.pins(), 60,
               f"{d.name} holds them")
     end_trouble(cluster, network)
-    cluster.wait_ready(40)
+    cluster.wait_ready(60)
 
     def two_each():
         pins = cluster.any().pins().values()
         return {len(p["allocations"]) for p in pins} == {2} and \
             all_placed(cluster)
 
-    until(two_each, 60, "surplus copies are given up")
+    until(two_each, 90, "surplus copies are given up")
 
 
 # --- D7 ----------------------------------------------------------------------
@@ -161,9 +168,9 @@ def test_d7_own_placements_count(make_cluster):
     assert sum(counts) == 3000 and spread(counts) <= 1.01, counts
     for a in cluster.agents:
         a.resume()
-    until(lambda: sum(len(d.pins()) for d in cluster.daemons) == 3000, 60,
+    until(lambda: sum(len(d.pins()) for d in cluster.daemons) == 3000, 120,
           "all is pinned")
-    until(lambda: all_placed(cluster), 20, "where it belongs")
+    until(lambda: all_placed(cluster), 40, "where it belongs")
     assert sorted(n["copies"] for n in nodes_of(cluster)) == sorted(counts)
 
 
@@ -204,6 +211,7 @@ def test_d7_unequal_nodes(make_cluster):
     cluster.start()
 
     def check():
+        cluster.coordinators[0].wait_shown()
         nodes = nodes_of(cluster)
         for n, d in zip(sorted(nodes, key=lambda n: n["name"]),
                         cluster.daemons):
@@ -215,13 +223,13 @@ def test_d7_unequal_nodes(make_cluster):
     # Sizes are measured before the next ones are placed.
     for seed in range(25):
         post_many(cluster.coordinators, 20, seed=seed, connections=4)
-        until(lambda: all_placed(cluster), 60, "all is pinned")
+        until(lambda: all_reported(cluster), 60, "all is pinned")
     assert spread(check()) <= 1.03, check()
     # What is not measured yet holds a larger reservation: there is room again
     # once it is, however slow the daemons were.
     for _ in range(20):
         taken = fill(cluster.coordinators[0])
-        until(lambda: all_placed(cluster), 60, "all is pinned")
+        until(lambda: all_reported(cluster), 60, "all is pinned")
         if taken == 0:
             break
     assert taken == 0 and min(check()) > 0.85, check()
@@ -255,16 +263,18 @@ def test_d8_who_leads_and_who_lags(make_cluster):
     post_many([leader, other], 300, seed=1, connections=4)
 
     def behind(c):
-        row = rows_of(c)[late.name]
+        rows = rows_of(c)
+        row = rows[late.name]
         return row["role"] == "unreachable" and not row["connected"] and \
             not row["ready"] and row["applied"] >= before and \
-            row["lag"] >= 30 and row["silent_ms"] >= 1000
+            row["lag"] >= 30 and row["silent_ms"] >= 1000 and \
+            rows[c.name]["lag"] == 0
 
     for c in (leader, other):
-        until(lambda c=c: behind(c), 20, f"{c.name} shows who lags")
-        assert rows_of(c)[c.name]["lag"] == 0
+        until(lambda c=c: behind(c), 40,
+              f"{c.name} shows who lags, and that it does not")
     late.resume()
-    until(agree, 20, "it has caught up")
+    until(agree, 40, "it has caught up")
     term = rows_of(other)[other.name]["term"]
     leader.kill9()
     leader = cluster.leader()
@@ -318,7 +328,8 @@ def test_d9_lists_are_streamed(make_cluster):
     c.env["ASAN_OPTIONS"] += ":quarantine_size_mb=1"
     cluster.start()
     post_many([c], PINS, seed=3, connections=64)
-    until(lambda: len(cluster.daemons[0].pins()) == PINS, 60, "all is pinned")
+    until(lambda: len(cluster.daemons[0].pins()) == PINS, 180,
+          "all is pinned")
     assert len(c.pins()) == PINS
     before = c.rss_bytes()
     readers = [Reader(c, path) for _ in range(READERS // 2)
