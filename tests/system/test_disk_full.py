@@ -70,7 +70,7 @@ def test_below_the_mark(on_disks):
     disk = cluster.disks[c.name]
     cids = [pinned(c) for _ in range(5)]
     disk.fill(leave=20 * MB)
-    until(lambda: refused(c), 10, "new claims are refused")
+    until(lambda: refused(c), 30, "new claims are refused")
     # Everything else goes on.
     assert c.delete(f"/pins/{cids[0]}").status == 200
     until(lambda: cids[0] not in daemon.pins() and
@@ -92,7 +92,7 @@ def test_below_the_mark(on_disks):
     for event in ("disk_low", "claims_refused"):
         assert c.log_text().count(f"event={event}") == 1
     disk.clear()
-    until(lambda: pin(c)[1].status == 200, 10, "claims are taken again")
+    until(lambda: pin(c)[1].status == 200, 30, "claims are taken again")
     assert c.metric("pinfold_disk_low") == 0
     assert not c.status()["claims_refused"]
     for event in ("disk_ok", "claims_taken"):
@@ -105,7 +105,7 @@ def test_low_on_some_coordinators(on_disks):
     first = cluster.leader()
     cids = [pinned(first)]
     cluster.disks[first.name].fill(leave=20 * MB)
-    until(lambda: first.metric("pinfold_raft_leader") == 0, 15,
+    until(lambda: first.metric("pinfold_raft_leader") == 0, 40,
           "the leader hands over")
     assert "event=leader_hands_over" in first.log_text()
     second = cluster.leader()
@@ -114,11 +114,11 @@ def test_low_on_some_coordinators(on_disks):
     assert first.metric("pinfold_disk_low") == 1
     cluster.disks[second.name].fill(leave=20 * MB)
     for c in cluster.coordinators:
-        until(lambda c=c: refused(c), 15, f"{c.name} refuses new claims")
+        until(lambda c=c: refused(c), 40, f"{c.name} refuses new claims")
     assert cluster.any().delete(f"/pins/{cids.pop(0)}").status == 200
     cluster.disks[second.name].clear()
     for c in cluster.coordinators:
-        until(lambda c=c: pin(c)[1].status == 200, 15,
+        until(lambda c=c: pin(c)[1].status == 200, 40,
               f"{c.name} takes claims again")
     cluster.same_everywhere()
     assert set(cids) <= set(first.pins())
@@ -196,8 +196,13 @@ def test_an_agents_disk_is_full(on_disks):
     cids = [pinned(c) for _ in range(3)]
     until(lambda: daemon.pins() == set(cids), 20, "all is pinned")
     disk.fill(leave=0)
-    while agent.alive() and len(cids) < 3000:
-        cids.append(pinned(c))
+    end = time.monotonic() + 120
+    while agent.alive() and len(cids) < 3000 and time.monotonic() < end:
+        cid, answer = pin(c)
+        if answer.status == 200:
+            cids.append(cid)
+        else:  # it is silent by now, and about to end
+            assert "not enough peers" in answer.message()
     ends_with(agent, 11)
     assert "event=journal_failed" in agent.log_text()
     assert "full" in agent.log_text()
@@ -237,7 +242,7 @@ def test_a_daemons_disk_is_low(on_disks):
     until(lambda: "E_NOSPC" in error(), 40, "it is refused")
     daemon.heal()
     calls = daemon.calls()["pin/add"]
-    until(lambda: value(agent, "pinfold_agent_disk_low") == 1, 10, "low")
+    until(lambda: value(agent, "pinfold_agent_disk_low") == 1, 40, "low")
     assert "less than 2 %" in error(), error()
     assert agent.log_text().count("event=daemon_disk_low") == 1
     until(lambda: c.status()["nodes"][0]["state"] == "full", 20,
