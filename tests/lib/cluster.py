@@ -264,10 +264,12 @@ class Cluster:
 
     def nodes_in(self, state, coordinator=None):
         """Names of the nodes that a coordinator shows in one state; ready
-        are those whose agent is there and has told of its daemon."""
+        are those whose agent is there and has told of its daemon, and whose
+        capacity the state knows: before that they get no copies."""
         c = coordinator or self.any()
         return [n["name"] for n in c.status()["nodes"] if n["state"] == state
-                and (state != "ready" or n["connected"] and n["ipfs_id"])]
+                and (state != "ready" or n["connected"] and n["ipfs_id"] and
+                     n["capacity"])]
 
     def any(self):
         """A coordinator that serves."""
