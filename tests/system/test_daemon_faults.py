@@ -14,6 +14,7 @@ OPTIONS = {"replication-min": 1, "replication-max": 1}
 AGENT = {"stall-timeout": "1s", "call-timeout": "1s", "backoff": "300ms",
          "backoff-max": "1s", "concurrent-pins": 10, "recheck": "1s"}
 JSON_ERROR = {"Code": 0, "Type": "error"}
+SLACK = 5  # seconds that the machine may be busy with something else
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def test_pins(c, daemon):
     begin = time.monotonic()
     pin(c, cids + held)
     faulty = pin_and_time(c)
-    assert faulty < 3 + 10 * healthy, (healthy, faulty)
+    assert faulty < 3 + 10 * healthy + SLACK, (healthy, faulty)
     for cid, (_, _, _, reason) in zip(cids, PIN_FAULTS):
         wait_reason(c, cid, reason, daemon)
     all_pinned(c, daemon, held)
@@ -178,9 +179,11 @@ def test_pins_that_stall_leave_room(c, daemon):
         daemon.fault("pin/add", "stall", cid=cid)
     pin(c, cids)
     until(lambda: any(daemon.hits().values()), 20, "they have begun")
-    assert pin_and_time(c) < 5 + 10 * healthy  # three rounds of a second
+    # Three rounds of a second.
+    assert pin_and_time(c) < 5 + 10 * healthy + SLACK
     until(lambda: all(daemon.hits().values()), 30, "each had its turn")
-    assert pin_and_time(c) < 3 + 10 * healthy  # half of the slots is free
+    # Half of the slots is free.
+    assert pin_and_time(c) < 3 + 10 * healthy + SLACK
     for cid in cids:
         wait_reason(c, cid, "no progress", daemon)
     daemon.heal()
@@ -247,7 +250,7 @@ def test_looks(c, daemon):
     for cid in more:
         daemon.fault("pin/ls", "stall", cid=cid)
     pin(c, cids + more)
-    assert pin_and_time(c) < 3 + 10 * healthy
+    assert pin_and_time(c) < 3 + 10 * healthy + SLACK
     for cid, (_, _, _, reason) in zip(cids, LOOK_FAULTS):
         wait_reason(c, cid, reason, daemon)
     (node,) = c.status()["nodes"]
@@ -289,7 +292,7 @@ def test_releases(c, daemon):
     assert daemon.hits()[done, "pin/rm"] == 1
     assert set(cids) | {kept} <= daemon.pins()
     assert all(status(c, x) != "unpinned" for x in cids)
-    assert pin_and_time(c) < 10
+    assert pin_and_time(c) < 10 + SLACK
     seconds = time.monotonic() - begin
     assert all(n <= 3 + seconds / 0.24 for n in daemon.hits().values())
     daemon.heal()
@@ -362,7 +365,7 @@ def test_memory_stays_flat(c, cluster, daemon):
 
     first = turn(2)
     assert turn(6) - first < 32 << 20, first
-    assert pin_and_time(c) < 20
+    assert pin_and_time(c) < 20 + SLACK
     (node,) = c.status()["nodes"]
     assert node["state"] == "ready", node
     daemon.heal()
