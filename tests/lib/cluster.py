@@ -249,7 +249,7 @@ class Cluster:
                 until(lambda c=c: len(self.nodes_in("ready", c)) >= nodes,
                       seconds, f"{c.name} sees {nodes} ready nodes")
 
-    def wait_sessions(self, agent, seconds=20):
+    def wait_sessions(self, agent, seconds=60):
         """Until an agent that was started (again) has greeted each
         coordinator that runs, and its node can take copies."""
         alive = sum(c.alive() for c in self.coordinators)
@@ -277,7 +277,7 @@ class Cluster:
                                    if not c.stopped and c.ready()), None),
                      30, "a coordinator is ready")
 
-    def leader(self, seconds=20):
+    def leader(self, seconds=40):
         def look():
             for c in self.coordinators:
                 if c.alive() and not c.stopped and c.ready() and \
@@ -300,7 +300,7 @@ class Cluster:
         return sorted(f"node-{d.number}" for d in self.daemons
                       if d.alive() and d.has(cid))
 
-    def wait_pinned(self, cid, copies, seconds=30, where=None):
+    def wait_pinned(self, cid, copies, seconds=60, where=None):
         """Until status and the daemons themselves agree on the copies."""
         seen = {}
 
@@ -316,7 +316,7 @@ class Cluster:
         except AssertionError as e:
             raise AssertionError(f"{e}; {seen}") from None
 
-    def same_everywhere(self, seconds=20):
+    def same_everywhere(self, seconds=60):
         """Until all coordinators stand at one index with one state hash.
 
         The status may be 100 ms old; the index that a read names is not, and
