@@ -67,7 +67,8 @@ def test_d1_options_do_not_leak(make_cluster):
 def test_d2_copies_are_where_they_were_placed(make_cluster):
     """After a load run each daemon holds exactly what is allocated to its
     node: nothing missing, nothing surplus, without any recover."""
-    cluster = make_cluster(daemon="fake")
+    cluster = make_cluster(daemon="fake", options={  # none is passed over
+        "suspect-after": "60s", "down-after": "120s", "out-after": "300s"})
     cids = pin_many(cluster, 600, threads=12)
     name_of = {p["id"]: p["peername"]
                for p in cluster.any().get("/peers").lines()}
