@@ -34,13 +34,15 @@ def verdicts(told):
 
 
 def everywhere(cluster, cid, check, what):
-    """Until each coordinator that runs says so; their answers."""
+    """Until each coordinator that runs says so, and one that it leads; their
+    answers."""
     told = {}
 
     def look():
         told.update({c.name: explain(c, cid) for c in cluster.coordinators
                      if c.alive()})
-        return all(t and check(t) for t in told.values())
+        return all(t and check(t) for t in told.values()) and \
+            sum(t["coordinator"]["leader"] for t in told.values()) == 1
 
     try:
         until(look, 40, what)
