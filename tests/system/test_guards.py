@@ -13,8 +13,9 @@ from test_nodes import pinfold, row
 
 
 def repair(cluster):
-    """As the leader sees it."""
-    return cluster.leader().status()["repair"]
+    """As the leader sees it; others have nothing there."""
+    return until(lambda: cluster.leader().status()["repair"], 40,
+                 "the leader tells it")
 
 
 def fall(cluster, names, states=("down", "out")):
@@ -99,7 +100,7 @@ def test_storm(make_cluster):
     done = pinfold(cluster, "repair", "resume")
     assert (done.returncode, done.stdout) == (0, "repair goes on\n"), done
     until_each(cluster, cids, 3)
-    until(lambda: not repair(cluster)["paused"], 10, "the status shows it")
+    until(lambda: not repair(cluster)["paused"], 40, "the status shows it")
     again = pinfold(cluster, "repair", "resume")
     assert again.returncode == 9, again
     log = leader.log_text()
@@ -128,9 +129,9 @@ def test_region(make_cluster):
     time.sleep(3)
     assert all_calm(cluster, calm), "it was not paused"
     come_back(cluster, "node-1")
-    until(lambda: not repair(cluster)["paused"], 10, "it has ended")
-    assert "event=repair_resumed reason=recovered" in \
-        cluster.leader().log_text()
+    until(lambda: not repair(cluster)["paused"], 40, "it has ended")
+    until(lambda: "event=repair_resumed reason=recovered" in
+          cluster.leader().log_text(), 20, "the log says so, too")
     until_each(cluster, cids, 3)
 
 
@@ -150,7 +151,7 @@ def test_flapping_node(quick):
     come_back(quick, "node-2")
     assert row(leader, "node-2")["quarantined_ms"] == 0
     fall(quick, ["node-2"])
-    until(lambda: row(leader, "node-2")["quarantined_ms"] > 0, 10,
+    until(lambda: row(leader, "node-2")["quarantined_ms"] > 0, 40,
           "it is quarantined")
     come_back(quick, "node-2")
     assert leader.metric("pinfold_nodes_quarantined") == 1
