@@ -27,9 +27,11 @@ KEY = b"\x42" * 32             # of the hostile node
 def cluster(tmp_path_factory):
     """With idle connections to every port when it is stopped."""
     folder = tmp_path_factory.mktemp("cluster")
+    # Long limits: who changes is to be the attackers' doing, not a busy
+    # machine's.
     c = Cluster(folder, nodes=2, daemon="fake",
-                options={"suspect-after": "5s", "down-after": "20s",
-                         "out-after": "60s"})
+                options={"suspect-after": "15s", "down-after": "40s",
+                         "out-after": "60s", "election-timeout": "4s"})
     c.unix = os.path.join(folder, "http.sock")
     for i, x in enumerate(c.coordinators):
         x.argv[x.argv.index("--listen-http") + 1] += \
@@ -108,7 +110,9 @@ def descriptors(process):
 
 
 class Quiet:
-    """Log lines, memory and descriptors of one process over an attack."""
+    """Log lines, memory and descriptors of one process over an attack. Doors
+    tell so many refusals in 10 s: an attack that takes longer than half a
+    minute may have more lines."""
 
     def __init__(self, process, lines, megabytes=150):
         self.process, self.lines, self.megabytes = process, lines, megabytes
@@ -117,6 +121,7 @@ class Quiet:
         self.before = descriptors(self.process)
         self.memory = self.process.rss_bytes()
         self.start = len(self.process.log_text().splitlines())
+        self.began = time.monotonic()
         return self
 
     def bounded(self):
@@ -130,7 +135,8 @@ class Quiet:
         until(lambda: descriptors(self.process) <= self.before + 3, 30,
               "descriptors are back")
         new = self.process.log_text().splitlines()[self.start:]
-        assert len(new) <= self.lines, "\n".join(new[:80])
+        times = max(1, (time.monotonic() - self.began) / 30)
+        assert len(new) <= self.lines * times, "\n".join(new[:80])
 
 
 def identity(c):
@@ -150,6 +156,17 @@ def as_peer(of, role):
 
 # --- many --------------------------------------------------------------------
 
+def gets_in(check, crowd, what):
+    """While the limits are full. The silent are closed after seconds: where
+    the machine was too busy meanwhile, they come again."""
+    for _ in range(3):
+        try:
+            return until(check, 10, what)
+        except AssertionError:
+            crowd()
+    return until(check, 10, what)
+
+
 def test_thousands_of_idle_connections(cluster):
     """More than each port takes; who comes later is served all the same."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -158,36 +175,45 @@ def test_thousands_of_idle_connections(cluster):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     lead = cluster.leader()
     half = b"GET /pins HTTP/1.1\r\nHost: a\r\nX: "
-    plan = [(lead.http, 1400, (b"", half)), (lead.proxy, 1400, (b"", half)),
-            (lead.pinning, 1400, (b"", half)),
-            (lead.agents, 2200, (preface("agent"),)),
-            (lead.agents, 300, (preface("data"), b"", b"PIN")),
-            (lead.peers, 100, (b"", preface("peer"), preface("raft")))]
-    idle = []
+    doors = [(lead.http, 1400, (b"", half)), (lead.proxy, 1400, (b"", half)),
+             (lead.pinning, 1400, (b"", half))]
+    links = [(lead.agents, 2280, (preface("agent"),)),
+             (lead.agents, 380, (preface("data"), b"", b"PIN")),
+             (lead.peers, 180, (b"", preface("peer"), preface("raft")))]
+    idle, crowding = [], []
+
+    def crowd():
+        while crowding:
+            crowding.pop().close()
+        for port, n, data in links:
+            crowding.extend(connect(port, data[i % len(data)])
+                            for i in range(n))
+
     try:
-        c = cluster.followers()[0]
+        c, agent = cluster.followers()[0], cluster.agents[0]
         with Watch(cluster, spared=c), Quiet(lead, 160, 400) as quiet:
-            for port, n, data in plan:
+            for port, n, data in doors:
                 idle += [connect(port, data[i % len(data)])
                          for i in range(n)]
+            crowd()
             quiet.bounded()
-            for port, n, data in plan[3:]:  # the limits are full again
-                idle += [connect(port, data[i % len(data)])
-                         for i in range(80)]
-            cluster.agents[0].restart()
-            until(lambda: "node-1" in cluster.nodes_in("ready", lead), 10,
-                  "an agent gets in")
+            agent.restart()
+            session = "event=coordinator_session address=127.0.0.1:" \
+                f"{lead.agents} "
+            gets_in(lambda: session in agent.log_text(since_start=True) and
+                    "node-1" in cluster.nodes_in("ready", lead), crowd,
+                    "an agent gets in")
             c.restart()
-            until(c.ready, 15, "a coordinator gets in")
+            gets_in(c.ready, crowd, "a coordinator gets in")
             with socket.socket(socket.AF_UNIX) as s:
                 s.connect(cluster.unix + str(lead.number))
                 s.settimeout(10)
                 s.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
                 assert s.recv(100).startswith(b"HTTP/1.1 200")
-            for s in idle:
+            for s in idle + crowding:
                 s.close()
     finally:
-        for s in idle:
+        for s in idle + crowding:
             s.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -212,7 +238,7 @@ def test_half_open_uploads(cluster):
             (c.pinning, psa), (c.pinning, psa + b'{"cid":'),
             (c.pinning, psa.replace(b"900", b"3") * 300))
             for _ in range(20)]
-        until(c.ready, 10, "it answers")
+        until(c.ready, 20, "it answers")
         for s in held[::2]:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for s in held:
@@ -370,7 +396,7 @@ def test_absurd_coordinator(cluster):
             s = connect(target.peers, preface("raft") + peer_hello(
                 4711, b"k" * 32, *identity(follower)[2:]))
             closed(s)
-        until(lambda: all(c.ready() for c in cluster.coordinators), 10,
+        until(lambda: all(c.ready() for c in cluster.coordinators), 30,
               "all are ready")
 
 
@@ -392,14 +418,14 @@ def test_agent_with_hostile_coordinators(cluster, tmp_path):
             *[h.port for h in hostile], lead.agents])})
     try:
         a.start()
-        until(lambda: "node-7" in cluster.nodes_in("ready", lead), 20,
+        until(lambda: "node-7" in cluster.nodes_in("ready", lead), 40,
               "the agent has a session with the honest coordinator")
         memory = a.rss_bytes()
         until(lambda: all(h.connections >= 4 for h in hostile[1:3] +
-                          hostile[4:]), 30, "it has dialled all again")
+                          hostile[4:]), 60, "it has dialled all again")
         assert a.rss_bytes() - memory < 60 * MEGABYTE
         assert len(a.log_text().splitlines()) < 40, a.log_text()
-        assert a.terminate(10) == 0
+        assert a.terminate() == 0
     finally:
         if a.alive():
             a.kill9()
