@@ -1,6 +1,7 @@
 """Malformed, odd and broken HTTP against each port of running processes: the
 coordinator's three APIs, its probes, and an agent's."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -11,7 +12,7 @@ import http_probe
 import pytest
 from cluster import Cluster, make_cid, until
 from process import free_port
-from psa import make_token
+from psa import Client, make_token
 from wire import Answer, request
 
 SECONDS = 60 if os.environ.get("PINFOLD_NIGHTLY") else 6
@@ -48,7 +49,9 @@ class World:
         probes = free_port()
         self.cluster = Cluster(folder, coordinators=1, nodes=2,
                                daemon="fake", options={
-                                   "probe-listen": f"127.0.0.1:{probes}"})
+                                   "probe-listen": f"127.0.0.1:{probes}",
+                                   "suspect-after": "15s",
+                                   "down-after": "40s"})
         self.c, self.a = self.cluster.coordinators[0], self.cluster.agents[0]
         self.ports = {"cluster": self.c.http, "pinning": self.c.pinning,
                       "proxy": self.c.proxy, "probes": probes,
@@ -66,7 +69,7 @@ def fixture_world(tmp_path_factory):
     try:
         yield w.start()
         # Whatever they did: it works, and nothing of them is left.
-        until(w.c.ready, 10, "it still answers")
+        until(w.c.ready, 30, "it still answers")
         cid = w.cluster.daemons[0].add(os.urandom(100))
         assert w.c.post(f"/pins/{cid}?replication=2").status == 200
         w.cluster.wait_pinned(cid, 2)
@@ -99,8 +102,10 @@ def test_abuse(world):
     def work(door):
         shapes = [shape for path in sum(PATHS[door], [])
                   for shape in http_abuse.requests(path)]
-        made[door] = http_abuse.abuse("127.0.0.1", world.ports[door], shapes,
-                                      SECONDS, threads=6)
+        made[door], end = 0, time.monotonic() + SECONDS + 60
+        while made[door] <= 30 and time.monotonic() < end:
+            made[door] += http_abuse.abuse(
+                "127.0.0.1", world.ports[door], shapes, SECONDS, threads=6)
 
     threads = [threading.Thread(target=work, args=(d,)) for d in DOORS]
     for t in threads:
@@ -109,7 +114,7 @@ def test_abuse(world):
         t.join()
     assert all(made[d] > 30 for d in DOORS), made
     assert c.alive() and a.alive()
-    until(c.ready, 10, "it still answers")
+    until(c.ready, 30, "it still answers")
     back(c, before[0])
     back(a, before[1])
     # Sanitizers keep what was freed for a while.
@@ -208,6 +213,9 @@ def test_leaves_in_a_list(world):
                            make_cid().encode(), b"n" * 250),
                        {"Authorization": f"Bearer {world.token}"}
                        ).status == 202
+    # The agent keeps what it dialled for them.
+    until(lambda: Client(world.c, world.token).count("queued,pinning") == 0,
+          60, "they are pinned")
     for door in DOORS:
         process = world.a if door == "agent" else world.c
         before = descriptors(process)
@@ -261,29 +269,42 @@ def test_leaves_in_an_upload(world):
     back(world.a, before[1])
 
 
-def test_slow_bytes(world):
-    """A byte now and then: a small request may come so, on each door, and
-    holds up nobody."""
-    sockets = {}
+def dribble(world):
+    """A request to each door, a byte at a time; the answers, and how long it
+    took until all was sent."""
+    sockets, answers, began_all = {}, {}, time.monotonic()
     for door in DOORS:
         s = socket.create_connection(("127.0.0.1", world.ports[door]), 20)
         sockets[door] = (s, LISTS[door].replace(b"\r\n", b"\r\nX: a\r\n", 1) +
                          f"Authorization: Bearer {world.token}\r\n"
                          "Connection: close\r\n\r\n".encode())
-    at, end = 0, time.monotonic() + 60
+    at = 0
     while any(at < len(data) for _, data in sockets.values()):
         for s, data in sockets.values():
             if at < len(data):
-                s.sendall(data[at:at + 1])
+                with contextlib.suppress(ConnectionError):
+                    s.sendall(data[at:at + 1])
         at += 1
         if at % 10 == 0:
             began = time.monotonic()
             assert world.c.get("/livez").status == 200
-            assert time.monotonic() - began < 5
-        assert time.monotonic() < end
+            assert time.monotonic() - began < 8
+    took = time.monotonic() - began_all
     for door, (s, _) in sockets.items():
-        got = b""
-        while part := s.recv(65536):
-            got += part
+        answers[door] = b""
+        with contextlib.suppress(ConnectionError):
+            while part := s.recv(65536):
+                answers[door] += part
         s.close()
-        assert Answer(got).status == 200, (door, got[:200])
+    return answers, took
+
+
+def test_slow_bytes(world):
+    """A byte now and then: a small request may come so, on each door, and
+    holds up nobody."""
+    for _ in range(4):
+        answers, took = dribble(world)
+        if took < 8:  # else a head was too slow, as it may be: 10 s
+            break
+    for door, got in answers.items():
+        assert Answer(got).status == 200, (door, took, got[:200])
