@@ -239,6 +239,7 @@ def test_command_line(make_cluster):
     assert cid in pinfold(cluster, "--org", "lab", "pin", "ls").stdout
     assert cid not in pinfold(cluster, "pin", "ls").stdout
     assert pinfold(cluster, "pin", "rm", cid).returncode == 3
+    uses(cluster.any(), "lab", [1], slice(2, 3))
     out = pinfold(cluster, "org", "ls")
     rows = [line.split() for line in out.stdout.splitlines()]
     assert rows[0] == ["NAME", "ID", "PINS", "CONTENT", "WITH", "COPIES"]
