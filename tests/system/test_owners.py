@@ -123,9 +123,14 @@ def test_moves_off(make_cluster):
 
     until(moved, 60, "they moved off it")
     assert min(fewest.values()) >= 2, fewest
-    node = {n["name"]: n for n in cluster.leader().status()["nodes"]}["node-1"]
-    assert node["owner"] == "lab" and not node["shared"] and (
-        node["moving"], node["stuck"]) == (0, 0), node
+
+    def shown():
+        node = next(n for n in cluster.leader().status()["nodes"]
+                    if n["name"] == "node-1")
+        assert node["owner"] == "lab" and not node["shared"], node
+        return (node["moving"], node["stuck"]) == (0, 0)
+
+    until(shown, 20, "nothing is left to hand over")
     cluster.same_everywhere()
 
 
