@@ -120,7 +120,10 @@ def test_removal(make_cluster):
 
 def test_one_that_cannot_be_emptied(make_cluster):
     """The leader says so; the copies stay, the node too."""
-    cluster = make_cluster(coordinators=1, nodes=2, daemon="fake")
+    # One that is suspect for a moment meanwhile would be given up: all that
+    # is on it is elsewhere, too.
+    cluster = make_cluster(coordinators=1, nodes=2, daemon="fake", options={
+        "suspect-after": "15s", "down-after": "40s"})
     c = cluster.any()
     cid = make_cid()
     assert c.post(f"/pins/{cid}?replication=2").status == 200
@@ -132,11 +135,12 @@ def test_one_that_cannot_be_emptied(make_cluster):
     assert row(c, "node-1")["admin"] == "draining"
     cluster.wait_pinned(cid, 2)
     # Somebody else takes it back while the request waits.
+    assert c.post("/api/v1/nodes/node-1/uncordon").json()["changed"]
     head = f"DELETE /peers/{peer} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", c.http), 30) as s:
         s.sendall(head)
-        until(lambda: c.post("/api/v1/nodes/node-1/uncordon").json()[
-            "changed"], 20, "it is active again")
+        until(lambda: row(c, "node-1")["admin"] == "draining", 20, "a drain")
+        assert c.post("/api/v1/nodes/node-1/uncordon").json()["changed"]
         received = s.recv(1 << 16)
     assert b" 409 " in received, received
     # Who leaves has begun the drain all the same; the coordinator can stop.
@@ -164,8 +168,9 @@ def test_stop_while_one_waits(make_cluster):
 
 def test_dead_ones(make_cluster):
     """One that is down goes if nothing is on it alone."""
-    cluster = make_cluster(coordinators=1, nodes=3,
-                           options={"out-after": "1h"})
+    # The third is never suspect: what it holds would not count.
+    cluster = make_cluster(coordinators=1, nodes=3, options={
+        "suspect-after": "7s", "down-after": "8s", "out-after": "1h"})
     c = cluster.any()
     shared = cluster.daemons[0].add(b"shared")
     assert c.post(f"/pins/{shared}?replication=3").status == 200
