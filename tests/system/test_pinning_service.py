@@ -35,7 +35,7 @@ def api(cluster):
     client = Client(c, make_token(c, f"user-{next(numbers)}"))
     for other in cluster.coordinators:  # a follower hears of it a little later
         until(lambda o=other: client.at(o).call("GET", "/pins").status == 200,
-              10, "the token is known")
+              20, "the token is known")
     return client
 
 
@@ -239,7 +239,7 @@ def test_read_on_a_follower_right_after(cluster, api):
         for other in others:
             assert other.get(s["requestid"])["created"] == s["created"]
         others[(k + 1) % 3].remove(s["requestid"])
-    until(lambda: api.list(status=STATUSES)["count"] == 0, 10, "all gone")
+    until(lambda: api.list(status=STATUSES)["count"] == 0, 20, "all gone")
 
 
 def flipped(requestid, bit):
