@@ -12,7 +12,9 @@ from test_nodes import row
 
 @pytest.fixture(name="quick")
 def fixture_quick(make_cluster):
-    return make_cluster(nodes=3, daemon="fake")
+    """One coordinator leads all the time: it is asked again and again."""
+    return make_cluster(nodes=3, daemon="fake",
+                        options={"election-timeout": "4s"})
 
 
 def plan(c, query=""):
@@ -26,6 +28,10 @@ def plan(c, query=""):
 
 def groups(told):
     return {(g["action"], g["reason"]): g for g in told["groups"]}
+
+
+def pins_of(told, *group):
+    return groups(told).get(group, {"pins": 0})["pins"]
 
 
 def until_plan(c, check, what):
@@ -66,15 +72,15 @@ def test_what_is_wanted_and_cannot_be(quick):
     quick.agents[0].kill9()
     until(lambda: row(leader, "node-1")["state"] in ("down", "out"), 30,
           "it is down")
-    told = until_plan(leader, lambda t: ("wait_node", "repair") in groups(t),
-                      "it is out")
+    told = until_plan(leader, lambda t: pins_of(t, "wait_node", "repair") ==
+                      5, "it is out")
     group = groups(told)["wait_node", "repair"]
     assert (group["pins"], group["copies"]) == (5, 5)
     assert group["bytes"] == sum(p["size"] for p in told["pins"]) > 0
     assert {p["cid"] for p in told["pins"]} == set(cids)
     for c in quick.coordinators:
-        told = until_plan(c, lambda t: ("wait_node", "repair") in groups(t),
-                          f"{c.name} sees it")
+        told = until_plan(c, lambda t: pins_of(t, "wait_node", "repair") ==
+                          5, f"{c.name} sees it")
         assert told["coordinator"]["name"] == c.name
         assert told["coordinator"]["leader"] == (c is leader)
     # What was decided before, by each: what it applied itself.
@@ -102,17 +108,16 @@ def test_a_drain(quick):
     for cid in cids:
         quick.wait_pinned(cid, 3)
     leader = quick.leader()
-    assert leader.post("/api/v1/nodes/node-2/drain").status == 200
-    told = until_plan(leader,
-                      lambda t: ("wait_copies", "drained") in groups(t),
-                      "they cannot leave")
-    assert groups(told)["wait_copies", "drained"]["pins"] == 5
     agent = quick.add_node()
+    quick.wait_sessions(agent)
     agent.daemon.fault("pin/add", "stall")
-    told = until_plan(leader,
-                      lambda t: ("wait_pinned", "drained") in groups(t),
-                      "they are ordered elsewhere")
-    assert groups(told)["wait_pinned", "drained"]["pins"] == 5
+    assert leader.post("/api/v1/nodes/node-4/cordon").status == 200
+    assert leader.post("/api/v1/nodes/node-2/drain").status == 200
+    until_plan(leader, lambda t: pins_of(t, "wait_copies", "drained") == 5,
+               "they cannot leave")
+    assert leader.post("/api/v1/nodes/node-4/uncordon").status == 200
+    until_plan(leader, lambda t: pins_of(t, "wait_pinned", "drained") == 5,
+               "they are ordered elsewhere")
     agent.daemon.heal()
     until_plan(leader, lambda t: not t["groups"], "all have left")
     until(lambda: row(leader, "node-2")["copies"] == 0, 20, "it is empty")
