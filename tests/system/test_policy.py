@@ -205,7 +205,9 @@ def test_node_lost(make_cluster):
 
 def test_label_changed(make_cluster):
     """What is denied now is made elsewhere first, and goes then."""
-    cluster = start(make_cluster)
+    # The node is not down while its agent is started again.
+    cluster = start(make_cluster, options={
+        "suspect-after": "15s", "down-after": "40s"})
     cids = [pin(cluster, "replication=2&pinfold-region-denied=us")
             for _ in range(6)]
     free = [pin(cluster, "replication=2") for _ in range(6)]
