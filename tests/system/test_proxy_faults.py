@@ -80,10 +80,12 @@ def test_no_answer_is_an_error(fake, kind):
 
 def test_status_and_trailer_pass(fake):
     p, d = fake.coordinators[0], fake.daemons[0]
-    d.fault("id", "answer", {"Message": "no"}, status=500, count=1)
+    # The agent asks for the id, too, so that a count would not do.
+    d.fault("id", "answer", {"Message": "no"}, status=500)
     answer = p.rpc("id")
     assert (answer.status, answer.json()) == (500, {"Message": "no"})
-    d.fault("id", "answer", b'{"x":1}\n', trailer="broke off", count=1)
+    d.heal()
+    d.fault("id", "answer", b'{"x":1}\n', trailer="broke off")
     answer = p.rpc("id")
     assert answer.status == 200 and answer.complete
     assert answer.trailers["x-stream-error"] == "broke off"
@@ -176,7 +178,7 @@ def test_who_asks(make_cluster):
         done = subprocess.run(
             ["curl", "-sS", "--unix-socket", sock, "-X", "POST",
              f"http://x/api/v1/tokens?name={verbs}&verbs={verbs}"],
-            capture_output=True, text=True, check=True, timeout=20)
+            capture_output=True, text=True, check=False, timeout=20)
         return {"Authorization": "Bearer " +
                 json.loads(done.stdout)["token"]}
 
