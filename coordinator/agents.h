@@ -67,7 +67,8 @@ enum err agents_call(struct agents *a, uint32_t node,
                      void *arg) ERR_CHECKED;
 
 /* The order of one pin once more, if the agent holds it. false: no session,
- * or it does not, or it would gain nothing by it. */
+ * or it does not, or it would gain nothing by it, or too much waits to be sent
+ * to it already. */
 bool agents_again(struct agents *a, uint32_t node, uint64_t pin);
 
 /* Ends those of CALL_GC, CALL_ORPHANS and CALL_CHECK with ERR_CLOSED: one may

@@ -130,7 +130,7 @@ bool agents_again(struct agents *a, uint32_t node, uint64_t pin)
     struct session *s = agents_session_of(a, node);
     struct message m;
 
-    if (s == NULL || s->state != SESSION_OPEN)
+    if (s == NULL || s->state != SESSION_OPEN || !stream_has_room(s->stream))
         return false;
     fill_common(s, &m);
     m.orders.n_directory = 0;

@@ -412,6 +412,12 @@ bool stream_send(struct stream *s, const void *p, size_t n)
     return false;
 }
 
+bool stream_has_room(const struct stream *s)
+{
+    return !s->closing && !s->finishing && s->send_result == 0 &&
+           queued_bytes(s) <= s->settings.send_limit;
+}
+
 void stream_pause(struct stream *s)
 {
     assert(s->move == NULL);

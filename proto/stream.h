@@ -84,6 +84,9 @@ void stream_configure(struct stream *s, const struct stream_settings *st);
  * the limit; wait for on_drain. Also false, and nothing taken, when the
  * stream is ending: on_close follows. */
 bool stream_send(struct stream *s, const void *p, size_t n);
+/* Whether no more is queued than the limit; false, too, when the stream is
+ * ending. For what can as well be said later. */
+bool stream_has_room(const struct stream *s);
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 /* Closes after what is queued was sent and the peer has hung up or been quiet

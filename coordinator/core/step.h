@@ -66,7 +66,7 @@ struct step_wishes {
      * false: no session. Called only where limits ask for it. */
     bool (*collect)(void *arg, uint32_t node, uint64_t limit_ms);
     /* Say the order of that copy again (orders_build_again): it is more, or
-     * less, urgent than when it was said. false: no session. */
+     * less, urgent than when it was said. false: not now. */
     bool (*again)(void *arg, uint32_t node, uint64_t pin);
 };
 

@@ -160,15 +160,20 @@ static void twice_the_limit_closes(void **state)
     w->plan.opened = pause_opened;
     struct end client = {.send_limit = 16 << 10};
     end_pair(w, &client);
-    unsigned n = 0;
+    unsigned n = 0, full = 0;
     while (client.closes == 0) {
-        if (client.s != NULL)
-            end_send_number(&client, ++n, 1000);
+        if (client.s != NULL) {
+            bool below = end_send_number(&client, ++n, 1000);
+
+            assert_true(stream_has_room(client.s) || !below);
+            full += !stream_has_room(client.s);
+        }
         assert_true(n < 100000);
         uv_run(&w->loop, UV_RUN_NOWAIT);
     }
     assert_int_equal(client.reason, ERR_BUSY);
     assert_non_null(strstr(client.text, "too slow"));
+    assert_true(full >= 15 && full < n);
     world_free(w);
 }
 
