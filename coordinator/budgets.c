@@ -178,6 +178,27 @@ static void look_at_tags(struct budgets *b, struct store *store)
 
 /* -------------------------------------------------------------------------- */
 
+/* What was said of organisations stays theirs when others come and go. */
+static void follow(struct budgets *b, const struct org *all, uint32_t n)
+{
+    struct budgets_org was[LIMIT_ORGS];
+    uint32_t i = 0, k = 0;
+
+    while (i < n && b->orgs[i].org == all[i].id)
+        i++;
+    if (i == n && (n == LIMIT_ORGS || b->orgs[n].org == 0))
+        return;
+    memcpy(was, b->orgs, sizeof was);
+    memset(b->orgs, 0, sizeof b->orgs);
+    for (i = 0; i < n; i++) {
+        while (k < LIMIT_ORGS && was[k].org != 0 && was[k].org < all[i].id)
+            k++;
+        if (k < LIMIT_ORGS && was[k].org == all[i].id)
+            b->orgs[i] = was[k];
+        b->orgs[i].org = all[i].id;
+    }
+}
+
 void budgets_look(struct budgets *b, struct store *store, bool leading)
 {
     const struct scope whole = {NULL, NULL};
@@ -188,11 +209,12 @@ void budgets_look(struct budgets *b, struct store *store, bool leading)
         memset(b, 0, sizeof *b); /* the next leader says it anew */
         return;
     }
+    follow(b, all, n);
     for (uint32_t i = 0; i < n; i++) {
         struct scope x = {&all[i], NULL};
 
         for (int k = 0; k < ORG_KINDS; k++)
-            look(&b->levels[i][k], &x, (enum org_kind)k, all[i].used[k],
+            look(&b->orgs[i].levels[k], &x, (enum org_kind)k, all[i].used[k],
                  near(&all[i].limits[k]));
     }
     for (int k = 0; k < ORG_KINDS; k++)

@@ -14,7 +14,10 @@ enum {
 
 struct budgets {
     /* What was said last: 0, 80, 90 or 100 percent. */
-    uint8_t levels[LIMIT_ORGS][ORG_KINDS];
+    struct budgets_org {
+        uint32_t org; /* by it in order; 0: none, as all after it */
+        uint8_t levels[ORG_KINDS];
+    } orgs[LIMIT_ORGS];
     uint8_t cluster[ORG_KINDS];
     /* Only of tags of which something was said. */
     uint32_t n_tags;

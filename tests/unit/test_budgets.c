@@ -179,6 +179,53 @@ static void one_does_not_silence_others(void **state)
     world_close(w);
 }
 
+static unsigned level_of_org(uint32_t org)
+{
+    for (uint32_t i = 0; i < LIMIT_ORGS; i++)
+        if (b.orgs[i].org == org)
+            return b.orgs[i].levels[ORG_PINS];
+    return 0;
+}
+
+/* What was said of an organisation is not said of the one that stands in its
+ * place, nor again of itself, when one before it goes. */
+static void organisations_go(void **state)
+{
+    enum { THREE = 3 };
+    struct world *w = world_with(3);
+    struct command_org_put *p;
+
+    (void)state;
+    make_org(w, "two");
+    make_org(w, "three");
+    p = limits(w);
+    p->org = THREE;
+    p->set = (uint8_t)(2U << 2 * ORG_PINS);
+    p->limits[ORG_PINS].hard = 10;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    for (uint64_t i = 0; i < 9; i++)
+        claim(w, THREE, i, "web");
+    look(w);
+    assert_int_equal(level_of_org(1), 0);
+    assert_int_equal(level_of_org(TWO), 0);
+    assert_int_equal(level_of_org(THREE), 90);
+    p = limits(w);
+    p->org = TWO;
+    p->set = ORG_REMOVE;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    look(w);
+    assert_int_equal(level_of_org(1), 0);
+    assert_int_equal(level_of_org(TWO), 0);
+    assert_int_equal(level_of_org(THREE), 90);
+    make_org(w, "four");
+    look(w);
+    assert_int_equal(level_of_org(THREE), 90);
+    assert_int_equal(level_of_org(4), 0);
+    budgets_look(&b, w->store, false);
+    assert_int_equal(level_of_org(THREE), 0);
+    world_close(w);
+}
+
 /* The longest names and figures fit into a refusal. */
 static void a_refusal_is_whole(void **state)
 {
@@ -205,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels), cmocka_unit_test(many),
         cmocka_unit_test(one_does_not_silence_others),
+        cmocka_unit_test(organisations_go),
         cmocka_unit_test(a_refusal_is_whole),
     };
 
