@@ -347,6 +347,18 @@ static void sift_down(struct heap *h, enum heap_kind k, struct item *i)
     put(h, at, i);
 }
 
+enum { HEAP_LEAST = 64 };
+
+/* Far fewer than there is memory for: an agent that was given all pins of one
+ * organisation does not keep it for ever. */
+static void shrink(struct heap *h)
+{
+    if (h->size <= HEAP_LEAST || h->n >= h->size / 4)
+        return;
+    h->size /= 2;
+    h->items = mem_grow(h->items, h->size, sizeof(*h->items));
+}
+
 void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
 {
     struct heap *h = heap_of(w, i, k);
@@ -362,7 +374,7 @@ void work_heap_add(struct work *w, struct item *i, enum heap_kind k)
             l->turn = q->now + 1;
     }
     if (h->n == h->size) {
-        h->size = h->size == 0 ? 64 : h->size * 2;
+        h->size = h->size == 0 ? HEAP_LEAST : h->size * 2;
         h->items = mem_grow(h->items, h->size, sizeof(*h->items));
     }
     i->heap = (uint8_t)k;
@@ -386,11 +398,12 @@ void work_heap_remove(struct work *w, struct item *i)
     assert(h->items[i->heap_at] == i);
     last = h->items[--h->n];
     i->heap = HEAP_NONE;
-    if (last == i)
-        return;
-    put(h, i->heap_at, last);
-    sift_up(h, k, last);
-    sift_down(h, k, last);
+    if (last != i) {
+        put(h, i->heap_at, last);
+        sift_up(h, k, last);
+        sift_down(h, k, last);
+    }
+    shrink(h);
 }
 
 /* --- whose turn it is --- */

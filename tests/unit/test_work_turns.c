@@ -1,6 +1,8 @@
 /* Whose turn it is at the daemon: ranks, organisations, priorities. */
 #include "work_world.h"
 
+#include "agent/core/work_impl.h"
+
 static void order_of(struct world *w, uint32_t org, uint64_t pin,
                      uint8_t priority)
 {
@@ -299,6 +301,36 @@ static void test_each_is_tried_again(void **state)
     world_free(w);
 }
 
+/* Pins that its heaps have memory for. */
+static uint64_t heap_room(const struct work *work)
+{
+    uint64_t n = 0;
+
+    for (unsigned k = 0; k < HEAP_SINGLE; k++)
+        n += work->heaps[k].size;
+    for (unsigned k = 0; k < 2 * WORK_RANKS; k++)
+        for (unsigned l = 0; l < WORK_LANES * WORK_PRIORITIES; l++)
+            n += work->queues[k / WORK_RANKS][k % WORK_RANKS]
+                     .lanes[l / WORK_PRIORITIES]
+                     .heaps[l % WORK_PRIORITIES].size;
+    return n;
+}
+
+static void test_heaps_shrink(void **state)
+{
+    enum { MANY = WORLD_CIDS - 1, FEW = 512 };
+    struct world *w = world_of_calls(4);
+
+    (void)state;
+    for (uint64_t pin = 1; pin <= MANY; pin++)
+        order_of(w, 1, pin, 0);
+    assert_true(heap_room(w->work) >= MANY - 4);
+    world_settle(w);
+    assert_int_equal(w->pins, MANY);
+    assert_true(heap_room(w->work) <= FEW);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_what_the_daemon_cut_is_its_first_again),
         cmocka_unit_test(test_retries_take_turns),
         cmocka_unit_test(test_shares_are_told),
+        cmocka_unit_test(test_heaps_shrink),
         cmocka_unit_test(test_each_is_tried_again),
     };
 
