@@ -95,7 +95,8 @@ static void fill_beat(struct view_node *n, const struct message_beat *b)
 static void fill_drain(struct view_node *n, const struct step_soft *s)
 {
     n->moving = n->stuck = 0;
-    if (s == NULL || n->row.admin != ADMIN_DRAINING || n->row.copies == 0)
+    if (s == NULL || n->row.copies == 0 ||
+        (n->row.admin != ADMIN_DRAINING && !n->row.closed))
         return;
     n->moving = s->moving;
     n->stuck = s->stuck;

@@ -156,8 +156,9 @@ static void remark_owner(struct buf *remark, const struct json_value *v)
                name[0] == '\0' ? "another organisation" : name,
                shared ? ", shared" : "");
     if (!shared && moving + stuck > 0)
-        buf_printf(remark, ", %llu copies to move off",
-                   (unsigned long long)(moving + stuck));
+        buf_printf(remark, ", %llu %s to move off",
+                   (unsigned long long)(moving + stuck),
+                   moving + stuck == 1 ? "copy" : "copies");
 }
 
 static void cell_remark(struct table *t, const struct json_value *v)

@@ -134,6 +134,28 @@ def test_moves_off(make_cluster):
     cluster.same_everywhere()
 
 
+def test_what_cannot_move_is_shown(make_cluster):
+    """It stays where it is, and the leader says how much it is."""
+    cluster = start(make_cluster)
+    cid = pin(cluster, f"replication={NODES}")
+    cluster.wait_pinned(cid, NODES)
+
+    def left():
+        node = next(n for n in cluster.leader().status()["nodes"]
+                    if n["name"] == "node-1")
+        return node["moving"], node["stuck"]
+
+    give(cluster, "node-1", "--to", "lab", "--share", "no")
+    until(lambda: left() == (0, 1), 60, "there is no other place for it")
+    done = pinfold(cluster, "node", "ls",
+                   host=f"127.0.0.1:{cluster.leader().http}")
+    assert "only for lab, 1 copy to move off" in done.stdout, done
+    assert len(held(cluster, cid)) == NODES
+    give(cluster, "node-1", "--share", "yes")
+    until(lambda: left() == (0, 0), 60, "it need not move")
+    assert len(held(cluster, cid)) == NODES
+
+
 def test_uploads(make_cluster):
     """They land where the content may stay, whoever is named or at home."""
     cluster = start(make_cluster, coordinators=1)
