@@ -143,11 +143,11 @@ def test_what_cannot_move_is_shown(make_cluster):
     def left():
         node = next(n for n in cluster.leader().status()["nodes"]
                     if n["name"] == "node-1")
-        return node["moving"], node["stuck"]
+        return node.get("moving", 0), node.get("stuck", 0)
 
     give(cluster, "node-1", "--to", "lab", "--share", "no")
     until(lambda: left() == (0, 1), 60, "there is no other place for it")
-    done = pinfold(cluster, "node", "ls",
+    done = pinfold(cluster, "status",
                    host=f"127.0.0.1:{cluster.leader().http}")
     assert "only for lab, 1 copy to move off" in done.stdout, done
     assert len(held(cluster, cid)) == NODES
