@@ -83,8 +83,9 @@ struct step_soft {
                                         INT64_MAX: it has none */
     uint32_t running;      /* pins in work, as far as a BEAT names them */
     uint64_t placed_bytes; /* planned, not applied (leader) */
-    /* Copies that a node has left that is drained, or that its owner keeps
-     * for itself, as the leader's last walk saw them: on their way, or with no other node to take them. */
+    /* Copies that are still to leave a node that is drained, or that its owner
+     * keeps for itself, as the leader's last walk saw them: on their way, or
+     * with no other node to take them. */
     uint32_t moving, stuck;
     uint64_t lacking;         /* step_short's fallen, of this node that fell */
     /* Verification by this coordinator while it led, since it started:
