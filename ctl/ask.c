@@ -1,13 +1,11 @@
 /* Requests as commands make them. */
 #include "ctl/ask.h"
 
-#include "ctl/value.h"
+#include "ctl/print.h"
 #include "proto/cid.h"
-#include "proto/mem.h"
 #include "proto/peerid.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum err ask_value(struct ctl *c, const char *method, const char *target,
@@ -69,6 +67,80 @@ enum err ask_check(const char *text, bool path, struct err_text *why)
     err_prefix(why, "'%.80s'", text);
     return ERR_INVALID;
 }
+
+enum err ask_cid(struct ctl *c, struct target *t, const char *base,
+                 const char *verb, struct err_text *why)
+{
+    target_init(t, base);
+    target_path(t, c->cli.args[0]);
+    if (verb != NULL)
+        target_path(t, verb);
+    return ask_check(c->cli.args[0], false, why);
+}
+
+/* --- and the answer printed ----------------------------------------------- */
+
+enum err ask_show(struct ctl *c, const char *method, const char *target,
+                  void (*show)(const struct json_value *v),
+                  struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    enum err e = ask_value(c, method, target, &body, &v, why);
+
+    if (e == ERR_OK && c->json)
+        print_json(&v);
+    else if (e == ERR_OK)
+        show(&v);
+    buf_free(&body);
+    return e;
+}
+
+enum err ask_done(struct ctl *c, const char *method, const char *target,
+                  const char *done, const char *name, struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v;
+    enum err e = ask_value(c, method, target, &body, &v, why);
+
+    if (e == ERR_OK && c->json)
+        print_json(&v);
+    else if (e == ERR_OK)
+        printf("%s %s\n", done, name);
+    buf_free(&body);
+    return e;
+}
+
+enum err ask_table(struct ctl *c, const char *target,
+                   const struct table_column *columns,
+                   enum err (*row)(struct table *t,
+                                   const struct json_value *item,
+                                   struct err_text *why),
+                   struct err_text *why)
+{
+    struct buf body = BUF_INIT;
+    struct json_value v, item;
+    struct table table;
+    struct span key;
+    size_t at = 0;
+    enum err e = ask_value(c, "GET", target, &body, &v, why);
+
+    if (e == ERR_OK && c->json) {
+        print_json(&v);
+    } else if (e == ERR_OK) {
+        table_init(&table, columns, stdout);
+        while (e == ERR_OK && json_next(&v, &at, &key, &item))
+            e = row(&table, &item, why);
+        if (e == ERR_OK)
+            table_end(&table);
+        else
+            table_drop(&table);
+    }
+    buf_free(&body);
+    return e;
+}
+
+/* --- options -------------------------------------------------------------- */
 
 static enum err check_peers(const char *list, struct err_text *why)
 {

@@ -378,14 +378,10 @@ enum err cmd_explain(struct ctl *c, struct err_text *why)
     struct json_value v;
     struct parts p;
     struct target t;
-    enum err e = ask_check(c->cli.args[0], false, why);
+    enum err e = ask_cid(c, &t, "/api/v1/pins", "explain", why);
 
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/api/v1/pins");
-    target_path(&t, c->cli.args[0]);
-    target_path(&t, "explain");
-    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    if (e == ERR_OK)
+        e = ask_value(c, "GET", target_text(&t), &body, &v, why);
     target_close(&t);
     if (e == ERR_OK)
         e = read_parts(&v, &p, why);

@@ -3,7 +3,6 @@
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
-#include "ctl/print.h"
 #include "ctl/table.h"
 #include "ctl/value.h"
 #include "proto/limits.h"
@@ -118,20 +117,21 @@ static bool is_outside(const struct json_value *org, enum score_term t)
     return false;
 }
 
-static void show_formula(const struct json_value *org,
-                         const struct json_value *f)
+static void show_formula(const struct json_value *org)
 {
-    struct json_value bounds = {JSON_OBJECT, "{}", 2};
+    struct json_value bounds = {JSON_OBJECT, "{}", 2}, f;
     char value[VALUE_TEXT];
     struct table t;
 
+    if (!json_get(org, "formula", &f))
+        return;
     (void)json_get(org, "formula_bounds", &bounds);
     table_init(&t, columns, stdout);
     for (int k = 0; k < SCORE_TERMS; k++) {
         enum score_term term = (enum score_term)k;
 
         table_cell(&t, score_term_name(term));
-        table_cell(&t, show_value(f, score_term_key(term), term, value));
+        table_cell(&t, show_value(&f, score_term_key(term), term, value));
         cell_bounds(&t, &bounds, term);
         table_cell(&t, is_outside(org, term) ? "outside" : "");
     }
@@ -160,8 +160,6 @@ static enum err ask_formula(struct ctl *c, const char *org,
                             struct err_text *why)
 {
     bool set = any_option(c);
-    struct buf body = BUF_INIT;
-    struct json_value v, f;
     struct target t;
     enum err e;
 
@@ -173,14 +171,9 @@ static enum err ask_formula(struct ctl *c, const char *org,
         target_param(&t, "reset", "true");
     e = cmd_formula_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_value(c, set ? "POST" : "GET", target_text(&t), &body, &v,
-                      why);
+        e = ask_show(c, set ? "POST" : "GET", target_text(&t), show_formula,
+                     why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK && json_get(&v, "formula", &f))
-        show_formula(&v, &f);
-    buf_free(&body);
     return e;
 }
 
@@ -231,14 +224,17 @@ static enum err range_param(enum score_term t, const char *text,
     return ERR_OK;
 }
 
-static void show_bounds(const struct json_value *bounds)
+static void show_bounds(const struct json_value *answer)
 {
+    struct json_value bounds;
     struct table t;
 
+    if (!json_get(answer, "bounds", &bounds))
+        return;
     table_init(&t, bounds_columns, stdout);
     for (int k = 0; k < SCORE_TERMS; k++) {
         table_cell(&t, score_term_name((enum score_term)k));
-        cell_bounds(&t, bounds, (enum score_term)k);
+        cell_bounds(&t, &bounds, (enum score_term)k);
     }
     table_end(&t);
 }
@@ -264,21 +260,14 @@ static enum err bounds_options(struct ctl *c, struct target *t,
 enum err cmd_formula_bounds(struct ctl *c, struct err_text *why)
 {
     bool set = any_option(c);
-    struct buf body = BUF_INIT;
-    struct json_value v, bounds;
     struct target t;
     enum err e;
 
     target_init(&t, "/api/v1/formula/bounds");
     e = bounds_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_value(c, set ? "POST" : "GET", target_text(&t), &body, &v,
-                      why);
+        e = ask_show(c, set ? "POST" : "GET", target_text(&t), show_bounds,
+                     why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK && json_get(&v, "bounds", &bounds))
-        show_bounds(&bounds);
-    buf_free(&body);
     return e;
 }

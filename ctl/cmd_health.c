@@ -311,14 +311,5 @@ static void show_graph(const struct json_value *all)
 
 enum err cmd_health_graph(struct ctl *c, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v;
-    enum err e = ask_value(c, "GET", "/health/graph", &body, &v, why);
-
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        show_graph(&v);
-    buf_free(&body);
-    return e;
+    return ask_show(c, "GET", "/health/graph", show_graph, why);
 }

@@ -132,19 +132,15 @@ static enum err finish(struct listing *l, enum err e)
     return e;
 }
 
-static enum err one_pin(struct listing *l, const char *cid,
-                        struct err_text *why)
+static enum err one_pin(struct listing *l, struct err_text *why)
 {
     struct buf body = BUF_INIT;
     struct json_value v;
     struct target t;
-    enum err e = ask_check(cid, false, why);
+    enum err e = ask_cid(l->ctl, &t, "/allocations", NULL, why);
 
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/allocations");
-    target_path(&t, cid);
-    e = ask_value(l->ctl, "GET", target_text(&t), &body, &v, why);
+    if (e == ERR_OK)
+        e = ask_value(l->ctl, "GET", target_text(&t), &body, &v, why);
     if (e == ERR_OK)
         e = on_pin(l, &v, why);
     target_close(&t);
@@ -165,7 +161,7 @@ enum err cmd_pin_ls(struct ctl *c, struct err_text *why)
         if (filter != NULL)
             return err_set(why, ERR_USAGE,
                            "--filter does not go with a CID");
-        return finish(&l, one_pin(&l, c->cli.args[0], why));
+        return finish(&l, one_pin(&l, why));
     }
     target_init(&t, filter != NULL ? "/pins" : "/allocations");
     target_param(&t, "filter", filter != NULL ? filter : "pin");

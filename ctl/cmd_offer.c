@@ -9,7 +9,6 @@
 #include "ctl/print.h"
 #include "ctl/progress.h"
 #include "ctl/value.h"
-#include "proto/limits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +24,6 @@ static enum err put_size(struct ctl *c, struct target *t,
 {
     const char *size = cli_text(&c->cli, "size");
     const char *created = cli_text(&c->cli, "created");
-    char text[24];
     uint64_t bytes;
     enum err e;
 
@@ -34,35 +32,25 @@ static enum err put_size(struct ctl *c, struct target *t,
     if (size == NULL)
         return ERR_OK;
     e = value_size(size, &bytes, why);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
     if (e == ERR_OK)
-        target_param(t, "size", text);
+        target_number(t, "size", (int64_t)bytes);
     return e;
 }
 
 static enum err offer_one(struct ctl *c, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v;
     struct target t;
-    enum err e = ask_check(c->cli.args[0], false, why);
+    enum err e = ask_cid(c, &t, "/pins", NULL, why);
 
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/pins");
-    target_path(&t, c->cli.args[0]);
     target_param(&t, "elastic", "true");
-    e = put_size(c, &t, why);
+    if (e == ERR_OK)
+        e = put_size(c, &t, why);
     if (e == ERR_OK)
         e = ask_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_value(c, "POST", target_text(&t), &body, &v, why);
+        e = ask_done(c, "POST", target_text(&t), "offered", c->cli.args[0],
+                     why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        printf("offered %s\n", c->cli.args[0]);
-    buf_free(&body);
     return e;
 }
 

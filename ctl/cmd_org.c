@@ -2,11 +2,8 @@
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
-#include "ctl/print.h"
 #include "ctl/table.h"
 #include "proto/types.h"
-
-#include <stdio.h>
 
 static const struct table_column columns[] = {
     {"NAME", false},   {"ID", true},           {"PINS", true},
@@ -46,42 +43,16 @@ static enum err put_row(struct table *t, const struct json_value *org,
 
 enum err cmd_org_ls(struct ctl *c, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v, item;
-    struct table table;
-    struct span key;
-    size_t at = 0;
-    enum err e = ask_value(c, "GET", "/api/v1/orgs", &body, &v, why);
-
-    if (e == ERR_OK && c->json) {
-        print_json(&v);
-    } else if (e == ERR_OK) {
-        table_init(&table, columns, stdout);
-        while (e == ERR_OK && json_next(&v, &at, &key, &item))
-            e = put_row(&table, &item, why);
-        if (e == ERR_OK)
-            table_end(&table);
-        else
-            table_drop(&table);
-    }
-    buf_free(&body);
-    return e;
+    return ask_table(c, "/api/v1/orgs", columns, put_row, why);
 }
 
-/* Asks for a change and says what was done. */
+/* Closes t. */
 static enum err change(struct ctl *c, const char *method, struct target *t,
                        const char *done, const char *name,
                        struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v;
-    enum err e = ask_value(c, method, target_text(t), &body, &v, why);
+    enum err e = ask_done(c, method, target_text(t), done, name, why);
 
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        printf("%s %s\n", done, name);
-    buf_free(&body);
     target_close(t);
     return e;
 }

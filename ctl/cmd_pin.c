@@ -223,13 +223,9 @@ enum err cmd_recover(struct ctl *c, struct err_text *why)
             printf("%llu tried again\n", (unsigned long long)r.n);
         return e;
     }
-    e = ask_check(c->cli.args[0], false, why);
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/pins");
-    target_path(&t, c->cli.args[0]);
-    target_path(&t, "recover");
-    e = ask_value(c, "POST", target_text(&t), &body, &v, why);
+    e = ask_cid(c, &t, "/pins", "recover", why);
+    if (e == ERR_OK)
+        e = ask_value(c, "POST", target_text(&t), &body, &v, why);
     if (e == ERR_OK)
         e = on_recovered(&r, &v, why);
     if (e == ERR_OK && c->json)

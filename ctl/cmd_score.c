@@ -129,23 +129,12 @@ static void show_score(const struct json_value *v)
 
 enum err cmd_score(struct ctl *c, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v;
     struct target t;
-    enum err e = ask_check(c->cli.args[0], false, why);
+    enum err e = ask_cid(c, &t, "/api/v1/pins", "score", why);
 
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/api/v1/pins");
-    target_path(&t, c->cli.args[0]);
-    target_path(&t, "score");
-    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    if (e == ERR_OK)
+        e = ask_show(c, "GET", target_text(&t), show_score, why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        show_score(&v);
-    buf_free(&body);
     return e;
 }
 

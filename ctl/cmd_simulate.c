@@ -122,42 +122,29 @@ static enum err put_budget(struct ctl *c, struct target *t,
                            struct err_text *why)
 {
     const char *text = cli_text(&c->cli, "budget");
-    char number[24];
     uint64_t bytes;
     enum err e;
 
     if (text == NULL)
         return ERR_OK;
     e = value_size(text, &bytes, why);
-    if (e != ERR_OK)
-        return e;
-    snprintf(number, sizeof number, "%llu", (unsigned long long)bytes);
-    target_param(t, "budget", number);
-    return ERR_OK;
+    if (e == ERR_OK)
+        target_number(t, "budget", (int64_t)bytes);
+    return e;
 }
 
 enum err cmd_score_simulate(struct ctl *c, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v;
     struct target t;
-    char limit[24];
     enum err e;
 
     target_init(&t, "/api/v1/scores/simulate");
-    snprintf(limit, sizeof limit, "%lld",
-             (long long)cli_number(&c->cli, "limit", 20));
-    target_param(&t, "limit", limit);
+    target_number(&t, "limit", cli_number(&c->cli, "limit", 20));
     e = put_budget(c, &t, why);
     if (e == ERR_OK)
         e = cmd_formula_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+        e = ask_show(c, "GET", target_text(&t), show, why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        show(&v);
-    buf_free(&body);
     return e;
 }

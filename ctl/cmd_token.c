@@ -97,43 +97,14 @@ static enum err put_user(struct table *t, const struct json_value *v,
     return ERR_OK;
 }
 
-static enum err list(struct ctl *c, const char *path,
-                     const struct table_column *columns,
-                     enum err (*put)(struct table *t,
-                                     const struct json_value *v,
-                                     struct err_text *why),
-                     struct err_text *why)
-{
-    struct buf body = BUF_INIT;
-    struct json_value v, item;
-    struct table table;
-    struct span key;
-    size_t at = 0;
-    enum err e = ask_value(c, "GET", path, &body, &v, why);
-
-    if (e == ERR_OK && c->json) {
-        print_json(&v);
-    } else if (e == ERR_OK) {
-        table_init(&table, columns, stdout);
-        while (e == ERR_OK && json_next(&v, &at, &key, &item))
-            e = put(&table, &item, why);
-        if (e == ERR_OK)
-            table_end(&table);
-        else
-            table_drop(&table);
-    }
-    buf_free(&body);
-    return e;
-}
-
 enum err cmd_token_ls(struct ctl *c, struct err_text *why)
 {
-    return list(c, "/api/v1/tokens", token_columns, put_token, why);
+    return ask_table(c, "/api/v1/tokens", token_columns, put_token, why);
 }
 
 enum err cmd_user_ls(struct ctl *c, struct err_text *why)
 {
-    return list(c, "/api/v1/users", user_columns, put_user, why);
+    return ask_table(c, "/api/v1/users", user_columns, put_user, why);
 }
 
 /* Name, verbs, prefix, expiry. */

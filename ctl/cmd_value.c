@@ -120,27 +120,16 @@ enum err cmd_rate(struct ctl *c, struct err_text *why)
 {
     const char *rater = cli_text(&c->cli, "rater");
     bool withdraw = strcmp(c->cli.args[1], "none") == 0;
-    struct buf body = BUF_INIT;
-    struct json_value v;
     struct target t;
-    enum err e = ask_check(c->cli.args[0], false, why);
+    enum err e = ask_cid(c, &t, "/api/v1/pins", "rating", why);
 
-    if (e != ERR_OK)
-        return e;
-    target_init(&t, "/api/v1/pins");
-    target_path(&t, c->cli.args[0]);
-    target_path(&t, "rating");
     if (!withdraw)
         target_param(&t, "quality", c->cli.args[1]);
     if (rater != NULL)
         target_param(&t, "rater", rater);
-    e = ask_value(c, withdraw ? "DELETE" : "POST", target_text(&t), &body, &v,
-                  why);
+    if (e == ERR_OK)
+        e = ask_done(c, withdraw ? "DELETE" : "POST", target_text(&t),
+                     withdraw ? "withdrawn" : "rated", c->cli.args[0], why);
     target_close(&t);
-    if (e == ERR_OK && c->json)
-        print_json(&v);
-    else if (e == ERR_OK)
-        printf("%s %s\n", withdraw ? "withdrawn" : "rated", c->cli.args[0]);
-    buf_free(&body);
     return e;
 }
