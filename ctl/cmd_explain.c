@@ -4,6 +4,7 @@
  */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/decisions.h"
 #include "ctl/print.h"
@@ -11,8 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-enum { TEXT = 2048 };
 
 static const struct table_column copy_columns[] = {
     {"COPY ON", false}, {"STATE", false}, {"SINCE", false}, {"SIZE", true},
@@ -38,50 +37,8 @@ static const struct table_column scope_columns[] = {
 
 struct parts {
     struct json_value coordinator, pin, next, copies, nodes;
-    struct json_value quotas; /* JSON_NULL of an older coordinator */
+    struct json_value quotas; /* none of an older coordinator */
 };
-
-static const char *text_of(const struct json_value *v, const char *key,
-                           char out[TEXT])
-{
-    if (!json_get_string(v, key, out, TEXT))
-        out[0] = 0;
-    return out;
-}
-
-static uint64_t number_of(const struct json_value *v, const char *key)
-{
-    uint64_t n = 0;
-
-    (void)json_get_u64(v, key, &n);
-    return n;
-}
-
-static long long signed_of(const struct json_value *v, const char *key)
-{
-    struct json_value x;
-    int64_t n = 0;
-
-    if (json_get(v, key, &x))
-        (void)json_as_i64(&x, &n);
-    return n;
-}
-
-static bool is(const struct json_value *v, const char *key)
-{
-    bool yes = false;
-
-    (void)json_get_bool(v, key, &yes);
-    return yes;
-}
-
-static void cell(struct table *t, const struct json_value *v,
-                 const char *key)
-{
-    char text[TEXT];
-
-    table_cell(t, text_of(v, key, text));
-}
 
 /* --- pin ---------------------------------------------------------------- */
 
@@ -96,11 +53,11 @@ static struct json_value part_of(const struct json_value *v, const char *key)
 static void show_wanted(const struct json_value *pin)
 {
     struct json_value r = part_of(pin, "replication");
-    char text[TEXT];
-    long long min = signed_of(&r, "min"), max = signed_of(&r, "max");
-    long long least = signed_of(&r, "binding_min");
+    char text[ANSWER_TEXT];
+    long long min = answer_signed(&r, "min"), max = answer_signed(&r, "max");
+    long long least = answer_signed(&r, "binding_min");
 
-    text_of(&r, "text", text);
+    answer_text(&r, "text", text);
     if (min < 0)
         print_field("REPLICATION", "%s", text);
     else if (text[0] != 0)
@@ -112,17 +69,15 @@ static void show_wanted(const struct json_value *pin)
 
 static void show_policies(const struct json_value *pin)
 {
-    struct json_value list, v;
+    struct json_value list = answer_list(pin, "policies"), v;
     struct span key;
     size_t it = 0;
-    char text[TEXT], missing[TEXT];
+    char text[ANSWER_TEXT], missing[ANSWER_TEXT];
 
-    if (!json_get(pin, "policies", &list) || list.type != JSON_ARRAY)
-        return;
     while (json_next(&list, &it, &key, &v)) {
-        text_of(&v, "missing", missing);
-        print_field("POLICY", "%s%s%s%s", text_of(&v, "text", text),
-                    is(&v, "degraded") ? " (there are not)" : "",
+        answer_text(&v, "missing", missing);
+        print_field("POLICY", "%s%s%s%s", answer_text(&v, "text", text),
+                    answer_is(&v, "degraded") ? " (there are not)" : "",
                     missing[0] != 0 ? "; missing: " : "", missing);
     }
 }
@@ -130,40 +85,41 @@ static void show_policies(const struct json_value *pin)
 static void show_pin(const struct json_value *pin)
 {
     struct json_value count = part_of(pin, "count");
-    char text[TEXT], size[PRINT_SIZE], age[PRINT_TIME];
+    char text[ANSWER_TEXT], size[PRINT_SIZE], age[PRINT_TIME];
 
-    print_field("CID", "%s", text_of(pin, "cid", text));
-    if (text_of(pin, "name", text)[0] != 0)
+    print_field("CID", "%s", answer_text(pin, "cid", text));
+    if (answer_text(pin, "name", text)[0] != 0)
         print_field("NAME", "%s", text);
-    print_time(text_of(pin, "created", text), print_now_ms(), age);
+    print_time(answer_text(pin, "created", text), print_now_ms(), age);
     print_field("PIN",
                 "%s, %llu of %llu wanted copies pinned (%llu on nodes that "
                 "are up), made %s, %s a copy%s",
-                text_of(pin, "state", text),
-                (unsigned long long)number_of(&count, "pinned"),
-                (unsigned long long)number_of(&count, "wanted"),
-                (unsigned long long)number_of(&count, "healthy"), age,
-                print_size(number_of(pin, "size"), size),
-                is(pin, "size_known") ? "" : " reserved");
+                answer_text(pin, "state", text),
+                (unsigned long long)answer_number(&count, "pinned"),
+                (unsigned long long)answer_number(&count, "wanted"),
+                (unsigned long long)answer_number(&count, "healthy"), age,
+                print_size(answer_number(pin, "size"), size),
+                answer_is(pin, "size_known") ? "" : " reserved");
     show_wanted(pin);
-    if (text_of(pin, "priority", text)[0] != 0)
+    if (answer_text(pin, "priority", text)[0] != 0)
         print_field("PRIORITY", "%s", text);
     show_policies(pin);
 }
 
 static void show_next(const struct parts *p)
 {
-    char text[TEXT];
+    char text[ANSWER_TEXT];
 
-    print_field("NEXT", "%s", text_of(&p->next, "text", text));
-    if (is(&p->next, "sampled"))
+    print_field("NEXT", "%s", answer_text(&p->next, "text", text));
+    if (answer_is(&p->next, "sampled"))
         print_field("TURNS", "best of 4 nodes that stand for this CID, not of "
                     "all: emptier ones may come later");
     print_field("ANSWERED BY", "%s, %s, index %llu",
-                text_of(&p->coordinator, "name", text),
-                is(&p->coordinator, "leader") ? "which leads and decides"
-                                              : "by what it knows itself",
-                (unsigned long long)number_of(&p->coordinator, "applied"));
+                answer_text(&p->coordinator, "name", text),
+                answer_is(&p->coordinator, "leader")
+                    ? "which leads and decides"
+                    : "by what it knows itself",
+                (unsigned long long)answer_number(&p->coordinator, "applied"));
 }
 
 /* --- tables ------------------------------------------------------------- */
@@ -171,35 +127,22 @@ static void show_next(const struct parts *p)
 /* A removed node has no name any more. */
 static void show_copy(struct table *t, const struct json_value *copy)
 {
-    char text[TEXT], age[PRINT_TIME];
+    char text[ANSWER_TEXT];
 
-    if (text_of(copy, "node", text)[0] != 0)
+    if (answer_text(copy, "node", text)[0] != 0)
         table_cell(t, text);
     else
-        table_cellf(t, "#%llu", (unsigned long long)number_of(copy, "id"));
-    if (strcmp(text_of(copy, "want", text), "released") == 0)
+        table_cellf(t, "#%llu",
+                    (unsigned long long)answer_number(copy, "id"));
+    if (strcmp(answer_text(copy, "want", text), "released") == 0)
         table_cell(t, "letting go");
     else
-        cell(t, copy, "state");
-    text_of(copy, "since", text);
-    table_cell(t, print_time(text, print_now_ms(), age));
-    table_size(t, number_of(copy, "size"));
-    cell(t, copy, "node_state");
-    cell(t, copy, "text");
-    cell(t, copy, "last_error");
-}
-
-static void show_copies(const struct json_value *copies)
-{
-    struct json_value copy;
-    struct table t;
-    struct span key;
-    size_t it = 0;
-
-    table_init(&t, copy_columns, stdout);
-    while (json_next(copies, &it, &key, &copy))
-        show_copy(&t, &copy);
-    table_end(&t);
+        table_text(t, copy, "state");
+    table_time(t, copy, "since", print_now_ms());
+    table_bytes(t, copy, "size");
+    table_text(t, copy, "node_state");
+    table_text(t, copy, "text");
+    table_text(t, copy, "last_error");
 }
 
 static void cell_load(struct table *t, const struct json_value *node)
@@ -228,40 +171,40 @@ static void cell_bytes(struct table *t, const struct json_value *v,
 static void cell_domain(struct table *t, const struct json_value *node)
 {
     struct json_value domain = part_of(node, "domain");
-    char level[TEXT], name[TEXT];
+    char level[ANSWER_TEXT], name[ANSWER_TEXT];
 
-    if (text_of(&domain, "level", level)[0] != 0)
+    if (answer_text(&domain, "level", level)[0] != 0)
         table_cellf(t, "%.64s %.256s", level,
-                    text_of(&domain, "name", name));
+                    answer_text(&domain, "name", name));
     else
         table_cell(t, "");
 }
 
 static void show_candidate(struct table *t, const struct json_value *node)
 {
-    char text[TEXT];
+    char text[ANSWER_TEXT];
 
-    cell(t, node, "name");
-    table_cellf(t, "%llu", (unsigned long long)number_of(node, "rank"));
+    table_text(t, node, "name");
+    table_number(t, node, "rank");
     cell_load(t, node);
     cell_bytes(t, node, "free_bytes");
     cell_bytes(t, node, "disk_free_bytes");
     cell_domain(t, node);
-    if (strcmp(text_of(node, "verdict", text), "candidate") != 0)
-        cell(t, node, "text");
+    if (strcmp(answer_text(node, "verdict", text), "candidate") != 0)
+        table_text(t, node, "text");
     else
-        table_cell(t, is(node, "shares_domain")
+        table_cell(t, answer_is(node, "shares_domain")
                           ? "a copy is in its domain already" : "");
 }
 
 static void show_other(struct table *t, const struct json_value *node)
 {
-    cell(t, node, "name");
+    table_text(t, node, "name");
     cell_load(t, node);
     cell_bytes(t, node, "free_bytes");
     cell_bytes(t, node, "disk_free_bytes");
     cell_domain(t, node);
-    cell(t, node, "text");
+    table_text(t, node, "text");
 }
 
 /* Those with a rank, or the others. */
@@ -271,23 +214,17 @@ static void show_nodes(const struct json_value *nodes, bool ranked)
     struct table t;
     struct span key;
     size_t it = 0;
-    bool any = false;
 
-    table_init(&t, ranked ? candidate_columns : other_columns, stdout);
+    table_init_some(&t, ranked ? candidate_columns : other_columns, stdout);
     while (json_next(nodes, &it, &key, &node)) {
-        if ((number_of(&node, "rank") > 0) != ranked)
+        if ((answer_number(&node, "rank") > 0) != ranked)
             continue;
-        if (!any)
-            putchar('\n');
-        any = true;
         if (ranked)
             show_candidate(&t, &node);
         else
             show_other(&t, &node);
     }
-    if (any)
-        table_end(&t);
-    table_drop(&t);
+    table_end(&t);
 }
 
 /* --- budgets ------------------------------------------------------------ */
@@ -296,12 +233,12 @@ static void show_nodes(const struct json_value *nodes, bool ranked)
 static void cell_amount(struct table *t, const struct json_value *scope,
                         const char *key)
 {
-    char kind[TEXT];
+    char kind[ANSWER_TEXT];
     uint64_t n;
 
     if (!json_get_u64(scope, key, &n))
         table_cell(t, "none");
-    else if (strcmp(text_of(scope, "kind", kind), "pins") == 0)
+    else if (strcmp(answer_text(scope, "kind", kind), "pins") == 0)
         table_cellf(t, "%llu", (unsigned long long)n);
     else
         table_size(t, n);
@@ -310,24 +247,24 @@ static void cell_amount(struct table *t, const struct json_value *scope,
 static void show_scope(struct table *t, const char *org,
                        const struct json_value *scope)
 {
-    uint64_t needs = number_of(scope, "needs"), left;
+    uint64_t needs = answer_number(scope, "needs"), left;
     bool lacks = json_get_u64(scope, "free", &left) && left < needs;
-    char text[TEXT], size[PRINT_SIZE];
+    char text[ANSWER_TEXT], size[PRINT_SIZE];
 
     table_cell(t, org);
-    if (text_of(scope, "tag", text)[0] != 0)
+    if (answer_text(scope, "tag", text)[0] != 0)
         table_cellf(t, "tag:%s", text);
     else
-        cell(t, scope, "scope");
-    cell(t, scope, "kind");
+        table_text(t, scope, "scope");
+    table_text(t, scope, "kind");
     cell_amount(t, scope, "used");
     cell_amount(t, scope, "limit");
     cell_amount(t, scope, "free");
     if (lacks)
         table_cellf(t, "needs %s%s", print_size(needs, size),
-                    is(scope, "binds") ? ": this binds" : "");
+                    answer_is(scope, "binds") ? ": this binds" : "");
     else
-        table_cell(t, is(scope, "binds") ? "binds first" : "");
+        table_cell(t, answer_is(scope, "binds") ? "binds first" : "");
 }
 
 static void show_quotas(const struct json_value *quotas)
@@ -336,32 +273,23 @@ static void show_quotas(const struct json_value *quotas)
     struct span key, none;
     size_t it = 0, at;
     struct table t;
-    char name[TEXT];
-    bool any = false;
+    char name[ANSWER_TEXT];
 
-    table_init(&t, scope_columns, stdout);
-    while (quotas->type == JSON_ARRAY &&
-           json_next(quotas, &it, &key, &quota)) {
-        scopes = part_of(&quota, "scopes");
-        text_of(&quota, "name", name);
+    table_init_some(&t, scope_columns, stdout);
+    while (json_next(quotas, &it, &key, &quota)) {
+        scopes = answer_list(&quota, "scopes");
+        answer_text(&quota, "name", name);
         at = 0;
-        while (scopes.type == JSON_ARRAY &&
-               json_next(&scopes, &at, &none, &scope)) {
-            if (!any)
-                putchar('\n');
-            any = true;
+        while (json_next(&scopes, &at, &none, &scope))
             show_scope(&t, name, &scope);
-        }
     }
-    if (any)
-        table_end(&t);
-    table_drop(&t);
+    table_end(&t);
 }
 
 static enum err read_parts(const struct json_value *v, struct parts *p,
                            struct err_text *why)
 {
-    p->quotas = part_of(v, "quotas");
+    p->quotas = answer_list(v, "quotas");
     if (json_get(v, "coordinator", &p->coordinator) &&
         json_get(v, "pin", &p->pin) && p->pin.type == JSON_OBJECT &&
         json_get(v, "next", &p->next) && p->next.type == JSON_OBJECT &&
@@ -391,7 +319,7 @@ enum err cmd_explain(struct ctl *c, struct err_text *why)
         show_pin(&p.pin);
         show_next(&p);
         putchar('\n');
-        show_copies(&p.copies);
+        table_list(copy_columns, &p.copies, show_copy);
         decisions_show(&v, false);
         show_quotas(&p.quotas);
         show_nodes(&p.nodes, true);

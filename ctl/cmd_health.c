@@ -1,6 +1,7 @@
 /* health, its graph, metrics and alerts; and version. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/interrupt.h"
 #include "ctl/print.h"
@@ -151,25 +152,13 @@ enum err cmd_version(struct ctl *c, struct err_text *why)
 
 /* --- metrics and alerts ------------------------------------------------- */
 
-static void cell(struct table *t, const struct json_value *v,
-                 const char *key)
-{
-    char text[TEXT] = "";
-
-    (void)json_get_string(v, key, text, sizeof text);
-    table_cell(t, text);
-}
-
 static void cell_value(struct table *t, const struct json_value *v)
 {
     char name[TEXT] = "", text[TEXT] = "";
-    int64_t weight = 0;
-    struct json_value n;
+    int64_t weight = answer_signed(v, "weight");
 
     (void)json_get_string(v, "name", name, sizeof name);
     (void)json_get_string(v, "value", text, sizeof text);
-    if (json_get(v, "weight", &n))
-        (void)json_as_i64(&n, &weight);
     if (weight > 0 && (strcmp(name, "freespace") == 0 ||
                        strcmp(name, "reposize") == 0))
         table_size(t, (uint64_t)weight);
@@ -179,16 +168,12 @@ static void cell_value(struct table *t, const struct json_value *v)
 
 static void row_metric(struct table *t, const struct json_value *v)
 {
+    int64_t left = answer_signed(v, "expire") / 1000000 - print_now_ms();
     char span[PRINT_TIME];
-    struct json_value n;
-    int64_t ns = 0, left;
 
-    cell(t, v, "peer");
-    cell(t, v, "name");
+    table_text(t, v, "peer");
+    table_text(t, v, "name");
     cell_value(t, v);
-    if (json_get(v, "expire", &n))
-        (void)json_as_i64(&n, &ns);
-    left = ns / 1000000 - print_now_ms();
     if (left > 0)
         table_cellf(t, "in %s", print_span((uint64_t)left, span));
     else
@@ -197,39 +182,26 @@ static void row_metric(struct table *t, const struct json_value *v)
 
 static void row_alert(struct table *t, const struct json_value *v)
 {
-    char text[TEXT] = "", out[PRINT_TIME];
-
-    (void)json_get_string(v, "triggered_at", text, sizeof text);
-    table_cell(t, print_time(text, print_now_ms(), out));
-    cell(t, v, "peer");
-    cell(t, v, "name");
+    table_time(t, v, "triggered_at", print_now_ms());
+    table_text(t, v, "peer");
+    table_text(t, v, "name");
     cell_value(t, v);
 }
 
 static enum err show_array(struct ctl *c, const char *target,
                            const struct table_column *columns,
-                           void (*row)(struct table *t,
-                                       const struct json_value *v),
-                           struct err_text *why)
+                           table_row_cb *row, struct err_text *why)
 {
     struct buf body = BUF_INIT;
-    struct json_value all, v;
+    struct json_value all;
     enum err e = ask_value(c, "GET", target, &body, &all, why);
 
     if (e == ERR_OK && all.type != JSON_ARRAY)
         e = err_set(why, ERR_PROTOCOL, "malformed answer: no list");
-    if (e == ERR_OK && c->json) {
+    if (e == ERR_OK && c->json)
         print_json(&all);
-    } else if (e == ERR_OK) {
-        struct span key;
-        struct table t;
-        size_t it = 0;
-
-        table_init(&t, columns, stdout);
-        while (json_next(&all, &it, &key, &v))
-            row(&t, &v);
-        table_end(&t);
-    }
+    else if (e == ERR_OK)
+        table_list(columns, &all, row);
     buf_free(&body);
     return e;
 }
@@ -268,20 +240,6 @@ enum err cmd_health_alerts(struct ctl *c, struct err_text *why)
 
 /* --- graph -------------------------------------------------------------- */
 
-static void cell_count(struct table *t, const struct json_value *map,
-                       const char *key)
-{
-    struct json_value list, v;
-    struct span name;
-    size_t it = 0;
-    unsigned n = 0;
-
-    if (json_get(map, key, &list))
-        while (json_next(&list, &it, &name, &v))
-            n++;
-    table_cellf(t, "%u", n);
-}
-
 static void show_graph(const struct json_value *all)
 {
     struct json_value links = {0}, names = {0}, ids = {0}, ipfs = {0}, v;
@@ -299,12 +257,12 @@ static void show_graph(const struct json_value *all)
 
             snprintf(peer, sizeof peer, "%.*s",
                      key.n < TEXT ? (int)key.n : 0, (const char *)key.p);
-            cell(&t, &names, peer);
+            table_text(&t, &names, peer);
             table_cell(&t, peer);
-            cell_count(&t, &links, peer);
+            table_cellf(&t, "%u", answer_count(&links, peer));
             (void)json_get_string(&ids, peer, id, sizeof id);
             table_cell(&t, id);
-            cell_count(&t, &ipfs, id);
+            table_cellf(&t, "%u", answer_count(&ipfs, id));
         }
     table_end(&t);
 }

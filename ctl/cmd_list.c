@@ -1,13 +1,13 @@
 /* pin ls: allocations, or statuses where a filter asks for them. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/pinview.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct table_column pin_columns[] = {
     {"CID", false},   {"COPIES", false},  {"NODES", true},
@@ -27,50 +27,15 @@ struct listing {
     int64_t now_ms;
 };
 
-static void cell_text(struct table *t, const struct json_value *v,
-                      const char *key)
-{
-    char text[LIMIT_NAME + 1] = "";
-
-    (void)json_get_string(v, key, text, sizeof text);
-    table_cell(t, text);
-}
-
-static void cell_time(struct listing *l, const struct json_value *v,
-                      const char *key)
-{
-    char text[40] = "", out[PRINT_TIME];
-
-    (void)json_get_string(v, key, text, sizeof text);
-    table_cell(&l->table, print_time(text, l->now_ms, out));
-}
-
 static void cell_factors(struct table *t, const struct json_value *v)
 {
-    int64_t min = 0, max = 0;
-    struct json_value n;
+    int64_t min = answer_signed(v, "replication_factor_min");
+    int64_t max = answer_signed(v, "replication_factor_max");
 
-    if (json_get(v, "replication_factor_min", &n))
-        (void)json_as_i64(&n, &min);
-    if (json_get(v, "replication_factor_max", &n))
-        (void)json_as_i64(&n, &max);
     if (min < 0)
         table_cell(t, "all");
     else
         table_cellf(t, "%lld-%lld", (long long)min, (long long)max);
-}
-
-static unsigned count(const struct json_value *v, const char *key)
-{
-    struct json_value list, item;
-    struct span name;
-    size_t it = 0;
-    unsigned n = 0;
-
-    if (json_get(v, key, &list))
-        while (json_next(&list, &it, &name, &item))
-            n++;
-    return n;
 }
 
 static enum err on_pin(void *arg, const struct json_value *v,
@@ -84,13 +49,13 @@ static enum err on_pin(void *arg, const struct json_value *v,
     if (l->ctl->json) {
         print_list_item(&l->list, v);
     } else {
-        cell_text(&l->table, v, "cid");
+        table_text(&l->table, v, "cid");
         cell_factors(&l->table, v);
-        table_cellf(&l->table, "%u", count(v, "allocations"));
-        cell_text(&l->table, v, "mode");
-        cell_time(l, v, "timestamp");
-        cell_time(l, v, "expire_at");
-        cell_text(&l->table, v, "name");
+        table_cellf(&l->table, "%u", answer_count(v, "allocations"));
+        table_text(&l->table, v, "mode");
+        table_time(&l->table, v, "timestamp", l->now_ms);
+        table_time(&l->table, v, "expire_at", l->now_ms);
+        table_text(&l->table, v, "name");
     }
     return print_failed() ? ERR_CLOSED : ERR_OK;
 }

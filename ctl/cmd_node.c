@@ -4,6 +4,7 @@
  */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/interrupt.h"
 #include "ctl/print.h"
@@ -200,12 +201,11 @@ static enum err show_dry(struct ctl *c, const struct json_value *v,
                          const char *verb, struct err_text *why)
 {
     char more[256], name[LIMIT_NODE_NAME + 1] = "", size[PRINT_SIZE];
-    uint64_t copies = 0, room = 0;
+    uint64_t copies = answer_number(v, "copies");
+    uint64_t room = answer_number(v, "free_bytes_elsewhere");
     int64_t limit = cli_number(&c->cli, "limit", 20);
 
     (void)json_get_string(v, "name", name, sizeof name);
-    (void)json_get_u64(v, "copies", &copies);
-    (void)json_get_u64(v, "free_bytes_elsewhere", &room);
     printf("%s: %llu copies, and %s free on other nodes\n", name,
            (unsigned long long)copies, print_size(room, size));
     snprintf(more, sizeof more, "pinfold node %s %s --dry-run --limit %lld",

@@ -23,14 +23,6 @@ struct orphans {
     struct err_text why;
 };
 
-static void cell(struct table *t, const struct json_value *v, const char *key)
-{
-    char text[LIMIT_CID_TEXT] = "";
-
-    (void)json_get_string(v, key, text, sizeof text);
-    table_cell(t, text);
-}
-
 static enum err on_orphan(void *arg, const struct json_value *v,
                           struct err_text *why)
 {
@@ -44,10 +36,10 @@ static enum err on_orphan(void *arg, const struct json_value *v,
     if (o->ctl->json) {
         print_list_item(&o->list, v);
     } else {
-        cell(&o->table, v, "node");
-        cell(&o->table, v, "cluster");
-        cell(&o->table, v, "cid");
-        cell(&o->table, v, "mode");
+        table_text(&o->table, v, "node");
+        table_text(&o->table, v, "cluster");
+        table_text(&o->table, v, "cid");
+        table_text(&o->table, v, "mode");
         table_cellf(&o->table, "pinfold:%s:%llu", tag,
                     (unsigned long long)pin);
     }

@@ -2,15 +2,12 @@
  * what room costs. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
-#include "ctl/number.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
-#include "proto/json.h"
-#include "proto/limits.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* --- prices --------------------------------------------------------------- */
 
@@ -19,40 +16,27 @@ static const struct table_column scope_columns[] = {
     {"OF", false},    {"CID", false},  {NULL, false},
 };
 
-static void put_scope(struct table *t, const struct json_value *v)
+static void row_scope(struct table *t, const struct json_value *v)
 {
-    char scope[16], name[LIMIT_TAG_NAME + LIMIT_NODE_NAME], org[128] = "";
-    char cid[LIMIT_CID_TEXT] = "";
     uint64_t room;
 
-    number_text(v, "scope", scope, sizeof scope);
-    number_text(v, "name", name, sizeof name);
-    (void)json_get_string(v, "org", org, sizeof org);
-    (void)json_get_string(v, "cid", cid, sizeof cid);
-    table_cell(t, scope);
-    table_cell(t, name);
-    table_cell(t, number_of(v, "key").text);
+    table_text(t, v, "scope");
+    table_text(t, v, "name");
+    table_figure(t, v, "key");
     if (json_get_u64(v, "room", &room))
         table_size(t, room);
     else
         table_cell(t, "no limit");
-    table_cell(t, org);
-    table_cell(t, cid);
+    table_text(t, v, "org");
+    table_text(t, v, "cid");
 }
 
 static void show_scopes(const struct json_value *answer)
 {
-    struct json_value scopes, v;
-    struct span key;
-    struct table t;
-    size_t at = 0;
+    struct json_value scopes;
 
-    if (!json_get(answer, "scopes", &scopes))
-        return;
-    table_init(&t, scope_columns, stdout);
-    while (json_next(&scopes, &at, &key, &v))
-        put_scope(&t, &v);
-    table_end(&t);
+    if (json_get(answer, "scopes", &scopes))
+        table_list(scope_columns, &scopes, row_scope);
 }
 
 /* --- one ------------------------------------------------------------------ */
@@ -71,8 +55,8 @@ static void show_rank(const struct json_value *v)
     struct json_value rank;
 
     if (json_get(v, "rank", &rank) && rank.type == JSON_OBJECT)
-        print_field("RANK", "%s of %s", number_of(&rank, "place").text,
-                    number_of(&rank, "of").text);
+        print_field("RANK", "%s of %s", answer_figure(&rank, "place").text,
+                    answer_figure(&rank, "of").text);
 }
 
 static void show_changes(const struct json_value *v)
@@ -95,33 +79,27 @@ static void show_changes(const struct json_value *v)
 
 static void show_score(const struct json_value *v)
 {
-    char name[LIMIT_NAME + 1], class[16], verdict[256];
-    char cid[LIMIT_CID_TEXT], size[PRINT_SIZE];
+    char text[ANSWER_TEXT], size[PRINT_SIZE];
     struct json_value frontier, formula;
-    uint64_t bytes = 0;
 
-    number_text(v, "cid", cid, sizeof cid);
-    number_text(v, "name", name, sizeof name);
-    number_text(v, "class", class, sizeof class);
-    number_text(v, "verdict", verdict, sizeof verdict);
-    (void)json_get_u64(v, "size", &bytes);
-    print_field("CID", "%s", cid);
-    if (name[0] != '\0')
-        print_field("NAME", "%s", name);
-    print_field("CLASS", "%s", class);
-    print_field("SIZE", "%s", print_size(bytes, size));
+    print_field("CID", "%s", answer_text(v, "cid", text));
+    if (answer_text(v, "name", text)[0] != '\0')
+        print_field("NAME", "%s", text);
+    print_field("CLASS", "%s", answer_text(v, "class", text));
+    print_field("SIZE", "%s", print_size(answer_number(v, "size"), size));
     for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
-        print_field(terms[i].label, "%s", number_of(v, terms[i].key).text);
+        print_field(terms[i].label, "%s",
+                    answer_figure(v, terms[i].key).text);
     if (json_get(v, "frontier", &frontier) && frontier.type == JSON_OBJECT)
         print_field("FRONTIER", "%s, to be exceeded by %s",
-                    number_of(&frontier, "key").text,
-                    number_of(&frontier, "delta").text);
+                    answer_figure(&frontier, "key").text,
+                    answer_figure(&frontier, "delta").text);
     if (json_get(v, "formula", &formula))
         print_field("THRESHOLDS", "in above %s, out below %s",
-                    number_of(&formula, "in").text,
-                    number_of(&formula, "out").text);
+                    answer_figure(&formula, "in").text,
+                    answer_figure(&formula, "out").text);
     show_rank(v);
-    print_field("VERDICT", "%s", verdict);
+    print_field("VERDICT", "%s", answer_text(v, "verdict", text));
     show_changes(v);
     printf("\n");
     show_scopes(v);
@@ -138,25 +116,7 @@ enum err cmd_score(struct ctl *c, struct err_text *why)
     return e;
 }
 
-
 /* --- all scopes ----------------------------------------------------------- */
-
-static enum err ask_list(struct ctl *c, const char *list, struct buf *body,
-                         struct json_value *v, struct err_text *why)
-{
-    struct target t;
-    char limit[24];
-    enum err e;
-
-    target_init(&t, "/api/v1/scores");
-    target_param(&t, "list", list);
-    snprintf(limit, sizeof limit, "%lld",
-             (long long)cli_number(&c->cli, "limit", 20));
-    target_param(&t, "limit", limit);
-    e = ask_value(c, "GET", target_text(&t), body, v, why);
-    target_close(&t);
-    return e;
-}
 
 enum { ANSWERS = 3 };
 static const char *const names[ANSWERS] = {"frontier", "bottom",
@@ -193,7 +153,7 @@ enum err cmd_score_frontier(struct ctl *c, struct err_text *why)
                            &all[0], why);
 
     for (int k = 1; k < ANSWERS && e == ERR_OK; k++)
-        e = ask_list(c, names[k], &bodies[k], &all[k], why);
+        e = cmd_score_list(c, names[k], &bodies[k], &all[k], why);
     if (e == ERR_OK && c->json) {
         e = print_all(all, why);
     } else if (e == ERR_OK) {

@@ -1,14 +1,13 @@
 /* score simulate: what another formula or budget would keep. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 #include "ctl/value.h"
-#include "proto/limits.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct {
     const char *key, *means;
@@ -31,26 +30,6 @@ static const struct table_column pin_columns[] = {
     {"KEY", true},   {"NAME", false}, {NULL, false},
 };
 
-static void cell_raw(struct table *t, const struct json_value *v,
-                     const char *key)
-{
-    struct json_value x;
-
-    if (json_get(v, key, &x) && x.type == JSON_NUMBER)
-        table_cellf(t, "%.*s", (int)x.n, x.p);
-    else
-        table_cell(t, "-");
-}
-
-static void cell_text(struct table *t, const struct json_value *v,
-                      const char *key)
-{
-    char text[LIMIT_NAME + 1] = "";
-
-    (void)json_get_string(v, key, text, sizeof text);
-    table_cell(t, text);
-}
-
 static void show_sums(const struct json_value *all)
 {
     struct json_value sums, v;
@@ -58,58 +37,45 @@ static void show_sums(const struct json_value *all)
 
     table_init(&t, sum_columns, stdout);
     for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
-        uint64_t pins = 0, bytes = 0;
-
         if (!json_get(all, "fates", &sums) ||
             !json_get(&sums, fates[i].key, &v))
             continue;
-        (void)json_get_u64(&v, "pins", &pins);
-        (void)json_get_u64(&v, "bytes", &bytes);
         table_cell(&t, fates[i].key);
-        table_cellf(&t, "%llu", (unsigned long long)pins);
-        table_size(&t, bytes);
+        table_number(&t, &v, "pins");
+        table_bytes(&t, &v, "bytes");
         table_cell(&t, fates[i].means);
     }
     table_end(&t);
 }
 
+static void row_pin(struct table *t, const struct json_value *v)
+{
+    table_text(t, v, "cid");
+    table_text(t, v, "fate");
+    table_bytes(t, v, "bytes");
+    table_figure(t, v, "priority");
+    table_figure(t, v, "key");
+    table_text(t, v, "name");
+}
+
 static void show_pins(const struct json_value *all, const char *key)
 {
-    struct json_value list, v;
-    struct span member;
-    struct table t;
-    uint64_t bytes;
-    size_t it = 0;
+    struct json_value list = answer_list(all, key);
 
-    if (!json_get(all, key, &list) || !json_next(&list, &it, &member, &v))
-        return;
-    printf("\n");
-    table_init(&t, pin_columns, stdout);
-    do {
-        bytes = 0;
-        (void)json_get_u64(&v, "bytes", &bytes);
-        cell_text(&t, &v, "cid");
-        cell_text(&t, &v, "fate");
-        table_size(&t, bytes);
-        cell_raw(&t, &v, "priority");
-        cell_raw(&t, &v, "key");
-        cell_text(&t, &v, "name");
-    } while (json_next(&list, &it, &member, &v));
-    table_end(&t);
+    (void)table_list_some(pin_columns, &list, row_pin);
 }
 
 static void show(const struct json_value *v)
 {
     struct json_value frontier, key;
     char size[PRINT_SIZE];
-    uint64_t room = 0;
     bool complete = true;
 
-    (void)json_get_u64(v, "room", &room);
     (void)json_get_bool(v, "complete", &complete);
     show_sums(v);
     printf("\n");
-    print_field("ROOM", "%s for elastic pins", print_size(room, size));
+    print_field("ROOM", "%s for elastic pins",
+                print_size(answer_number(v, "room"), size));
     if (json_get(v, "frontier", &frontier) && json_get(&frontier, "key", &key))
         print_field("FRONTIER", "%.*s", (int)key.n, key.p);
     if (!complete)

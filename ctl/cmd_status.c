@@ -1,16 +1,14 @@
 /* status: of the cluster, of single pins; and node ls. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/pinview.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { TEXT = 600 };
 
 static const struct table_column coordinator_columns[] = {
     {"COORDINATOR", false}, {"ROLE", false},    {"READY", false},
@@ -38,55 +36,16 @@ static const struct table_column copy_columns[] = {
     {NULL, false},
 };
 
-static const char *get_text(const struct json_value *v, const char *key,
-                            char out[TEXT])
-{
-    out[0] = 0;
-    (void)json_get_string(v, key, out, TEXT);
-    return out;
-}
-
-static uint64_t get_number(const struct json_value *v, const char *key)
-{
-    uint64_t n = 0;
-
-    (void)json_get_u64(v, key, &n);
-    return n;
-}
-
-static void cell_text(struct table *t, const struct json_value *v,
-                      const char *key)
-{
-    char text[TEXT];
-
-    table_cell(t, get_text(v, key, text));
-}
-
-static void cell_number(struct table *t, const struct json_value *v,
-                        const char *key)
-{
-    table_cellf(t, "%llu", (unsigned long long)get_number(v, key));
-}
-
 /* 0 stands for unknown. */
 static void cell_size(struct table *t, const struct json_value *v,
                       const char *key)
 {
-    uint64_t n = get_number(v, key);
+    uint64_t n = answer_number(v, key);
 
     if (n == 0)
         table_cell(t, "");
     else
         table_size(t, n);
-}
-
-static const char *yes_no(const struct json_value *v, const char *key,
-                          const char *yes, const char *no)
-{
-    bool is = false;
-
-    (void)json_get_bool(v, key, &is);
-    return is ? yes : no;
 }
 
 static void cell_labels(struct table *t, const struct json_value *node)
@@ -118,58 +77,49 @@ static void cell_seen(struct table *t, const struct json_value *node)
 
 /* --- the cluster -------------------------------------------------------- */
 
-static void show_coordinators(const struct json_value *all)
+static void row_coordinator(struct table *t, const struct json_value *v)
 {
-    struct json_value list, v;
-    struct table t;
-    struct span key;
-    size_t it = 0;
-
-    table_init(&t, coordinator_columns, stdout);
-    if (json_get(all, "coordinators", &list) && list.type == JSON_ARRAY)
-        while (json_next(&list, &it, &key, &v)) {
-            cell_text(&t, &v, "name");
-            cell_text(&t, &v, "role");
-            table_cell(&t, yes_no(&v, "ready", "yes", "no"));
-            table_cell(&t, yes_no(&v, "connected", "up", "down"));
-            cell_number(&t, &v, "applied");
-            cell_number(&t, &v, "lag");
-            cell_text(&t, &v, "peer_address");
-            cell_text(&t, &v, "http_address");
-        }
-    table_end(&t);
+    table_text(t, v, "name");
+    table_text(t, v, "role");
+    table_cell(t, answer_is(v, "ready") ? "yes" : "no");
+    table_cell(t, answer_is(v, "connected") ? "up" : "down");
+    table_number(t, v, "applied");
+    table_number(t, v, "lag");
+    table_text(t, v, "peer_address");
+    table_text(t, v, "http_address");
 }
 
 /* Not of one that is the default organisation's, and for all. */
 static void remark_owner(struct buf *remark, const struct json_value *v)
 {
-    uint64_t moving = get_number(v, "moving"), stuck = get_number(v, "stuck");
+    uint64_t leaving = answer_number(v, "moving") +
+                       answer_number(v, "stuck");
     bool shared = true;
-    char name[TEXT];
+    char name[ANSWER_TEXT];
 
     (void)json_get_bool(v, "shared", &shared);
-    (void)get_text(v, "owner", name);
-    if (shared && get_number(v, "org") <= 1)
+    (void)answer_text(v, "owner", name);
+    if (shared && answer_number(v, "org") <= 1)
         return;
     buf_printf(remark, "%s%s%s%s", remark->n > 0 ? "; " : "",
                shared ? "of " : "only for ",
                name[0] == '\0' ? "another organisation" : name,
                shared ? ", shared" : "");
-    if (!shared && moving + stuck > 0)
+    if (!shared && leaving > 0)
         buf_printf(remark, ", %llu %s to move off",
-                   (unsigned long long)(moving + stuck),
-                   moving + stuck == 1 ? "copy" : "copies");
+                   (unsigned long long)leaving,
+                   leaving == 1 ? "copy" : "copies");
 }
 
 static void cell_remark(struct table *t, const struct json_value *v)
 {
-    uint64_t orphans = get_number(v, "orphans");
-    uint64_t quarantined = get_number(v, "quarantined_ms");
-    uint64_t maintained = get_number(v, "maintenance_ms");
+    uint64_t orphans = answer_number(v, "orphans");
+    uint64_t quarantined = answer_number(v, "quarantined_ms");
+    uint64_t maintained = answer_number(v, "maintenance_ms");
     struct buf remark = BUF_INIT;
-    char text[TEXT], span[PRINT_TIME];
+    char text[ANSWER_TEXT], span[PRINT_TIME];
 
-    buf_text(&remark, get_text(v, "daemon_text", text));
+    buf_text(&remark, answer_text(v, "daemon_text", text));
     if (quarantined > 0)
         buf_printf(&remark, "%squarantined for %s", remark.n > 0 ? "; " : "",
                    print_span(quarantined, span));
@@ -184,15 +134,14 @@ static void cell_remark(struct table *t, const struct json_value *v)
     buf_free(&remark);
 }
 
-static void show_node(struct table *t, const struct json_value *v)
+static void row_node(struct table *t, const struct json_value *v)
 {
-
-    cell_text(t, v, "name");
-    cell_text(t, v, "state");
-    cell_text(t, v, "daemon");
-    cell_number(t, v, "copies");
-    cell_number(t, v, "queue");
-    table_size(t, get_number(v, "used"));
+    table_text(t, v, "name");
+    table_text(t, v, "state");
+    table_text(t, v, "daemon");
+    table_number(t, v, "copies");
+    table_number(t, v, "queue");
+    table_bytes(t, v, "used");
     cell_size(t, v, "capacity");
     cell_size(t, v, "rate_in");
     cell_size(t, v, "rate_out");
@@ -205,32 +154,19 @@ static bool nodes_of(const struct json_value *all, struct json_value *list)
     return json_get(all, "nodes", list) && list->type == JSON_ARRAY;
 }
 
-static void show_nodes(const struct json_value *all)
-{
-    struct json_value list, v;
-    struct table t;
-    struct span key;
-    size_t it = 0;
-
-    table_init(&t, node_columns, stdout);
-    if (nodes_of(all, &list))
-        while (json_next(&list, &it, &key, &v))
-            show_node(&t, &v);
-    table_end(&t);
-}
-
 /* The name that belongs to the leader's number. */
-static const char *leader_of(const struct json_value *all, char out[TEXT])
+static const char *leader_of(const struct json_value *all,
+                             char out[ANSWER_TEXT])
 {
     struct json_value list, v;
     struct span key;
     size_t it = 0;
-    uint64_t id = get_number(all, "leader");
+    uint64_t id = answer_number(all, "leader");
 
     if (id != 0 && json_get(all, "coordinators", &list))
         while (json_next(&list, &it, &key, &v))
-            if (get_number(&v, "raft_id") == id)
-                return get_text(&v, "name", out);
+            if (answer_number(&v, "raft_id") == id)
+                return answer_text(&v, "name", out);
     return NULL;
 }
 
@@ -239,11 +175,11 @@ static bool is_down(const struct json_value *all)
     struct json_value list, v;
     struct span key;
     size_t it = 0;
-    char text[TEXT];
+    char text[ANSWER_TEXT];
 
     if (nodes_of(all, &list))
         while (json_next(&list, &it, &key, &v)) {
-            get_text(&v, "state", text);
+            answer_text(&v, "state", text);
             if (strcmp(text, "down") == 0 || strcmp(text, "out") == 0)
                 return true;
         }
@@ -254,22 +190,22 @@ static bool is_down(const struct json_value *all)
 static void show_repair(const struct json_value *all)
 {
     struct json_value v;
-    char region[TEXT], paused[PRINT_TIME], left[PRINT_TIME];
+    char region[ANSWER_TEXT], paused[PRINT_TIME], left[PRINT_TIME];
 
     if (!json_get(all, "repair", &v) || v.type != JSON_OBJECT) {
         if (is_down(all))
             print_field("REPAIR", "the leader knows");
         return;
     }
-    if (yes_no(&v, "paused", "yes", "")[0] == 0)
+    if (!answer_is(&v, "paused"))
         return;
-    get_text(&v, "region", region);
+    answer_text(&v, "region", region);
     print_field("REPAIR", "paused for %s, %s more at most: %llu of %llu nodes "
                 "fell%s%s",
-                print_span(get_number(&v, "paused_ms"), paused),
-                print_span(get_number(&v, "left_ms"), left),
-                (unsigned long long)get_number(&v, "nodes_down"),
-                (unsigned long long)get_number(&v, "nodes"),
+                print_span(answer_number(&v, "paused_ms"), paused),
+                print_span(answer_number(&v, "left_ms"), left),
+                (unsigned long long)answer_number(&v, "nodes_down"),
+                (unsigned long long)answer_number(&v, "nodes"),
                 region[0] != 0 ? ", all of region " : "", region);
 }
 
@@ -278,30 +214,28 @@ static void show_balance(const struct json_value *all)
 {
     struct json_value v;
     char left[PRINT_SIZE], moved[PRINT_SIZE];
-    bool active = false;
 
     if (!json_get(all, "rebalance", &v) || v.type != JSON_OBJECT)
         return;
-    (void)json_get_bool(&v, "active", &active);
-    if (active)
+    if (answer_is(&v, "active"))
         print_field("REBALANCING", "%s left, %llu under way, %s moved",
-                    print_size(get_number(&v, "left_bytes"), left),
-                    (unsigned long long)get_number(&v, "moves_under_way"),
-                    print_size(get_number(&v, "moved_bytes"), moved));
+                    print_size(answer_number(&v, "left_bytes"), left),
+                    (unsigned long long)answer_number(&v, "moves_under_way"),
+                    print_size(answer_number(&v, "moved_bytes"), moved));
 }
 
 static void show_summary(struct ctl *c, const struct json_value *all)
 {
-    char text[TEXT], leader[TEXT];
+    char text[ANSWER_TEXT], leader[ANSWER_TEXT];
     struct json_value self;
     const char *name = leader_of(all, leader);
 
     print_field("PINS", "%llu",
-                (unsigned long long)get_number(all, "pins"));
+                (unsigned long long)answer_number(all, "pins"));
     if (name != NULL)
         print_field("LEADER", "%s (term %llu, index %llu)", name,
-                    (unsigned long long)get_number(all, "term"),
-                    (unsigned long long)get_number(all, "commit"));
+                    (unsigned long long)answer_number(all, "term"),
+                    (unsigned long long)answer_number(all, "commit"));
     else
         print_field("LEADER", "none");
     show_repair(all);
@@ -309,11 +243,11 @@ static void show_summary(struct ctl *c, const struct json_value *all)
     if (!json_get(all, "coordinator", &self))
         return;
     print_field("ANSWERED BY", "%s at %s, version %s",
-                get_text(&self, "name", text),
+                answer_text(&self, "name", text),
                 c->hosts.list[c->client.at].text,
-                get_text(all, "version", leader));
-    if (strcmp(yes_no(&self, "ready", "", "no"), "no") == 0)
-        print_field("NOT READY", "%s", get_text(&self, "reason", text));
+                answer_text(all, "version", leader));
+    if (!answer_is(&self, "ready"))
+        print_field("NOT READY", "%s", answer_text(&self, "reason", text));
 }
 
 static enum err ask_cluster(struct ctl *c, struct buf *body,
@@ -330,7 +264,7 @@ static enum err ask_cluster(struct ctl *c, struct buf *body,
 static enum err cluster(struct ctl *c, struct err_text *why)
 {
     struct buf body = BUF_INIT;
-    struct json_value v;
+    struct json_value v, list;
     enum err e = ask_cluster(c, &body, &v, why);
 
     if (e == ERR_OK && c->json) {
@@ -338,9 +272,11 @@ static enum err cluster(struct ctl *c, struct err_text *why)
     } else if (e == ERR_OK) {
         show_summary(c, &v);
         putchar('\n');
-        show_coordinators(&v);
+        list = answer_list(&v, "coordinators");
+        table_list(coordinator_columns, &list, row_coordinator);
         putchar('\n');
-        show_nodes(&v);
+        list = answer_list(&v, "nodes");
+        table_list(node_columns, &list, row_node);
     }
     buf_free(&body);
     return e;
@@ -360,23 +296,23 @@ static void cell_verified(struct table *t, const struct json_value *node)
         table_cell(t, "");
 }
 
-static void show_node_long(struct table *t, const struct json_value *v)
+static void row_node_long(struct table *t, const struct json_value *v)
 {
-    char state[TEXT];
+    char state[ANSWER_TEXT];
 
-    cell_text(t, v, "name");
-    table_cellf(t, "%s%s%s", get_text(v, "state", state),
-                get_number(v, "quarantined_ms") > 0 ? ", quarantined" : "",
-                get_number(v, "maintenance_ms") > 0 ? ", maintenance" : "");
-    cell_text(t, v, "peer");
+    table_text(t, v, "name");
+    table_cellf(t, "%s%s%s", answer_text(v, "state", state),
+                answer_number(v, "quarantined_ms") > 0 ? ", quarantined" : "",
+                answer_number(v, "maintenance_ms") > 0 ? ", maintenance" : "");
+    table_text(t, v, "peer");
     cell_labels(t, v);
-    cell_number(t, v, "copies");
-    table_size(t, get_number(v, "used"));
+    table_number(t, v, "copies");
+    table_bytes(t, v, "used");
     cell_size(t, v, "capacity");
     cell_size(t, v, "free");
     cell_verified(t, v);
-    cell_text(t, v, "ipfs_version");
-    cell_text(t, v, "agent_version");
+    table_text(t, v, "ipfs_version");
+    table_text(t, v, "agent_version");
 }
 
 enum err cmd_node_ls(struct ctl *c, struct err_text *why)
@@ -387,18 +323,10 @@ enum err cmd_node_ls(struct ctl *c, struct err_text *why)
 
     if (e == ERR_OK && !nodes_of(&v, &list))
         e = err_set(why, ERR_PROTOCOL, "malformed answer: no nodes");
-    if (e == ERR_OK && c->json) {
+    if (e == ERR_OK && c->json)
         print_json(&list);
-    } else if (e == ERR_OK) {
-        struct span key;
-        struct table t;
-        size_t it = 0;
-
-        table_init(&t, node_long_columns, stdout);
-        while (json_next(&list, &it, &key, &v))
-            show_node_long(&t, &v);
-        table_end(&t);
-    }
+    else if (e == ERR_OK)
+        table_list(node_long_columns, &list, row_node_long);
     buf_free(&body);
     return e;
 }

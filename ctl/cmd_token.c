@@ -1,6 +1,7 @@
 /* token create, ls, revoke and user add, passwd, rm, ls. */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/print.h"
 #include "ctl/secret.h"
@@ -8,7 +9,6 @@
 #include "proto/access.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct table_column token_columns[] = {
     {"ID", true},        {"NAME", false},  {"VERBS", false},
@@ -51,13 +51,6 @@ static void cell_time(struct table *t, uint64_t ms)
         table_cellf(t, "in %s", print_span(ms - now, text));
 }
 
-static bool is_true(const struct json_value *v, const char *key)
-{
-    bool b = false;
-
-    return json_get_bool(v, key, &b) && b;
-}
-
 static enum err put_token(struct table *t, const struct json_value *v,
                           struct err_text *why)
 {
@@ -76,7 +69,7 @@ static enum err put_token(struct table *t, const struct json_value *v,
         cell_time(t, expires_ms);
     else
         table_cell(t, "never");
-    table_cell(t, is_true(v, "session") ? "session" : "token");
+    table_cell(t, answer_is(v, "session") ? "session" : "token");
     return ERR_OK;
 }
 
@@ -93,7 +86,7 @@ static enum err put_user(struct table *t, const struct json_value *v,
     table_cell(t, r.verbs);
     table_cell(t, r.prefix);
     cell_time(t, r.created_ms);
-    table_cell(t, is_true(v, "password") ? "yes" : "no");
+    table_cell(t, answer_is(v, "password") ? "yes" : "no");
     return ERR_OK;
 }
 

@@ -2,10 +2,8 @@
 #include "ctl/commands.h"
 
 #include "ctl/ask.h"
-#include "ctl/number.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
-#include "proto/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,51 +16,28 @@ static const struct table_column columns[] = {
     {"NAME", false},   {NULL, false},
 };
 
-static void put_row(struct table *t, const struct json_value *v)
+static void row(struct table *t, const struct json_value *v)
 {
-    char cid[LIMIT_CID_TEXT], class[16], name[LIMIT_NAME + 1];
-    uint64_t bytes = 0;
-
-    number_text(v, "cid", cid, sizeof cid);
-    number_text(v, "class", class, sizeof class);
-    number_text(v, "name", name, sizeof name);
-    (void)json_get_u64(v, "size", &bytes);
-    table_cell(t, cid);
-    table_cell(t, class);
-    table_size(t, bytes);
-    table_cell(t, number_of(v, "reads_per_day").text);
-    table_cell(t, number_of(v, "priority").text);
-    table_cell(t, number_of(v, "key").text);
-    table_cell(t, name);
+    table_text(t, v, "cid");
+    table_text(t, v, "class");
+    table_bytes(t, v, "size");
+    table_figure(t, v, "reads_per_day");
+    table_figure(t, v, "priority");
+    table_figure(t, v, "key");
+    table_text(t, v, "name");
 }
 
-/* One list of the coordinator, into the table or the JSON array. */
-static enum err add_list(struct ctl *c, const char *name,
-                         struct table *table, struct print_list *json,
-                         struct err_text *why)
+enum err cmd_score_list(struct ctl *c, const char *list, struct buf *body,
+                        struct json_value *v, struct err_text *why)
 {
-    struct buf body = BUF_INIT;
-    struct json_value v, item;
-    struct span key;
     struct target t;
-    char limit[24];
-    size_t at = 0;
     enum err e;
 
     target_init(&t, "/api/v1/scores");
-    target_param(&t, "list", name);
-    snprintf(limit, sizeof limit, "%lld",
-             (long long)cli_number(&c->cli, "limit", 20));
-    target_param(&t, "limit", limit);
-    e = ask_value(c, "GET", target_text(&t), &body, &v, why);
+    target_param(&t, "list", list);
+    target_number(&t, "limit", cli_number(&c->cli, "limit", 20));
+    e = ask_value(c, "GET", target_text(&t), body, v, why);
     target_close(&t);
-    while (e == ERR_OK && json_next(&v, &at, &key, &item)) {
-        if (c->json)
-            print_list_item(json, &item);
-        else
-            put_row(table, &item);
-    }
-    buf_free(&body);
     return e;
 }
 
@@ -70,17 +45,20 @@ static enum err show_list(struct ctl *c, const char *name,
                           struct err_text *why)
 {
     struct print_list json = {false};
-    struct table table;
-    enum err e;
+    struct buf body = BUF_INIT;
+    struct json_value v, item;
+    struct span key;
+    size_t at = 0;
+    enum err e = cmd_score_list(c, name, &body, &v, why);
 
-    table_init(&table, columns, stdout);
-    e = add_list(c, name, &table, &json, why);
-    if (e != ERR_OK || c->json)
-        table_drop(&table);
-    else
-        table_end(&table);
-    if (e == ERR_OK && c->json)
+    if (e == ERR_OK && c->json) {
+        while (json_next(&v, &at, &key, &item))
+            print_list_item(&json, &item);
         print_list_end(&json);
+    } else if (e == ERR_OK) {
+        table_list(columns, &v, row);
+    }
+    buf_free(&body);
     return e;
 }
 
@@ -110,7 +88,7 @@ void cmd_score_rows(const struct json_value *first,
     table_init(&table, columns, stdout);
     for (int k = 0; k < 2; k++)
         for (size_t at = 0; json_next(lists[k], &at, &key, &item);)
-            put_row(&table, &item);
+            row(&table, &item);
     table_end(&table);
 }
 

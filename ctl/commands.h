@@ -46,6 +46,9 @@ enum err cmd_score_top(struct ctl *c, struct err_text *why);
 enum err cmd_score_bottom(struct ctl *c, struct err_text *why);
 enum err cmd_score_candidates(struct ctl *c, struct err_text *why);
 enum err cmd_score_frontier(struct ctl *c, struct err_text *why);
+/* GET /api/v1/scores; the caller frees body. */
+enum err cmd_score_list(struct ctl *c, const char *list, struct buf *body,
+                        struct json_value *v, struct err_text *why);
 /* Rows of two lists of pins, in one table. */
 void cmd_score_rows(const struct json_value *first,
                     const struct json_value *second);

@@ -3,6 +3,7 @@
  */
 #include "ctl/wait.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/interrupt.h"
 #include "ctl/pinview.h"
@@ -89,12 +90,11 @@ static enum err look_at_pin(struct ctl *c, struct waiting *w,
 
 static void judge_node(struct waiting *w, const struct json_value *v)
 {
-    uint64_t copies = 0, moving = 0, stuck = 0;
+    uint64_t copies = answer_number(v, "copies");
+    uint64_t moving = answer_number(v, "moving");
+    uint64_t stuck = answer_number(v, "stuck");
     char state[16] = "";
 
-    (void)json_get_u64(v, "copies", &copies);
-    (void)json_get_u64(v, "moving", &moving);
-    (void)json_get_u64(v, "stuck", &stuck);
     buf_reset(&w->text);
     buf_printf(&w->text, "%llu copies left", (unsigned long long)copies);
     if (moving > 0)

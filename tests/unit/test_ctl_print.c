@@ -1,6 +1,7 @@
-/* The CLI's output: widths, sizes, times, tables, streams of items, and the
- * state of a pin summed up.
+/* The CLI's output: widths, sizes, times, tables, members of answers, streams
+ * of items, and the state of a pin summed up.
  */
+#include "ctl/answer.h"
 #include "ctl/items.h"
 #include "ctl/pinview.h"
 #include "ctl/print.h"
@@ -137,6 +138,126 @@ static void test_table_empty(void **state)
     table_end(&t);
     fclose(out);
     assert_string_equal(text, "NAME  N  END\n");
+    free(text);
+}
+
+/* An empty line goes before rows, and nothing is written for none. */
+static void test_table_some(void **state)
+{
+    struct table t;
+    char *text;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+
+    (void)state;
+    table_init_some(&t, columns, out);
+    table_end(&t);
+    fflush(out);
+    assert_int_equal(n, 0);
+    table_init_some(&t, columns, out);
+    for (int i = 0; i < TABLE_AHEAD * 3; i++)
+        table_cell(&t, "a");
+    table_end(&t);
+    fclose(out);
+    assert_int_equal(strncmp(text, "\nNAME  N  END\na     a  a\n", 25), 0);
+    assert_null(strstr(text + 1, "\n\n"));
+    free(text);
+}
+
+/* --- members of answers ------------------------------------------------- */
+
+static struct json_value parsed(const char *text)
+{
+    struct json_value v;
+
+    assert_int_equal(json_parse(text, strlen(text), &v, NULL), ERR_OK);
+    return v;
+}
+
+static void test_answer(void **state)
+{
+    struct json_value v = parsed(
+        "{\"t\":\"\\u00e9\",\"n\":7,\"s\":-7,\"f\":1.50,\"b\":true,"
+        "\"l\":[1,{}],\"o\":{\"x\":1}}");
+    struct json_value five = parsed("5"), list;
+    char text[ANSWER_TEXT];
+
+    (void)state;
+    assert_string_equal(answer_text(&v, "t", text), "é");
+    assert_string_equal(answer_text(&v, "n", text), "");
+    assert_int_equal(answer_number(&v, "n"), 7);
+    assert_int_equal(answer_number(&v, "s"), 0);
+    assert_int_equal(answer_signed(&v, "s"), -7);
+    assert_int_equal(answer_signed(&v, "t"), 0);
+    assert_true(answer_is(&v, "b"));
+    assert_false(answer_is(&v, "n"));
+    assert_string_equal(answer_figure(&v, "f").text, "1.50");
+    assert_string_equal(answer_figure(&v, "t").text, "-");
+    assert_int_equal(answer_count(&v, "l"), 2);
+    assert_int_equal(answer_count(&v, "o"), 1);
+    assert_int_equal(answer_count(&v, "none"), 0);
+    list = answer_list(&v, "l");
+    assert_int_equal(list.n, 6);
+    list = answer_list(&v, "o");
+    assert_int_equal(list.type, JSON_ARRAY);
+    assert_int_equal(list.n, 2);
+    assert_string_equal(answer_text(&five, "t", text), "");
+    assert_int_equal(answer_number(&five, "n"), 0);
+}
+
+/* One that does not fit is none, and nothing of it is left. */
+static void test_answer_too_long(void **state)
+{
+    struct buf b = BUF_INIT;
+    char text[ANSWER_TEXT];
+    struct json_value v;
+
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        buf_reset(&b);
+        buf_text(&b, "{\"t\":\"");
+        for (int i = 0; i < ANSWER_TEXT - 1 + more; i++)
+            buf_byte(&b, 'x');
+        buf_text(&b, "\"}");
+        v = parsed(buf_cstr(&b));
+        assert_int_equal(strlen(answer_text(&v, "t", text)),
+                         more == 0 ? ANSWER_TEXT - 1 : 0);
+    }
+    buf_free(&b);
+}
+
+static void test_table_members(void **state)
+{
+    static const struct table_column many[] = {
+        {"T", false}, {"N", true}, {"F", true},   {"B", true},
+        {"W", false}, {"P", false}, {NULL, false}};
+    struct json_value v = parsed(
+        "{\"t\":\"a\\nb\",\"n\":3,\"f\":0.10,\"b\":2048,"
+        "\"w\":\"1970-01-01T00:00:01Z\",\"nodes\":[\"x\",\"\",4]}");
+    struct json_value none = parsed("[]");
+    struct table t;
+    char *text;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+
+    (void)state;
+    table_init(&t, many, out);
+    for (int i = 0; i < 2; i++) {
+        const struct json_value *from = i == 0 ? &v : &none;
+
+        table_text(&t, from, "t");
+        table_number(&t, from, "n");
+        table_figure(&t, from, "f");
+        table_bytes(&t, from, "b");
+        table_time(&t, from, "w", 6000);
+        table_nodes(&t, from, "gone", i == 0 ? "(y)" : "");
+    }
+    table_end(&t);
+    fclose(out);
+    assert_string_equal(text,
+                        "T    N     F        B  W       P\n"
+                        "a?b  3  0.10  2.0 KiB  5s ago  x,gone,gone (y)\n"
+                        "-    0     -      0 B  -       -\n");
     free(text);
 }
 
@@ -284,6 +405,10 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_streams),
         cmocka_unit_test(test_table_empty),
+        cmocka_unit_test(test_table_some),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_answer_too_long),
+        cmocka_unit_test(test_table_members),
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_items_refused),
         cmocka_unit_test(test_pinview),
