@@ -16,6 +16,7 @@
 #include "coordinator/core/rules.h"
 #include "proto/claims.h"
 #include "proto/mem.h"
+#include "proto/sorted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,17 +50,10 @@ static void explain_free(void *state)
 /* x.rows' index of a node; n_nodes: it was removed. */
 static uint32_t find(const struct step_explanation *x, uint32_t node)
 {
-    uint32_t low = 0, high = x->n_nodes;
+    uint32_t at = sorted_at(x->rows, x->n_nodes, sizeof x->rows[0],
+                            offsetof(struct node, id), node);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (x->rows[middle].id < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < x->n_nodes && x->rows[low].id == node ? low : x->n_nodes;
+    return at < x->n_nodes && x->rows[at].id == node ? at : x->n_nodes;
 }
 
 static const char *name_of(const struct step_explanation *x, uint32_t node)

@@ -3,6 +3,7 @@
 
 #include "coordinator/access.h"
 #include "proto/mem.h"
+#include "proto/sorted.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -299,18 +300,11 @@ void view_drop(void)
 
 const struct view_node *view_node(const struct view *v, uint32_t id)
 {
-    uint32_t low = 0, high = v->n_nodes;
+    uint32_t at = sorted_at(v->nodes, v->n_nodes, sizeof v->nodes[0],
+                            offsetof(struct view_node, row.id), id);
 
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-
-        if (v->nodes[mid].row.id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < v->n_nodes && v->nodes[low].row.id == id ? &v->nodes[low]
-                                                          : NULL;
+    return at < v->n_nodes && v->nodes[at].row.id == id ? &v->nodes[at]
+                                                        : NULL;
 }
 
 const struct org *view_org(const struct view *v, uint32_t id)

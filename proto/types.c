@@ -4,6 +4,7 @@
  */
 #include "proto/types.h"
 #include "proto/mem.h"
+#include "proto/sorted.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -334,16 +335,8 @@ struct claim *pin_claim_add(struct pin *p)
 /* Place of the first copy whose node is not below that one. */
 static uint32_t place_of(const struct pin *p, uint32_t node)
 {
-    uint32_t low = 0, high = p->n_copies;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (p->copies[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_at(p->copies, p->n_copies, sizeof p->copies[0],
+                     offsetof(struct copy, node), node);
 }
 
 struct copy *pin_copy(struct pin *p, uint32_t node)

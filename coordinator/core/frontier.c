@@ -1,6 +1,7 @@
 #include "coordinator/core/frontier.h"
 
 #include "proto/claims.h"
+#include "proto/sorted.h"
 
 #include <assert.h>
 
@@ -23,18 +24,11 @@ static void take(struct frontier_price *p, const struct store_rank *x)
 
 static struct frontier_node *node_of(struct frontier *f, uint32_t node)
 {
-    uint32_t low = 0, high = f->n_nodes;
+    uint32_t at = sorted_at(f->nodes, f->n_nodes, sizeof f->nodes[0],
+                            offsetof(struct frontier_node, node), node);
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (f->nodes[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < f->n_nodes && f->nodes[low].node == node ? &f->nodes[low]
-                                                          : NULL;
+    return at < f->n_nodes && f->nodes[at].node == node ? &f->nodes[at]
+                                                        : NULL;
 }
 
 static void take_nodes(struct frontier *f, const struct pin *p,

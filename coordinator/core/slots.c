@@ -6,6 +6,7 @@
 
 #include "proto/fixed.h"
 #include "proto/mem.h"
+#include "proto/sorted.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -63,16 +64,8 @@ static uint64_t key_of(const struct member *m, uint32_t slot)
 
 static uint32_t position(const struct slots *t, uint32_t node)
 {
-    uint32_t low = 0, high = t->n;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (t->members[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_at(t->members, t->n, sizeof t->members[0],
+                     offsetof(struct member, node), node);
 }
 
 /* Equal keys: the lower id, whatever came first. */

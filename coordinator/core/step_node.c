@@ -6,6 +6,8 @@
  */
 #include "coordinator/core/step_state.h"
 
+#include "proto/sorted.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -16,16 +18,8 @@ enum {
 
 static uint32_t position(const struct step *s, uint32_t id)
 {
-    uint32_t low = 0, high = s->n_nodes;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (s->nodes[middle].soft.node < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_at(s->nodes, s->n_nodes, sizeof s->nodes[0],
+                     offsetof(struct step_node, soft.node), id);
 }
 
 struct step_node *step_node_find(const struct step *s, uint32_t id)

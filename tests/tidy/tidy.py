@@ -20,7 +20,7 @@ SKIPPED_DIRS = {".git", "__pycache__", ".pytest_cache"}
 
 # Pieces of proto that know nothing of pins, CIDs or nodes.
 BASE = re.compile(r"^proto/(addr|buf|conf(_\w+)?|err|json(_\w+)?|log(_\w+)?|mem"
-                  r"|metrics|prng)\.[ch]$")
+                  r"|metrics|prng|sorted)\.[ch]$")
 
 OWNERS = {  # header: files that may include it
     r"sqlite3\.h": r"coordinator/core/store\w*\.[ch]"
