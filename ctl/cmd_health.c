@@ -242,7 +242,8 @@ enum err cmd_health_alerts(struct ctl *c, struct err_text *why)
 
 static void show_graph(const struct json_value *all)
 {
-    struct json_value links = {0}, names = {0}, ids = {0}, ipfs = {0}, v;
+    static const struct json_value none = {JSON_OBJECT, "{}", 2};
+    struct json_value links = none, names = none, ids = none, ipfs = none, v;
     struct span key;
     struct table t;
     size_t it = 0;

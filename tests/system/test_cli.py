@@ -563,6 +563,19 @@ def test_health(stub):
          "error": "Connection refused"}]
 
 
+def test_odd_graphs(stub):
+    """Members that are missing, or of another type."""
+    for more in ({}, {"ipfs_links": 5}, {"id_to_peername": {"p": "n"}}):
+        s = stub(answer(200, {"cluster_links": {"p": ["q"]}, **more}))
+        done = run("--host", s.host, "health", "graph")
+        assert (done.returncode, done.stderr) == (0, ""), done
+        name = "n" if "id_to_peername" in more else "-"
+        row = done.stdout.splitlines()[1].split()
+        assert row == [name, "p", "1", "-", "0"]
+    done = run("--host", stub(answer(200, {})).host, "health", "graph")
+    assert (done.returncode, done.stderr) == (0, ""), done
+
+
 # --- a real cluster ---------------------------------------------------------
 
 def test_cluster(make_cluster, tmp_path):
