@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from daemons import NODE
-from process import BUILD, ROOT
+from process import BUILD, ROOT, clean_env
 
 
 def test_measures_everything(tmp_path):
@@ -17,7 +17,8 @@ def test_measures_everything(tmp_path):
          "--seconds", "0.2", "--pins", "300", "--requests", "1200",
          "--mib", "2", "--node", NODE, "--out", out],
         env={**os.environ, "PINFOLD_BUILD": BUILD,
-             "TMPDIR": str(tmp_path)},
+             "TMPDIR": str(tmp_path),
+             "TSAN_OPTIONS": clean_env()["TSAN_OPTIONS"]},
         text=True, capture_output=True, timeout=400, check=False)
     assert out.exists(), done.stdout + done.stderr
     figures = json.loads(out.read_text(encoding="utf-8"))
