@@ -22,8 +22,9 @@ mkdir -p "$OUT"
 PASSED=0 FAILED=0
 for level in 0 2; do
     if "$CC" -std=c11 -O$level -static -I. -o "$OUT/score$level" \
-        tests/unit/score_print.c proto/score.c proto/fixed.c proto/prng.c \
-        proto/err.c && "$RUN" "$OUT/score$level" >"$OUT/score$level.txt" &&
+        tests/unit/score_print.c proto/score.c proto/score_bounds.c \
+        proto/fixed.c proto/prng.c proto/err.c &&
+        "$RUN" "$OUT/score$level" >"$OUT/score$level.txt" &&
         diff "$GOLDEN" "$OUT/score$level.txt"; then
         PASSED=$((PASSED + 1))
     else
