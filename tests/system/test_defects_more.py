@@ -247,17 +247,19 @@ def test_d8_who_leads_and_who_lags(make_cluster):
     late, other = cluster.followers()
 
     def agree():
+        """Who leads may change on a busy machine."""
         views = [rows_of(c) for c in cluster.coordinators]
-        return all(
-            {r["role"] for r in v.values() if r["name"] != leader.name} ==
-            {"follower"} and v[leader.name]["role"] == "leader" and
-            len({(r["leader"], r["term"]) for r in v.values()}) == 1 and
+        return len({r["name"] for v in views for r in v.values()
+                    if r["role"] == "leader"}) == 1 and all(
+            sorted(r["role"] for r in v.values()) ==
+            ["follower", "follower", "leader"] and
+            {(r["leader"], r["term"]) for r in v.values()} ==
+            {(r["raft_id"], r["term"]) for r in v.values()
+             if r["role"] == "leader"} and
             all(r["applied"] == r["commit"] and r["lag"] == 0
                 for r in v.values()) for v in views)
 
-    until(agree, 20, "all show one leader, one term and no lag")
-    assert rows_of(other)[leader.name]["leader"] == \
-        rows_of(leader)[leader.name]["raft_id"]
+    until(agree, 40, "all show one leader, one term and no lag")
     before = rows_of(leader)[late.name]["applied"]
     late.pause()
     post_many([leader, other], 300, seed=1, connections=4)
@@ -274,14 +276,16 @@ def test_d8_who_leads_and_who_lags(make_cluster):
         until(lambda c=c: behind(c), 40,
               f"{c.name} shows who lags, and that it does not")
     late.resume()
-    until(agree, 40, "it has caught up")
-    term = rows_of(other)[other.name]["term"]
-    leader.kill9()
-    leader = cluster.leader()
-    for c in (late, other):
-        until(lambda c=c: rows_of(c)[leader.name]["role"] == "leader" and
-              rows_of(c)[leader.name]["term"] > term, 20,
-              f"{c.name} shows the new leader")
+    until(agree, 60, "it has caught up")
+    killed = cluster.leader()
+    term = rows_of(killed)[killed.name]["term"]
+    killed.kill9()
+    for c in cluster.coordinators:
+        if c is not killed:
+            until(lambda c=c: any(r["role"] == "leader" and
+                                  r["term"] > term and r["name"] != killed.name
+                                  for r in rows_of(c).values()), 40,
+                  f"{c.name} shows the new leader")
 
 
 # --- D9 ----------------------------------------------------------------------
