@@ -51,7 +51,8 @@ def kept(cluster, want):
             if set(scores(c, "top")) != set(want):
                 return False
         return all(len(cluster.holders(cid)) == 1 for cid in want)
-    until(look, 60, "the most valuable ones are held")
+    # A round that led to nothing is made again after a minute at the latest.
+    until(look, 150, "the most valuable ones are held")
 
 
 def places_and_prices(cluster, cids, frontier):
