@@ -115,6 +115,7 @@ static void garbage_has_no_limit(void **state)
     (void)state;
     struct world *w = world_hasty();
     struct kubo_call *gc;
+    unsigned sent = 0;
 
     reply(w, (struct script_reply){.bytes = CHUNKED});
     gc = kubo_gc(w->kubo, on_row, on_done, w);
@@ -125,6 +126,9 @@ static void garbage_has_no_limit(void **state)
     DO(w, (kubo_cancel(w->kubo, gc), gc));
     IS(w, ERR_CLOSED, "");
     assert_true(w->server.requests <= 3); /* a late list may not have left */
+    for (unsigned k = 0; k < (unsigned)w->server.requests; k++)
+        sent += strstr(w->server.heads[k], "/api/v0/repo/gc ") != NULL;
+    assert_int_equal(sent, 1);
     world_free(w);
 }
 
