@@ -164,6 +164,7 @@ void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r)
         return;
     }
     r->verdict = VERDICT_ALREADY;
+    f->promised = e->pin != 0;
     for (uint32_t k = 0; k < e->n && f->budget > 0; k++) {
         struct fsm_victim victim = {e->victims[k], c->org, true};
 
@@ -174,6 +175,7 @@ void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_value_make_way(f, &victim, REASON_EVICTED);
         r->verdict = VERDICT_ACCEPTED;
     }
+    f->promised = false;
 }
 
 /* Whether the organisation is within its guarantee with the candidate. */
@@ -214,6 +216,7 @@ void fsm_reclaim(struct fsm *f, const struct command *c, struct fsm_result *r)
         return;
     }
     r->verdict = VERDICT_ALREADY;
+    f->promised = true;
     for (uint32_t k = 0; k < x->n && f->budget > 0; k++) {
         struct fsm_victim victim = {x->victims[k].pin, x->victims[k].org,
                                     true};
@@ -224,4 +227,5 @@ void fsm_reclaim(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_value_make_way(f, &victim, REASON_RECLAIMED);
         r->verdict = VERDICT_ACCEPTED;
     }
+    f->promised = false;
 }

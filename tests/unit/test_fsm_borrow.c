@@ -397,6 +397,32 @@ static void room_on_nodes_is_reclaimed(void **state)
     world_close(w);
 }
 
+/* What it could pay of the victim itself is the candidate's room. */
+static void what_is_reclaimed_is_the_candidates(void **state)
+{
+    struct world *w = shared_world();
+    uint64_t shared, a;
+
+    (void)state;
+    promise(w, FOUR, 10);
+    shared = offer_by(w, TWO, 1, 10 * 1024, 2, 2);
+    assert_int_equal(admit_by(w, TWO, shared, 2), VERDICT_ACCEPTED);
+    put(w, 1, -1, -1);
+    w->c->org = FOUR;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(gib_of(w, FOUR), 10); /* one copy of two */
+    promise(w, FOUR, 20);
+    a = offer_by(w, FOUR, 2, 10 * 1024, 1, 1);
+    add_victim(reclaim(w, FOUR, a), shared, TWO);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(held_by(w, shared, TWO), VALUE_IDLE);
+    assert_int_equal(gib_of(w, FOUR), 10);
+    assert_int_equal(admit_on(w, FOUR, a, 3), VERDICT_ACCEPTED);
+    assert_int_equal(gib_of(w, FOUR), 20);
+    world_check(w);
+    world_close(w);
+}
+
 /* A claim on what another one lets go for it. */
 static void not_the_pin_itself(void **state)
 {
@@ -553,6 +579,7 @@ int main(void)
         cmocka_unit_test(the_own_goes_first),
         cmocka_unit_test(a_measure_is_elastic_too),
         cmocka_unit_test(room_on_nodes_is_reclaimed),
+        cmocka_unit_test(what_is_reclaimed_is_the_candidates),
         cmocka_unit_test(not_the_pin_itself),
         cmocka_unit_test(many_small_ones_make_room),
         cmocka_unit_test(from_the_sixth_schema),
