@@ -29,6 +29,8 @@ static void strengthen(struct demand *d, uint32_t flags, int32_t rmin,
 {
     if (rmax > d->number)
         d->number = rmax;
+    if ((flags & CLAIM_DEFAULT) == 0 && rmin > d->strict)
+        d->strict = rmin;
     if (d->claims++ == 0) {
         d->flags = flags;
         d->rmin = rmin;
@@ -300,6 +302,17 @@ static uint32_t strongest(const struct pin *p, bool refused, struct demand *d)
             strengthen(d, c->flags, c->rmin, c->rmax);
     }
     return d->claims;
+}
+
+int32_t claims_strict(const struct pin *p)
+{
+    struct demand d;
+
+    if (p->n_claims == 0)
+        return (p->flags & CLAIM_DEFAULT) == 0 && p->rmin > 0 ? p->rmin : 0;
+    if (strongest(p, false, &d) == 0)
+        (void)strongest(p, true, &d);
+    return d.strict;
 }
 
 /* The first claim is alone, and its organisation pays as if it always had

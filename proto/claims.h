@@ -16,12 +16,16 @@ struct demand {
     uint32_t claims;    /* 0: nothing */
     uint32_t flags;     /* CLAIM_* */
     int32_t rmin, rmax;
+    int32_t strict;     /* the largest minimum but those of CLAIM_DEFAULT,
+                           which where few nodes have joined is less; 0 none */
     int32_t number;     /* the largest maximum but everywhere; 0: none */
     /* Copies that it pays: the largest maximum, or more of those that were
      * made for everywhere. */
     uint32_t paid;
 };
 void claims_demand(const struct pin *p, uint32_t org, struct demand *out);
+/* `strict` of all that are not refused, or of all if they all are. */
+int32_t claims_strict(const struct pin *p);
 /* The organisations that claim it, each once, by the age of their first
  * claim; out has LIMIT_ORGS. Returns how many. */
 uint32_t claims_orgs(const struct pin *p, uint32_t *out);

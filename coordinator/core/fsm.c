@@ -80,28 +80,36 @@ uint32_t fsm_joined_nodes(const struct store *s, uint32_t org)
     return joined_up_to(s, org, UINT32_MAX);
 }
 
+/* As many as have joined, where that is left to the default; others of the
+ * claims may have said a number. */
+static int32_t minimum(const struct store *s, uint32_t org, uint32_t flags,
+                       int32_t rmin, int32_t strict)
+{
+    int32_t n;
+
+    if (rmin == -1) /* everywhere */
+        return 1;
+    assert(rmin >= 1);
+    if ((flags & CLAIM_DEFAULT) == 0)
+        return rmin;
+    n = (int32_t)joined_up_to(s, org, (uint32_t)rmin);
+    if (n < strict)
+        n = strict;
+    return n < 1 ? 1 : n;
+}
+
 int32_t fsm_minimum(const struct store *s, const struct pin *p)
 {
-    uint32_t n;
+    bool several = p->n_claims > 0 && (p->flags & CLAIM_DEFAULT) != 0;
 
-    if (p->org == 0)
-        return 0;
-    if (p->rmin == -1) /* everywhere */
-        return 1;
-    assert(p->rmin >= 1);
-    if ((p->flags & CLAIM_DEFAULT) == 0)
-        return p->rmin;
-    n = joined_up_to(s, p->org, (uint32_t)p->rmin);
-    return n < 1 ? 1 : (int32_t)n;
+    return p->org == 0 ? 0 : minimum(s, p->org, p->flags, p->rmin,
+                                     several ? claims_strict(p) : 0);
 }
 
 int32_t fsm_demand_minimum(const struct store *s, const struct demand *d,
                            uint32_t org)
 {
-    struct pin like = {.org = org, .flags = d->flags,
-                       .rmin = d->rmin, .rmax = d->rmax};
-
-    return fsm_minimum(s, &like);
+    return minimum(s, org, d->flags, d->rmin, d->strict);
 }
 
 struct tally {
@@ -175,17 +183,33 @@ enum pin_todo fsm_todo(const struct store *s, const struct pin *p)
     return TODO_SETTLED;
 }
 
-enum pin_state fsm_state(const struct store *s, const struct pin *p,
-                         const struct pin *wants)
+static enum pin_state state_of(const struct store *s, const struct pin *p,
+                               uint32_t org, int32_t least, bool refused,
+                               bool elastic)
 {
     struct tally t = count(p);
 
-    if ((wants->flags & PIN_OVER_QUOTA) != 0) /* a candidate has not failed */
-        return (wants->flags & CLAIM_ELASTIC) != 0 ? PIN_PENDING : PIN_FAILED;
-    if (rules_bound(s, p) ? fsm_pinned_for(s, p, wants != p ? wants->org : 0)
-                        : (int64_t)t.pinned >= fsm_minimum(s, wants))
+    if (refused) /* a candidate has not failed */
+        return elastic ? PIN_PENDING : PIN_FAILED;
+    if (rules_bound(s, p) ? fsm_pinned_for(s, p, org)
+                          : (int64_t)t.pinned >= least)
         return PIN_PINNED;
     return t.wanted > 0 && t.failing == t.wanted ? PIN_FAILED : PIN_PENDING;
+}
+
+enum pin_state fsm_state(const struct store *s, const struct pin *p)
+{
+    return state_of(s, p, 0, fsm_minimum(s, p),
+                    (p->flags & PIN_OVER_QUOTA) != 0,
+                    (p->flags & CLAIM_ELASTIC) != 0);
+}
+
+enum pin_state fsm_demand_state(const struct store *s, const struct pin *p,
+                                const struct demand *d, uint32_t org)
+{
+    return state_of(s, p, org, fsm_demand_minimum(s, d, org),
+                    (d->flags & CLAIM_REFUSED) != 0,
+                    (d->flags & CLAIM_ELASTIC) != 0);
 }
 
 enum fsm_room fsm_node_room(const struct node *n, uint64_t size)
@@ -232,7 +256,7 @@ void fsm_save(struct fsm *f)
     if (claims_bound(p))
         p->flags |= PIN_BOUND;
     if (p->org != 0)
-        p->flags |= (uint32_t)fsm_state(f->store, p, p) << CLAIM_STATE_SHIFT;
+        p->flags |= (uint32_t)fsm_state(f->store, p) << CLAIM_STATE_SHIFT;
     if (p->salt != 0 && pin_state_of(p) == PIN_PENDING && fsm_wanted(p) == 0)
         p->flags |= CLAIM_WAITING;
     assert((p->org == 0) == ((p->flags & PIN_RELEASING) != 0));

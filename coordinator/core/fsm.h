@@ -53,7 +53,8 @@ enum err fsm_apply(struct fsm *f, uint64_t index, uint64_t term,
 /* Nodes that have joined: admin active, cordoned or draining; such as may take
  * what that organisation claims. */
 uint32_t fsm_joined_nodes(const struct store *s, uint32_t org);
-/* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11). */
+/* The minimum that binds: reduced for CLAIM_DEFAULT (DESIGN 11), but not
+ * below what another claim of the same pin asks for. */
 int32_t fsm_minimum(const struct store *s, const struct pin *p);
 /* Of one organisation's demand, whatever others want. */
 int32_t fsm_demand_minimum(const struct store *s, const struct demand *d,

@@ -188,22 +188,6 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     s->taken++;
 }
 
-/* What the organisation asks for, whatever others do. */
-static struct pin wants_of(const struct fsm *f, uint32_t org)
-{
-    struct demand d;
-    struct pin wants;
-
-    claims_demand(&f->after, org, &d);
-    assert(d.claims > 0);
-    pin_init(&wants);
-    wants.org = org;
-    wants.flags = d.flags;
-    wants.rmin = d.rmin;
-    wants.rmax = d.rmax;
-    return wants;
-}
-
 static void propose_all(struct fsm *f, struct places *s,
                         const struct command_claim_put *c)
 {
@@ -236,24 +220,26 @@ static bool place(struct fsm *f, const struct command *command,
                   uint32_t *taken, struct fsm_result *r)
 {
     struct places s = {.have = fsm_wanted(&f->after)};
-    struct pin wants = wants_of(f, command->org);
-    uint32_t needed = (uint32_t)fsm_minimum(f->store, &wants);
+    uint32_t org = command->org, needed;
     struct rules_demand own;
+    struct demand d;
 
     if (rules_bound(f->store, &f->after)) {
-        rules_demand(f->store, &f->after, command->org, &own);
+        rules_demand(f->store, &f->after, org, &own);
         return place_bound(f, command, &own, taken, r);
     }
+    claims_demand(&f->after, org, &d); /* whatever others ask for */
+    needed = (uint32_t)fsm_demand_minimum(f->store, &d, org);
     propose_all(f, &s, &command->claim_put);
     *taken = s.taken;
     r->needed = needed;
-    r->available = fsm_candidates(f, command->org) + s.proposed;
+    r->available = fsm_candidates(f, org) + s.proposed;
     if (s.have + s.proposed < needed
-        || fsm_joined_nodes(f->store, command->org) == 0)
+        || fsm_joined_nodes(f->store, org) == 0)
         fsm_refuse(r, VERDICT_NO_CANDIDATES,
                    "not enough peers to allocate CID. Needed at least: %u. "
                    "Wanted at most: %d. Available candidates: %u.", needed,
-                   wants.rmax, r->available);
+                   d.rmax, r->available);
     else if (s.have + s.taken < needed)
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
     else

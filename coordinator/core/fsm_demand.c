@@ -321,17 +321,9 @@ void fsm_settle_states(struct fsm *f)
     struct demand d;
 
     for (uint32_t k = 0; k < n; k++) {
-        struct pin wants;
-
         claims_demand(p, orgs[k], &d);
-        pin_init(&wants);
-        wants.org = orgs[k];
-        wants.flags = d.flags;
-        if ((d.flags & CLAIM_REFUSED) != 0)
-            wants.flags |= PIN_OVER_QUOTA;
-        wants.rmin = d.rmin;
-        wants.rmax = d.rmax;
-        claims_set_state(p, orgs[k], fsm_state(f->store, p, &wants),
+        claims_set_state(p, orgs[k],
+                         fsm_demand_state(f->store, p, &d, orgs[k]),
                          fsm_wanted(p) == 0);
     }
 }

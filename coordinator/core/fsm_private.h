@@ -133,9 +133,11 @@ bool fsm_offer_stands(const struct fsm *f, const struct command *c);
 void fsm_settle_paid(struct fsm *f);
 /* Of several: the state of each demand. */
 void fsm_settle_states(struct fsm *f);
-/* The state of what `wants` asks for of the copies of p. */
-enum pin_state fsm_state(const struct store *s, const struct pin *p,
-                         const struct pin *wants);
+/* The state of a row, as all that claim it together see it, and of what one
+ * organisation asks for of its copies. */
+enum pin_state fsm_state(const struct store *s, const struct pin *p);
+enum pin_state fsm_demand_state(const struct store *s, const struct pin *p,
+                                const struct demand *d, uint32_t org);
 
 /* fsm_bound.c: of pins that are bound (rules.h) */
 /* Nodes of wanted copies, LIMIT_COPIES at most; not removed ones. */

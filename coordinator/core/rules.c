@@ -12,16 +12,12 @@ void rules_demand(const struct store *s, const struct pin *p, uint32_t org,
                   struct rules_demand *out)
 {
     struct demand d;
-    struct pin wants = {.org = org};
 
     claims_demand(p, org, &d);
     assert(d.claims > 0);
-    wants.flags = d.flags;
-    wants.rmin = d.rmin;
-    wants.rmax = d.rmax;
     out->org = org;
     out->most = d.rmax;
-    out->least = (uint32_t)fsm_minimum(s, &wants);
+    out->least = (uint32_t)fsm_demand_minimum(s, &d, org);
     out->bound = claims_policy(p, org, &out->policy);
 }
 

@@ -119,7 +119,8 @@ struct run_progress {
 struct want {
     uint32_t org, claims;
     bool refused, direct;
-    bool reduced;        /* its minimum, where fewer nodes have joined */
+    bool reduced;        /* its minimum, where fewer nodes have joined … */
+    int32_t strict;      /* … but not below this */
     uint32_t policies;   /* bound.c; of all together no meaning */
     int32_t rmin, rmax;  /* -1: everywhere; as minimum one, the least */
     uint64_t fixed;      /* the largest maximum that is a number */

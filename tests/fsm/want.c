@@ -51,6 +51,8 @@ void want_add(struct want *w, const struct claim *c)
     w->direct = w->direct && (c->flags & CLAIM_DIRECT) != 0;
     if (want_urgency(c->flags) > w->urgency)
         w->urgency = want_urgency(c->flags);
+    if (!reduced && c->rmin > w->strict)
+        w->strict = c->rmin;
     if (c->rmin > w->rmin)
         w->reduced = reduced;
     else if (c->rmin == w->rmin)
@@ -260,6 +262,8 @@ int64_t want_minimum(struct run *r, const struct want *w)
     if (!w->reduced)
         return w->rmin;
     n = want_joined(r, w->org);
+    if ((int64_t)n < w->strict)
+        n = (uint32_t)w->strict;
     return n < 1 ? 1 : n < (uint32_t)w->rmin ? (int64_t)n : w->rmin;
 }
 

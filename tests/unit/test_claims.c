@@ -92,6 +92,32 @@ static void strongest(void **state)
     }
 }
 
+/* What few nodes make of a default is not made of a number. */
+static void a_default_lowers_no_number(void **state)
+{
+    struct demand d;
+    struct pin p;
+
+    (void)state;
+    setup_pin(&p, 1, 3, 3);
+    p.flags = CLAIM_DEFAULT;
+    assert_int_equal(claims_strict(&p), 0);
+    more(&p, 9, 1, 2, 3);
+    more(&p, 10, 2, 1, 1);
+    more(&p, 11, 2, -1, -1);
+    more(&p, 12, 3, 3, 3)->flags = CLAIM_REFUSED;
+    claims_demand(&p, 1, &d);
+    assert_int_equal(d.rmin, 3);
+    assert_int_equal(d.flags & CLAIM_DEFAULT, CLAIM_DEFAULT);
+    assert_int_equal(d.strict, 2);
+    claims_demand(&p, 2, &d);
+    assert_int_equal(d.strict, 1);
+    assert_int_equal(claims_strict(&p), 2);
+    claims_merge(&p);
+    assert_int_equal(claims_strict(&p), 2);
+    pin_free(&p);
+}
+
 static void who_is_refused_asks_for_nothing(void **state)
 {
     uint64_t charge[ORG_KINDS];
@@ -207,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strongest),
+        cmocka_unit_test(a_default_lowers_no_number),
         cmocka_unit_test(who_is_refused_asks_for_nothing),
         cmocka_unit_test(the_first_time_anything_expires),
         cmocka_unit_test(of_one_organisation),

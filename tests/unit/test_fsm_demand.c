@@ -26,6 +26,30 @@ static enum verdict claim(struct world *w, uint32_t org, uint64_t cid,
     return go(w);
 }
 
+/* Of few nodes a default asks for less, a number beside it does not. */
+static void a_default_lowers_no_number(void **state)
+{
+    struct world *w = orgs_with(1);
+    uint64_t pin;
+
+    (void)state;
+    put(w, 1, 3, 3)->flags = CLAIM_DEFAULT;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    pin = w->pin.id;
+    report(w, 1, pin, REPORT_PINNED);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(pin_state_of(world_pin(w, pin)), PIN_PINNED);
+    put(w, 1, 2, 3)->salt = 5;
+    assert_int_equal(go(w), VERDICT_NO_CANDIDATES);
+    assert_int_equal(w->last.needed, 2);
+    put(w, 1, 1, 2)->salt = 5;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(fsm_minimum(w->store, world_pin(w, pin)), 1);
+    world_check(w);
+    world_close(w);
+}
+
 static enum verdict drop(struct world *w, uint32_t org, uint64_t cid)
 {
     op(w, COMMAND_CLAIM_REMOVE)->claim_remove.cid = cid_of(cid);
@@ -744,6 +768,7 @@ static void the_default_one_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_default_lowers_no_number),
         cmocka_unit_test(offers_change_no_claims),
         cmocka_unit_test(each_pays_its_own),
         cmocka_unit_test(alone_again),
