@@ -55,19 +55,37 @@ static void raft_families(struct buf *b, const struct view *v)
                   r->lagging);
 }
 
-static void peer_families(struct buf *b, const struct view *v)
+static void peer_family(struct buf *b, const struct view *v, const char *name,
+                        const char *help, bool (*of)(const struct peers_view *))
 {
-    static const char name[] = "pinfold_coordinator_connected";
-
-    metrics_family(b, name, METRICS_GAUGE,
-                   "1 for each other coordinator with a link to this one");
+    metrics_family(b, name, METRICS_GAUGE, help);
     for (uint32_t i = 0; i < v->n_peers; i++) {
         const struct peers_view *p = &v->peers[i];
         const struct metrics_label labels[] = {
             {"coordinator", p->row.name}, {"address", p->address}};
 
-        metrics_sample(b, name, labels, 2, p->connected);
+        metrics_sample(b, name, labels, 2, of(p));
     }
+}
+
+static bool is_connected(const struct peers_view *p)
+{
+    return p->connected;
+}
+
+static bool is_other(const struct peers_view *p)
+{
+    return p->differs_at != 0;
+}
+
+static void peer_families(struct buf *b, const struct view *v)
+{
+    peer_family(b, v, "pinfold_coordinator_connected",
+                "1 for each other coordinator with a link to this one",
+                is_connected);
+    peer_family(b, v, "pinfold_coordinator_differs",
+                "1 for each other coordinator whose state is not this one's",
+                is_other);
     metrics_family(b, "pinfold_clock_skew_seconds", METRICS_GAUGE,
                    "largest difference of the own clock to another "
                    "coordinator's");

@@ -80,6 +80,11 @@ static void status_row(struct json_writer *w, const struct peers_view *p,
     else
         json_u64(w, p->silent_ms);
     json_kv_bool(w, "ready", p->connected && s->ready);
+    json_key(w, "differs_at");
+    if (p->differs_at == 0)
+        json_null(w);
+    else
+        json_u64(w, p->differs_at);
     json_object_end(w);
 }
 

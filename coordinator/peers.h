@@ -69,6 +69,7 @@ struct peers_view { /* for status pages */
     uint64_t silent_ms;     /* since then, UINT64_MAX never heard */
     struct peer_status status;
     struct coordinator_row row;
+    uint64_t differs_at;    /* replica_differs, where it was asked; else 0 */
 };
 uint32_t peers_list(const struct peers *p, struct peers_view *out,
                     uint32_t max);

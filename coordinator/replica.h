@@ -89,6 +89,9 @@ struct peers_view;
 void replica_room(struct replica *r, bool low,
                   const struct peers_view *others, uint32_t n);
 bool replica_refuses_claims(const struct replica *r);
+/* The entry at which the state of that coordinator was seen to be another one
+ * than this one's (fork.h); 0: it was not. */
+uint64_t replica_differs(const struct replica *r, uint64_t raft_id);
 
 bool replica_leading(const struct replica *r);
 /* Leads, and everything that older terms committed is applied here. */

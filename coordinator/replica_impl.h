@@ -5,6 +5,7 @@
 #ifndef PINFOLD_REPLICA_IMPL_H
 #define PINFOLD_REPLICA_IMPL_H
 
+#include "coordinator/fork.h"
 #include "coordinator/raft_library.h"
 #include "coordinator/replica.h"
 #include "proto/limits.h"
@@ -127,6 +128,8 @@ struct replica {
     struct replica_stats stats;
     uint8_t hash_at[16];
     uint64_t hash_index;
+    struct fork fork;
+    uint64_t outvoted;       /* the entry where a majority differs, 0 none */
 };
 
 uint64_t replica_now_ms(const struct replica *r);

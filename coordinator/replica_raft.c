@@ -40,6 +40,7 @@ static void note_hash(struct replica *r)
     if (store_applied(r->st.store) == at && at != 0) {
         store_hash(r->st.store, r->hash_at);
         r->hash_index = at;
+        fork_own(&r->fork, at, r->hash_at);
     }
 }
 
@@ -235,9 +236,29 @@ void replica_raft_watch(struct replica *r)
     r->events.changed(r->events.arg);
 }
 
+/* One that a majority contradicts serves nothing, and leads no longer than it
+ * takes to hand over (replica_room). */
+static void compare_states(struct replica *r, uint64_t from,
+                           const struct peer_status *s)
+{
+    uint64_t was = r->outvoted;
+
+    fork_heard(&r->fork, from, s->hash_index, s->hash);
+    fork_say(&r->fork);
+    r->outvoted = fork_outvoted(&r->fork, r->st.member->n_members);
+    if ((was != 0) != (r->outvoted != 0))
+        r->events.changed(r->events.arg);
+}
+
+uint64_t replica_differs(const struct replica *r, uint64_t raft_id)
+{
+    return fork_from(&r->fork, raft_id);
+}
+
 void replica_status_heard(struct replica *r, uint64_t from,
                           const struct peer_status *s)
 {
+    compare_states(r, from, s);
     if (from != r->leader || s->role != PEER_LEADER || s->term != r->term)
         return;
     r->leader_commit = s->commit;
@@ -253,6 +274,9 @@ const char *replica_unready(const struct replica *r)
 
     if (r->stats.lagging)
         return "this coordinator lags beyond the log; see docs/operations.md";
+    if (r->outvoted != 0)
+        return "its state differs from that of a majority; see "
+               "docs/operations.md";
     if (!r->caught_up)
         return "catching up with the log";
     if (!store_cluster(r->st.store)->formed)

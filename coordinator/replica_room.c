@@ -1,7 +1,8 @@
 /* What replication does when disks run low. New claims are refused once fewer
  * than a majority have room: each entry must be stored by a majority, and a
  * coordinator whose disk is full ends. A leader without room hands over to a
- * member that has it, since the leader writes first and most.
+ * member that has it, since the leader writes first and most; so does one whose
+ * state a majority contradicts (fork.h).
  */
 #include "coordinator/replica_impl.h"
 
@@ -18,7 +19,7 @@ static void on_handed_over(struct raft_transfer *req)
     r->handing_over = false;
 }
 
-static void hand_over(struct replica *r, uint64_t to)
+static void hand_over(struct replica *r, uint64_t to, const char *why)
 {
     uint64_t now = replica_now_ms(r);
 
@@ -31,7 +32,7 @@ static void hand_over(struct replica *r, uint64_t to)
         return;
     r->handing_over = true;
     log_info("leader_hands_over", "to=%llu text=%s", (unsigned long long)to,
-             "its disk has room, this one's is low");
+             why);
 }
 
 static void refuse_claims(struct replica *r, bool refuse)
@@ -74,8 +75,10 @@ void replica_room(struct replica *r, bool low,
         }
     }
     refuse_claims(r, room < members / 2 + 1);
-    if (low && to != 0)
-        hand_over(r, to);
+    if (to != 0 && r->outvoted != 0)
+        hand_over(r, to, "its state is that of a majority, this one's is not");
+    else if (to != 0 && low)
+        hand_over(r, to, "its disk has room, this one's is low");
 }
 
 void replica_room_heard(struct replica *r, enum peer_disk disk)

@@ -211,6 +211,14 @@ static void fill_standing(struct view *v, const struct view_sources *from)
              unready == NULL ? "" : unready);
 }
 
+static void fill_peers(struct view *v, const struct view_sources *from)
+{
+    v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);
+    for (uint32_t i = 0; i < v->n_peers && from->replica != NULL; i++)
+        v->peers[i].differs_at = replica_differs(from->replica,
+                                                 v->peers[i].raft_id);
+}
+
 /* Where agents reach this coordinator, as a multiaddr. */
 static void fill_address(struct view *v, const struct addr *a)
 {
@@ -278,7 +286,7 @@ void view_publish(const struct view_sources *from,
     v->bounds = *store_bounds(from->store);
     fill_numbers(v, from);
     v->home = home_of(v, from->home_name);
-    v->n_peers = peers_list(from->peers, v->peers, LIMIT_COORDINATORS);
+    fill_peers(v, from);
     agents_stats(from->agents, &v->agents);
     pthread_mutex_lock(&lock);
     old = newest;

@@ -82,7 +82,9 @@ static void row_coordinator(struct table *t, const struct json_value *v)
     table_text(t, v, "name");
     table_text(t, v, "role");
     table_cell(t, answer_is(v, "ready") ? "yes" : "no");
-    table_cell(t, answer_is(v, "connected") ? "up" : "down");
+    table_cell(t, answer_number(v, "differs_at") > 0 ? "state differs"
+                  : answer_is(v, "connected")        ? "up"
+                                                     : "down");
     table_number(t, v, "applied");
     table_number(t, v, "lag");
     table_text(t, v, "peer_address");
