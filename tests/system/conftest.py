@@ -51,9 +51,11 @@ def make_cluster(tmp_path, request):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """Three coordinators and three nodes, for all tests of a module."""
-    c = Cluster(tmp_path_factory.mktemp("cluster"))
+def cluster(tmp_path_factory, request):
+    """Three coordinators and three nodes, for all tests of a module, which
+    may name OPTIONS."""
+    c = Cluster(tmp_path_factory.mktemp("cluster"),
+                options=getattr(request.module, "OPTIONS", None))
     try:
         c.start()
         yield c

@@ -6,8 +6,9 @@ import time
 from urllib.parse import quote
 
 import pytest
-from cluster import make_cid, until
+from cluster import CALM, make_cid, until
 
+OPTIONS = CALM  # no node falls: there are no alerts
 PEER = "12D3KooW"
 PIN_FIELDS = [
     "replication_factor_min", "replication_factor_max", "name", "mode",
