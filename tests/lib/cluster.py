@@ -26,6 +26,8 @@ COORDINATOR_OPTIONS = {
 # … but where no node falls: one that stands still for 2 s gets no new copies,
 # and a pin that needs them all is refused.
 CALM = {"suspect-after": "10s", "down-after": "20s"}
+# … and where it must stay the leader who is the leader.
+STEADY = {"election-timeout": "5s"}
 AGENT_OPTIONS = {
     "beat": "300ms", "backoff": "500ms", "backoff-max": "2s",
     "stall-timeout": "20s",
@@ -37,6 +39,21 @@ def make_cid(seed=None):
     data = os.urandom(16) if seed is None else str(seed).encode()
     raw = b"\x01\x55\x12\x20" + hashlib.sha256(data).digest()
     return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+def led_throughout(make, scenario):
+    """scenario(cluster) on what make() makes, of what is the leader's memory
+    and ends with it: where it fails and the term is not the one in which it
+    began, that says nothing, and all of it is done once more."""
+    cluster = make()
+    term = cluster.term()
+    try:
+        scenario(cluster)
+    except AssertionError:
+        if cluster.term() == term:
+            raise
+        cluster.kill_all()
+        scenario(make())
 
 
 def pinfold(cluster, *words, host=None, timeout=60, stdin=None):
@@ -286,6 +303,11 @@ class Cluster:
             return None
 
         return until(look, seconds, "there is a leader")
+
+    def term(self):
+        """The newest that a coordinator knows."""
+        return until(lambda: max(c.status()["term"] for c in self.coordinators
+                                 if c.alive()), 40, "all tell their term")
 
     def followers(self):
         leader = self.leader()

@@ -11,15 +11,12 @@ import random
 import sqlite3
 import time
 
-from cluster import CALM, make_cid
+from cluster import CALM, STEADY, make_cid
 from process import until
 from wire import request
 
 ALL = 10 ** 12  # bytes: more than any content has
 A_DAY = math.log(2) / 7  # what one read adds to the reads a day
-# What a leader has in memory only is gone with an election, and any process
-# may stand still for a while.
-STEADY = {"election-timeout": "5s"}
 
 
 def counted(cluster, cid):
