@@ -93,7 +93,7 @@ static void take(struct tail *t, int fd, const struct stat *st)
     tail_close(t);
     t->fd = fd;
     t->device = (uint64_t)st->st_dev;
-    t->quiet_ms = 0;
+    t->quiet_ms = t->end = 0;
     t->why.text[0] = '\0';
 }
 
@@ -178,8 +178,9 @@ static bool was_cut(const struct tail *t, const struct stat *st)
     return (uint64_t)st->st_size < t->at.offset || !is_same(t->fd, st, &t->at);
 }
 
-/* Nothing came: is there another one of that name by now? */
-static void follow(struct tail *t, uint64_t now_ms)
+/* Nothing came: is there another one of that name by now? True: it is read
+ * from now on. */
+static bool follow(struct tail *t, uint64_t now_ms)
 {
     struct stat st;
     int fd;
@@ -187,17 +188,18 @@ static void follow(struct tail *t, uint64_t now_ms)
     if (stat(t->path, &st) != 0 || ((uint64_t)st.st_ino == t->at.inode &&
                                     (uint64_t)st.st_dev == t->device)) {
         t->quiet_ms = 0;
-        return;
+        return false;
     }
     if (t->quiet_ms == 0)
         t->quiet_ms = now_ms;
     if (now_ms - t->quiet_ms < TAIL_LINGER_MS)
-        return;
+        return false;
     fd = open_log(t->path, &st, &t->why);
     if (fd < 0)
-        return;
+        return false;
     t->rotated++;
     begin(t, fd, &st);
+    return true;
 }
 
 size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
@@ -219,11 +221,11 @@ size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
         err_set(&t->why, ERR_IO, "%s", strerror(errno));
         return 0;
     }
-    if (n == 0) {
-        follow(t, now_ms);
-        return 0;
-    }
+    /* The beginning of a line is there again and again, perhaps for ever. */
+    if ((size_t)n < size && t->at.offset + (uint64_t)n == t->end)
+        return follow(t, now_ms) ? 0 : (size_t)n;
     t->quiet_ms = 0;
+    t->end = t->at.offset + (uint64_t)n;
     learn_head(t, t->at.offset + (uint64_t)n);
     return (size_t)n;
 }

@@ -2,7 +2,8 @@
  * and restarts of this process.
  *
  * - renamed, and a new one made: the old one is read until nothing came for
- *   TAIL_LINGER_MS (its writer may still have it open), then the new one.
+ *   TAIL_LINGER_MS (its writer may still have it open), then the new one. A
+ *   line that has no end by then is given up.
  *   Renamed while nobody looked: it is looked for in its folder.
  * - truncated, or replaced in place: from its beginning. That it is shorter
  *   than was read shows it, or that its first bytes are others.
@@ -39,6 +40,7 @@ struct tail {
     uint64_t device; /* of the open file */
     bool known;      /* `at` is of a file that was read */
     bool looked;     /* for the first time */
+    uint64_t end;      /* of what was there at the last look */
     uint64_t quiet_ms; /* since when nothing came; 0: something did */
     uint64_t rotated, truncated, missed;
     struct err_text why; /* it cannot be read; empty: it can, or waits */

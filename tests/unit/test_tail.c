@@ -133,6 +133,23 @@ static void test_renamed(void **state)
     assert_int_equal(p->t.rotated, 1);
 }
 
+/* Its writer fell, or its disk was full, within a line. */
+static void test_renamed_unfinished(void **state)
+{
+    struct place *p = *state;
+
+    (void)lines(p, 0);
+    add(p->log, "w", "one\ntw");
+    assert_string_equal(lines(p, 5000), "one\n");
+    assert_int_equal(rename(p->log, p->old), 0);
+    add(p->log, "w", "three\n");
+    assert_string_equal(lines(p, TAIL_LINGER_MS / 2), "");
+    add(p->old, "a", "o\ntwo a"); /* it goes on all the same */
+    assert_string_equal(lines(p, TAIL_LINGER_MS / 2), "two\n");
+    assert_string_equal(lines(p, TAIL_LINGER_MS + 500), "three\n");
+    assert_int_equal(p->t.rotated, 1);
+}
+
 static void test_renamed_unseen(void **state)
 {
     struct place *p = *state;
@@ -222,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_grows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_from_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_renamed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_renamed_unfinished, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_renamed_unseen, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
