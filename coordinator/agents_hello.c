@@ -3,9 +3,9 @@
  */
 #include "coordinator/agents_impl.h"
 
+#include "coordinator/core/fsm.h"
 #include "proto/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void agents_hello_refuse(struct session *s, enum welcome_code code,
@@ -69,23 +69,11 @@ static bool labels_equal(const struct node *row,
     return true;
 }
 
-/* Where another node has the name, "-<id>" stands behind it. */
-static bool name_equal(const struct node *row, struct span name)
-{
-    char suffix[16];
-    size_t n = strlen(row->name);
-
-    if (n < name.n || memcmp(row->name, name.p, name.n) != 0)
-        return false;
-    snprintf(suffix, sizeof suffix, "-%u", row->id);
-    return n == name.n || strcmp(row->name + name.n, suffix) == 0;
-}
-
 static bool row_current(const struct node *row,
                         const struct message_hello *h)
 {
     return row->boot == h->boot && labels_equal(row, h) &&
-           name_equal(row, h->name);
+           fsm_node_named(row, h->name);
 }
 
 static void wish_row(struct session *s, const struct node *row)

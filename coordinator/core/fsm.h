@@ -73,6 +73,9 @@ enum fsm_room {
     FSM_ROOM_SHORT            /* what is left of the capacity is less */
 };
 enum fsm_room fsm_node_room(const struct node *n, uint64_t size);
+/* Whether its row bears the name that its agent says, or what becomes of that
+ * where others have it. */
+bool fsm_node_named(const struct node *n, struct span wanted);
 /* A node may take a new copy as far as the log knows: active, up, room for
  * size. */
 bool fsm_node_admissible(const struct node *n, uint64_t size);

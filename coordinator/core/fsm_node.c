@@ -64,16 +64,16 @@ static bool name_taken(const struct fsm *f, const char *name, uint32_t id)
 }
 
 /* Does not cut a character of UTF-8 in two. */
-static int fitting(const char *name, size_t room)
+static size_t fitting(struct span name, size_t room)
 {
-    size_t n = strlen(name);
+    size_t n = name.n;
 
     if (n > room) {
         n = room;
-        while (n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80)
+        while (n > 0 && (name.p[n] & 0xc0) == 0x80)
             n--;
     }
-    return (int)n;
+    return n;
 }
 
 /* The wanted name, or with the node's id behind it if another has it. */
@@ -84,8 +84,8 @@ static void set_name(const struct fsm *f, struct node *n, const char *name)
     for (unsigned k = 1;; k++) {
         size_t room = LIMIT_NODE_NAME - strlen(tail);
 
-        snprintf(n->name, sizeof(n->name), "%.*s%s", fitting(name, room),
-                 name, tail);
+        snprintf(n->name, sizeof(n->name), "%.*s%s",
+                 (int)fitting(span_text(name), room), name, tail);
         if (!name_taken(f, n->name, n->id))
             return;
         if (k == 1)
@@ -93,6 +93,34 @@ static void set_name(const struct fsm *f, struct node *n, const char *name)
         else
             snprintf(tail, sizeof(tail), "-%u-%u", n->id, k);
     }
+}
+
+static bool is_with_tail(const char *name, struct span wanted,
+                         const char *tail)
+{
+    size_t n = strlen(name), t = strlen(tail);
+    size_t fits = fitting(wanted, LIMIT_NODE_NAME - t);
+
+    return n == fits + t && memcmp(name, wanted.p, fits) == 0
+           && strcmp(name + fits, tail) == 0;
+}
+
+bool fsm_node_named(const struct node *n, struct span wanted)
+{
+    const char *last = strrchr(n->name, '-');
+    char tail[24];
+
+    assert(wanted.n <= LIMIT_NODE_NAME);
+    if (is_with_tail(n->name, wanted, ""))
+        return true;
+    snprintf(tail, sizeof(tail), "-%u", n->id);
+    if (is_with_tail(n->name, wanted, tail))
+        return true;
+    if (last == NULL || last[1] == '\0' || strlen(last) > 11
+        || last[1 + strspn(last + 1, "0123456789")] != '\0')
+        return false;
+    snprintf(tail, sizeof(tail), "-%u%s", n->id, last);
+    return is_with_tail(n->name, wanted, tail);
 }
 
 /* Sorted by key. False: a key occurs twice. */

@@ -335,3 +335,26 @@ def test_bad_requests(cluster, method, path, status, text):
     assert answer.status == status and text in answer.message().lower(), \
         answer
     assert {n["admin"] for n in cluster.any().status()["nodes"]} == {"active"}
+
+
+def test_names_of_others(make_cluster):
+    """A node that lost its data comes back as another one; its name has no
+    room for a number behind it, or with the number is somebody else's."""
+    cluster = make_cluster(nodes=1, coordinators=1, daemon="fake",
+                           agent_options={"name": "m" * 64})
+    c = cluster.coordinators[0]
+    for name in "m" * 64, "x-4", "x", "x":
+        cluster.agent_options["name"] = name
+        cluster.add_node()
+        until(lambda: len(cluster.nodes_in("ready")) == len(cluster.agents),
+              30, f"{name} is welcome")
+    assert set(cluster.nodes_in("ready")) == {
+        "m" * 64, "m" * 62 + "-2", "x-4", "x", "x-5"}
+    cluster.agent_options["name"] = "x-7"
+    cluster.add_node()
+    cluster.agent_options["name"] = "x"
+    cluster.add_node()
+    until(lambda: "x-7-2" in cluster.nodes_in("ready"), 30, "its name is")
+    before = c.status()["applied"]
+    time.sleep(3)
+    assert c.status()["applied"] <= before + 1  # nobody puts a row right

@@ -156,6 +156,47 @@ static void numbers_run_out(void **state)
     world_close(w);
 }
 
+/* Of a name that others have, whatever had to be done to it, its agent's
+ * session knows that it is the row's. */
+static void names_of_others(void **state)
+{
+    static const char wide[] = /* 63 bytes */
+        "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+        "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+        "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+        "xyz";
+    struct world *w = world_open(NULL);
+    const char *said[8] = {"x", "x", "x-4", "x", wide, wide, "x-8-2", "x"};
+    char longest[LIMIT_NODE_NAME + 1] = "";
+    const struct node *n;
+
+    (void)state;
+    assert_int_equal(form(w), VERDICT_ACCEPTED);
+    for (unsigned k = 0; k < 8; k++) {
+        node_put(w, k + 1, said[k]);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        n = store_node(w->store, k + 1);
+        assert_true(fsm_node_named(n, span_text(said[k])));
+        assert_false(fsm_node_named(n, span_text("y")));
+        assert_false(fsm_node_named(n, span_text("x-")));
+        node_put(w, k + 1, said[k]);
+        assert_int_equal(go(w), VERDICT_ALREADY);
+    }
+    assert_string_equal(store_node(w->store, 2)->name, "x-2");
+    assert_string_equal(store_node(w->store, 4)->name, "x-4-2");
+    assert_memory_equal(store_node(w->store, 6)->name + 60, "xy-6", 5);
+    memset(longest, 'm', LIMIT_NODE_NAME);
+    for (unsigned k = 9; k < 11; k++) {
+        node_put(w, k, longest);
+        assert_int_equal(go(w), VERDICT_ACCEPTED);
+        n = store_node(w->store, k);
+        assert_true(fsm_node_named(n, span_text(longest)));
+        assert_false(fsm_node_named(n, span_of(longest, 60)));
+    }
+    assert_string_equal(store_node(w->store, 10)->name + 60, "m-10");
+    world_close(w);
+}
+
 static enum verdict maintain(struct world *w, uint32_t node, uint64_t for_ms)
 {
     op(w, COMMAND_MAINTAIN)->maintain =
@@ -282,6 +323,7 @@ int main(void)
         cmocka_unit_test(many_copies),
         cmocka_unit_test(not_counted),
         cmocka_unit_test(numbers_run_out),
+        cmocka_unit_test(names_of_others),
         cmocka_unit_test(maintenance),
         cmocka_unit_test(owner),
     };
