@@ -28,8 +28,7 @@ enum {
     LOOK_MS = 200,      /* between two looks at the files */
     NEXT_MS = 10,       /* … where more is to be read: 6 MB/s */
     CONTENTS = 4096,
-    LINE_MIN = 32,      /* a line that names content has more */
-    READS_ENOUGH = CONTENTS - CHUNK / LINE_MIN,
+    READS_ENOUGH = CONTENTS - CHUNK / ACCESS_LINE_MIN,
     TELL = 10           /* intervals after which totals alone are reported */
 };
 

@@ -17,6 +17,7 @@
 #include "proto/cid.h"
 
 enum {
+    ACCESS_LINE_MIN = 24, /* bytes that a read's has at least, newline too */
     ACCESS_LINE_MAX = 16384, /* bytes; a longer line is malformed */
     ACCESS_CLIENT_MAX = 64
 };

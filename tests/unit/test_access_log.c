@@ -207,6 +207,22 @@ static void test_times(void **state)
 }
 
 /* Every cut, and many changed bytes. */
+/* Who reads logs counts on it for his memory: no shorter line is a read. */
+static void test_shortest(void **state)
+{
+    static const char *const lines[] = {
+        "a  [] \"GET /ipfs/z2yYDV\"200",
+        "{\"uri\":\"/ipfs/z2yYDV\",\"client\":1,\"method\":\"GET\","
+        "\"status\":200}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        (void)read_of(lines[i], "z2yYDV");
+        assert_true(strlen(lines[i]) + 1 >= ACCESS_LINE_MIN);
+    }
+}
+
 static void test_damage(void **state)
 {
     static const char *const lines[] = {
@@ -239,7 +255,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_combined), cmocka_unit_test(test_other),
         cmocka_unit_test(test_malformed), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_times), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_times), cmocka_unit_test(test_shortest),
+        cmocka_unit_test(test_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
