@@ -60,8 +60,8 @@ bool fence_hear(struct fence *f, uint64_t session,
     return older;
 }
 
-static const char *reason(const struct fence *f,
-                          const struct message_orders *o)
+static const char *out_of_turn(const struct fence *f,
+                               const struct message_orders *o)
 {
     bool same = same_history(f, o->history);
 
@@ -76,6 +76,13 @@ static const char *reason(const struct fence *f,
     if (o->to < f->index)
         return "older than what is held";
     return NULL;
+}
+
+static const char *reason(const struct fence *f,
+                          const struct message_orders *o)
+{
+    return o->seq > FENCE_SEQ_MAX ? "with a number that no report has"
+                                  : out_of_turn(f, o);
 }
 
 enum fence_verdict fence_judge(struct fence *f,

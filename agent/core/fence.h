@@ -8,6 +8,10 @@
 
 #include "proto/message.h"
 
+/* Reports are numbered by the clock, in milliseconds, and the journal has 63
+ * bits for them: no agent gets there. */
+#define FENCE_SEQ_MAX ((uint64_t)1 << 62)
+
 struct fence {
     uint8_t history[TYPES_HISTORY]; /* held, and what `term` counts in */
     uint64_t index, term;           /* orders are held up to index */

@@ -128,6 +128,25 @@ static void an_old_copy_of_the_journal(void **state)
     assert_int_equal(fence_judge(&f, &o, &why), FENCE_CURRENT);
 }
 
+/* Believed, it would leave no number for the agent's own reports. */
+static void a_number_of_no_report(void **state)
+{
+    struct fence f = held(5, 10);
+    struct message_orders o = orders(5, 10, 12, 1);
+    const char *why;
+
+    (void)state;
+    o.seq = UINT64_MAX;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_REFUSED);
+    o.full = true;
+    o.from = 0;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_REFUSED);
+    assert_non_null(why);
+    assert_int_equal(f.seq, 0);
+    o.seq = FENCE_SEQ_MAX;
+    assert_int_equal(fence_judge(&f, &o, &why), FENCE_TAKE);
+}
+
 static void who_leads(void **state)
 {
     struct fence f = held(5, 10);
@@ -213,6 +232,7 @@ int main(void)
         cmocka_unit_test(which_orders_pass),
         cmocka_unit_test(a_chunk_on_its_way_is_not_current),
         cmocka_unit_test(an_old_copy_of_the_journal),
+        cmocka_unit_test(a_number_of_no_report),
         cmocka_unit_test(who_leads),
         cmocka_unit_test(terms_count_within_a_history),
         cmocka_unit_test(an_older_term_that_stays),
