@@ -419,7 +419,7 @@ void http_conn_kick(struct http_conn *c)
 }
 
 /* FIN of a client that waits for its answer is legal; nothing more will tell
- * us that it went away, so it gets a deadline. */
+ * us that it went away, so it gets a deadline until the answer begins. */
 void http_conn_eof(struct http_conn *c)
 {
     c->eof = true;
@@ -432,9 +432,7 @@ void http_conn_eof(struct http_conn *c)
                (!c->no_timeout || c->out_state == HTTP_OUT_NONE)) {
         if (c->in.n == 0)
             c->keep = false;
-        c->deadline_ms = after(c, c->no_timeout
-                                      ? c->server->limits.linger_ms
-                                      : c->server->limits.idle_ms);
+        await_answer(c);
     } else if (c->live) {
         http_conn_close(c); /* body cut short, or the end of an event stream */
     } else if (!c->held) {

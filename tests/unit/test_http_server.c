@@ -186,6 +186,30 @@ static void test_work_of_who_leaves(void **state)
     }
 }
 
+/* Who says in the midst of an answer that no more comes takes all of it, as
+ * slowly as he may who says nothing. */
+static void test_half_close_in_an_answer(void **state)
+{
+    struct http_limits limits = http_limits_default();
+    char buf[65536];
+    size_t n = 0;
+    (void)state;
+    limits.tick_ms = 10;
+    limits.idle_ms = 200;
+    struct app *app = app_start(&limits);
+    int fd = dial(app);
+    send_get(fd, "GET /stream?n=40000");
+    wait_for(&app->blocked, 1);
+    shutdown(fd, SHUT_WR);
+    pause_ms(600);
+    for (ssize_t k; (k = recv(fd, buf, sizeof buf, 0)) > 0; n += (size_t)k)
+        ;
+    assert_true(n > 40000L * LINE);
+    close(fd);
+    assert_int_equal(app->cut, 0);
+    app_stop(app);
+}
+
 /* A request behind a FIN gets the deadline of one that the FIN came behind. */
 static void test_work_behind_a_fin(void **state)
 {
@@ -603,7 +627,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),      cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_answers),    cmocka_unit_test(test_pipelining),
-        cmocka_unit_test(test_half_close), cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_half_close_in_an_answer),
+        cmocka_unit_test(test_streams),
         cmocka_unit_test(test_http10),     cmocka_unit_test(test_early_answer),
         cmocka_unit_test(test_continue),   cmocka_unit_test(test_duplex),
         cmocka_unit_test(test_forms_of_errors),
