@@ -31,7 +31,8 @@ struct list {
     /* recover */
     struct command *command;
     uint64_t recovered[LIMIT_LIST_ROWS];
-    uint32_t n_recovered;
+    uint32_t n_recovered, next_recovered; /* shown next */
+    bool scanned;
 };
 
 static void list_free(void *state)
@@ -115,8 +116,8 @@ static void read_cids(struct api_call *c, struct store_reader *r)
     struct list *l = c->state;
     struct pin *p = &l->object.pin;
 
-    for (uint32_t n = 0; n < LIMIT_LIST_ROWS && l->next_cid < l->n_cids;
-         n++, l->next_cid++) {
+    for (uint32_t n = 0; n < LIMIT_LIST_ROWS && l->out.n < LIST_BATCH_BYTES &&
+                         l->next_cid < l->n_cids; n++, l->next_cid++) {
         const struct cid *cid = &l->cids[l->next_cid];
 
         if (!store_reader_find(r, cid, p) ||
@@ -228,12 +229,12 @@ static void read_failed(struct api_call *c, struct store_reader *r)
     struct list *l = c->state;
     struct pin *p = &l->object.pin;
 
-    l->n_recovered = 0;
+    l->n_recovered = l->next_recovered = 0;
     l->index = store_reader_applied(r);
     store_reader_scan(r, l->after, STORE_PINS_TODO, 0);
     for (uint32_t n = 0; n < LIMIT_LIST_ROWS; n++) {
         if (!store_reader_next(r, p)) {
-            l->end = true;
+            l->scanned = true;
             break;
         }
         l->after = p->id;
@@ -249,9 +250,12 @@ static void read_recovered(struct api_call *c, struct store_reader *r)
 
     buf_reset(&l->out);
     l->index = store_reader_applied(r);
-    for (uint32_t i = 0; i < l->n_recovered; i++)
-        if (store_reader_get(r, l->recovered[i], &l->object.pin))
+    while (l->next_recovered < l->n_recovered &&
+           l->out.n < LIST_BATCH_BYTES)
+        if (store_reader_get(r, l->recovered[l->next_recovered++],
+                             &l->object.pin))
             add_row(c, r, &l->object.pin);
+    l->end = l->scanned && l->next_recovered == l->n_recovered;
 }
 
 static void on_recovered(struct api_call *c, struct replica_result *r)
@@ -269,6 +273,7 @@ static void on_failed(struct api_call *c, enum err e)
 
     if (e != ERR_OK || l->n_recovered == 0) {
         buf_reset(&l->out);
+        l->end = l->scanned;
         on_batch(c, e);
         return;
     }
@@ -283,7 +288,9 @@ static void next_batch(struct api_call *c)
 {
     struct list *l = c->state;
 
-    if (l->kind == LIST_RECOVER)
+    if (l->next_recovered < l->n_recovered)
+        api_read(c, read_recovered, on_batch);
+    else if (l->kind == LIST_RECOVER)
         api_read(c, read_failed, on_failed);
     else
         api_read(c, read_batch, on_batch);

@@ -11,17 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A page ends where it has so much, however many were asked for: metadata of a
+ * thousand requests may be a hundred times as much. `count` tells of more. */
+enum { PAGE_BYTES = 4 << 20 };
+
+struct found {
+    uint64_t id, created_ms;
+    uint32_t at; /* in pins */
+};
+
 struct listing {
     struct psa_query query;
     struct psa_object object;
     struct meta scratch;
-    struct pin pin, row;
+    struct pin row, pin, pins[PSA_CIDS]; /* row: of a request; pin, pins: with
+                                            all claims */
     struct buf results, out;
     struct json_writer w;
     uint64_t count, at_ms; /* what is older is still to be looked at */
     uint32_t n;
-    bool counted, done;
-    struct store_request *found; /* on the CIDs that were asked for */
+    bool counted, full, done;
+    struct found *found; /* on the CIDs that were asked for */
     uint32_t n_found, size_found;
 };
 
@@ -32,6 +42,8 @@ static void listing_free(void *state)
     psa_query_free(&l->query);
     pin_free(&l->pin);
     pin_free(&l->row);
+    for (uint32_t k = 0; k < PSA_CIDS; k++)
+        pin_free(&l->pins[k]);
     buf_free(&l->results);
     buf_free(&l->out);
     free(l->found);
@@ -54,22 +66,21 @@ static void put(struct listing *l, uint64_t id)
 {
     psa_object(&l->object, &l->row, id, &l->w);
     l->n++;
+    l->full = l->n == l->query.limit || l->results.n >= PAGE_BYTES;
 }
 
 /* --- by CID -------------------------------------------------------------- */
-static void find_on(const struct api_call *c, struct listing *l)
+static void find_on(const struct api_call *c, struct listing *l, uint32_t at)
 {
-    const struct pin *p = &l->pin;
+    const struct pin *p = &l->pins[at];
     uint32_t n = p->n_claims > 0 ? p->n_claims : 1;
 
     for (uint32_t k = 0; k < n; k++) {
         uint64_t id = p->n_claims > 0 ? p->claims[k].id : p->id;
 
-        if (p->n_claims > 0 &&
-            (p->claims[k].who != c->who || p->claims[k].salt == 0))
+        if (p->n_claims > 0 && p->claims[k].who != c->who)
             continue;
-        pin_assign(&l->row, p);
-        if (!claims_request(&l->row, id) || l->row.who != c->who ||
+        if (!claims_request_of(p, id, &l->row) || l->row.who != c->who ||
             (l->query.statuses &
              1U << request_status_of(l->row.flags)) == 0 ||
             l->row.created_ms <= l->query.after_ms ||
@@ -80,14 +91,14 @@ static void find_on(const struct api_call *c, struct listing *l)
             l->found = mem_grow(l->found, l->size_found, sizeof *l->found);
         }
         l->found[l->n_found++] =
-            (struct store_request){id, p->id, l->row.created_ms};
+            (struct found){id, l->row.created_ms, at};
     }
 }
 
 static int newer_first(const void *a, const void *b)
 {
-    uint64_t x = ((const struct store_request *)a)->created_ms;
-    uint64_t y = ((const struct store_request *)b)->created_ms;
+    uint64_t x = ((const struct found *)a)->created_ms;
+    uint64_t y = ((const struct found *)b)->created_ms;
 
     return (x < y) - (x > y);
 }
@@ -105,14 +116,14 @@ static void read_by_cid(struct api_call *c, struct listing *l,
 {
     for (uint32_t k = 0; k < l->query.n_cids; k++)
         if (is_first(&l->query, k) &&
-            store_reader_find(r, &l->query.cids[k], &l->pin))
-            find_on(c, l);
+            store_reader_find(r, &l->query.cids[k], &l->pins[k]))
+            find_on(c, l, k);
     if (l->n_found > 1)
         qsort(l->found, l->n_found, sizeof *l->found, newer_first);
     l->count = l->n_found;
-    for (uint32_t k = 0; k < l->n_found && l->n < l->query.limit; k++)
-        if (store_reader_get(r, l->found[k].pin, &l->row) &&
-            claims_request(&l->row, l->found[k].id))
+    for (uint32_t k = 0; k < l->n_found && !l->full; k++)
+        if (claims_request_of(&l->pins[l->found[k].at], l->found[k].id,
+                              &l->row))
             put(l, l->found[k].id);
     l->done = true;
 }
@@ -137,6 +148,17 @@ static void count(struct api_call *c, struct listing *l,
     }
 }
 
+/* Those on one content mostly follow one another. */
+static bool read_row(struct listing *l, struct store_reader *r,
+                     const struct store_request *at)
+{
+    if (l->pin.id != at->pin && !store_reader_get(r, at->pin, &l->pin)) {
+        pin_reset(&l->pin);
+        return false;
+    }
+    return claims_request_of(&l->pin, at->id, &l->row);
+}
+
 static void read_piece(struct api_call *c, struct store_reader *r)
 {
     struct listing *l = c->state;
@@ -152,19 +174,18 @@ static void read_piece(struct api_call *c, struct store_reader *r)
     }
     if (all && !l->counted)
         count(c, l, r);
+    pin_reset(&l->pin); /* it may have changed */
     store_reader_requests_scan(r, c->who, q->statuses, l->at_ms);
     for (int k = 0; k < LIMIT_LIST_ROWS && !l->done; k++) {
-        l->done = (all && l->n == q->limit) ||
-                  !store_reader_requests_next(r, &at) ||
+        l->done = (all && l->full) || !store_reader_requests_next(r, &at) ||
                   at.created_ms <= q->after_ms;
-        if (l->done || !store_reader_get(r, at.pin, &l->row) ||
-            !claims_request(&l->row, at.id))
+        if (l->done || !read_row(l, r, &at))
             continue;
         l->at_ms = at.created_ms;
         if (!matches(c, l))
             continue;
         l->count += !all;
-        if (l->n < q->limit)
+        if (!l->full)
             put(l, at.id);
     }
     store_reader_requests_end(r);
@@ -206,6 +227,8 @@ void api_psa_list(struct api_call *c, const struct http_head *h)
     (void)h;
     pin_init(&l->pin);
     pin_init(&l->row);
+    for (uint32_t k = 0; k < PSA_CIDS; k++)
+        pin_init(&l->pins[k]);
     c->state = l;
     c->state_free = listing_free;
     l->object.view = c->view;

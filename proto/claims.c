@@ -450,31 +450,53 @@ bool claims_view(struct pin *p, uint32_t org)
     return true;
 }
 
-bool claims_request(struct pin *p, uint64_t id)
+/* Its place among several; it may be the only claim. */
+static bool find_request(const struct pin *p, uint64_t id, uint32_t *at)
+{
+    *at = 0;
+    if (p->n_claims == 0)
+        return p->org != 0 && p->id == id && p->salt != 0;
+    while (*at < p->n_claims && p->claims[*at].id != id)
+        ++*at;
+    return *at < p->n_claims && p->claims[*at].salt != 0;
+}
+
+/* to is as from, or the same. */
+static void show_request(struct pin *to, const struct pin *from, uint32_t at)
 {
     struct demand d;
-    uint32_t at = 0;
 
-    if (p->n_claims == 0) {
-        if (p->org == 0 || p->id != id || p->salt == 0)
-            return false;
-        if (!pin_everywhere(p))
-            show_copies(p, (uint32_t)p->rmax);
-        return true;
+    if (from->n_claims > 0) {
+        claims_demand(from, from->claims[at].org, &d);
+        take(to, &from->claims[at]);
+        to->flags &= ~(uint32_t)PIN_SHARED;
+        set_over_quota(to, (d.flags & CLAIM_REFUSED) != 0);
+        to->rmin = d.rmin;
+        to->rmax = d.rmax;
+        to->n_claims = 0;
     }
-    while (at < p->n_claims && p->claims[at].id != id)
-        at++;
-    if (at == p->n_claims || p->claims[at].salt == 0)
+    if (!pin_everywhere(to))
+        show_copies(to, (uint32_t)to->rmax);
+}
+
+bool claims_request(struct pin *p, uint64_t id)
+{
+    uint32_t at;
+
+    if (!find_request(p, id, &at))
         return false;
-    claims_demand(p, p->claims[at].org, &d);
-    take(p, &p->claims[at]);
-    p->flags &= ~(uint32_t)PIN_SHARED;
-    set_over_quota(p, (d.flags & CLAIM_REFUSED) != 0);
-    p->rmin = d.rmin;
-    p->rmax = d.rmax;
-    p->n_claims = 0;
-    if (!pin_everywhere(p))
-        show_copies(p, (uint32_t)p->rmax);
+    show_request(p, p, at);
+    return true;
+}
+
+bool claims_request_of(const struct pin *p, uint64_t id, struct pin *out)
+{
+    uint32_t at;
+
+    if (!find_request(p, id, &at))
+        return false;
+    pin_assign_alone(out, p);
+    show_request(out, p, at);
     return true;
 }
 

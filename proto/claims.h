@@ -83,6 +83,9 @@ bool claims_view(struct pin *p, uint32_t org);
  * and state, and no more copies than its organisation asked for. false: it is
  * none of the pin's, and nothing changed. */
 bool claims_request(struct pin *p, uint64_t id);
+/* The same in another one, at the cost of that request's bytes, not of all
+ * claims'. */
+bool claims_request_of(const struct pin *p, uint64_t id, struct pin *out);
 /* 0: there is none with that salt. */
 uint64_t claims_request_id(const struct pin *p, uint32_t org, uint64_t salt);
 

@@ -290,7 +290,7 @@ void pin_claim_assign(struct claim *to, const struct claim *from)
     assign_bytes(&to->meta, &from->meta);
 }
 
-void pin_assign(struct pin *to, const struct pin *from)
+void pin_assign_alone(struct pin *to, const struct pin *from)
 {
     struct pin old;
 
@@ -309,6 +309,11 @@ void pin_assign(struct pin *to, const struct pin *from)
     to->claims = old.claims;
     to->size_claims = old.size_claims;
     to->n_claims = 0;
+}
+
+void pin_assign(struct pin *to, const struct pin *from)
+{
+    pin_assign_alone(to, from);
     for (uint32_t i = 0; i < from->n_claims; i++)
         pin_claim_assign(pin_claim_add(to), &from->claims[i]);
 }

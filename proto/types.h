@@ -343,6 +343,7 @@ void pin_init(struct pin *p);
 void pin_free(struct pin *p);
 void pin_reset(struct pin *p); /* empty, memory kept */
 void pin_assign(struct pin *to, const struct pin *from); /* deep copy */
+void pin_assign_alone(struct pin *to, const struct pin *from); /* no claims */
 /* Behind the others, all zeros. */
 struct claim *pin_claim_add(struct pin *p);
 void pin_claim_assign(struct claim *to, const struct claim *from);

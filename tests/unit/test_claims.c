@@ -229,6 +229,44 @@ static void views(void **state)
     pin_free(&p);
 }
 
+/* What a request shows is the same from the pin itself and beside it. */
+static void of_a_request(void **state)
+{
+    struct pin p, v, beside;
+
+    (void)state;
+    setup_pin(&p, 1, 1, 4);
+    p.salt = 5;
+    copy_on(&p, 1, COPY_QUEUED, 5, REASON_PLACED);
+    copy_on(&p, 2, COPY_PINNED, 9, REASON_PLACED);
+    pin_init(&v);
+    pin_init(&beside);
+    assert_false(claims_request_of(&p, 8, &beside));
+    assert_true(claims_request_of(&p, 7, &beside));
+    assert_true(span_is(span_buf(&beside.name), "first"));
+    assert_int_equal(beside.n_copies, 2);
+    more(&p, 9, 2, 1, 1)->salt = 6;
+    (void)more(&p, 10, 3, 1, 1); /* a claim, but no request */
+    claims_merge(&p);
+    assert_false(claims_request_of(&p, 10, &beside));
+    for (uint64_t id = 7; id <= 9; id += 2) {
+        pin_assign(&v, &p);
+        assert_true(claims_request(&v, id));
+        assert_true(claims_request_of(&p, id, &beside));
+        assert_int_equal(p.n_claims, 3);
+        assert_int_equal(beside.n_claims, 0);
+        assert_true(span_equal(span_buf(&v.name), span_buf(&beside.name)));
+        assert_int_equal(v.created_ms, beside.created_ms);
+        assert_int_equal(v.flags, beside.flags);
+        assert_int_equal(v.salt, beside.salt);
+        assert_int_equal(v.rmax, beside.rmax);
+        assert_int_equal(v.n_copies, beside.n_copies);
+    }
+    pin_free(&beside);
+    pin_free(&v);
+    pin_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +276,7 @@ int main(void)
         cmocka_unit_test(the_first_time_anything_expires),
         cmocka_unit_test(of_one_organisation),
         cmocka_unit_test(views),
+        cmocka_unit_test(of_a_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
