@@ -262,6 +262,8 @@ static void on_recovered(struct api_call *c, struct replica_result *r)
 {
     if (r->error != ERR_OK)
         on_batch(c, r->error);
+    else if (r->verdict == VERDICT_DENIED)
+        on_batch(c, ERR_DENIED);
     else
         api_read(c, read_recovered, on_batch);
 }

@@ -358,8 +358,8 @@ void api_allocations_get(struct api_call *c, const struct http_head *h)
 
 static void on_recovered(struct api_call *c, struct replica_result *r)
 {
-    if (r->error != ERR_OK)
-        api_fail(c, r->error, NULL);
+    if (r->error != ERR_OK || r->verdict == VERDICT_DENIED)
+        api_refuse(c, r);
     else
         api_read(c, read_info, send_info);
 }
