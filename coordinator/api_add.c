@@ -6,6 +6,7 @@
  */
 #include "coordinator/api_add_impl.h"
 
+#include "coordinator/api_auth.h"
 #include "proto/mem.h"
 
 #include <stdio.h>
@@ -430,6 +431,10 @@ static void on_timer(uv_timer_t *t)
 {
     struct upload *u = t->data;
 
+    if (!u->over && !u->claiming && !api_renew(u->call)) {
+        fail(u, ERR_DENIED, API_NOT_ANY_MORE);
+        return;
+    }
     if (!u->over && !u->opening && !u->lines.complete &&
         uv_now(t->loop) - u->moved_ms > ADD_IDLE_MS)
         fail(u, ERR_TIMEOUT, "neither the client nor the node made progress");

@@ -360,6 +360,25 @@ bool api_auth_org(struct api_call *c, const struct http_head *h)
     return false;
 }
 
+bool api_renew(struct api_call *c)
+{
+    const struct access *a;
+    const struct token *t;
+    bool known;
+
+    view_put(c->view);
+    c->view = view_get();
+    if (c->actor == PRINCIPAL_LOCAL)
+        return true;
+    a = access_get();
+    t = access_token(a, c->actor);
+    known = t != NULL ? t->expires_ms == 0 ||
+                            t->expires_ms > c->view->log_ms
+                      : access_principal(a, c->actor) != NULL;
+    access_put(a);
+    return known;
+}
+
 bool api_needs(struct api_call *c, unsigned verb)
 {
     char word[ACCESS_VERBS_TEXT];

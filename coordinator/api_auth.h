@@ -19,6 +19,11 @@ void api_unauthorized(struct api_call *c, const char *text);
 bool api_auth_org(struct api_call *c, const struct http_head *h);
 /* Whether the route's verb is the user's; false: 403 was answered. */
 bool api_auth_verb(struct api_call *c);
+/* For calls that last, at a moment when nothing that was asked for it is under
+ * way: gives the picture of its beginning for the newest one, which most share.
+ * false: who asks is not known any more, and gets nothing more. */
+bool api_renew(struct api_call *c);
+#define API_NOT_ANY_MORE "the user or token is not known, or not any more"
 /* 403 unless the user has one of them. */
 bool api_needs(struct api_call *c, unsigned verb);
 

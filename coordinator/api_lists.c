@@ -5,6 +5,7 @@
  */
 #include "coordinator/api.h"
 
+#include "coordinator/api_auth.h"
 #include "coordinator/api_object.h"
 #include "proto/mem.h"
 
@@ -290,6 +291,11 @@ static void next_batch(struct api_call *c)
 {
     struct list *l = c->state;
 
+    if (!api_renew(c)) {
+        on_batch(c, ERR_DENIED);
+        return;
+    }
+    l->object.view = c->view;
     if (l->next_recovered < l->n_recovered)
         api_read(c, read_recovered, on_batch);
     else if (l->kind == LIST_RECOVER)

@@ -405,6 +405,10 @@ static void on_timer(uv_timer_t *t)
 {
     struct proxied *p = t->data;
 
+    if (!p->over && !p->claiming && !api_renew(p->call)) {
+        proxied_fail(p, ERR_DENIED, API_NOT_ANY_MORE);
+        return;
+    }
     if (!p->over && !p->opening && !p->complete &&
         uv_now(t->loop) - p->moved_ms > PROXY_IDLE_MS)
         proxied_fail(p, ERR_TIMEOUT, "neither the client nor the node made "

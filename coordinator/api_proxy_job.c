@@ -3,6 +3,7 @@
  */
 #include "coordinator/api_proxy_job.h"
 
+#include "coordinator/api_auth.h"
 #include "proto/mem.h"
 
 #include <assert.h>
@@ -261,6 +262,10 @@ static void on_tick(uv_timer_t *t)
 
     if (!j->waiting || j->busy || j->over)
         return;
+    if (!api_renew(j->call)) {
+        job_fail(j, 403, API_NOT_ANY_MORE);
+        return;
+    }
     if (j->deadline_ms != 0 && uv_now(t->loop) >= j->deadline_ms) {
         job_fail(j, 500, j->started ? "context deadline exceeded"
                                 : "pin: context deadline exceeded");

@@ -180,7 +180,10 @@ static void on_batch(struct api_call *c, enum err e)
 
 static void next_batch(struct api_call *c)
 {
-    api_read(c, read_batch, on_batch);
+    if (api_renew(c))
+        api_read(c, read_batch, on_batch);
+    else
+        fail(c, 403, API_NOT_ANY_MORE);
 }
 
 static void on_drain(struct api_call *c)

@@ -1,12 +1,15 @@
 """What one client may cost a coordinator: answers that are much longer than the
-question, and slow readers of them."""
+question, slow readers of them, and whose token ends while he is answered."""
 
 import socket
+import time
 
 import pytest
 from cluster import Cluster, make_cid
+from process import until
 from psa import STATUSES, Client, make_token
-from wire import request
+from test_tokens import bearer, closed_cluster, local
+from wire import Answer, multipart, request
 
 PAGE = 4 << 20   # bytes of a list of pin requests, and one more
 BATCH = 1 << 20  # of what a list reads at one time, likewise
@@ -76,3 +79,54 @@ def test_a_list_of_cids_has_a_bound(cluster):
     answer = request(c.http, "GET", path, timeout=60)
     assert answer.complete and len(answer.lines()) == 1000
     assert answer.trailers["x-stream-error"] == ""
+
+
+def rest_of(s, data=b""):
+    s.settimeout(60)
+    while part := s.recv(65536):
+        data += part
+    return Answer(data)
+
+
+def test_a_token_ends_in_an_answer(make_cluster):
+    """What it began to read, and to write, ends with it."""
+    cluster, _ = closed_cluster(make_cluster, coordinators=1, nodes=1)
+    c = cluster.coordinators[0]
+    short = "bafkqaaa"
+    assert c.post(f"/pins/{short}?meta-k=" + "%22" * 5000).status == 200
+    paths = {"list": "/pins?cids=" + ",".join([short] * 1000),
+             "upload": "/add"}
+    held = {}
+    for what, path in paths.items():
+        token = local(cluster, "token", "create", "--name", what)
+        until(lambda t=token: c.get("/id", headers=bearer(t)).status == 200,
+              20, "it is known")
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(20)
+        s.connect(("127.0.0.1", c.http))
+        head, body = f"GET {path}", b""
+        if what == "upload":
+            kind, body = multipart({"f": b"y" * 5000})
+            head = f"POST {path}"
+            body = b"%x\r\n%s\r\n" % (len(body) - 100, body[:-100])
+        lines = {"Host": "a", "Connection": "close", **bearer(token)}
+        if body:
+            lines.update(kind, **{"Transfer-Encoding": "chunked"})
+        s.sendall(f"{head} HTTP/1.1\r\n".encode() + "".join(
+            f"{k}: {v}\r\n" for k, v in lines.items()).encode() +
+            b"\r\n" + body)
+        held[what] = (s, token.split("_")[1])
+    began = held["list"][0].recv(1000)
+    assert began.startswith(b"HTTP/1.1 200"), began
+    time.sleep(1)
+    for _, number in held.values():
+        local(cluster, "token", "revoke", number)
+    answer = rest_of(held["list"][0], began)
+    assert answer.complete and len(answer.lines()) < 1000
+    assert answer.trailers["x-stream-error"] == "denied", answer.trailers
+    answer = rest_of(held["upload"][0])
+    assert answer.status == 403, answer
+    assert "not any more" in answer.message()
+    for s, _ in held.values():
+        s.close()
