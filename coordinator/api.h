@@ -48,8 +48,7 @@ struct api {
     unsigned removals;
     unsigned explains, verifies, plans, walks, simulations; /* under way */
     struct api_places uploads, proxied; /* the latter: to a daemon */
-    struct api_places valuations;
-    unsigned awaited;          /* pins waited for */
+    struct api_places valuations, awaits; /* awaits: of pins */
     uint64_t verified[API_VERIFIED]; /* copies */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */

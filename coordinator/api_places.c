@@ -19,7 +19,7 @@ bool api_places_free(struct api_call *c, const struct api_places *p,
 {
     unsigned k = find(p, c->own_org);
 
-    assert(share < most && most <= LIMIT_DATA_STREAMS);
+    assert(share < most && most <= LIMIT_AWAITS);
     if (p->n >= most) {
         api_error(c, 503, "too many %s", what);
         return false;
@@ -36,7 +36,7 @@ void api_places_take(const struct api_call *c, struct api_places *p)
 {
     unsigned k = find(p, c->own_org);
 
-    assert(p->n < LIMIT_DATA_STREAMS);
+    assert(p->n < LIMIT_AWAITS);
     if (k == p->n_shares)
         p->shares[p->n_shares++] = (struct api_share){c->own_org, 0};
     p->shares[k].n++;

@@ -17,11 +17,11 @@ struct api_call;
 struct api_places {
     unsigned n;
     unsigned n_shares;
-    struct api_share { uint32_t org; unsigned n; } shares[LIMIT_DATA_STREAMS];
+    struct api_share { uint32_t org; unsigned n; } shares[LIMIT_AWAITS];
 };
 
 /* Is there one for this call? false: 503 was answered. most: of all together,
- * LIMIT_DATA_STREAMS at most; share: an organisation's; what: "uploads". */
+ * LIMIT_AWAITS at most; share: an organisation's; what: "uploads". */
 bool api_places_free(struct api_call *c, const struct api_places *p,
                      unsigned most, unsigned share, const char *what);
 /* Of the asker's organisation; each is given back once. */

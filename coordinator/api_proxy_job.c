@@ -21,6 +21,8 @@ static void on_timer_closed(uv_handle_t *h)
     struct job *j = h->data;
     struct api_call *c = j->call;
 
+    if (j->waits)
+        api_places_give(c, &c->api->awaits);
     c->state = NULL;
     api_options_free(&j->options);
     pin_free(&j->pin);
@@ -39,8 +41,6 @@ static void settle(struct job *j)
 
 static void over(struct job *j)
 {
-    if (!j->over && j->waiting)
-        j->call->api->awaited--;
     j->waiting = false;
     j->over = true;
     settle(j);
@@ -244,7 +244,6 @@ static void on_awaited(struct api_call *c, enum err e)
         job_fail(j, 500, "the pin was removed meanwhile");
     } else if (pin_state_of(&j->pin) == PIN_PINNED) {
         j->waiting = false;
-        c->api->awaited--;
         uv_timer_stop(&j->timer);
         j->waited(j);
     } else if (pin_state_of(&j->pin) == PIN_FAILED && j->looks == 1) {
@@ -285,7 +284,6 @@ void job_wait(struct job *j, job_cb waited)
     j->waited = waited;
     j->looks = 0;
     j->waiting = true;
-    j->call->api->awaited++;
     uv_timer_start(&j->timer, on_tick, 0, JOB_TICK_MS);
 }
 

@@ -21,6 +21,7 @@ struct job {
     struct api_options options;
     struct command *claim;   /* what all claims of it are */
     bool recursive, unpin, progress;
+    bool waits;              /* it has a place among those that do */
     bool busy;               /* something of it is not on this loop */
     bool waiting, started, over;
     unsigned ticks, looks;

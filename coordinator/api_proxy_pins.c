@@ -17,7 +17,6 @@
 #include <string.h>
 
 enum {
-    PINS_AWAITED_MAX = 1024, /* requests that wait for a pin */
     PINS_NAME_MAX = 255      /* of the daemon's */
 };
 
@@ -215,10 +214,17 @@ static bool deadline(struct api_call *c, uint64_t *at_ms)
 
 static bool may_wait(struct api_call *c)
 {
-    if (c->api->awaited < PINS_AWAITED_MAX)
-        return true;
-    api_error(c, 503, "too many requests wait for pins");
-    return false;
+    return api_places_free(c, &c->api->awaits, LIMIT_AWAITS,
+                           LIMIT_ORG_AWAITS, "requests wait for pins");
+}
+
+static struct job *begin_waiting(struct api_call *c, job_cb act)
+{
+    struct job *j = job_begin(c, act);
+
+    j->waits = true;
+    api_places_take(c, &c->api->awaits);
+    return j;
 }
 
 static bool has_arg(struct api_call *c, uint32_t i, const char *what)
@@ -269,7 +275,7 @@ void api_proxy_pin_add(struct api_call *c, const struct http_head *h)
                   strlen(api_param(c, "name")), PINS_NAME_MAX);
         return;
     }
-    j = job_begin(c, claim);
+    j = begin_waiting(c, claim);
     j->progress = progress;
     j->deadline_ms = at_ms;
     if (options(c, j, recursive) &&
@@ -308,7 +314,7 @@ void api_proxy_pin_update(struct api_call *c, const struct http_head *h)
         proxy_bad(c, "too many arguments");
         return;
     }
-    j = job_begin(c, update);
+    j = begin_waiting(c, update);
     j->unpin = unpin;
     j->deadline_ms = at_ms;
     /* Its name is the old one's. */

@@ -113,6 +113,8 @@ enum {
     /* One organisation of several leaves others room at a coordinator. */
     LIMIT_ORG_UPLOADS = LIMIT_NODE_UPLOADS / 2,
     LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2,
+    LIMIT_AWAITS = 1024,          /* requests at the proxy that wait for pins */
+    LIMIT_ORG_AWAITS = LIMIT_AWAITS / 4,
     LIMIT_VALUATIONS = 16,        /* pins that one coordinator values */
     LIMIT_ORG_VALUATIONS = 4
 };

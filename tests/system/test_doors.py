@@ -130,3 +130,40 @@ def test_a_token_ends_in_an_answer(make_cluster):
     assert "not any more" in answer.message()
     for s, _ in held.values():
         s.close()
+
+
+def test_waiting_for_pins_is_shared(make_cluster):
+    """One organisation's pin/add for what nobody has keep no other out."""
+    cluster, _ = closed_cluster(make_cluster, coordinators=1, nodes=1)
+    c = cluster.coordinators[0]
+    assert c.post("/api/v1/orgs?name=lab").status == 200
+    until(lambda: c.get("/api/v1/orgs/lab").status == 200, 20, "it is known")
+    answer = c.post("/api/v1/tokens?name=a&verbs=read,pin",
+                    headers={**c.headers, "X-Pinfold-Org": "lab"})
+    token = bearer(answer.json()["token"])
+    until(lambda: c.get("/id", headers=token).status == 200, 20, "known")
+    cluster.daemons[0].fault("pin/add", "stall")
+    held = []
+    for _ in range(260):
+        s = socket.create_connection(("127.0.0.1", c.proxy), 20)
+        s.sendall(f"POST /api/v0/pin/add?arg={make_cid()} HTTP/1.1\r\n"
+                  f"Host: a\r\nAuthorization: {token['Authorization']}\r\n"
+                  "\r\n".encode())
+        held.append(s)
+    time.sleep(3)
+    refused = 0
+    for s in held:
+        s.setblocking(False)
+        try:
+            assert b" 503 " in s.recv(4096)
+            refused += 1
+        except BlockingIOError:
+            pass
+    assert refused == 4
+    answer = c.rpc(f"pin/add?arg={make_cid()}&timeout=2s", headers=c.headers)
+    assert answer.status == 500 and b"deadline" in answer.body, answer
+    for s in held:
+        s.close()
+    until(lambda: c.rpc(f"pin/add?arg={make_cid()}&timeout=1s",
+                        headers=token).status == 500, 20, "places are free")
+    cluster.daemons[0].heal()
