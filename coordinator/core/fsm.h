@@ -94,6 +94,10 @@ uint64_t fsm_tag_limit(const struct tag *t, const struct org *o,
  * is over its quota: 0 while its bytes would be refused again. */
 uint32_t fsm_affordable(struct store *s, const struct pin *p,
                         uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
+/* … of one organisation's demand alone. */
+uint32_t fsm_affordable_by(struct store *s, const struct pin *p,
+                           uint32_t org, uint64_t now_ms,
+                           const uint64_t promised[ORG_KINDS]);
 
 /* Copies for everywhere beyond those that the demands pay, or name: they go.
  */

@@ -179,6 +179,17 @@ uint32_t fsm_paid_for(const struct store *s, const struct pin *p,
     return n;
 }
 
+uint32_t fsm_unpaid_by(const struct store *s, const struct pin *p,
+                       uint32_t org)
+{
+    uint32_t have = rules_bound(s, p) ? fsm_paid_for(s, p, org)
+                                      : pin_paid_copies(p);
+    struct demand d;
+
+    claims_demand(p, org, &d);
+    return have > d.paid ? have - d.paid : 0;
+}
+
 static bool stays(const struct store *s, const struct copy *c)
 {
     const struct node *n = store_node(s, c->node);

@@ -150,6 +150,7 @@ struct places {
     uint32_t have;     /* wanted before */
     uint32_t proposed; /* distinct, not wanted yet */
     uint32_t taken;
+    bool first; /* what makes room pays for one, wherever it is */
     uint8_t seen[(UINT16_MAX + 8) / 8]; /* bit a node */
 };
 
@@ -175,7 +176,7 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
     may = fsm_may_take(f, p, node)
           && (s->own == NULL
               || rules_allow(s->own, store_node(f->store, node)))
-          && (!pin_everywhere(p) || fsm_pays_copy(f)
+          && (!pin_everywhere(p) || fsm_pays_copy(f, node) || s->first
               || (s->own != NULL && s->own->most != -1));
     if (!may && !must)
         return;
@@ -185,12 +186,14 @@ static void propose(struct fsm *f, struct places *s, uint32_t node,
         return;
     fsm_take(f, p, node, fsm_paid_reason(p, reason));
     fsm_settle_paid(f);
+    s->first = false;
     s->taken++;
 }
 
 static void propose_all(struct fsm *f, struct places *s,
                         const struct command_claim_put *c)
 {
+    s->first = f->n_victims > 0 && fsm_lacks_first(f, f->command.org);
     for (uint32_t k = 0; c->from.n > 0 && k < f->from.n_copies; k++) {
         const struct copy *from = &f->from.copies[k];
 
@@ -272,13 +275,10 @@ static bool refuse_direct(struct fsm_result *r)
  * least. Elastic pins make room for a required one. */
 static bool pays(struct fsm *f, uint32_t org, struct fsm_result *r)
 {
-    const struct pin *p = &f->after;
     struct demand d;
-    bool first;
 
-    claims_demand(p, org, &d);
-    first = p->n_claims > 0 ? d.paid == 0 : fsm_wanted(p) == 0;
-    return fsm_value_room(f, org, d.rmax == -1 && first ? p->size : 0,
+    claims_demand(&f->after, org, &d);
+    return fsm_value_room(f, org, fsm_lacks_first(f, org) ? f->after.size : 0,
                           (d.flags & CLAIM_ELASTIC) != 0 ? INT32_MIN
                                                          : INT32_MAX, r);
 }

@@ -65,13 +65,13 @@ static uint32_t assign_release(struct fsm *f, const struct command_assign *a)
 
 /* Bytes that were refused are asked for again with the first copy; of several
  * demands fsm_grant has asked. */
-static bool may_pay(struct fsm *f)
+static bool may_pay(struct fsm *f, uint32_t node)
 {
     struct pin *p = &f->after;
     uint32_t flags = p->flags;
 
     if ((flags & PIN_OVER_QUOTA) == 0)
-        return !pin_everywhere(p) || fsm_pays_copy(f);
+        return !pin_everywhere(p) || fsm_pays_copy(f, node);
     if (p->n_claims > 0 || (flags & CLAIM_ELASTIC) != 0)
         return false;
     p->flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
@@ -127,7 +127,7 @@ void fsm_assign(struct fsm *f, const struct command *c, struct fsm_result *r)
         if (!fsm_may_take(f, &f->after, add->node)
             || !rules_any_allows(f->store, &f->after,
                                  store_node(f->store, add->node))
-            || !(free_of_charge || may_pay(f))) {
+            || !(free_of_charge || may_pay(f, add->node))) {
             refused++;
             continue;
         }

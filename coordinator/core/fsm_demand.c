@@ -189,22 +189,46 @@ static bool pays_more(const struct fsm *f, uint32_t org, uint64_t physical)
            && fsm_cluster_lack(f, ORG_PHYSICAL, physical) == 0;
 }
 
-/* Who asked for a number of copies has paid for them, whatever those can pay
- * that want one everywhere. */
-bool fsm_pays_copy(const struct fsm *f)
+bool fsm_lacks_first(const struct fsm *f, uint32_t org)
 {
-    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+    const struct pin *p = &f->after;
+    struct demand d;
+
+    claims_demand(p, org, &d);
+    if (d.rmax != -1)
+        return false;
+    return p->n_claims > 0 ? d.paid == 0 : fsm_wanted(p) == 0;
+}
+
+static bool allows(const struct fsm *f, uint32_t org, uint32_t node)
+{
+    const struct node *n = store_node(f->store, node);
+    struct rules_demand d;
+
+    if (!rules_bound(f->store, &f->after))
+        return true;
+    rules_demand(f->store, &f->after, org, &d);
+    return n != NULL && rules_allow(&d, n);
+}
+
+/* Who asked for a number of copies has paid for them, whatever those can pay
+ * that want one everywhere. Of these one that has copies of others for nothing
+ * pays for those first: else one more would be a surplus at once. */
+bool fsm_pays_copy(const struct fsm *f, uint32_t node)
+{
+    const struct pin *p = &f->after;
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs);
     struct demand d;
 
     for (uint32_t k = 0; k < n; k++) {
-        uint32_t staying = fsm_staying_for(f->store, &f->after, orgs[k]);
-
-        claims_demand(&f->after, orgs[k], &d);
-        if ((d.flags & CLAIM_REFUSED) != 0)
+        claims_demand(p, orgs[k], &d);
+        if ((d.flags & CLAIM_REFUSED) != 0 || !allows(f, orgs[k], node))
             continue;
-        if ((int64_t)staying < d.number
+        if ((int64_t)fsm_staying_for(f->store, p, orgs[k]) < d.number
             || (d.rmax == -1
-                && pays_more(f, orgs[k], f->after.size)))
+                && pays_more(f, orgs[k],
+                             p->size * (1 + (uint64_t)fsm_unpaid_by(
+                                                f->store, p, orgs[k])))))
             return true;
     }
     return false;

@@ -132,14 +132,13 @@ uint64_t fsm_org_room(const struct store *s, const struct org *o,
     return left > promised ? left - promised : 0;
 }
 
-/* So many copies that one organisation's demand is not charged for yet. */
-static uint32_t affordable_by(struct store *s, const struct pin *p,
-                              uint32_t org, uint64_t now_ms,
-                              const uint64_t promised[ORG_KINDS])
+uint32_t fsm_affordable_by(struct store *s, const struct pin *p,
+                           uint32_t org, uint64_t now_ms,
+                           const uint64_t promised[ORG_KINDS])
 {
     const struct org *o = store_org(s, org);
     uint64_t left, all = p->size;
-    uint32_t staying, more, tagged;
+    uint32_t staying, more, tagged, unpaid;
     struct demand d;
     bool over;
 
@@ -167,8 +166,8 @@ static uint32_t affordable_by(struct store *s, const struct pin *p,
     more = more < tagged ? more : tagged;
     if (over)
         return more;
-    if (d.rmax != -1)
-        more = 0;
+    unpaid = fsm_unpaid_by(s, p, org); /* those that are there come first */
+    more = more > unpaid && d.rmax == -1 ? more - unpaid : 0;
     /* A number is paid for since it was accepted; no more than that. */
     staying = fsm_staying_for(s, p, org);
     if ((int64_t)staying < d.number && more < (uint32_t)d.number - staying)
@@ -182,7 +181,7 @@ uint32_t fsm_affordable(struct store *s, const struct pin *p,
     uint32_t orgs[LIMIT_ORGS], n = claims_orgs(p, orgs), most = 0;
 
     for (uint32_t k = 0; k < n; k++) {
-        uint32_t by = affordable_by(s, p, orgs[k], now_ms, promised);
+        uint32_t by = fsm_affordable_by(s, p, orgs[k], now_ms, promised);
 
         if (by > most)
             most = by;
@@ -202,7 +201,7 @@ bool fsm_grantable(struct store *s, const struct pin *p,
     for (uint32_t k = 0; k < n; k++) {
         claims_demand(p, orgs[k], &d);
         if ((d.flags & CLAIM_REFUSED) != 0
-            && affordable_by(s, p, orgs[k], now_ms, promised) > 0)
+            && fsm_affordable_by(s, p, orgs[k], now_ms, promised) > 0)
             return true;
     }
     return false;

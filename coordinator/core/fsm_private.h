@@ -123,9 +123,11 @@ bool fsm_settle_size(struct fsm *f, uint32_t org, uint64_t uploaded,
 uint32_t fsm_candidates(const struct fsm *f, uint32_t org);
 /* Who was refused, of several, and can pay now, asks again. true: some do. */
 bool fsm_grant(struct fsm *f);
-/* Whether somebody pays, or has paid, one more copy of a pin for everywhere.
- */
-bool fsm_pays_copy(const struct fsm *f);
+/* Of a demand for everywhere in `after`: nothing is paid for yet. */
+bool fsm_lacks_first(const struct fsm *f, uint32_t org);
+/* Whether somebody who may have one there pays, or has paid, one more copy of a
+ * pin for everywhere. */
+bool fsm_pays_copy(const struct fsm *f, uint32_t node);
 /* What a coordinator offers by itself (actor 0), since it is read, changes
  * nothing of what the organisation claims otherwise: is that so of `before`? */
 bool fsm_offer_stands(const struct fsm *f, const struct command *c);
@@ -147,6 +149,9 @@ uint32_t fsm_wanted_nodes(const struct store *s, const struct pin *p,
  * them: those for everywhere that it pays. */
 uint32_t fsm_paid_for(const struct store *s, const struct pin *p,
                       uint32_t org);
+/* Copies for everywhere that are there for it, and that it does not pay. */
+uint32_t fsm_unpaid_by(const struct store *s, const struct pin *p,
+                       uint32_t org);
 enum pin_todo fsm_todo_bound(const struct store *s, const struct pin *p);
 /* Whether that demand has its minimum, where its policy wants it; 0: all. */
 bool fsm_pinned_for(const struct store *s, const struct pin *p, uint32_t org);

@@ -68,8 +68,17 @@ static uint32_t lacking(const struct rules_demand *d, const struct numbers *x)
     return want > firm ? want : firm;
 }
 
+/* Its copies for everywhere are its own matter, whatever others can pay. */
+static bool pays(struct step *s, const struct rules_demand *d,
+                 uint64_t paid_ms)
+{
+    return d->most != -1 || paid_ms == 0 ||
+           fsm_affordable_by(s->store, &s->pin, d->org, paid_ms,
+                             s->promised) > 0;
+}
+
 uint32_t step_bound_place(struct step *s, const struct step_tally *t,
-                          const struct plan_input *in)
+                          uint64_t paid_ms, const struct plan_input *in)
 {
     const struct pin *p = &s->pin;
     bool good[LIMIT_COPIES], full[LIMIT_ORGS];
@@ -91,7 +100,7 @@ uint32_t step_bound_place(struct step *s, const struct step_tally *t,
             x.firm += c.counts;
             x.good += good[i];
         }
-        more[k] = lacking(d, &x);
+        more[k] = pays(s, d, paid_ms) ? lacking(d, &x) : 0;
         full[k] = d->most != -1 && x.stay >= (uint32_t)d->most + STEP_SPARES;
     }
     return plan_place_rules(in, &r, &s->choice);

@@ -121,14 +121,17 @@ static uint32_t lacking(const struct step *s, const struct step_tally *t,
     return want > firm ? want : firm;
 }
 
+static uint64_t stamp(const struct step *s, const struct step_clock *c)
+{
+    uint64_t log_ms = store_time_ms(s->store);
+
+    return c->wall_ms > log_ms ? c->wall_ms : log_ms;
+}
+
 /* So many more copies its organisation pays if it is asked now. */
 static uint32_t affordable(const struct step *s, const struct step_clock *c)
 {
-    uint64_t stamp_ms = store_time_ms(s->store);
-
-    return fsm_affordable(s->store, &s->pin,
-                          c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms,
-                          s->promised);
+    return fsm_affordable(s->store, &s->pin, stamp(s, c), s->promised);
 }
 
 /* What the state will charge for the copies that are proposed for s->pin. */
@@ -158,12 +161,8 @@ static uint32_t least(const struct step *s, const struct step_tally *t)
 /* A demand that was refused asks again: an ASSIGN that names no node. */
 static bool grants(struct step *s, const struct step_clock *c)
 {
-    uint64_t stamp_ms = store_time_ms(s->store);
-
     if (!claims_any_refused(&s->pin) ||
-        !fsm_grantable(s->store, &s->pin,
-                       c->wall_ms > stamp_ms ? c->wall_ms : stamp_ms,
-                       s->promised))
+        !fsm_grantable(s->store, &s->pin, stamp(s, c), s->promised))
         return false;
     (void)step_command(s, COMMAND_ASSIGN);
     return true;
@@ -189,7 +188,7 @@ static enum step_next choose_places(struct step *s, struct step_decision *d,
     if (paid == 0 && (p->flags & PIN_OVER_QUOTA) != 0)
         return STEP_NEXT_UNPAID; /* there may be many */
     if (s->rules.n > 0) {
-        want = step_bound_place(s, t, &in);
+        want = step_bound_place(s, t, paid > 0 ? stamp(s, c) : 0, &in);
         d->want = s->choice.n + want;
         if (d->want == 0)
             return STEP_NEXT_NOTHING;

@@ -360,9 +360,11 @@ enum step_outcome step_repair_pin(struct step *s,
 /* Whether no demand allows it: a copy there leaves. */
 bool step_bound_denies(const struct step *s, const struct node *n);
 /* Plans copies that are lacking into s->choice: in has all but rules and
- * numbers. Returns how many more are asked for that no node can take. */
+ * numbers. Returns how many more are asked for that no node can take. paid_ms:
+ * of those for everywhere only what each demand can pay at that log time; 0:
+ * nobody is asked. */
 uint32_t step_bound_place(struct step *s, const struct step_tally *t,
-                          const struct plan_input *in);
+                          uint64_t paid_ms, const struct plan_input *in);
 /* Whether copies marked so (by index) are as many as each demand asks for;
  * least: its minimum. */
 bool step_bound_enough(const struct step *s, const bool *marked, bool least);

@@ -476,6 +476,48 @@ static void from_the_first_schema(void **state)
     world_unlink(path);
 }
 
+static void limit_two(struct world *w, uint64_t hard)
+{
+    struct command_org_put *p = limits(w);
+
+    p->org = 2;
+    p->set = 2U << 2 * ORG_PHYSICAL;
+    p->limits[ORG_PHYSICAL].hard = hard;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+}
+
+/* Who has copies of others for nothing pays those before one more, which
+ * would be a surplus at once. */
+static void what_is_there_is_paid_first(void **state)
+{
+    struct world *w = world_with(4);
+    uint64_t id;
+
+    (void)state;
+    make_org(w, "two");
+    (void)limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 3 * MIB);
+    limit_two(w, MIB);
+    put(w, 1, -1, -1);
+    for (uint32_t k = 1; k <= 3; k++)
+        on(w, k);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    id = w->pin.id;
+    put(w, 1, -1, -1);
+    w->c->org = 2;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    limit_two(w, 3 * MIB);
+    assign(w, id);
+    assign_add(w, 4);
+    assert_int_equal(go(w), VERDICT_STALE);
+    limit_two(w, 4 * MIB);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, id), 0, nothing), 1);
+    assign(w, id);
+    assign_add(w, 4);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(used_by(w, 2, ORG_PHYSICAL), 4 * MIB);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +532,7 @@ int main(void)
         cmocka_unit_test(asked_for_and_free),
         cmocka_unit_test(everywhere),
         cmocka_unit_test(everywhere_anew),
+        cmocka_unit_test(what_is_there_is_paid_first),
         cmocka_unit_test(from_the_first_schema),
     };
 

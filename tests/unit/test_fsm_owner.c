@@ -275,6 +275,30 @@ static void everywhere(void **state)
     world_close(w);
 }
 
+/* Nobody pays for a copy where he may have none. */
+static void paid_where_it_serves(void **state)
+{
+    struct world *w = owned();
+    struct command_org_put *p = limits(w);
+    uint64_t pin;
+
+    (void)state;
+    p->org = TWO;
+    p->set = 2U << 2 * ORG_PHYSICAL;
+    p->limits[ORG_PHYSICAL].hard = MIB;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    (void)give(w, 4, TWO, true);
+    assert_int_equal(claim(w, ONE, -1, -1, "", "1"), VERDICT_ACCEPTED);
+    pin = w->pin.id;
+    assert_int_equal(claim(w, TWO, -1, -1, "", "34"), VERDICT_ACCEPTED);
+    assert_string_equal(wanted(w, pin), "13");
+    assert_int_equal(adds(w, pin, 4), VERDICT_STALE);
+    assert_int_equal(adds(w, pin, 2), VERDICT_ACCEPTED);
+    assert_string_equal(wanted(w, pin), "123");
+    world_check(w);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +309,7 @@ int main(void)
         cmocka_unit_test(given_away),
         cmocka_unit_test(default_minimum),
         cmocka_unit_test(everywhere),
+        cmocka_unit_test(paid_where_it_serves),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -148,6 +148,25 @@ static void required_pins_come_first(void **state)
     world_close(w);
 }
 
+/* One for everywhere, too: for its first copy. */
+static void required_everywhere(void **state)
+{
+    struct world *w = world_with(2);
+    uint64_t a = offer(w, 1, 8);
+
+    (void)state;
+    limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 10 * MIB);
+    assert_int_equal(admit(w, a), VERDICT_ACCEPTED);
+    put(w, 2, -1, -1)->size = 5 * MIB;
+    on(w, 1);
+    on(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(wanted(w, w->pin.id), 1);
+    assert_int_equal(held(w, a), VALUE_IDLE);
+    assert_int_equal(used(w, ORG_PHYSICAL), 5 * MIB);
+    world_close(w);
+}
+
 static void what_nobody_reads_fades(void **state)
 {
     struct world *w = world_with(1);
@@ -604,6 +623,7 @@ int main(void)
         cmocka_unit_test(all_or_nothing),
         cmocka_unit_test(copies_go_before_content),
         cmocka_unit_test(required_pins_come_first),
+        cmocka_unit_test(required_everywhere),
         cmocka_unit_test(what_nobody_reads_fades),
         cmocka_unit_test(agents_count_once),
         cmocka_unit_test(batches_count_once),

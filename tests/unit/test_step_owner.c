@@ -291,6 +291,36 @@ static void explained(void **state)
     step_explanation_free(&x);
 }
 
+/* Of copies for everywhere each has as many as it pays itself, and no more are
+ * proposed. */
+static void paid_by_each(void **state)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+    uint64_t pin, index;
+
+    (void)state;
+    six();
+    c.org_put.org = TWO;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard = FSM_DEFAULT_SIZE;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+    w->measured = FSM_DEFAULT_SIZE;
+    pin = claim(1, TWO, -1, -1, "@own");
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 1);
+    (void)claim(1, ONE, -1, -1, "");
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 5);
+    index = store_applied(w->store);
+    for (int k = 0; k < 4; k++)
+        world_settle();
+    assert_int_equal(world_copies(pin, true), 5);
+    assert_int_equal(store_org(w->store, TWO)->used[ORG_PHYSICAL],
+                     FSM_DEFAULT_SIZE);
+    assert_true(store_applied(w->store) < index + 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +330,7 @@ int main(void)
         WORLD_TEST(a_new_leader_sees_it),
         WORLD_TEST(many),
         WORLD_TEST(repaired),
+        WORLD_TEST(paid_by_each),
         WORLD_TEST(rebalanced),
         WORLD_TEST(explained),
     };
