@@ -112,7 +112,9 @@ static void settle(struct fsm *f, uint32_t org)
     }
     held = !fsm_value_elastic(&d) ? VALUE_REQUIRED
            : fsm_value_refused(&d) ? VALUE_IDLE : VALUE_HELD;
-    if (!have && held == VALUE_REQUIRED)
+    /* One that is elastic beside required ones: what it asked for is kept. */
+    if (!have && held == VALUE_REQUIRED
+        && (f->most == 0 || f->most_org != org))
         return;
     p->flags |= PIN_VALUED;
     if (have && v.held == held && (f->most == 0 || f->most_org != org))

@@ -167,6 +167,33 @@ static void required_everywhere(void **state)
     world_close(w);
 }
 
+/* What is offered beside a required claim asks for as many copies when that
+ * is over. */
+static void offered_beside_a_required_one(void **state)
+{
+    struct world *w = world_with(3);
+    struct command_claim_put *p = put(w, 1, 1, 1);
+    struct value v;
+    uint64_t a;
+
+    (void)state;
+    p->salt = 7;
+    p->expires_ms = w->time_ms + 1000;
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    a = w->pin.id;
+    assert_int_equal(offer_by(w, ORG_DEFAULT, 1, 1, 1, 3), a);
+    assert_int_equal(held(w, a), VALUE_REQUIRED);
+    w->time_ms += 2000;
+    op(w, COMMAND_EXPIRE)->expire.n = 1;
+    w->c->expire.pins[0] = a;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(held(w, a), VALUE_HELD);
+    assert_true(store_value_get(w->store, a, ORG_DEFAULT, &v));
+    assert_int_equal(v.most, 3);
+    world_close(w);
+}
+
 static void what_nobody_reads_fades(void **state)
 {
     struct world *w = world_with(1);
@@ -624,6 +651,7 @@ int main(void)
         cmocka_unit_test(copies_go_before_content),
         cmocka_unit_test(required_pins_come_first),
         cmocka_unit_test(required_everywhere),
+        cmocka_unit_test(offered_beside_a_required_one),
         cmocka_unit_test(what_nobody_reads_fades),
         cmocka_unit_test(agents_count_once),
         cmocka_unit_test(batches_count_once),
