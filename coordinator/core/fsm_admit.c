@@ -114,7 +114,7 @@ void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r)
         fsm_refuse(r, VERDICT_STALE, "the proposed nodes have changed");
         return;
     }
-    fsm_value_make_room(f);
+    fsm_value_make_room(f, c->org);
     p->rev = f->index;
     fsm_save(f);
 }

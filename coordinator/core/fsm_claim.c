@@ -299,7 +299,7 @@ static void take_over(struct fsm *f, const struct terms *t)
 static void accept(struct fsm *f, struct fsm_result *r)
 {
     f->after.rev = f->index;
-    fsm_value_make_room(f);
+    fsm_value_make_room(f, f->command.org);
     fsm_save(f);
     r->pin = &f->after;
 }

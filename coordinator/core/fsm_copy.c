@@ -75,8 +75,11 @@ static bool may_pay(struct fsm *f, uint32_t node)
     if (p->n_claims > 0 || (flags & CLAIM_ELASTIC) != 0)
         return false;
     p->flags = flags & ~(uint32_t)PIN_OVER_QUOTA;
-    if (fsm_affords(f, p->org, pin_everywhere(p) ? p->size : 0, NULL))
+    if (fsm_value_room(f, p->org, pin_everywhere(p) ? p->size : 0, INT32_MAX,
+                       NULL)) {
+        fsm_value_make_room(f, p->org);
         return true;
+    }
     p->flags = flags;
     return false;
 }
@@ -178,7 +181,7 @@ static bool report_pinned(struct fsm *f, const struct report_item *i,
         return true;
     p->size = size;
     p->flags |= PIN_MEASURED;
-    if (fsm_all_afford(f))
+    if (fsm_all_afford(f) || (!fsm_is_kept(f) && fsm_value_make_measured(f)))
         return true;
     if (fsm_is_kept(f)) { /* it stays at what was granted, for now */
         p->size = f->before.size;
@@ -204,6 +207,15 @@ static bool report_lost(struct fsm *f, struct copy *c)
     return true;
 }
 
+/* Whether what it asks for is paid, by those who are left if need be. */
+static bool may_grow(struct fsm *f)
+{
+    if (fsm_all_afford(f))
+        return true;
+    return !fsm_is_kept(f)
+           && (fsm_value_make_measured(f) || fsm_refuse_unpaid(f));
+}
+
 /* A larger reservation. Nothing answers a refusal: the agent stops at its
  * limit and reports that it failed. */
 static bool report_ask(struct fsm *f, const struct report_item *i,
@@ -219,16 +231,18 @@ static bool report_ask(struct fsm *f, const struct report_item *i,
         || i->size > FSM_COPY_MAX || rest > n->capacity
         || i->size > n->capacity - rest || f->budget == 0)
         return false;
+    f->budget--;
     if ((p->flags & PIN_MEASURED) == 0 && i->size > p->size
         && fsm_limited(f, p)) {
         p->size = i->size;
-        if (!fsm_all_afford(f) && (fsm_is_kept(f) || !fsm_refuse_unpaid(f))) {
+        if (!may_grow(f)) {
             p->size = f->before.size;
-            if (!fsm_is_kept(f))
+            if (!fsm_is_kept(f)) {
+                f->budget++;
                 return false;
+            }
         }
     }
-    f->budget--;
     c->size = i->size;
     c->idx = f->index;
     return true;

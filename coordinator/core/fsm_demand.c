@@ -161,8 +161,11 @@ static bool grant(struct fsm *f, uint32_t org)
     if ((d.flags & CLAIM_REFUSED) == 0 || (d.flags & CLAIM_ELASTIC) != 0)
         return false;
     claims_refuse(&f->after, org, false);
-    if (fsm_affords(f, org, d.paid == 0 ? f->after.size : 0, NULL))
+    if (fsm_value_room(f, org, d.paid == 0 ? f->after.size : 0, INT32_MAX,
+                       NULL)) {
+        fsm_value_make_room(f, org);
         return true;
+    }
     claims_refuse(&f->after, org, true);
     return false;
 }

@@ -156,7 +156,7 @@ uint32_t fsm_affordable_by(struct store *s, const struct pin *p,
     if (over
         && p->size > fsm_org_room(s, o, ORG_LOGICAL, now_ms,
                                   promised[ORG_LOGICAL]))
-        return 0;
+        return fsm_displaces(s, p, org, now_ms, promised);
     if (over && d.number > 0)
         all *= (uint64_t)d.number;
     if (!over && d.rmax != -1 && !pin_everywhere(p))
@@ -165,7 +165,7 @@ uint32_t fsm_affordable_by(struct store *s, const struct pin *p,
     tagged = fsm_tag_copies(s, p, org, now_ms, promised);
     more = more < tagged ? more : tagged;
     if (over)
-        return more;
+        return more > 0 ? more : fsm_displaces(s, p, org, now_ms, promised);
     unpaid = fsm_unpaid_by(s, p, org); /* those that are there come first */
     more = more > unpaid && d.rmax == -1 ? more - unpaid : 0;
     /* A number is paid for since it was accepted; no more than that. */

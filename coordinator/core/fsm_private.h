@@ -321,10 +321,19 @@ bool fsm_value_terms(struct fsm *f, uint32_t org, uint32_t flags,
 /* Copies that its claims ask for at most, whatever it is worth now. */
 int32_t fsm_value_most(struct fsm *f, const struct pin *p, uint32_t org);
 /* As fsm_affords, but what is elastic and ranks below makes room: noted, and
- * carried out by fsm_value_make_room, before `after` is saved. */
+ * carried out by fsm_value_make_room for that organisation, before `after` is
+ * saved. */
 bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
                     int32_t below, struct fsm_result *r);
-void fsm_value_make_room(struct fsm *f);
+void fsm_value_make_room(struct fsm *f, uint32_t org);
+/* For the one required demand of `after` that cannot pay what it was measured
+ * to be: as for a claim, and at once. true: all can pay it now. Where several
+ * cannot, none is helped: each asks again by itself. */
+bool fsm_value_make_measured(struct fsm *f);
+/* Whether elastic pins would make way for a required demand that was refused,
+ * as the planner sees it. */
+bool fsm_displaces(struct store *s, const struct pin *p, uint32_t org,
+                   uint64_t now_ms, const uint64_t promised[ORG_KINDS]);
 void fsm_admit(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_evict(struct fsm *f, const struct command *c, struct fsm_result *r);
 void fsm_reclaim(struct fsm *f, const struct command *c,

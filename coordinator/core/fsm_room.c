@@ -261,6 +261,38 @@ void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
                    more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], l);
 }
 
+bool fsm_displaces(struct store *s, const struct pin *p, uint32_t org,
+                   uint64_t now_ms, const uint64_t promised[ORG_KINDS])
+{
+    struct fsm_lack l = {.org = org, .self = p->id, .below = INT32_MAX,
+                         .most = FSM_ROOM_VICTIMS};
+    struct fsm_victim victims[FSM_ROOM_VICTIMS];
+    const struct org *o = store_org(s, org);
+    uint64_t more[ORG_KINDS] = {p->size, p->size, 0}, left;
+    struct pin scratch;
+    struct demand d;
+    bool room;
+
+    assert(o != NULL);
+    claims_demand(p, org, &d);
+    if (d.number > 0)
+        more[ORG_PHYSICAL] *= (uint64_t)d.number;
+    if (more[ORG_PHYSICAL] > fsm_required_room(o, promised[ORG_PHYSICAL])
+        || fsm_tag_copies(s, p, org, now_ms, promised) == 0)
+        return false;
+    for (int k = 0; k < ORG_KINDS; k++) {
+        left = fsm_org_room(s, o, (enum org_kind)k, now_ms, promised[k]);
+        l.need[k] = more[k] > left ? more[k] - left : 0;
+    }
+    fsm_pool_share(s, org, more[ORG_PHYSICAL],
+                   more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], &l);
+    pin_init(&scratch);
+    room = !fsm_lacks(&l)
+           || fsm_find_room(s, &l, &scratch, victims) != UINT32_MAX;
+    pin_free(&scratch);
+    return room;
+}
+
 bool fsm_admissible(struct store *s, const struct pin *p, uint32_t org,
                     uint32_t copies, int32_t below, uint64_t now_ms,
                     const uint64_t promised[ORG_KINDS], struct pin *scratch)
@@ -306,7 +338,7 @@ void fsm_value_make_way(struct fsm *f, const struct fsm_victim *v,
     fsm_save(f);
 }
 
-void fsm_value_make_room(struct fsm *f)
+void fsm_value_make_room(struct fsm *f, uint32_t org)
 {
     int32_t most = f->most;
 
@@ -318,11 +350,35 @@ void fsm_value_make_room(struct fsm *f)
     f->promised = true;
     for (uint32_t k = 0; k < f->n_victims; k++)
         fsm_value_make_way(f, &f->victims[k],
-                           f->victims[k].org == f->command.org
-                               ? REASON_EVICTED : REASON_RECLAIMED);
+                           f->victims[k].org == org ? REASON_EVICTED
+                                                    : REASON_RECLAIMED);
     f->promised = false;
     f->n_victims = 0;
     f->most = most;
     swap(&f->before, &f->spare[0]);
     swap(&f->after, &f->spare[1]);
+}
+
+bool fsm_value_make_measured(struct fsm *f)
+{
+    uint32_t orgs[LIMIT_ORGS], n = claims_orgs(&f->after, orgs);
+    uint32_t short_of = 0, shorts = 0;
+    struct demand d;
+
+    for (uint32_t k = 0; k < n; k++) {
+        if (fsm_affords_alone(f, orgs[k], 0, NULL))
+            continue;
+        short_of = orgs[k];
+        shorts++;
+    }
+    if (shorts == 0 && n == 1) /* it may be the cluster's budget */
+        short_of = orgs[0];
+    else if (shorts != 1)
+        return false;
+    claims_demand(&f->after, short_of, &d);
+    if (fsm_value_elastic(&d) || fsm_value_refused(&d)
+        || !fsm_value_room(f, short_of, 0, INT32_MAX, NULL))
+        return false;
+    fsm_value_make_room(f, short_of);
+    return true;
 }

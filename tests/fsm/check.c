@@ -587,8 +587,9 @@ static void check_pin(struct run *r, const struct change *x)
     if (x->was != NULL && x->was->size != x->now->size)
         RUN_NEED(r, is(x, COMMAND_REPORT) || is_known_size(x),
                  "another size");
-    if (is(x, COMMAND_ASSIGN))
-        check_assign(r, x);
+    if (is(x, COMMAND_ASSIGN)
+        && (!r->elastic || x->now->id == x->c->assign.pin))
+        check_assign(r, x); /* others may make way */
     else if (check_puts(x) && !r->elastic)
         check_put(r, x);
 }

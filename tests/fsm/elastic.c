@@ -230,9 +230,27 @@ static bool displaces(const struct change *x)
            && (x->c->claim_put.flags & CLAIM_ELASTIC) == 0;
 }
 
+/* So it is for what a node has measured, and for what is granted at last. */
+static bool displaces_late(const struct change *x)
+{
+    return is(x, COMMAND_REPORT) || is(x, COMMAND_ASSIGN);
+}
+
+static bool is_named(const struct change *x)
+{
+    if (is(x, COMMAND_ASSIGN))
+        return x->c->assign.pin == x->was->id;
+    for (uint32_t k = 0; is(x, COMMAND_REPORT) && k < x->c->report.n; k++)
+        if (x->c->report.items[k].pin == x->was->id)
+            return true;
+    return false;
+}
+
 bool elastic_lets_go(const struct change *x)
 {
     bool kind = (is(x, COMMAND_ADMIT) && !elastic_admits(x))
+                || is(x, COMMAND_REPORT) /* may name what makes way, too */
+                || (is(x, COMMAND_ASSIGN) && !is_named(x))
                 || is(x, COMMAND_EVICT) || is(x, COMMAND_RECLAIM)
                 || is(x, COMMAND_SCORE) || displaces(x);
 
@@ -293,6 +311,36 @@ static void gave(struct run *r, const struct change *x, const struct want *was,
     more = a[ORG_PHYSICAL] - b[ORG_PHYSICAL];
     o->gave = more > o->gave ? more : o->gave;
     check_event(r, RUN_RECLAIMED);
+}
+
+static bool is_required(struct run *r, uint64_t id, uint32_t org)
+{
+    const struct want *w;
+    struct wants wants;
+    struct pin p;
+    bool is;
+
+    pin_init(&p);
+    is = store_pin_get(r->a.store, id, &p);
+    if (is) {
+        want_reckon(r, &p, &wants);
+        w = want_of(&wants, org);
+        is = w != NULL && w->claims > 0 && !w->elastic && !w->refused;
+    }
+    pin_free(&p);
+    return is;
+}
+
+/* Whether the organisation may have been charged more by it for what it
+ * requires. */
+static bool requires_more(struct run *r, const struct change *x, uint32_t org)
+{
+    if (is(x, COMMAND_ASSIGN))
+        return is_required(r, x->c->assign.pin, org);
+    for (uint32_t k = 0; k < x->c->report.n; k++)
+        if (is_required(r, x->c->report.items[k].pin, org))
+            return true;
+    return false;
 }
 
 static bool evicts(const struct change *x)
@@ -378,6 +426,11 @@ static void made_way(struct run *r, const struct change *x,
         if (own)
             check_event(r, is(x, COMMAND_ADMIT) ? RUN_ROOM_MADE
                                                 : RUN_DISPLACED);
+    } else if (displaces_late(x) && (!is_named(x) || !all)) {
+        if (requires_more(r, x, was->org))
+            check_event(r, RUN_DISPLACED);
+        else
+            gave(r, x, was, now);
     } else if (is(x, COMMAND_EVICT)) {
         RUN_NEED(r, own && all, "another organisation's was evicted");
         check_evicted(r, x, w);
@@ -648,17 +701,31 @@ static void check_pool(struct run *r)
 
 /* Copies for everywhere beyond the first are paid once that is made room for,
  * of what is idle: they are required within the guarantee, no more. */
-static bool is_within(const struct change *x, const struct org *o)
+static bool is_within(const struct org *o, bool everywhere)
 {
-    bool everywhere = is(x, COMMAND_CLAIM_PUT) && x->c->claim_put.rmax == -1;
     uint64_t used = o->used[ORG_PHYSICAL] - (everywhere ? o->elastic : 0);
 
     return o->guarantee != ORG_NO_LIMIT && used <= o->guarantee;
 }
 
+/* The operation's organisation; a measure is anybody's. */
+static bool may_take_back(struct run *r, const struct change *x)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(r->a.store, &n);
+
+    if (!displaces_late(x))
+        return is_within(store_org(r->a.store, x->c->org),
+                         is(x, COMMAND_CLAIM_PUT)
+                             && x->c->claim_put.rmax == -1);
+    for (uint32_t k = 0; k < n; k++)
+        if (requires_more(r, x, all[k].id) && is_within(&all[k], true))
+            return true;
+    return false;
+}
+
 void elastic_check_done(struct run *r, const struct change *x)
 {
-    const struct org *own = store_org(r->a.store, x->c->org);
     uint32_t n;
     const struct org *all = store_orgs(r->a.store, &n);
 
@@ -669,8 +736,8 @@ void elastic_check_done(struct run *r, const struct change *x)
 
         if (o->gave == 0)
             continue;
-        RUN_NEED(r, is_within(x, own),
-                 "organisation %u takes back beyond its guarantee", own->id);
+        RUN_NEED(r, may_take_back(r, x),
+                 "organisation %u takes back beyond its guarantee", x->c->org);
         RUN_NEED(r, all[k].used[ORG_PHYSICAL] + o->gave > promised,
                  "organisation %u gave more than it borrowed", all[k].id);
         o->gave = 0;

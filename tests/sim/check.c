@@ -238,7 +238,8 @@ static bool check_copy(struct check *k, struct store *store,
                   "what is required makes way");
     if (let_go && now->reason == REASON_RECLAIMED)
         check_reclaimed(k, store, c);
-    if (let_go && !ends(k, c) && c->kind != COMMAND_ASSIGN && !makes_way(c))
+    if (let_go && !ends(k, c) && c->kind != COMMAND_ASSIGN && !makes_way(c) &&
+        !(c->kind == COMMAND_REPORT && is_candidate(k)))
         sim_wrong(k->sim, "copies", now->node, pin, "let go without cause");
     if (now->state == COPY_PINNED && was != NULL &&
         was->state != COPY_PINNED &&
@@ -362,7 +363,8 @@ static bool is_other(const struct shadow *w, const struct pin *p)
 /* All elastic pins are looked at then, and most stay as they are. */
 static bool makes_room(const struct command *c)
 {
-    return c->kind == COMMAND_ADMIT || command_is_claim(c->kind);
+    return c->kind == COMMAND_ADMIT || command_is_claim(c->kind) ||
+           c->kind == COMMAND_REPORT || c->kind == COMMAND_ASSIGN;
 }
 
 void check_look(struct check *k, struct store *store, uint64_t id,
@@ -403,6 +405,23 @@ void check_look_elastic(struct check *k, struct store *store,
             check_look(k, store, id, c);
 }
 
+/* For what a node measured, or what is granted at last: where it did, the
+ * ledgers have moved. */
+static void look_for_room(struct check *k, struct store *store,
+                          const struct command *c)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(store, &n);
+    bool moved = false;
+
+    for (uint32_t i = 0; i < n; i++)
+        moved = moved || all[i].elastic != k->elastic[all[i].id - 1] ||
+                all[i].used[ORG_PHYSICAL] !=
+                    k->used[all[i].id - 1][ORG_PHYSICAL];
+    if (moved)
+        check_look_elastic(k, store, c);
+}
+
 /* --- the others ---------------------------------------------------------- */
 
 static void assign(struct check *k, struct store *store,
@@ -417,6 +436,7 @@ static void assign(struct check *k, struct store *store,
                   (unsigned long long)a->rev,
                   (unsigned long long)k->pins[a->pin]->rev);
     check_look(k, store, a->pin, c);
+    look_for_room(k, store, c);
 }
 
 /* Of a report, or of reads, which are numbered together. */
@@ -448,6 +468,7 @@ static void report(struct check *k, struct store *store,
     take(k, p->node, p->boot, p->seq, r);
     for (uint32_t i = 0; i < p->n; i++)
         check_look(k, store, p->items[i].pin, c);
+    look_for_room(k, store, c);
 }
 
 static void node_put(struct check *k, const struct command *c,

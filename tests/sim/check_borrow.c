@@ -8,6 +8,17 @@ static uint64_t promised(const struct org *o)
     return o->guarantee == ORG_NO_LIMIT ? 0 : o->guarantee;
 }
 
+static const struct org *guaranteed(struct store *store)
+{
+    uint32_t n;
+    const struct org *all = store_orgs(store, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (all[i].guarantee != ORG_NO_LIMIT)
+            return &all[i];
+    return NULL;
+}
+
 void check_reclaimed(struct check *k, struct store *store,
                      const struct command *c)
 {
@@ -15,10 +26,14 @@ void check_reclaimed(struct check *k, struct store *store,
     const struct org *own = store_org(store, c->org);
     const struct org *o = store_org(store, p->org);
     uint64_t *most = &k->reclaimed[p->org - 1];
+    bool late = c->kind == COMMAND_REPORT || c->kind == COMMAND_ASSIGN;
 
     k->sim->counts[COUNT_RECLAIMED]++;
-    k->claimant = c->org;
-    if (own == NULL || own->guarantee == ORG_NO_LIMIT || own->id == o->id)
+    k->claimant = late ? 0 : c->org;
+    if (late) /* for what was measured, of anybody's */
+        own = guaranteed(store);
+    if (own == NULL || own->guarantee == ORG_NO_LIMIT ||
+        (own->id == o->id && !late))
         sim_wrong(k->sim, "guarantee", 0, p->id,
                   "it makes way for who is guaranteed nothing");
     if (k->used[o->id - 1][ORG_PHYSICAL] <= promised(o))

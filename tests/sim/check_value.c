@@ -183,6 +183,7 @@ static void went(struct check *k, struct store *store, uint32_t cid,
         check_rank(k, store, cid, c->evict.pin, c->org);
     else if (c->kind != COMMAND_EVICT && c->kind != COMMAND_RECLAIM &&
              c->kind != COMMAND_REPORT && /* measured, it cannot be paid */
+             c->kind != COMMAND_ASSIGN &&
              !command_is_claim(c->kind))
         sim_wrong(k->sim, "residency", 0, k->row.id,
                   "it goes, and nothing wants its place");

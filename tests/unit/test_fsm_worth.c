@@ -1,4 +1,5 @@
-/* What keeps a candidate out: each figure is the least that ADMIT accepts. */
+/* What keeps a candidate out: each figure is the least that ADMIT accepts. And
+ * what goes for required content that is heavier than was told. */
 #include "tests/lib/value_world.h"
 
 static struct fsm_worth worth_of(struct world *w, uint64_t pin, uint32_t org)
@@ -122,12 +123,115 @@ static void of_all_together(void **state)
     world_close(w);
 }
 
+/* --- what is measured ----------------------------------------------------- */
+/* 8 of 10 MiB are elastic; a required pin of a size that nobody told. */
+static struct world *tight_world(uint64_t *elastic, uint64_t *required)
+{
+    struct world *w = world_with(2);
+
+    *elastic = offer(w, 1, 8);
+    limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 10 * MIB);
+    assert_int_equal(admit(w, *elastic), VERDICT_ACCEPTED);
+    put(w, 2, 1, 1);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    *required = w->pin.id;
+    return w;
+}
+
+static enum verdict weighs(struct world *w, uint64_t pin,
+                           enum report_state state, uint64_t mib)
+{
+    report(w, 1, pin, state)->size = mib * MIB;
+    return go(w);
+}
+
+/* As for a claim that says how large it is. */
+static void a_measure_displaces(void **state)
+{
+    static const enum report_state by[] = {REPORT_ASK, REPORT_PINNED};
+    uint64_t a, b;
+
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct world *w = tight_world(&a, &b);
+
+        assert_int_equal(weighs(w, b, by[k], 2), VERDICT_ACCEPTED);
+        assert_int_equal(held(w, a), VALUE_HELD); /* there is room */
+        world_close(w);
+        w = tight_world(&a, &b);
+        assert_int_equal(weighs(w, b, by[k], 5), VERDICT_ACCEPTED);
+        assert_int_equal(world_pin(w, b)->size, 5 * MIB);
+        assert_int_equal(w->got.flags & PIN_OVER_QUOTA, 0);
+        assert_int_equal(held(w, a), VALUE_IDLE);
+        assert_int_equal(copy_of(w, a, 1)->reason, REASON_EVICTED);
+        assert_int_equal(used(w, ORG_PHYSICAL), 5 * MIB);
+        world_close(w);
+        w = tight_world(&a, &b); /* more than it may have: nothing goes */
+        assert_int_equal(weighs(w, b, by[k], 11), VERDICT_ACCEPTED);
+        assert_int_equal(held(w, a), VALUE_HELD);
+        assert_int_equal(used(w, ORG_PHYSICAL),
+                         8 * MIB + (by[k] == REPORT_ASK ? MIB : 0));
+        world_close(w);
+    }
+}
+
+/* One node's word of what another one holds makes nobody go. */
+static void nothing_goes_for_what_is_kept(void **state)
+{
+    struct world *w;
+    uint64_t a, b;
+
+    (void)state;
+    w = tight_world(&a, &b);
+    assert_int_equal(weighs(w, b, REPORT_PINNED, 0), VERDICT_ACCEPTED);
+    assert_int_equal(weighs(w, b, REPORT_PINNED, 5), VERDICT_ACCEPTED);
+    assert_int_equal(held(w, a), VALUE_HELD);
+    assert_int_equal(world_pin(w, b)->size, 1 * MIB);
+    world_check(w);
+    world_close(w);
+}
+
+/* Once it could not pay, and elastic pins took what came free since. */
+static void who_was_refused_displaces(void **state)
+{
+    static const uint64_t nothing[ORG_KINDS];
+    struct world *w = world_with(2);
+    uint64_t a, b;
+
+    (void)state;
+    limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 4 * MIB);
+    put(w, 2, 1, 1);
+    on(w, 1);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    b = w->pin.id;
+    assert_int_equal(weighs(w, b, REPORT_PINNED, 5), VERDICT_ACCEPTED);
+    assert_true((world_pin(w, b)->flags & PIN_OVER_QUOTA) != 0);
+    assert_int_equal(fsm_affordable(w->store, &w->got, 0, nothing), 0);
+    limit(w, ORG_PHYSICAL, ORG_NO_LIMIT, 10 * MIB);
+    a = offer(w, 1, 8);
+    assert_int_equal(admit(w, a), VERDICT_ACCEPTED);
+    assert_int_equal(fsm_affordable(w->store, world_pin(w, b), 0, nothing),
+                     1);
+    assign(w, b);
+    assign_add(w, 2);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_true((world_pin(w, b)->flags & PIN_OVER_QUOTA) == 0);
+    assert_int_equal(held(w, a), VALUE_IDLE);
+    assert_int_equal(used(w, ORG_PHYSICAL), 5 * MIB);
+    world_check(w);
+    world_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lacking),
         cmocka_unit_test(room_and_keys),
         cmocka_unit_test(of_all_together),
+        cmocka_unit_test(a_measure_displaces),
+        cmocka_unit_test(nothing_goes_for_what_is_kept),
+        cmocka_unit_test(who_was_refused_displaces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
