@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { FRESH_MS = 10000 };
+enum { FRESH_MS = 10000, LATE_MS = 1000 };
 
 static void paused(struct clocks *c, const struct store *s, const char *text)
 {
@@ -68,4 +68,16 @@ void clocks_taken_over(struct clocks *c, const struct store *s)
                         store_time_ms(s)))
         paused(c, s, "the log is far behind the clock: nothing expires for "
                "an hour");
+}
+
+uint64_t clocks_late(struct clocks *c, uint64_t loop_ms)
+{
+    uint64_t since = loop_ms - c->ticked_ms;
+    bool late = c->ticked_ms != 0 && since >= LATE_MS;
+
+    c->ticked_ms = loop_ms;
+    if (!late)
+        return 0;
+    log_warn("stood_still", "ms=%llu", (unsigned long long)since);
+    return since;
 }

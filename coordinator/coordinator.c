@@ -284,6 +284,7 @@ static void on_tick(uv_timer_t *t)
         slow_tick(c);
     if (c->replica != NULL) {
         fill_clock(c, &clock);
+        step_deaf(c->step, clocks_late(&c->clocks, clock.now_ms), &clock);
         step_tick(c->step, &clock);
         c->view_dirty |= guards_look(&c->guards, c->step, c->store, &clock);
         budgets_look(&c->guards.budgets, c->store,

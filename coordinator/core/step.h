@@ -171,6 +171,9 @@ void step_checked(struct step *s, uint32_t node, uint64_t pin, enum err e,
  * nobody knows, it may go on. */
 void step_collected(struct step *s, uint32_t node, enum err e,
                     uint64_t removed, const struct step_clock *c);
+/* Before a tick that comes late: this coordinator heard nobody for that long,
+ * so that long nobody was silent. 0: it is in time. */
+void step_deaf(struct step *s, uint64_t ms, const struct step_clock *c);
 /* Every 100 to 1,000 ms, whether it leads or not. */
 void step_tick(struct step *s, const struct step_clock *c);
 /* Fills places of a CLAIM_PUT; on the leader, right before it is proposed.

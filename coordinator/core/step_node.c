@@ -90,6 +90,25 @@ static uint64_t silent_ms(const struct step *s, const struct step_node *e,
     return now_ms > from ? now_ms - from : 0;
 }
 
+static void later(uint64_t *at_ms, uint64_t ms, uint64_t now_ms)
+{
+    *at_ms = now_ms - *at_ms > ms ? *at_ms + ms : now_ms;
+}
+
+void step_deaf(struct step *s, uint64_t ms, const struct step_clock *c)
+{
+    if (ms == 0)
+        return;
+    later(&s->start_ms, ms, c->now_ms);
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        struct step_node *e = &s->nodes[i];
+
+        later(&e->since_ms, ms, c->now_ms);
+        later(&e->soft.good_ms, ms, c->now_ms);
+    }
+    step_node_forget(s);
+}
+
 static bool daemon_up(const struct step_node *e)
 {
     return !e->soft.beaten || e->soft.daemon == DAEMON_UP;

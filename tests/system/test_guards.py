@@ -4,6 +4,7 @@ are the leader's memory, and end with it."""
 
 import collections
 import json
+import time
 
 from cluster import STEADY, led_throughout, make_cid
 from load import pin_many
@@ -197,3 +198,21 @@ def test_flapping_node(make_cluster):
     only at need."""
     led_throughout(lambda: make_cluster(nodes=3, daemon="fake",
                                         options=FALLS), flapping)
+
+
+def test_a_coordinator_that_stood_still(make_cluster):
+    """What it did not hear meanwhile is no silence of its nodes."""
+    cluster = make_cluster(coordinators=1, nodes=2, daemon="fake",
+                           options={"suspect-after": "5s",
+                                    "down-after": "6s"})
+    c = cluster.coordinators[0]
+    until(lambda: all(row(c, f"node-{k}")["state"] == "ready"
+                      for k in (1, 2)), 60, "both nodes are there")
+    c.pause()
+    time.sleep(8)  # longer than a node may be silent
+    c.resume()
+    until(lambda: "event=stood_still" in c.log_text(), 20, "it knows")
+    pin_many(cluster, 20, threads=2)
+    c.wait_shown()
+    assert c.get("/health/alerts").json() == []
+    assert [row(c, f"node-{k}")["state"] for k in (1, 2)] == ["ready"] * 2

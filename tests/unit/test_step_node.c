@@ -50,6 +50,34 @@ static void test_return(void **state)
     assert_int_equal(world_node(2)->health, HEALTH_UP);
 }
 
+/* Who hears nobody for a minute does not take them all for silent. */
+static void test_deaf(void **state)
+{
+    (void)state;
+    world_join_many(2);
+    world_run(5000);
+    world_silence(1);
+    world_run(10000); /* 2 goes on */
+    w->clock.now_ms += 90000;
+    w->clock.wall_ms += 90000;
+    step_deaf(w->step, 90000, &w->clock);
+    step_tick(w->step, &w->clock);
+    assert_int_equal(world_proposals(COMMAND_NODE_STATE), 0);
+    assert_int_equal(step_word(w->step, world_node(1), &w->clock),
+                     NODE_READY);
+    assert_int_equal(step_word(w->step, world_node(2), &w->clock),
+                     NODE_READY);
+    world_run(4900); /* what it was silent before counts on */
+    assert_int_equal(step_word(w->step, world_node(1), &w->clock),
+                     NODE_READY);
+    world_run(100);
+    assert_int_equal(step_word(w->step, world_node(1), &w->clock),
+                     NODE_SUSPECT);
+    world_run(45000);
+    assert_int_equal(world_node(1)->health, HEALTH_DOWN);
+    assert_int_equal(world_node(2)->health, HEALTH_UP);
+}
+
 /* The agent beats on, but its daemon is gone. */
 static void test_daemon_down(void **state)
 {
@@ -221,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_silence), WORLD_TEST(test_return),
+        WORLD_TEST(test_deaf),
         WORLD_TEST(test_daemon_down), WORLD_TEST(test_new_leader),
         WORLD_TEST(test_new_leader_and_old_state),
         WORLD_TEST(test_late_joiner), WORLD_TEST(test_full),
