@@ -220,6 +220,67 @@ static void one_chunk_at_a_time(void **state)
     coord_end(c);
 }
 
+/* The client reads nothing: until the sockets are full as well. Returns how
+ * many messages were sent. */
+static unsigned fill(struct coord *c, struct client *k)
+{
+    struct session *s = c->agents->nodes[1]->session;
+    unsigned n = 0, quiet = 0;
+
+    stream_pause(k->stream);
+    while (quiet < 20) {
+        for (; stream_has_room(s->stream); n++, quiet = 0)
+            agents_taken(s, 5, n);
+        quiet++;
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    return n;
+}
+
+/* What is said again is a hint, and must not end the session of an agent that
+ * reads slowly; what is said the first time waits for it. */
+static void nothing_again_without_room(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client k;
+    unsigned sent;
+    uint64_t items;
+
+    (void)state;
+    coord_ready(c);
+    join(&k, c, 7);
+    (void)coord_do(c, coord_claim(1, 1, 1));
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 1 && k.m.orders.n == 1);
+    store_orders(&k);
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 2 && k.m.orders.n == 0);
+    sent = fill(c, &k);
+    items = c->agents->stats.items;
+    for (size_t bytes = 0; bytes < 2 * LIMIT_AGENT_SEND_QUEUE; bytes += 64)
+        assert_false(agents_again(c->agents, 1, 1));
+    assert_int_equal(c->agents->stats.items, items);
+    (void)coord_do(c, coord_claim(2, 1, 1)); /* its order is sent */
+    assert_int_equal(c->agents->stats.items, items + 1);
+    assert_false(agents_again(c->agents, 1, 1) ||
+                 agents_again(c->agents, 1, 2));
+    stream_resume(k.stream);
+    COORD_WAIT(&loop, k.got[MESSAGE_TAKEN] == sent &&
+                          k.got[MESSAGE_ORDERS] == 3);
+    assert_int_equal(k.m.orders.n, 1);
+    assert_int_equal(k.m.orders.items[0].pin, 2);
+    assert_true(agents_again(c->agents, 1, 1));
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 4);
+    assert_int_equal(k.m.orders.n, 1);
+    assert_int_equal(k.m.orders.items[0].pin, 1);
+    assert_true(agents_again(c->agents, 1, 2));
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 5);
+    assert_int_equal(k.m.orders.items[0].pin, 2);
+    assert_int_equal(k.closes, 0);
+    leave(&k);
+    coord_end(c);
+}
+
 static void follower_sends_no_items(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -374,6 +435,7 @@ int main(void)
         cmocka_unit_test(waits_for_its_row),
         cmocka_unit_test(first_frame_must_be_hello),
         cmocka_unit_test(one_chunk_at_a_time),
+        cmocka_unit_test(nothing_again_without_room),
         cmocka_unit_test(follower_sends_no_items),
         cmocka_unit_test(unsettled_leader_sends_no_items),
         cmocka_unit_test(reported_and_taken),
