@@ -84,7 +84,7 @@ struct agent {
     struct message message;
     struct message_scratch scratch;
     struct buf frame;
-    struct agent_unsaid {      /* READS that were voided, to be sent again */
+    struct agent_unsaid {      /* READS that wait, while reports are voided */
         uint64_t seq;
         struct buf frame;
     } *unsaid;

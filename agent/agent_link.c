@@ -89,20 +89,19 @@ static void on_welcome(void *arg, const struct message_welcome *w)
 
 /* --- ORDERS --- */
 
-/* Reads are of CIDs, so they stay true: under a new number, unless the state
- * has taken them. */
-static void keep_reads(struct agent *a, uint64_t seq)
+/* Reads are of CIDs, so they stay true unless the state has taken them. Under
+ * the number that they have: they may be under way, and would count twice. */
+static void keep_reads(struct agent *a, uint64_t seq, struct span frame)
 {
     struct agent_unsaid *u;
 
     if (seq <= a->void_to)
         return;
     a->unsaid = mem_grow(a->unsaid, a->n_unsaid + 1, sizeof *a->unsaid);
-    u = &a->unsaid[a->n_unsaid];
-    u->seq = agent_next_seq(a) + a->n_unsaid++;
+    u = &a->unsaid[a->n_unsaid++];
+    u->seq = seq;
     u->frame = (struct buf)BUF_INIT;
-    a->message.reads.seq = u->seq;
-    message_encode(&a->message, &u->frame);
+    buf_add(&u->frame, frame.p, frame.n);
 }
 
 static void on_void_report(void *arg, uint64_t seq, struct span frame)
@@ -116,7 +115,7 @@ static void on_void_report(void *arg, uint64_t seq, struct span frame)
     if (m->kind == MESSAGE_REPORT)
         work_report_again(a->work, m->report.items, m->report.n);
     else if (m->kind == MESSAGE_READS)
-        keep_reads(a, seq);
+        keep_reads(a, seq, frame);
 }
 
 /* Full ORDERS may be those of a state that was restored from a copy, in which
@@ -132,8 +131,8 @@ static enum err void_reports(struct agent *a, uint64_t taken,
     e = journal_reports(a->journal, on_void_report, a, why);
     journal_reports_drop(a->journal);
     for (uint32_t i = 0; i < a->n_unsaid; i++)
-        journal_report(a->journal, a->unsaid[i].seq,
-                       span_buf(&a->unsaid[i].frame));
+        journal_report_again(a->journal, a->unsaid[i].seq,
+                             span_buf(&a->unsaid[i].frame));
     return e;
 }
 

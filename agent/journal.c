@@ -546,6 +546,12 @@ void journal_seq(struct journal *j, uint64_t seq)
 void journal_report(struct journal *j, uint64_t seq, struct span frame)
 {
     journal_seq(j, seq);
+    journal_report_again(j, seq, frame);
+}
+
+void journal_report_again(struct journal *j, uint64_t seq, struct span frame)
+{
+    assert(j->open && seq <= j->head.seq && seq > j->taken);
     bind_u64(j->statements[REPORT], 1, seq);
     bind_bytes(j->statements[REPORT], 2, frame.p, frame.n);
     run(j, REPORT);

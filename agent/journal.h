@@ -53,6 +53,8 @@ void journal_keep(struct journal *j, const struct work_item *i);
 void journal_forget(struct journal *j, uint64_t pin); /* origins too */
 /* seq must be above that of the head. */
 void journal_report(struct journal *j, uint64_t seq, struct span frame);
+/* One that was there before journal_reports_drop, under its number. */
+void journal_report_again(struct journal *j, uint64_t seq, struct span frame);
 /* The number only: reports up to it were taken of this journal. */
 void journal_seq(struct journal *j, uint64_t seq);
 /* This one and those before it go with the next commit, or at the close;

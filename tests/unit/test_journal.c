@@ -517,6 +517,25 @@ static void test_reports_are_dropped(void **state)
     journal_close(j);
 }
 
+/* What stays true keeps its number. */
+static void test_a_report_outlives_the_others(void **state)
+{
+    struct place *p = *state;
+    struct journal *j = open_journal(p);
+
+    journal_begin(j);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        journal_report(j, seq, frame(j, seq));
+    journal_reports_drop(j);
+    journal_report_again(j, 2, frame(j, 2));
+    commit(j);
+    read_all(p, j);
+    assert_int_equal(p->n_reports, 1);
+    assert_int_equal(p->seqs[0], 2);
+    assert_int_equal(journal_head(j)->seq, 3);
+    journal_close(j);
+}
+
 static struct span reads_frame(struct journal *j, uint64_t seq)
 {
     static uint8_t bytes[160];
@@ -652,6 +671,7 @@ int main(void)
         TEST(test_an_empty_file_becomes_one),
         TEST(test_a_damaged_report_is_found),
         TEST(test_reports_are_dropped),
+        TEST(test_a_report_outlives_the_others),
         TEST(test_logs),
         TEST(test_orders_without_organisation),
         TEST(test_no_directory_is_an_error),
