@@ -185,16 +185,27 @@ void agent_welcomed(struct agent *a, const struct message_welcome *w)
     tell_work(a);
 }
 
-/* As agent_link.c: what waits is said again about the new orders, if they
- * are about the same; of another history nothing is kept. */
-static void void_reports(struct agent *a, bool again)
+/* Under the number that they have: they may be under way. */
+static void keep_reads(struct agent *a, const struct spooled *r)
 {
-    struct journal *j = a->journal;
+    journal_report_again(a->journal, r->seq, span_buf(&r->frame));
+    if (r->seq > a->fence.seq)
+        a->fence.seq = r->seq;
+    a->sim->counts[COUNT_READS_AGAIN]++;
+}
+
+/* As agent_link.c: what waits is said again about the new orders, if they
+ * are about the same; of another history nothing is kept. taken: the highest
+ * number that the state took. */
+static void void_reports(struct agent *a, bool again, uint64_t taken)
+{
+    struct spooled *old;
+    uint32_t n = journal_reports_take(a->journal, &old);
     struct message *m = mem_alloc(sizeof *m);
 
     a->sent_number = 0;
-    for (uint32_t k = 0; k < j->n_reports; k++) {
-        struct span f = span_buf(&j->reports[k].frame);
+    for (uint32_t k = 0; k < n; k++) {
+        struct span f = span_buf(&old[k].frame);
         enum err e = message_decode(span_of(f.p + FRAME_HEAD,
                                             f.n - FRAME_HEAD),
                                     m, &a->void_scratch, NULL);
@@ -202,9 +213,14 @@ static void void_reports(struct agent *a, bool again)
         assert(e == ERR_OK);
         if (again && m->kind == MESSAGE_REPORT)
             work_report_again(a->work, m->report.items, m->report.n);
+        else if (again && m->kind == MESSAGE_READS &&
+                 old[k].seq > taken)
+            keep_reads(a, &old[k]);
+        buf_free(&old[k].frame);
     }
     free(m);
-    journal_reports_drop(j);
+    free(old);
+    agent_report_send(a);
 }
 
 static void begin_full(struct agent *a, const struct message_orders *o)
@@ -212,7 +228,7 @@ static void begin_full(struct agent *a, const struct message_orders *o)
     bool same = memcmp(a->journal->history, o->history, TYPES_HISTORY) == 0;
 
     a->full_orders = true;
-    void_reports(a, same);
+    void_reports(a, same, o->seq);
     if (!same)
         work_forget_all(a->work);
 }
@@ -234,6 +250,8 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
 {
     uint64_t now = a->sim->now;
 
+    if (o->seq > a->journal->seq)
+        a->journal->seq = o->seq;
     if (o->full)
         begin_full(a, o);
     check_orders(a->sim->check, a->at, o);
@@ -242,8 +260,6 @@ bool agent_orders(struct agent *a, const struct message_orders *o)
         work_orders_end(a->work, now);
     memcpy(a->journal->history, o->history, TYPES_HISTORY);
     a->journal->index = o->to;
-    if (o->seq > a->journal->seq)
-        a->journal->seq = o->seq;
     if (!o->more && a->full_orders)
         full_orders_end(a);
     if (o->n > 0 && o->items[0].want == COPY_RELEASED &&
@@ -259,7 +275,7 @@ void agent_old(struct agent *a, uint64_t seq)
     if (seq > a->journal->seq)
         a->journal->seq = seq;
     work_old(a->work);
-    void_reports(a, true);
+    void_reports(a, true, seq);
 }
 
 void agent_current(struct agent *a)
@@ -280,6 +296,12 @@ static void falls_back(struct sim *s, struct task *t)
         agent_kill(a, JOURNAL_OLD, sim_pick(&a->random, 100, 20000));
 }
 
+void agent_fall_back(struct agent *a, uint64_t ms)
+{
+    if (sim_has(a->sim, FAULT_OLDJOURNAL))
+        (void)sim_task(a->sim, ms, falls_back, a->at, a->epoch);
+}
+
 /* The state knows that something was lost, and a copy of the journal does
  * not: that is when it comes back. */
 static void may_fall_back(struct agent *a, const struct message_report *r)
@@ -287,10 +309,8 @@ static void may_fall_back(struct agent *a, const struct message_report *r)
     for (uint32_t k = 0; k < r->n; k++) {
         if (r->items[k].state != REPORT_LOST)
             continue;
-        if (sim_has(a->sim, FAULT_OLDJOURNAL) &&
-            prng_below(&a->random, 2) == 0)
-            (void)sim_task(a->sim, sim_pick(&a->random, 0, 800), falls_back,
-                           a->at, a->epoch);
+        if (prng_below(&a->random, 2) == 0)
+            agent_fall_back(a, sim_pick(&a->random, 0, 800));
         return;
     }
 }
@@ -395,11 +415,13 @@ static void take_journal(struct agent *a, enum agent_journal j)
     struct journal *now = a->journal;
 
     if (j == JOURNAL_OLD && a->old != NULL) {
+        check_reads_back(a->sim->check, a->at, a->old->boot != now->boot);
         a->sim->counts[COUNT_OLD_JOURNALS]++;
         a->journal = a->old;
         a->was_old = true;
         a->old = NULL;
     } else if (j == JOURNAL_LOST) {
+        check_reads_back(a->sim->check, a->at, false);
         a->sim->counts[COUNT_LOST_JOURNALS]++;
         a->journal = journal_new(prng_next(&a->random));
     } else {

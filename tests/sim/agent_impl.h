@@ -62,6 +62,7 @@ struct agent {
 
     /* agent_reads.c */
     struct reads_delta reads[AGENT_READS];
+    bool reads_due;
 
     /* agent_link.c */
     struct fence fence;
@@ -90,8 +91,12 @@ void agent_taken(struct agent *a, struct span frame, uint64_t seq);
 void agent_call(struct agent *a, uint32_t coord, uint64_t number,
                 const struct message_call *c);
 
+/* To the copy of its journal, after a while. */
+void agent_fall_back(struct agent *a, uint64_t ms);
+
 /* agent_reads.c */
 void agent_reads_start(struct agent *a);
+void agent_reads_look(struct agent *a); /* there may be room for them */
 
 /* agent_link.c */
 void agent_link_start(struct agent *a);

@@ -256,6 +256,7 @@ void agent_receive(struct agent *a, enum net_kind k, uint32_t coord,
     if (message_decode(frame, &a->message, &a->scratch, &why) != ERR_OK)
         sim_wrong(a->sim, "frame", a->at + 1, 0, "%s", why.text);
     dispatch(a, coord, number, &a->message);
+    agent_reads_look(a);
     agent_link_arm(a);
 }
 

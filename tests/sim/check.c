@@ -31,6 +31,7 @@ void check_free(struct check *k)
     free(k->taken);
     free(k->done);
     free(k->asked);
+    check_reads_free(k);
     pin_free(&k->row);
     pin_free(&k->view);
     free(k);

@@ -29,7 +29,8 @@
  *               another organisation, and only for one that has a guarantee
  *   value       what is offered comes by its priority, and goes for its
  *               organisation's only if it ranks lower by the hysteresis
- *   reads       what agents and users counted counts once
+ *   reads       what agents and users counted counts once; what agents did,
+ *               in the end, if it is claimed
  *   residency   what is held goes by its priority alone only after its minimum
  *               residency, and comes again only once something was read, rated
  *               or valued otherwise
@@ -71,6 +72,13 @@ void check_orders(struct check *k, uint32_t agent,
                   const struct message_orders *o);
 void check_report(struct check *k, uint32_t agent,
                   const struct message_report *r);
+/* An agent counted them; a leader that nobody claims these; the agent has an
+ * older journal now, or a new one; anew: of another number. */
+void check_read(struct check *k, uint32_t agent,
+                const struct message_reads *r);
+void check_read_unclaimed(struct check *k, uint32_t node,
+                          const struct reads_delta *x);
+void check_reads_back(struct check *k, uint32_t agent, bool anew);
 /* A call on it has come to its end, one way or the other. */
 void check_tried(struct check *k, uint32_t agent, uint64_t pin);
 void check_unpin(struct check *k, uint32_t agent, const struct work_item *i);

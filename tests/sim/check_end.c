@@ -64,6 +64,7 @@ void check_pause(struct check *k, uint32_t coord, struct store *store,
 struct why {
     uint32_t node;
     uint64_t pin;
+    const char *checker;
     char text[160];
 };
 
@@ -77,6 +78,7 @@ static bool no(struct why *w, uint32_t node, uint64_t pin, const char *fmt,
 
     w->node = node;
     w->pin = pin;
+    w->checker = "settle";
     va_start(ap, fmt);
     vsnprintf(w->text, sizeof w->text, fmt, ap);
     va_end(ap);
@@ -218,6 +220,12 @@ static bool node_settled(struct check *k, struct store *s, uint32_t agent,
         return no(w, agent + 1, 0, "the node is not up");
     if (row->full)
         return no(w, agent + 1, 0, "it is full, and its disk is not");
+    if (check_reads_wait(k, agent) > 0) {
+        (void)no(w, agent + 1, 0, "%u that it saw are not counted",
+                 check_reads_wait(k, agent));
+        w->checker = "reads";
+        return false;
+    }
     work_stats(agent_work(a), &now);
     if (now.wanted != row->wanted || now.wanted_xor != row->wanted_xor)
         return no(w, agent + 1, 0, "it wants %llu pins, the state %llu",
@@ -266,6 +274,6 @@ bool check_settled(struct check *k, bool last)
     if (all_settled(k, &w))
         return true;
     if (last)
-        sim_wrong(k->sim, "settle", w.node, w.pin, "%s", w.text);
+        sim_wrong(k->sim, w.checker, w.node, w.pin, "%s", w.text);
     return false;
 }

@@ -78,6 +78,17 @@ struct worth {
     int32_t key;              /* in the state, after the operation before */
 };
 
+/* What an agent counted of a CID. */
+struct reading {
+    uint32_t cid;
+    uint64_t reads_q16;
+    bool taken, let_go; /* it need not be */
+};
+struct readings {
+    struct reading *list;
+    uint32_t n, size;
+};
+
 /* A node that fell for good, 0: none; by pins. */
 struct loss {
     uint32_t node;
@@ -124,6 +135,7 @@ struct check {
     uint64_t reclaimed[SIM_ORGS];     /* largest charge that made way … */
     uint32_t claimant;                /* … for that organisation; 0: none */
     struct worth worth[SIM_CIDS];
+    struct readings readings[SIM_NODES]; /* by agent */
     uint64_t formula_ms[SIM_ORGS];    /* log time of the last change */
     struct loss loss;
     uint8_t region[SIM_NODES + 1];    /* the label's first character */
@@ -184,6 +196,12 @@ const char *check_requests_stand(struct check *k, uint32_t cid);
 /* check_move.c: k->row after an ASSIGN that let a copy go. */
 void check_moved(struct check *k, struct store *store,
                  const struct command *c);
+/* check_reads.c: in an operation that was accepted. */
+void check_read_taken(struct check *k, uint32_t node,
+                      const struct reads_delta *x);
+/* So many are not there yet, and are to be. */
+uint32_t check_reads_wait(const struct check *k, uint32_t agent);
+void check_reads_free(struct check *k);
 /* check_value.c: what elastic content is worth. */
 void check_reads(struct check *k, struct store *store,
                  const struct command *c, const struct fsm_result *r);

@@ -56,8 +56,10 @@ void check_reads(struct check *k, struct store *store,
     for (uint32_t i = 0; i < x->n; i++) {
         uint32_t cid = sim_cid_number(&x->items[i].cid);
 
-        if (r->verdict == VERDICT_ACCEPTED)
+        if (r->verdict == VERDICT_ACCEPTED) {
+            check_read_taken(k, x->node, &x->items[i]);
             count_reads(k, store, cid, x->items[i].reads_q16);
+        }
         check_look(k, store, k->pin_of[cid], c);
     }
 }

@@ -353,7 +353,8 @@ static void on_report(struct coord *c, struct csession *s,
     propose_report(c, s, &k, r->boot, r->seq);
 }
 
-static uint32_t keep_claimed(struct coord *c, const struct message_reads *r,
+static uint32_t keep_claimed(struct coord *c, uint32_t node,
+                             const struct message_reads *r,
                              struct reads_delta out[LIMIT_READS])
 {
     struct pin p;
@@ -363,6 +364,8 @@ static uint32_t keep_claimed(struct coord *c, const struct message_reads *r,
     for (uint32_t i = 0; i < r->n; i++)
         if (store_pin_find(c->store, &r->items[i].cid, &p) && p.org != 0)
             out[n++] = r->items[i];
+        else
+            check_read_unclaimed(c->sim->check, node, &r->items[i]);
     pin_free(&p);
     return n;
 }
@@ -378,7 +381,8 @@ static void on_reads(struct coord *c, struct csession *s,
         return;
     k.kind = COMMAND_READS;
     k.reads = (struct command_reads){s->node, r->boot, r->seq,
-                                     keep_claimed(c, r, items), items};
+                                     keep_claimed(c, s->node, r, items),
+                                     items};
     if (k.reads.n > 0) {
         propose_report(c, s, &k, r->boot, r->seq);
         return;

@@ -12,7 +12,7 @@ struct journal *journal_new(uint64_t boot)
     return j;
 }
 
-void journal_report(struct journal *j, uint64_t seq, struct span frame)
+void journal_report_again(struct journal *j, uint64_t seq, struct span frame)
 {
     struct spooled *r;
 
@@ -24,6 +24,11 @@ void journal_report(struct journal *j, uint64_t seq, struct span frame)
     r = &j->reports[j->n_reports++];
     *r = (struct spooled){seq, BUF_INIT};
     buf_add(&r->frame, frame.p, frame.n);
+}
+
+void journal_report(struct journal *j, uint64_t seq, struct span frame)
+{
+    journal_report_again(j, seq, frame);
     j->seq = seq;
 }
 
@@ -84,9 +89,12 @@ void journal_taken(struct journal *j, uint64_t seq)
     j->n_reports = n;
 }
 
-void journal_reports_drop(struct journal *j)
+uint32_t journal_reports_take(struct journal *j, struct spooled **out)
 {
-    for (uint32_t k = 0; k < j->n_reports; k++)
-        buf_free(&j->reports[k].frame);
-    j->n_reports = 0;
+    uint32_t n = j->n_reports;
+
+    *out = j->reports;
+    j->reports = NULL;
+    j->n_reports = j->size_reports = 0;
+    return n;
 }

@@ -27,7 +27,9 @@ void journal_free(struct journal *j);
 void journal_keep(struct journal *j, const struct work_item *i);
 void journal_forget(struct journal *j, uint64_t pin);
 void journal_report(struct journal *j, uint64_t seq, struct span frame);
+void journal_report_again(struct journal *j, uint64_t seq, struct span frame);
 void journal_taken(struct journal *j, uint64_t seq);
-void journal_reports_drop(struct journal *j);
+/* What waits, which is no longer in it. The caller's, with the frames. */
+uint32_t journal_reports_take(struct journal *j, struct spooled **out);
 
 #endif

@@ -103,7 +103,8 @@ extern const char *const sim_fault_text[FAULT_COUNT];
     X(PSA_MADE, "psa_made") X(PSA_REPLACED, "psa_replaced")                  \
     X(PSA_REMOVED, "psa_removed") X(PSA_BESIDE, "psa_beside")                \
     X(PSA_RAISED, "psa_raised") X(SOURCES, "sources")                        \
-    X(READS, "reads") X(RATED, "rated") X(FORMULAS, "formulas")              \
+    X(READS, "reads") X(READS_AGAIN, "reads_again") X(RATED, "rated")        \
+    X(FORMULAS, "formulas")                                                  \
     X(FADED, "faded") X(RETURNED, "returned") X(OUTRANKED, "outranked")      \
     X(DISKS, "disks_full") X(NO_SPACE, "no_space") X(NODES_FULL, "full_nodes") \
     X(LIED, "lied") X(SPREAD, "spread")                                      \
