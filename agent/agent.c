@@ -312,7 +312,7 @@ static enum err start_links(struct agent *a, struct err_text *why)
     agent_link_events(a, &a->link_events);
     a->link = link_new(&ls);
     a->daemon = daemon_new(&ds);
-    a->uploads = uploads_new(a->hub, a->kubo);
+    a->uploads = uploads_new(a->hub, a->kubo, c->stall_ms);
     a->proxies = proxies_new(a->hub, a->kubo, c->proxy_allow);
     agent_gc_init(a);
     return journal_reports(a->journal, on_stored_report, a->link, why);

@@ -7,7 +7,8 @@
  *
  * → TICKET; ← DATA … END (the client's multipart body); → DATA … END, or
  * FAIL. A stream that ends before END is a failure: the add is cancelled. A
- * body that does not come on meets the stall limit of the add.
+ * body that does not come on meets the stall limit of the add; an END that does
+ * not come after all else has its own.
  */
 #ifndef PINFOLD_AGENT_UPLOAD_H
 #define PINFOLD_AGENT_UPLOAD_H
@@ -26,7 +27,10 @@ enum {
 
 struct uploads;
 
-struct uploads *uploads_new(struct stream_hub *hub, struct kubo *kubo);
+/* end_ms: what the daemon has stored waits so long for a silent coordinator's
+ * END. */
+struct uploads *uploads_new(struct stream_hub *hub, struct kubo *kubo,
+                            uint64_t end_ms);
 /* More than UPLOADS_MAX: ERR_BUSY, over its data stream. Behind
  * UPLOADS_REFUSED_MAX of those the ticket is left to expire. */
 void uploads_open(struct uploads *u, const struct addr *coordinator,

@@ -45,7 +45,7 @@ struct world {
     void (*on_row)(struct world *w);
 };
 
-static struct cid cid_of(const char *text)
+UNUSED static struct cid cid_of(const char *text)
 {
     enum cid_form form;
     struct cid c;
@@ -156,7 +156,7 @@ static struct world *world_new(const char *path)
     return world_of(path, false);
 }
 
-static struct world *world_hasty(void)
+UNUSED static struct world *world_hasty(void)
 {
     return world_of(NULL, true);
 }
@@ -210,8 +210,8 @@ static const char *text_of(int status, const char *body, const char *trailer)
     return out;
 }
 
-static void answer(struct world *w, int status, const char *body,
-                   const char *trailer)
+UNUSED static void answer(struct world *w, int status, const char *body,
+                          const char *trailer)
 {
     forget(w);
     reply(w, (struct script_reply){.bytes = text_of(status, body, trailer)});
