@@ -17,7 +17,6 @@
 
 enum {
     ERROR_BODY = 64 << 10, /* kept of the body of an error */
-    TRAILER = 4 << 10,     /* kept of an error in the trailer */
     TURN = 64 << 10,       /* read of one answer in one turn of the loop */
     KEEP_LINE = 64 << 10   /* memory that a spare call keeps */
 };
@@ -259,7 +258,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
         if (c->feed && c->status >= 400)
             kubo_add_refused(c);
     } else if (is_header(&line, "X-Stream-Error")) {
-        buf_add(&c->trailer, line.p, line.n < TRAILER ? line.n : TRAILER);
+        kubo_text_trailer(&c->trailer, line);
         /* The rest of an upload would be for nothing. */
         if (c->feed && line.n > 0 && c->status == 200)
             kubo_call_done(c, CURLE_OK);

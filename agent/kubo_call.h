@@ -74,6 +74,9 @@ void kubo_text_judge(enum kubo_kind kind, long status, struct span body,
                      struct kubo_fault *out);
 /* Printable text on one line, cut at a character. */
 void kubo_text_clean(struct span from, char *out, size_t size);
+/* A line of an error in the trailer, behind those that are there; of all of
+ * them LIMIT_TRAILER bytes are kept. */
+void kubo_text_trailer(struct buf *trailer, struct span line);
 
 enum { KUBO_MAGIC = 0x6b75626f, KUBO_CALL_MAGIC = 0x6b63616c };
 

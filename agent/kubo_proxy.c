@@ -78,6 +78,7 @@ static void tell_head(struct kubo_call *c)
     struct kubo_line lines[LIMIT_HEAD_LINES];
 
     p->told = true;
+    c->moved_ms = uv_now(c->kubo->loop);
     for (uint32_t i = 0; i < p->n; i++)
         lines[i] = (struct kubo_line){
             (const char *)p->text.p + p->names[i],
@@ -86,7 +87,8 @@ static void tell_head(struct kubo_call *c)
 }
 
 /* The status line, the head's lines, the empty one behind them; later the
- * trailer's. What goes before the answer (100) is passed over. */
+ * trailer's. What goes before the answer (100) is passed over. A whole head
+ * is progress; lines are not, since they may come for ever. */
 static size_t on_header(char *text, size_t size, size_t n, void *arg)
 {
     struct kubo_call *c = arg;
@@ -98,11 +100,9 @@ static size_t on_header(char *text, size_t size, size_t n, void *arg)
     assert(c->magic == KUBO_CALL_MAGIC);
     if (c->ended)
         return n + 1;
-    c->moved_ms = uv_now(c->kubo->loop);
     if (p->told) {
         if (split(line, &name, &value) && is(name, "X-Stream-Error"))
-            buf_add(&c->trailer, value.p,
-                    value.n < LIMIT_TRAILER ? value.n : LIMIT_TRAILER);
+            kubo_text_trailer(&c->trailer, value);
         return n;
     }
     if (n > 5 && memcmp(text, "HTTP/", 5) == 0) {

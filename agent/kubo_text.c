@@ -138,3 +138,11 @@ void kubo_text_judge(enum kubo_kind kind, long status, struct span body,
         judge_text(kind, text, out);
     free(message);
 }
+
+void kubo_text_trailer(struct buf *trailer, struct span line)
+{
+    size_t room = LIMIT_TRAILER - trailer->n;
+
+    assert(trailer->n <= LIMIT_TRAILER);
+    buf_add(trailer, line.p, line.n < room ? line.n : room);
+}
