@@ -47,15 +47,27 @@ static bool hash_head(int fd, uint32_t n, uint64_t *out)
     return true;
 }
 
-static bool is_same(int fd, const struct stat *st,
-                    const struct tail_position *at)
+enum match { OTHER, SAME, UNREAD };
+
+/* A disk that fails says nothing about which file it is: UNREAD, and why. */
+static enum match compare(int fd, const struct stat *st,
+                          const struct tail_position *at,
+                          struct err_text *why)
 {
     uint64_t head;
 
-    return (uint64_t)st->st_ino == at->inode &&
-           (uint64_t)st->st_size >= at->offset &&
-           hash_head(fd, at->n_head, &head) &&
-           (at->n_head == 0 || head == at->head);
+    if ((uint64_t)st->st_ino != at->inode ||
+        (uint64_t)st->st_size < at->offset)
+        return OTHER;
+    if (at->n_head == 0)
+        return SAME;
+    errno = 0;
+    if (hash_head(fd, at->n_head, &head))
+        return head == at->head ? SAME : OTHER;
+    if (errno == 0)
+        return OTHER; /* shorter than that by now */
+    err_set(why, ERR_IO, "%s", strerror(errno));
+    return UNREAD;
 }
 
 /* As much of the head as there is by now. */
@@ -136,7 +148,7 @@ static int find_renamed(const struct tail *t, struct stat *st)
                 sizeof path)
             continue;
         fd = open_log(path, st, &ignored);
-        if (fd >= 0 && !is_same(fd, st, &t->at)) {
+        if (fd >= 0 && compare(fd, st, &t->at, &ignored) != SAME) {
             close(fd);
             fd = -1;
         }
@@ -149,16 +161,21 @@ static void open_first(struct tail *t)
 {
     struct stat st, old;
     bool looked = t->looked;
+    enum match is = OTHER;
     int fd, renamed;
 
     t->why.text[0] = '\0';
     fd = open_log(t->path, &st, &t->why);
     t->looked = true;
-    if (fd >= 0 && !t->known && !looked) {
+    if (fd >= 0 && t->known)
+        is = compare(fd, &st, &t->at, &t->why);
+    if (is == UNREAD) {
+        close(fd);
+    } else if (fd >= 0 && !t->known && !looked) {
         begin_at_end(t, fd, &st);
     } else if (fd >= 0 && !t->known) {
         begin(t, fd, &st);
-    } else if (fd >= 0 && is_same(fd, &st, &t->at)) {
+    } else if (is == SAME) {
         take(t, fd, &st);
     } else if (t->known && (renamed = find_renamed(t, &old)) >= 0) {
         if (fd >= 0)
@@ -171,12 +188,6 @@ static void open_first(struct tail *t)
 }
 
 /* --- read ----------------------------------------------------------------- */
-
-/* The open file was truncated, or written anew. */
-static bool was_cut(const struct tail *t, const struct stat *st)
-{
-    return (uint64_t)st->st_size < t->at.offset || !is_same(t->fd, st, &t->at);
-}
 
 /* Nothing came: is there another one of that name by now? True: it is read
  * from now on. */
@@ -205,6 +216,7 @@ static bool follow(struct tail *t, uint64_t now_ms)
 size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
 {
     struct stat st;
+    enum match is;
     ssize_t n;
 
     assert(now_ms > 0);
@@ -212,7 +224,10 @@ size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
         open_first(t);
     if (t->fd < 0 || fstat(t->fd, &st) != 0)
         return 0;
-    if (was_cut(t, &st)) {
+    is = compare(t->fd, &st, &t->at, &t->why);
+    if (is == UNREAD)
+        return 0;
+    if (is == OTHER) { /* truncated, or written anew */
         t->truncated++;
         t->at = (struct tail_position){.inode = t->at.inode};
     }
@@ -221,6 +236,7 @@ size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
         err_set(&t->why, ERR_IO, "%s", strerror(errno));
         return 0;
     }
+    t->why.text[0] = '\0';
     /* The beginning of a line is there again and again, perhaps for ever. */
     if ((size_t)n < size && t->at.offset + (uint64_t)n == t->end)
         return follow(t, now_ms) ? 0 : (size_t)n;

@@ -6,7 +6,8 @@
  *   line that has no end by then is given up.
  *   Renamed while nobody looked: it is looked for in its folder.
  * - truncated, or replaced in place: from its beginning. That it is shorter
- *   than was read shows it, or that its first bytes are others.
+ *   than was read shows it, or that its first bytes are others. While those
+ *   cannot be read nothing is known, and nothing read.
  * - not there: from its beginning when it comes. There at the first look, and
  *   never read before: from its end, like tail -F.
  *

@@ -3,6 +3,7 @@
  */
 #include "agent/tail.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,6 +218,28 @@ static void test_unreadable(void **state)
     assert_string_equal(lines(p, 500), "one\n");
 }
 
+/* A disk that fails for a moment has not cut the file. */
+static void test_unreadable_for_a_moment(void **state)
+{
+    struct place *p = *state;
+    int fd;
+
+    (void)lines(p, 0);
+    add(p->log, "w", "one\ntwo\n");
+    assert_string_equal(lines(p, 0), "one\ntwo\n");
+    fd = p->t.fd;
+    p->t.fd = open(p->log, O_WRONLY | O_CLOEXEC); /* it cannot be read */
+    assert_true(p->t.fd >= 0);
+    assert_string_equal(lines(p, 500), "");
+    assert_string_not_equal(p->t.why.text, "");
+    close(p->t.fd);
+    p->t.fd = fd;
+    add(p->log, "a", "three\n");
+    assert_string_equal(lines(p, 500), "three\n");
+    assert_string_equal(p->t.why.text, "");
+    assert_int_equal(p->t.truncated, 0);
+}
+
 /* A line longer than what is read at once: the caller goes on as it likes. */
 static void test_the_same_again(void **state)
 {
@@ -245,6 +268,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unreadable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unreadable_for_a_moment, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_again, set_up,
                                         tear_down),
     };
