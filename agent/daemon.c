@@ -26,6 +26,7 @@ struct daemon {
     char path[1024];       /* of its repository, "" unknown */
     uint64_t in_total, out_total, in_rate, out_rate;
     uint64_t slow_due_ms;
+    uint64_t path_due_ms, path_wait_ms; /* after it was not answered */
     unsigned calls, misses;
     bool path_asked, empty_put, empty_failed, stopping;
     bool disk_low;
@@ -37,6 +38,11 @@ static void arm(struct daemon *d, uint64_t ms)
 {
     if (!d->stopping)
         uv_timer_start(&d->timer, on_timer, ms, 0);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* --- state --- */
@@ -113,10 +119,16 @@ static void on_path(void *arg, const struct kubo_result *r)
 
     if (ended(d))
         return;
-    if (r->error == ERR_OK)
+    if (r->error == ERR_OK) {
         snprintf(d->path, sizeof d->path, "%s", r->repo.path);
-    else
-        d->path_asked = false;
+        d->path_due_ms = d->path_wait_ms = 0;
+        return;
+    }
+    d->path_asked = false;
+    d->path_wait_ms = d->path_wait_ms == 0
+                          ? DAEMON_PATH_MS
+                          : smaller(d->path_wait_ms * 2, DAEMON_PATH_MAX_MS);
+    d->path_due_ms = uv_now(d->st.loop) + d->path_wait_ms;
 }
 
 static void take_sizes(struct daemon *d, const struct kubo_result *r)
@@ -190,8 +202,9 @@ static void ask_soft(struct daemon *d)
     (void)kubo_repo_stat(k, true, on_sizes_again, d);
     (void)kubo_bandwidth(k, on_bandwidth, d);
     put_empty(d);
-    /* Without size-only every key is counted: only once, for the path. */
-    if (d->st.local && !d->path_asked) {
+    /* Without size-only every key is counted: only once, for the path. Where
+     * they are so many that this has no end in time, seldom. */
+    if (d->st.local && !d->path_asked && now >= d->path_due_ms) {
         d->path_asked = true;
         d->calls++;
         (void)kubo_repo_stat(k, false, on_path, d);
@@ -353,11 +366,6 @@ enum daemon_state daemon_now(const struct daemon *d)
 }
 
 /* --- BEAT --- */
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint64_t minus(uint64_t a, uint64_t b)
 {

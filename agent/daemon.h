@@ -16,6 +16,8 @@ enum {
     DAEMON_CHECK_MS = 5000,
     DAEMON_SLOW_MS = 30000,  /* id, peers */
     DAEMON_RETRY_MS = 1000,  /* while it is not up */
+    DAEMON_PATH_MS = 10000,  /* its repository's path was not answered: */
+    DAEMON_PATH_MAX_MS = 320000, /* first, doubled to so long */
     DAEMON_DISK_TEXT = 128,
     DAEMON_FIRST_MS = 500    /* an agent that starts waits for it so long
                               * before it says that there is none */

@@ -37,6 +37,8 @@ struct script_server {
     char address[256];
     struct script_reply replies[SCRIPT_REPLIES];
     unsigned replies_n, requests, connections, open;
+    const char *only;           /* NULL, or: requests with that in their */
+    struct script_reply to_only; /* head get this one */
     char heads[SCRIPT_HEADS][SCRIPT_HEAD]; /* of the first requests */
     struct buf body;         /* of the uploads, chunks removed */
     struct script_peer *peers;
@@ -171,7 +173,7 @@ static void script_head(struct script_peer *p, size_t n)
     if (s->requests < SCRIPT_HEADS)
         memcpy(s->heads[s->requests], head, n + 1);
     s->requests++;
-    p->reply = s->replies[i];
+    p->reply = s->only && strstr(head, s->only) ? s->to_only : s->replies[i];
     sized = strstr(head, "Content-Length: ");
     p->sized = sized ? strtoul(sized + 16, NULL, 10) : 0;
     p->in_body =
