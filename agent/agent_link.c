@@ -352,7 +352,7 @@ struct question {
     struct cid cid;
     char request[LIMIT_REQUEST_ID + 1];
     bool check; /* else resolve */
-    bool direct_too, late;
+    bool direct_too, again, late;
 };
 
 void agent_log_call(const char *call, const char *request, enum err e,
@@ -397,17 +397,35 @@ static void on_deadline(uv_timer_t *t)
     kubo_cancel(q->agent->kubo, q->call);
 }
 
+static void on_checked(void *arg, const struct kubo_result *r);
+
+/* It was not there. What counts as held may have been pinned while the look
+ * was under way, which says nothing then: a second one does. */
+static bool look_on(struct question *q)
+{
+    struct agent *a = q->agent;
+    enum kubo_pin_type type = KUBO_RECURSIVE;
+
+    if (q->direct_too) {
+        q->direct_too = false;
+        type = KUBO_DIRECT;
+    } else if (!q->again && work_holds(a->work, &q->cid)) {
+        q->again = true;
+        q->direct_too = work_wants_direct(a->work, &q->cid);
+    } else {
+        return false;
+    }
+    q->call = kubo_look(a->kubo, &q->cid, type, on_checked, q);
+    return true;
+}
+
 static void on_checked(void *arg, const struct kubo_result *r)
 {
     struct question *q = arg;
     bool held = r->error == ERR_OK && r->look.type != KUBO_NOT_PINNED;
 
-    if (r->error == ERR_OK && !held && q->direct_too && !q->late) {
-        q->direct_too = false;
-        q->call = kubo_look(q->agent->kubo, &q->cid, KUBO_DIRECT, on_checked,
-                            q);
+    if (r->error == ERR_OK && !held && !q->late && look_on(q))
         return;
-    }
     if (q->late)
         answer(q, ERR_TIMEOUT, "the daemon did not answer in time", "");
     else if (r->error != ERR_OK)

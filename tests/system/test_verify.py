@@ -159,6 +159,24 @@ def test_pins(quiet):
         (cids[0], "held", "")}
 
 
+def test_a_look_that_was_too_early(quiet):
+    """One that a pin crossed did not see it: it is no loss, nor told."""
+    cid, = pin(quiet, ["early"])
+    d = quiet.daemons[1]
+    d.fault("pin/ls", "answer", {"Message": "path is not pinned"}, cid=cid,
+            count=1, status=500)
+    done = pinfold(quiet, "verify", cid)
+    assert [n for (c, _), n in d.hits().items() if c == cid] == [1]
+    assert done.returncode == 0 and not done.stderr, done
+    assert {r[2] for r in table(done)} == {"held"}
+    one = quiet.coordinators[0]
+    assert one.metric('pinfold_verify_asked_total{result="missing"}') == 0
+    d.fault("pin/ls", "answer", {"Message": "path is not pinned"}, cid=cid,
+            count=2, status=500)
+    done = pinfold(quiet, "verify", cid)
+    assert done.returncode == 65, done
+
+
 def test_a_node(quiet):
     """All of its copies, or so many of them by chance, each once."""
     cids = pin_many(quiet, 300, query="replication=3")
