@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -111,6 +112,16 @@ class Coordinator(Process):
 
     def ready(self):
         return self.alive() and self.get("/readyz", timeout=2).status == 200
+
+    def take_state(self, healthy):
+        """As docs/operations.md says; both are stopped."""
+        for end in ("", "-wal", "-shm"):
+            path = os.path.join(self.data, "state.db" + end)
+            if os.path.exists(path):
+                os.remove(path)
+            source = os.path.join(healthy.data, "state.db" + end)
+            if end != "-shm" and os.path.exists(source):
+                shutil.copy(source, path)
 
     def status(self):
         return self.get("/api/v1/status", timeout=5).json()

@@ -1,7 +1,6 @@
 """Coordinators whose states differ: found, said, and without harm."""
 
 import os
-import shutil
 import sqlite3
 
 from cluster import CALM, pinfold, until
@@ -72,13 +71,7 @@ def test_one_that_differs_serves_nothing(make_cluster):
     assert wrong.terminate(60) == 0
     healthy = right[0]
     assert healthy.terminate(60) == 0
-    for end in ("", "-wal", "-shm"):
-        path = os.path.join(wrong.data, "state.db" + end)
-        if os.path.exists(path):
-            os.remove(path)
-        source = os.path.join(healthy.data, "state.db" + end)
-        if end != "-shm" and os.path.exists(source):
-            shutil.copy(source, path)
+    wrong.take_state(healthy)
     healthy.start()
     wrong.start()
     cluster.wait_ready(60, nodes=0)

@@ -258,13 +258,7 @@ def test_lag_beyond_the_log(make_cluster):
     assert follower.terminate(60) == 0
     healthy = others[0]
     assert healthy.terminate(60) == 0
-    for end in ("", "-wal", "-shm"):
-        path = os.path.join(follower.data, "state.db" + end)
-        if os.path.exists(path):
-            os.remove(path)
-        source = os.path.join(healthy.data, "state.db" + end)
-        if end != "-shm" and os.path.exists(source):
-            shutil.copy(source, path)
+    follower.take_state(healthy)
     healthy.start()
     follower.start()
     have_all(cluster, cids, seconds=90)
