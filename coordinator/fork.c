@@ -44,40 +44,55 @@ void fork_heard(struct fork *f, uint64_t raft_id, uint64_t index,
 
     while (k < f->n && f->others[k].raft_id != raft_id)
         k++;
-    if (index == 0) {
-        if (k < f->n)
-            memset(f->others[k].rows, 0, sizeof f->others[k].rows);
-        return;
-    }
-    if (k == LIMIT_COORDINATORS)
+    if (index == 0 && k < f->n)
+        f->others[k] = (struct fork_side){.raft_id = raft_id};
+    if (index == 0 || k == LIMIT_COORDINATORS)
         return;
     if (k == f->n)
         f->others[f->n++].raft_id = raft_id;
     keep(&f->others[k], index, hash);
 }
 
-static uint64_t differs(const struct fork *f, const struct fork_side *s)
+/* Of those that both have; index 0: none. */
+static const struct fork_row *newest(const struct fork_side *own,
+                                     const struct fork_side *with)
 {
-    const struct fork_row *newest = NULL, *at;
+    static const struct fork_row none;
+    const struct fork_row *found = &none;
 
-    for (uint32_t k = 0; k < FORK_KEPT; k++) {
-        const struct fork_row *own = &f->own.rows[k];
+    for (uint32_t k = 0; k < FORK_KEPT; k++)
+        if (own->rows[k].index > found->index
+            && find(with, own->rows[k].index) != NULL)
+            found = &own->rows[k];
+    return found;
+}
 
-        if (own->index > 0 && (newest == NULL || own->index > newest->index)
-            && find(s, own->index) != NULL)
-            newest = own;
-    }
-    if (newest == NULL)
-        return 0;
-    at = find(s, newest->index);
-    return same(newest, at) ? 0 : newest->index;
+const struct fork_row *fork_newest(const struct fork *f)
+{
+    return newest(&f->own, &f->own);
+}
+
+enum match { UNKNOWN, EQUAL, OTHER };
+
+/* index: of the newest entry that both have said a hash of. */
+static enum match compare(const struct fork *f, const struct fork_side *s,
+                          uint64_t *index)
+{
+    const struct fork_row *own = newest(&f->own, s);
+
+    *index = own->index;
+    if (own->index == 0)
+        return UNKNOWN;
+    return same(own, find(s, own->index)) ? EQUAL : OTHER;
 }
 
 uint64_t fork_from(const struct fork *f, uint64_t raft_id)
 {
+    uint64_t index;
+
     for (uint32_t k = 0; k < f->n; k++)
         if (f->others[k].raft_id == raft_id)
-            return differs(f, &f->others[k]);
+            return compare(f, &f->others[k], &index) == OTHER ? index : 0;
     return 0;
 }
 
@@ -94,44 +109,46 @@ static uint32_t votes(const struct fork *f, const struct fork_row *row)
     return n;
 }
 
-uint64_t fork_outvoted(const struct fork *f, uint32_t members)
+uint64_t fork_outvoted(struct fork *f, uint32_t members)
 {
     uint32_t majority = members / 2 + 1;
-    uint64_t decided = 0, outvoted = 0;
 
     for (uint32_t k = 0; k < FORK_KEPT; k++) {
         const struct fork_row *own = &f->own.rows[k], *at;
 
-        if (own->index <= decided)
+        if (own->index <= f->decided)
             continue;
         if (1 + votes(f, own) >= majority) {
-            decided = own->index;
-            outvoted = 0;
+            f->decided = own->index;
+            f->outvoted = 0;
             continue;
         }
         for (uint32_t i = 0; i < f->n; i++) {
             at = find(&f->others[i], own->index);
             if (at != NULL && !same(at, own) && votes(f, at) >= majority)
-                outvoted = decided = own->index;
+                f->outvoted = f->decided = own->index;
         }
     }
-    return outvoted;
+    return f->outvoted;
 }
 
 void fork_say(struct fork *f)
 {
     for (uint32_t k = 0; k < f->n; k++) {
         struct fork_side *s = &f->others[k];
-        uint64_t from = differs(f, s);
+        uint64_t index;
+        enum match is = compare(f, s, &index);
 
-        if (from != 0 && s->said == 0)
+        if (is == OTHER && s->said == 0)
             log_error("state_differs", "raft_id=%llu index=%llu text=%s",
                       (unsigned long long)s->raft_id,
-                      (unsigned long long)from,
+                      (unsigned long long)index,
                       "its state is not this one's; see docs/operations.md");
-        else if (from == 0 && s->said != 0)
-            log_info("state_agrees", "raft_id=%llu",
-                     (unsigned long long)s->raft_id);
-        s->said = from;
+        else if (is == EQUAL && s->said != 0)
+            log_info("state_agrees", "raft_id=%llu index=%llu",
+                     (unsigned long long)s->raft_id,
+                     (unsigned long long)index);
+        if (is != UNKNOWN)
+            s->said = is == OTHER ? index : 0;
     }
 }

@@ -30,6 +30,7 @@ struct fork_side {
 struct fork { /* zeros at first */
     struct fork_side own, others[LIMIT_COORDINATORS];
     uint32_t n;
+    uint64_t decided, outvoted; /* fork_outvoted's */
 };
 
 void fork_own(struct fork *f, uint64_t index, const uint8_t hash[FORK_HASH]);
@@ -40,11 +41,14 @@ void fork_heard(struct fork *f, uint64_t raft_id, uint64_t index,
 
 /* The newest entry that both have said a hash of, if those differ; else 0. */
 uint64_t fork_from(const struct fork *f, uint64_t raft_id);
+/* What this coordinator says itself; index 0: nothing yet. */
+const struct fork_row *fork_newest(const struct fork *f);
 /* The newest entry at which a majority of `members` was equal, if this
- * coordinator was not among them; else 0. */
-uint64_t fork_outvoted(const struct fork *f, uint32_t members);
-/* A line of the log for each other coordinator that differs since now, or
- * does no longer. */
+ * coordinator was not among them; else 0. That stands until a majority is equal
+ * at a newer one, also while others start again. */
+uint64_t fork_outvoted(struct fork *f, uint32_t members);
+/* A line of the log for each other coordinator that differs since now, and for
+ * each that was seen to be equal again. */
 void fork_say(struct fork *f);
 
 #endif

@@ -126,8 +126,6 @@ struct replica {
     uint64_t target;         /* commit index to reach before reads, 0 none */
     uint64_t leader_commit;
     struct replica_stats stats;
-    uint8_t hash_at[16];
-    uint64_t hash_index;
     struct fork fork;
     uint64_t outvoted;       /* the entry where a majority differs, 0 none */
 };

@@ -35,12 +35,12 @@ enum {
 static void note_hash(struct replica *r)
 {
     uint64_t at = store_applied(r->st.store) / 1000 * 1000;
+    uint8_t hash[STORE_HASH];
 
     /* Equal on all replicas only when taken at the same index. */
     if (store_applied(r->st.store) == at && at != 0) {
-        store_hash(r->st.store, r->hash_at);
-        r->hash_index = at;
-        fork_own(&r->fork, at, r->hash_at);
+        store_hash(r->st.store, hash);
+        fork_own(&r->fork, at, hash);
     }
 }
 
@@ -320,8 +320,8 @@ void replica_status(struct replica *r, struct peer_status *out)
     out->commit = out->role == PEER_LEADER && !leads_settled(r)
                       ? 0 : raft_commit_index(&r->raft);
     out->first_index = r->raft.trail.offset + 1;
-    out->hash_index = r->hash_index;
-    memcpy(out->hash, r->hash_at, sizeof out->hash);
+    out->hash_index = fork_newest(&r->fork)->index;
+    memcpy(out->hash, fork_newest(&r->fork)->hash, sizeof out->hash);
     out->clock_ms = r->events.wall_ms(r->events.arg);
     out->ready = replica_unready(r) == NULL;
     out->disk = r->leading && r->refuse_claims ? PEER_DISK_REFUSING

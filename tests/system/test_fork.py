@@ -67,6 +67,11 @@ def test_one_that_differs_serves_nothing(make_cluster):
     assert [line.split()[0] for line in shown.stdout.split("\n")
             if "state differs" in line] == [wrong.name], shown.stdout
     cids |= pin_many(cluster, 20, coordinators=right)
+    right[1].restart()  # what it said before is forgotten
+    until(lambda: differing(wrong) == {right[0].name}, 60,
+          f"{wrong.name} hears of the start")
+    assert not wrong.ready() and wrong.get("/pins").status == 503
+    until(right[1].ready, 60, f"{right[1].name} is back")
 
     assert wrong.terminate(60) == 0
     healthy = right[0]

@@ -77,7 +77,7 @@ static void whoever_is_behind(void **state)
 
 static void a_majority_decides(void **state)
 {
-    struct fork f = {0};
+    struct fork f = {0}, five;
 
     (void)state;
     own(&f, 1000, 1);
@@ -86,18 +86,46 @@ static void a_majority_decides(void **state)
     heard(&f, B, 1000, 3);
     assert_int_equal(fork_outvoted(&f, 3), 0); /* nobody is right */
     heard(&f, B, 1000, 2);
+    five = f;
     assert_int_equal(fork_outvoted(&f, 3), 1000);
-    assert_int_equal(fork_outvoted(&f, 5), 0);
+    assert_int_equal(fork_outvoted(&five, 5), 0);
     heard(&f, C, 1000, 2);
-    assert_int_equal(fork_outvoted(&f, 5), 1000);
-    own(&f, 2000, 4); /* until the others say theirs */
-    heard(&f, A, 2000, 4);
-    heard(&f, B, 2000, 2);
-    assert_int_equal(fork_outvoted(&f, 5), 1000);
+    heard(&five, C, 1000, 2);
+    assert_int_equal(fork_outvoted(&five, 5), 1000);
+    for (int k = 0; k < 2; k++) {
+        struct fork *x = k == 0 ? &f : &five;
+
+        own(x, 2000, 4); /* until the others say theirs */
+        heard(x, A, 2000, 4);
+        heard(x, B, 2000, 2);
+        assert_int_equal(fork_from(x, B), 2000);
+    }
+    assert_int_equal(fork_outvoted(&five, 5), 1000);
     assert_int_equal(fork_outvoted(&f, 3), 0); /* with A it is right */
-    heard(&f, D, 2000, 4);
-    assert_int_equal(fork_outvoted(&f, 5), 0);
-    assert_int_equal(fork_from(&f, B), 2000);
+    heard(&five, D, 2000, 4);
+    assert_int_equal(fork_outvoted(&five, 5), 0);
+}
+
+/* Who knows that it is wrong does not forget it with those who said so. */
+static void others_start_again(void **state)
+{
+    struct fork f = {0};
+
+    (void)state;
+    own(&f, 1000, 1);
+    heard(&f, A, 1000, 2);
+    heard(&f, B, 1000, 2);
+    assert_int_equal(fork_outvoted(&f, 3), 1000);
+    fork_say(&f);
+    heard(&f, A, 0, 0);
+    assert_int_equal(fork_outvoted(&f, 3), 1000);
+    assert_int_equal(fork_from(&f, A), 0);
+    assert_int_equal(fork_from(&f, B), 1000);
+    own(&f, 2000, 3);
+    heard(&f, A, 2000, 4);
+    assert_int_equal(fork_outvoted(&f, 3), 1000);
+    heard(&f, B, 2000, 3); /* a majority, with this one */
+    assert_int_equal(fork_outvoted(&f, 3), 0);
 }
 
 /* Two have no majority but both. */
@@ -125,7 +153,24 @@ static void no_more_than_there_may_be(void **state)
     assert_int_equal(fork_from(&f, LIMIT_COORDINATORS + 1), 0);
 }
 
-/* Said once, and when it is over. */
+/* The newest stands anywhere in the ring. */
+static void what_it_says_itself(void **state)
+{
+    struct fork f = {0};
+
+    (void)state;
+    assert_int_equal(fork_newest(&f)->index, 0);
+    for (uint64_t k = 1; k <= 2 * FORK_KEPT; k++) {
+        own(&f, k * 1000, (uint8_t)k);
+        assert_int_equal(fork_newest(&f)->index, k * 1000);
+        assert_memory_equal(fork_newest(&f)->hash, hash((uint8_t)k),
+                            FORK_HASH);
+    }
+    heard(&f, A, (2 * FORK_KEPT - 3) * 1000, 99);
+    assert_int_equal(fork_from(&f, A), (2 * FORK_KEPT - 3) * 1000);
+}
+
+/* Said once, and when it is over: not when nothing is known any more. */
 static void said_once(void **state)
 {
     struct fork f = {0};
@@ -133,6 +178,11 @@ static void said_once(void **state)
     (void)state;
     own(&f, 1000, 1);
     heard(&f, A, 1000, 2);
+    fork_say(&f);
+    assert_int_equal(f.others[0].said, 1000);
+    for (uint64_t k = 1; k <= FORK_KEPT; k++)
+        heard(&f, A, 100000 + k * 1000, 2);
+    assert_int_equal(fork_from(&f, A), 0);
     fork_say(&f);
     assert_int_equal(f.others[0].said, 1000);
     own(&f, 2000, 1);
@@ -147,8 +197,10 @@ int main(void)
         cmocka_unit_test(the_same_entry_only),
         cmocka_unit_test(whoever_is_behind),
         cmocka_unit_test(a_majority_decides),
+        cmocka_unit_test(others_start_again),
         cmocka_unit_test(of_two_none_is_wrong),
         cmocka_unit_test(no_more_than_there_may_be),
+        cmocka_unit_test(what_it_says_itself),
         cmocka_unit_test(said_once),
     };
 
