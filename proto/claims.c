@@ -308,8 +308,6 @@ int32_t claims_strict(const struct pin *p)
 {
     struct demand d;
 
-    if (p->n_claims == 0)
-        return (p->flags & CLAIM_DEFAULT) == 0 && p->rmin > 0 ? p->rmin : 0;
     if (strongest(p, false, &d) == 0)
         (void)strongest(p, true, &d);
     return d.strict;

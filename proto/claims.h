@@ -24,7 +24,8 @@ struct demand {
     uint32_t paid;
 };
 void claims_demand(const struct pin *p, uint32_t org, struct demand *out);
-/* `strict` of all that are not refused, or of all if they all are. */
+/* `strict` of all of several that are not refused, or of all if they all are;
+ * 0 of one that is alone. */
 int32_t claims_strict(const struct pin *p);
 /* The organisations that claim it, each once, by the age of their first
  * claim; out has LIMIT_ORGS. Returns how many. */

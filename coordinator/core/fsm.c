@@ -100,10 +100,10 @@ static int32_t minimum(const struct store *s, uint32_t org, uint32_t flags,
 
 int32_t fsm_minimum(const struct store *s, const struct pin *p)
 {
-    bool several = p->n_claims > 0 && (p->flags & CLAIM_DEFAULT) != 0;
+    bool reduced = (p->flags & CLAIM_DEFAULT) != 0;
 
     return p->org == 0 ? 0 : minimum(s, p->org, p->flags, p->rmin,
-                                     several ? claims_strict(p) : 0);
+                                     reduced ? claims_strict(p) : 0);
 }
 
 int32_t fsm_demand_minimum(const struct store *s, const struct demand *d,

@@ -241,7 +241,8 @@ bool fsm_value_room(struct fsm *f, uint32_t org, uint64_t physical,
     return true;
 }
 
-void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
+/* l: must and most. */
+static void lack_of(const struct store *s, const struct pin *p, uint32_t org,
                     uint32_t copies, uint64_t now_ms,
                     const uint64_t promised[ORG_KINDS], struct fsm_lack *l)
 {
@@ -249,8 +250,9 @@ void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
     const struct org *o = store_org(s, org);
 
     assert(o != NULL);
-    *l = (struct fsm_lack){.org = org, .self = p->id, .below = INT32_MAX,
-                           .must = true, .most = LIMIT_VICTIMS};
+    l->org = org;
+    l->self = p->id;
+    l->below = INT32_MAX;
     for (int k = 0; k < ORG_KINDS; k++) {
         uint64_t left = fsm_org_room(s, o, (enum org_kind)k, now_ms,
                                      promised[k]);
@@ -261,31 +263,31 @@ void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
                    more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], l);
 }
 
+void fsm_admit_lack(const struct store *s, const struct pin *p, uint32_t org,
+                    uint32_t copies, uint64_t now_ms,
+                    const uint64_t promised[ORG_KINDS], struct fsm_lack *l)
+{
+    *l = (struct fsm_lack){.must = true, .most = LIMIT_VICTIMS};
+    lack_of(s, p, org, copies, now_ms, promised, l);
+}
+
 bool fsm_displaces(struct store *s, const struct pin *p, uint32_t org,
                    uint64_t now_ms, const uint64_t promised[ORG_KINDS])
 {
-    struct fsm_lack l = {.org = org, .self = p->id, .below = INT32_MAX,
-                         .most = FSM_ROOM_VICTIMS};
+    struct fsm_lack l = {.most = FSM_ROOM_VICTIMS};
     struct fsm_victim victims[FSM_ROOM_VICTIMS];
-    const struct org *o = store_org(s, org);
-    uint64_t more[ORG_KINDS] = {p->size, p->size, 0}, left;
     struct pin scratch;
     struct demand d;
+    uint32_t copies;
     bool room;
 
-    assert(o != NULL);
     claims_demand(p, org, &d);
-    if (d.number > 0)
-        more[ORG_PHYSICAL] *= (uint64_t)d.number;
-    if (more[ORG_PHYSICAL] > fsm_required_room(o, promised[ORG_PHYSICAL])
+    copies = d.number > 0 ? (uint32_t)d.number : 1; /* for everywhere: one */
+    if (p->size * copies > fsm_required_room(store_org(s, org),
+                                             promised[ORG_PHYSICAL])
         || fsm_tag_copies(s, p, org, now_ms, promised) == 0)
         return false;
-    for (int k = 0; k < ORG_KINDS; k++) {
-        left = fsm_org_room(s, o, (enum org_kind)k, now_ms, promised[k]);
-        l.need[k] = more[k] > left ? more[k] - left : 0;
-    }
-    fsm_pool_share(s, org, more[ORG_PHYSICAL],
-                   more[ORG_PHYSICAL] + promised[ORG_PHYSICAL], &l);
+    lack_of(s, p, org, copies, now_ms, promised, &l);
     pin_init(&scratch);
     room = !fsm_lacks(&l)
            || fsm_find_room(s, &l, &scratch, victims) != UINT32_MAX;
