@@ -97,6 +97,20 @@ uint32_t claims_orgs(const struct pin *p, uint32_t *out)
     return n;
 }
 
+size_t claims_text(const struct pin *p, uint32_t org)
+{
+    size_t n = 0;
+
+    if (p->n_claims == 0 && p->org == org && org != 0)
+        n = p->name.n + p->meta.n;
+    for (uint32_t i = 0; i < p->n_claims; i++) {
+        const struct claim *c = &p->claims[i];
+        if (c->org == org)
+            n += c->name.n + c->meta.n;
+    }
+    return n;
+}
+
 bool claims_bound(const struct pin *p)
 {
     if (p->n_claims == 0)

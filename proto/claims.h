@@ -31,6 +31,9 @@ int32_t claims_strict(const struct pin *p);
  * claim; out has LIMIT_ORGS. Returns how many. */
 uint32_t claims_orgs(const struct pin *p, uint32_t *out);
 
+/* Bytes of names and metadata of the organisation's claims. */
+size_t claims_text(const struct pin *p, uint32_t org);
+
 /* Whether any claim has a policy (policy.h). */
 bool claims_bound(const struct pin *p);
 /* The policy of one organisation's demand: all its claims' together. false:

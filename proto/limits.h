@@ -48,6 +48,8 @@ enum {
     LIMIT_ORG_NAME = 64,
     LIMIT_CLAIMS = 1024,          /* of a pin; the last LIMIT_ORGS are for
                                      organisations without one */
+    LIMIT_CLAIMS_TEXT = 256 << 10, /* names and metadata of one organisation's
+                                     claims on a pin: a change writes all */
     LIMIT_RATINGS = 31,           /* of a pin, by different raters */
     LIMIT_VICTIMS = 64,           /* elastic pins that make room for one */
     LIMIT_SCORES = 256,           /* values that one operation computes */

@@ -384,6 +384,8 @@ static void put_shared(struct fsm *f, const struct command *c,
         return;
     claims_demand(p, c->org, &d);
     changed = set_own(f, own, t, c) || f->most_new;
+    if (!fsm_text_fits(f, c, r))
+        return;
     if (!t->idle)
         changed = changed || (d.flags & CLAIM_REFUSED) != 0;
     /* A claim that is required makes those that are elastic so. */

@@ -192,6 +192,32 @@ static bool pays_more(const struct fsm *f, uint32_t org, uint64_t physical)
            && fsm_cluster_lack(f, ORG_PHYSICAL, physical) == 0;
 }
 
+/* A request that takes the place of one on the same CID needs its own room
+ * only: the other is there until it stands. */
+static size_t text_that_goes(struct fsm *f, const struct command *c)
+{
+    const struct claim *old = NULL;
+
+    if (c->claim_put.old_id != 0)
+        old = claims_find(&f->after, c->org, c->claim_put.old_salt);
+    if (old == NULL || old->id != c->claim_put.old_id)
+        return 0;
+    return old->name.n + old->meta.n;
+}
+
+bool fsm_text_fits(struct fsm *f, const struct command *c,
+                   struct fsm_result *r)
+{
+    size_t n = claims_text(&f->after, c->org) - text_that_goes(f, c);
+
+    if (n <= LIMIT_CLAIMS_TEXT || n <= claims_text(&f->before, c->org))
+        return true;
+    fsm_refuse(r, VERDICT_INVALID, "names and metadata of the organisation's "
+               "requests for this CID: %zu bytes, at most %d", n,
+               LIMIT_CLAIMS_TEXT);
+    return false;
+}
+
 bool fsm_lacks_first(const struct fsm *f, uint32_t org)
 {
     const struct pin *p = &f->after;

@@ -123,6 +123,10 @@ bool fsm_settle_size(struct fsm *f, uint32_t org, uint64_t uploaded,
 uint32_t fsm_candidates(const struct fsm *f, uint32_t org);
 /* Who was refused, of several, and can pay now, asks again. true: some do. */
 bool fsm_grant(struct fsm *f);
+/* Whether the organisation's claims have no more names and metadata than fit,
+ * or no more than before; else refused. One claim always fits. */
+bool fsm_text_fits(struct fsm *f, const struct command *c,
+                   struct fsm_result *r);
 /* Of a demand for everywhere in `after`: nothing is paid for yet. */
 bool fsm_lacks_first(const struct fsm *f, uint32_t org);
 /* Whether somebody who may have one there pays, or has paid, one more copy of a

@@ -178,6 +178,48 @@ static void as_many_as_fit(void **state)
     world_close(w);
 }
 
+/* … nor with few of them that are long: each change writes all. */
+static void as_much_text_as_fits(void **state)
+{
+    struct world *w = world_with(1);
+    uint64_t ann = person(w, ORG_DEFAULT, "ann"), two, n, last = 0;
+    struct buf text = BUF_INIT, meta = BUF_INIT;
+    struct meta m = {.n_pairs = 1};
+
+    (void)state;
+    make_org(w, "two");
+    two = person(w, TWO, "ann");
+    buf_printf(&text, "%016000d", 0);
+    m.pairs[0] = (struct meta_pair){span_text("k"), span_buf(&text)};
+    assert_int_equal(meta_encode(&m, &meta, NULL), ERR_OK);
+    for (n = 1; n <= LIMIT_CLAIMS; n++) {
+        request(w, ann, n, 1, 1)->meta = span_buf(&meta);
+        if (go(w) != VERDICT_ACCEPTED)
+            break;
+        last = w->last.claim;
+    }
+    assert_int_equal(w->last.verdict, VERDICT_INVALID);
+    assert_int_equal(n, LIMIT_CLAIMS_TEXT / (meta.n + strlen("name")) + 1);
+    assert_non_null(strstr(w->last.text, "at most 262144"));
+    /* One of them may take the place of another. */
+    request(w, ann, n, 1, 1)->meta = span_buf(&meta);
+    w->c->claim_put.old_id = last;
+    w->c->claim_put.old_salt = n - 1;
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    last = w->last.claim;
+    request(w, ann, n + 1, 1, 1)->meta = span_buf(&meta);
+    assert_int_equal(go(w), VERDICT_INVALID);
+    request(w, two, 1, 1, 1)->meta = span_buf(&meta); /* its own */
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    assert_int_equal(drop_request(w, ann, last, n), VERDICT_ACCEPTED);
+    request(w, ann, n + 1, 1, 1)->meta = span_buf(&meta);
+    assert_int_equal(go(w), VERDICT_ACCEPTED);
+    world_check(w);
+    buf_free(&text);
+    buf_free(&meta);
+    world_close(w);
+}
+
 static void whose(void **state)
 {
     struct world *w = world_with(2);
@@ -614,6 +656,7 @@ int main(void)
         cmocka_unit_test(several_of_one),
         cmocka_unit_test(times),
         cmocka_unit_test(as_many_as_fit),
+        cmocka_unit_test(as_much_text_as_fits),
         cmocka_unit_test(whose),
         cmocka_unit_test(replaced),
         cmocka_unit_test(within_quota),
