@@ -3,7 +3,8 @@
  * one of the two has applied what the other has not: a broken disk or memory,
  * a file that was changed, programs that apply differently. The last FORK_KEPT
  * of each are kept, so that one that is behind or hurries is compared as
- * well. Core loop; no allocation, nothing on disk.
+ * well; the store keeps the own newest one for the next start (store_mark).
+ * Core loop; no allocation.
  */
 #ifndef PINFOLD_FORK_H
 #define PINFOLD_FORK_H
@@ -34,8 +35,8 @@ struct fork { /* zeros at first */
 };
 
 void fork_own(struct fork *f, uint64_t index, const uint8_t hash[FORK_HASH]);
-/* index 0: it has started again, and is compared anew. Of more than
- * LIMIT_COORDINATORS nothing is kept. */
+/* index 0: it has started with another state, and is compared anew. Of more
+ * than LIMIT_COORDINATORS nothing is kept. */
 void fork_heard(struct fork *f, uint64_t raft_id, uint64_t index,
                 const uint8_t hash[FORK_HASH]);
 

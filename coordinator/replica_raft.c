@@ -39,9 +39,19 @@ static void note_hash(struct replica *r)
 
     /* Equal on all replicas only when taken at the same index. */
     if (store_applied(r->st.store) == at && at != 0) {
-        store_hash(r->st.store, hash);
+        store_mark(r->st.store, hash);
         fork_own(&r->fork, at, hash);
     }
+}
+
+/* A restart hides no difference. */
+static void recall_hash(struct replica *r)
+{
+    uint8_t hash[STORE_HASH];
+    uint64_t at = store_marked(r->st.store, hash);
+
+    if (at != 0)
+        fork_own(&r->fork, at, hash);
 }
 
 void replica_raft_flush(struct replica *r)
@@ -474,6 +484,7 @@ enum err replica_raft_start(struct replica *r, struct err_text *why)
     if (e != ERR_OK)
         return e;
     r->fsm = fsm_new(r->st.store);
+    recall_hash(r);
     r->raft_fsm.version = 1;
     r->raft_fsm.data = r;
     r->raft_fsm.apply = on_apply;

@@ -48,6 +48,10 @@ uint64_t store_time_ms(const struct store *s); /* log time */
 void store_set_applied(struct store *s, uint64_t index, uint64_t term,
                        uint64_t time_ms);
 void store_hash(struct store *s, uint8_t out[STORE_HASH]);
+/* The state hash of now is kept, with what is written in this transaction … */
+void store_mark(struct store *s, uint8_t out[STORE_HASH]);
+/* … until the next one: of which index, 0: none was. */
+uint64_t store_marked(struct store *s, uint8_t out[STORE_HASH]);
 uint64_t store_pin_count(const struct store *s); /* rows, releasing too */
 uint64_t store_bytes(const struct store *s);     /* size of the file */
 

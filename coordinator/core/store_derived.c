@@ -1,6 +1,7 @@
 /* Tables that only lists need, made of the rows of pins and claims: how many
  * requests of each principal and status are how old, so that a page of them
- * knows how many are older; and which settled pins have copies to let go. Rows
+ * knows how many are older; and which settled pins have copies to let go; and
+ * one older state hash, to be compared with others' after a restart. Rows
  * are followed in the transaction that writes them. A program that does not
  * know the tables leaves them behind: their stamp tells, and they are made anew
  * at the next start. No part of the state hash, nor of the schema's number.
@@ -11,6 +12,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Ages: buckets of 16 s, of 1,024 of these, and of 1,024 of those. A count
  * reads at most 1,024 rows of each level but the last, which has 2 a year, and
@@ -19,6 +21,7 @@
 enum { AGE_BITS = 14, AGE_FAN_BITS = 10, AGE_LEVELS = 3, AGE_LOOK_BACK = 16,
        LETTING_PIECE = 512 };
 
+static_assert(STORE_HASH == 2 * sizeof(int64_t), "a mark has two halves");
 static_assert(AGE_LEVELS == 3, "as the statements that count them anew");
 
 enum err store_derived_open(struct store *s, struct err_text *why)
@@ -105,6 +108,34 @@ void store_derived_write(struct store *s)
         return;
     s->derived_at = s->head[STORE_HEAD_APPLIED];
     STORE_DO(&s->d, STORE_Q_STAMP_PUT, "u", s->derived_at);
+}
+
+/* --- an older state hash ------------------------------------------------- */
+
+void store_mark(struct store *s, uint8_t out[STORE_HASH])
+{
+    int64_t half[2];
+
+    store_hash(s, out);
+    memcpy(half, out, sizeof(half));
+    store_begin(s);
+    STORE_DO(&s->d, STORE_Q_MARK_PUT, "uii", s->head[STORE_HEAD_APPLIED],
+             half[0], half[1]);
+}
+
+uint64_t store_marked(struct store *s, uint8_t out[STORE_HASH])
+{
+    uint64_t v[3];
+    int n = 0;
+    bool more = store_db_run(&s->d, STORE_Q_MARK_GET, "");
+
+    for (; more && n < 3; more = store_db_step(&s->d, STORE_Q_MARK_GET))
+        v[n++] = store_db_u64(&s->d, STORE_Q_MARK_GET, 0);
+    store_db_reset(&s->d, STORE_Q_MARK_GET);
+    if (n < 3)
+        return 0;
+    memcpy(out, &v[1], STORE_HASH);
+    return v[0];
 }
 
 /* --- copies to let go ---------------------------------------------------- */

@@ -67,11 +67,17 @@ def test_one_that_differs_serves_nothing(make_cluster):
     assert [line.split()[0] for line in shown.stdout.split("\n")
             if "state differs" in line] == [wrong.name], shown.stdout
     cids |= pin_many(cluster, 20, coordinators=right)
-    right[1].restart()  # what it said before is forgotten
-    until(lambda: differing(wrong) == {right[0].name}, 60,
-          f"{wrong.name} hears of the start")
-    assert not wrong.ready() and wrong.get("/pins").status == 503
+    right[1].restart()
     until(right[1].ready, 60, f"{right[1].name} is back")
+    until(lambda: differing(right[1]) == {wrong.name}, 60,
+          f"{right[1].name} knows who differs")
+    assert not wrong.ready() and wrong.get("/pins").status == 503
+    wrong.restart()  # nor does that hide anything
+    until(lambda: differing(wrong) == {c.name for c in right}, 60,
+          f"{wrong.name} differs as before")
+    until(lambda: "differs" in wrong.get("/readyz").json()["reason"], 60,
+          f"{wrong.name} knows that it is outvoted")
+    assert wrong.get("/pins").status == 503
 
     assert wrong.terminate(60) == 0
     healthy = right[0]

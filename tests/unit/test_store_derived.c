@@ -381,6 +381,36 @@ static void what_is_let_go_is_listed(void **state)
     world_unlink(path);
 }
 
+/* It goes with the transaction; others that were made since do not matter. */
+static void a_hash_is_kept(void **state)
+{
+    uint8_t then[STORE_HASH], now[STORE_HASH], got[STORE_HASH];
+    struct rig *r = new_rig();
+    uint64_t at;
+
+    (void)state;
+    assert_int_equal(store_marked(r->store, got), 0);
+    change_some(r);
+    at = store_applied(r->store);
+    store_mark(r->store, then);
+    change_some(r);
+    store_hash(r->store, now);
+    assert_memory_not_equal(now, then, STORE_HASH);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(store_marked(r->store, got), at);
+        assert_memory_equal(got, then, STORE_HASH);
+        close_rig(r);
+        open_rig(r);
+    }
+    at = store_applied(r->store);
+    store_mark(r->store, then);
+    assert_memory_equal(now, then, STORE_HASH);
+    assert_int_equal(store_marked(r->store, got), at);
+    assert_memory_equal(got, then, STORE_HASH);
+    assert_int_equal(rows(r, "SELECT count(*) FROM derived"), 4);
+    free_rig(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +418,7 @@ int main(void)
         cmocka_unit_test(from_the_seventh_schema),
         cmocka_unit_test(from_the_sixth_schema),
         cmocka_unit_test(what_is_let_go_is_listed),
+        cmocka_unit_test(a_hash_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
