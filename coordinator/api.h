@@ -50,6 +50,7 @@ struct api {
     struct api_places uploads, proxied; /* the latter: to a daemon */
     struct api_places valuations, awaits; /* awaits: of pins */
     uint64_t verified[API_VERIFIED]; /* copies */
+    size_t array_bytes;        /* answers of uploads that are one array */
     bool collecting;           /* a POST /ipfs/gc is under way */
     bool auth;                 /* TCP listeners ask who it is */
     struct certificate *certificate; /* NULL: no TLS */

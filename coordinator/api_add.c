@@ -17,9 +17,9 @@ enum {
     ADD_IDLE_MS = 120000,  /* neither side moved */
     ADD_TICK_MS = 5000,
     ADD_SEND_LIMIT = 1 << 20,
-    ADD_ARRAY_MAX = 16 << 20 /* stream-channels=false: the whole answer */
+    ADD_ARRAY_MAX = 16 << 20, /* stream-channels=false: the whole answer … */
+    ADD_ARRAYS_MAX = 64 << 20 /* … and those of all uploads */
 };
-
 
 static void on_timer_closed(uv_handle_t *h)
 {
@@ -27,6 +27,7 @@ static void on_timer_closed(uv_handle_t *h)
     struct api_call *c = u->call;
 
     api_places_give(c, &c->api->uploads);
+    c->api->array_bytes -= u->array_bytes;
     c->state = NULL;
     api_options_free(&u->options);
     add_lines_free(&u->lines);
@@ -228,6 +229,24 @@ static void claim(struct upload *u)
 
 /* --- frames from the agent ---------------------------------------------- */
 
+/* One array waits for its end here, whoever asked for it. */
+static bool array_fits(struct upload *u)
+{
+    struct api *a = u->call->api;
+
+    if (u->parameters.stream)
+        return true;
+    a->array_bytes += u->out.n - u->array_bytes;
+    u->array_bytes = u->out.n;
+    if (u->out.n > ADD_ARRAY_MAX)
+        fail(u, ERR_TOO_LARGE, "too many files for one array: use "
+             "stream-channels=true");
+    else if (a->array_bytes > ADD_ARRAYS_MAX)
+        fail(u, ERR_BUSY, "too many long arrays at once: use "
+             "stream-channels=true, or try again");
+    return !u->failed;
+}
+
 static void on_data(struct upload *u, struct span bytes)
 {
     struct err_text why;
@@ -235,10 +254,7 @@ static void on_data(struct upload *u, struct span bytes)
     if (add_lines_take(&u->lines, bytes, u->parameters.progress, &u->out,
                        &why) != ERR_OK)
         fail(u, ERR_PROTOCOL, why.text);
-    else if (!u->parameters.stream && u->out.n > ADD_ARRAY_MAX)
-        fail(u, ERR_TOO_LARGE, "too many files for one array: use "
-             "stream-channels=true");
-    else
+    else if (array_fits(u))
         push(u);
 }
 

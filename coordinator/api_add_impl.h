@@ -15,6 +15,7 @@ struct upload {
     struct api_options options;
     struct command *command;
     struct buf arguments, content_type, out, frame;
+    size_t array_bytes; /* of out, in the sum of all */
     struct add_lines lines;
     uint32_t node;
     struct stream *stream;

@@ -17,7 +17,9 @@
 enum { API_PATIENCE_MS = 30000 };
 
 enum upload_way { UPLOAD_GOOD, UPLOAD_FAIL, UPLOAD_CUT, UPLOAD_SILENT,
-                  UPLOAD_EMPTY, UPLOAD_NO_NEWLINE, UPLOAD_CAR };
+                  UPLOAD_EMPTY, UPLOAD_NO_NEWLINE, UPLOAD_CAR,
+                  UPLOAD_LONG,
+                  UPLOAD_LONG_SILENT };
 
 /* One data stream of the agent. */
 struct api_data {
@@ -72,12 +74,32 @@ UNUSED static void api_say(struct stream *s, const struct message *m)
     buf_free(&b);
 }
 
+/* Lines of API_LONG bytes and a little. */
+enum { API_LONG = 15 << 20 };
+
+UNUSED static void api_upload_long(struct stream *s)
+{
+    enum { LINE = 4000, FRAME = 15 * LINE };
+    struct message m = {.kind = MESSAGE_DATA};
+    struct buf lines = BUF_INIT;
+
+    for (int k = 0; k < FRAME / LINE; k++)
+        buf_printf(&lines, "{\"Name\":\"%0*d\",\"Hash\":\"" API_FILE
+                   "\",\"Size\":\"9\"}\n", LINE, k);
+    m.data.bytes = span_buf(&lines);
+    for (int k = 0; k < API_LONG / FRAME; k++)
+        api_say(s, &m);
+    buf_free(&lines);
+}
+
 UNUSED static void api_upload_end(struct api_agent *a, struct stream *s)
 {
     struct message m = {.kind = MESSAGE_DATA};
     int way = atomic_load(&a->way);
 
-    if (way == UPLOAD_SILENT)
+    if (way == UPLOAD_LONG || way == UPLOAD_LONG_SILENT)
+        api_upload_long(s);
+    if (way == UPLOAD_SILENT || way == UPLOAD_LONG_SILENT)
         return;
     if (way == UPLOAD_CUT) {
         stream_close(s);
@@ -164,7 +186,7 @@ UNUSED static void api_agent_frame(struct stream *s, void *user,
     struct api_agent *a = user;
     struct message *m = &a->m;
     struct err_text why;
-    struct stream_settings st = {&api_data_events, NULL, 0, 1 << 20};
+    struct stream_settings st = {&api_data_events, NULL, 0, 32 << 20};
 
     if (message_decode(frame, m, &a->scratch, &why) != ERR_OK)
         fail_msg("%s", why.text);

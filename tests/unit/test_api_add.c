@@ -219,6 +219,42 @@ static void large(void **state)
     assert_int_equal(atomic_load(&w->agent.uploaded), SIZE);
 }
 
+/* Arrays that wait for their end are bounded all together. */
+static void long_arrays(void **state)
+{
+    enum { MOST = 5 }; /* four fit */
+    struct pollfd fds[MOST];
+    struct reply r;
+    int first = 0;
+
+    (void)state;
+    way(UPLOAD_LONG_SILENT);
+    for (int k = 0; k < MOST; k++) {
+        int fd = upload_begin("?stream-channels=false", MULTIPART,
+                              strlen(BODY));
+
+        api_send(fd, BODY, strlen(BODY));
+        fds[k] = (struct pollfd){fd, POLLIN, 0};
+    }
+    assert_true(poll(fds, MOST, API_PATIENCE_MS) > 0);
+    while (fds[first].revents == 0)
+        first++;
+    api_receive(fds[first].fd, &r);
+    assert_int_equal(r.status, 503);
+    api_has(&r, "too many long arrays at once");
+    api_reply_free(&r);
+    for (int k = 0; k < MOST; k++)
+        if (k != first)
+            close(fds[k].fd);
+    way(UPLOAD_LONG); /* there is room again when these are gone */
+    for (int k = 0; k < 100 && r.status != 200; k++) {
+        upload("?stream-channels=false", &r);
+        assert_true(r.status == 200 || r.status == 503);
+        api_reply_free(&r);
+    }
+    assert_int_equal(r.status, 200);
+}
+
 /* Clients that leave: before the stream is there, in the body, before the
  * answer. Nothing is left over. */
 static void clients_that_leave(void **state)
@@ -251,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failures, one_node, end),
         cmocka_unit_test_setup_teardown(nobody_to_take_it, no_node, end),
         cmocka_unit_test_setup_teardown(large, one_node, end),
+        cmocka_unit_test_setup_teardown(long_arrays, one_node, end),
         cmocka_unit_test_setup_teardown(clients_that_leave, one_node, end),
     };
 
