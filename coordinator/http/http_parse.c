@@ -190,11 +190,11 @@ static bool host_legal(struct http_str s)
 }
 
 struct seen {
-    int host, coding;
+    int host, coding, who;
 };
 
-/* Headers that decide where the body ends and whether a next request may
- * follow. */
+/* Headers that decide where the body ends, whether a next request may follow,
+ * and who asks: what stands in front of us may have looked at another one. */
 static int apply_header(const struct http_header *h, struct http_head *o,
                         struct seen *seen)
 {
@@ -213,6 +213,9 @@ static int apply_header(const struct http_header *h, struct http_head *o,
     o->why = HTTP_REFUSED_HOST;
     if (equal_any_case(h->name, "Host"))
         return seen->host++ || !host_legal(h->value) ? -400 : 0;
+    o->why = HTTP_REFUSED_HEADER;
+    if (equal_any_case(h->name, "Authorization"))
+        return seen->who++ ? -400 : 0;
     if (equal_any_case(h->name, "Connection")) {
         if (list_has(h->value, "close"))
             o->keep = false;
@@ -268,7 +271,7 @@ int http_parse_head(const char *buf, size_t len, struct http_head *o)
     o->length = -1;
     o->why = HTTP_REFUSED_LINE;
     const char *eol = memmem(buf, scan, "\r\n", 2);
-    struct seen seen = {0, 0};
+    struct seen seen = {0, 0, 0};
     int rc = request_line(buf, eol, o);
     if (rc)
         return rc;

@@ -86,6 +86,8 @@ static const struct http_case http_cases[] = {
     CASE("empty name", GET11 ": x\r\n\r\n", "400"),
     CASE("no colon", GET11 "garbage\r\n\r\n", "400"),
     CASE("two hosts", GET11 "Host: b\r\n\r\n", "400"),
+    CASE("two who ask", GET11 "Authorization: Bearer a\r\n"
+         "authorization: Bearer b\r\n\r\n", "400"),
     CASE("no host", "GET /e HTTP/1.1\r\n\r\n", "400"),
     LONG("header of 40 kB", GET11 "X: %R\r\n\r\n", "a", 40000, "431"),
     LONG("500 headers", GET11 "%R\r\n", "X1: a\r\n", 500, "431"),
