@@ -570,44 +570,6 @@ static void check_budget(struct check *k, struct store *store)
     }
 }
 
-static void check_ledger(struct check *k, struct store *store,
-                         const struct org *o)
-{
-    uint64_t sum[ORG_KINDS] = {0}, elastic = 0;
-
-    for (uint64_t id = 1; id < SIM_PINS; id++) {
-        uint64_t charge[ORG_KINDS];
-
-        if (k->pins[id] == NULL || !store_pin_get(store, id, &k->row))
-            continue;
-        claims_charge(&k->row, o->id, charge);
-        for (int i = 0; i < ORG_KINDS; i++)
-            sum[i] += charge[i];
-        if (sim_is_elastic(sim_cid_number(&k->row.cid)))
-            elastic += charge[ORG_PHYSICAL];
-    }
-    if (elastic != o->elastic)
-        sim_wrong(k->sim, "budget", 0, 0, "elastic of %s: %llu booked, %llu "
-                  "used", o->name, (unsigned long long)o->elastic,
-                  (unsigned long long)elastic);
-    for (int i = 0; i < ORG_KINDS; i++)
-        if (sum[i] != o->used[i])
-            sim_wrong(k->sim, "budget", 0, 0,
-                      "%s of %s: %llu booked, %llu used",
-                      org_kind_text((enum org_kind)i), o->name,
-                      (unsigned long long)o->used[i],
-                      (unsigned long long)sum[i]);
-}
-
-static void check_ledgers(struct check *k, struct store *store)
-{
-    uint32_t n;
-    const struct org *all = store_orgs(store, &n);
-
-    for (uint32_t i = 0; i < n; i++)
-        check_ledger(k, store, &all[i]);
-}
-
 /* flat table */
 static void judge(struct check *k, struct store *store,
                   const struct command *c, const struct fsm_result *r)
@@ -751,10 +713,8 @@ void check_entry(struct check *k, uint32_t coord, struct store *store,
     if (index % CHECK_HASH_EVERY != 0 ||
         at >= sizeof k->have_hash / sizeof k->have_hash[0])
         return;
-    if (!k->have_hash[at]) {
+    if (!k->have_hash[at])
         check_ledgers(k, store);
-        check_tag_ledgers(k, store);
-    }
     store_hash(store, hash);
     if (!k->have_hash[at])
         memcpy(k->hashes[at], hash, sizeof hash);

@@ -227,9 +227,18 @@ void check_reclaimed(struct check *k, struct store *store,
                      const struct command *c);
 /* After an operation; k->used is as before it. */
 void check_guarantees(struct check *k, struct store *store);
-/* check_tag.c: after an operation; now and then from all rows. */
+/* What all rows say that is used. */
+struct check_sums {
+    uint64_t used[SIM_ORGS][ORG_KINDS], elastic[SIM_ORGS];
+    uint64_t tagged[SIM_ORGS][SIM_TAGS][ORG_KINDS];
+};
+/* check_ledger.c: now and then, each ledger against the sum over the rows. */
+void check_ledgers(struct check *k, struct store *store);
+/* check_tag.c: after an operation; k->row's part of the sums; and those. */
 void check_tags(struct check *k, struct store *store);
-void check_tag_ledgers(struct check *k, struct store *store);
+void check_tag_add(struct check *k, struct check_sums *sums);
+void check_tag_sums(struct check *k, struct store *store,
+                    const struct check_sums *sums);
 /* check_node.c */
 void check_node_state(struct check *k, const struct command *c,
                       const struct fsm_result *r);
