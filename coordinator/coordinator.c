@@ -285,7 +285,9 @@ static void on_tick(uv_timer_t *t)
     if (c->replica != NULL) {
         fill_clock(c, &clock);
         step_deaf(c->step, clocks_late(&c->clocks, clock.now_ms), &clock);
+        store_read_begin(c->store);
         step_tick(c->step, &clock);
+        store_read_end(c->store);
         c->view_dirty |= guards_look(&c->guards, c->step, c->store, &clock);
         budgets_look(&c->guards.budgets, c->store,
                      replica_leading(c->replica));

@@ -356,7 +356,9 @@ static void tick(struct sim *s, struct task *t)
     if (++c->ticks % COORD_SLOW_TICKS == 0)
         slow_tick(c);
     coord_fill_clock(c, &clock);
+    store_read_begin(c->store);
     step_tick(c->step, &clock);
+    store_read_end(c->store);
     look_at_guards(c, &clock);
 }
 
