@@ -2,57 +2,17 @@
 #include "tests/sim/coord_impl.h"
 
 #include "tests/sim/check.h"
+#include "tests/sim/files.h"
 #include "tests/sim/log.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { QUORUM_LOST_MS = 1500, GROUP_OPERATIONS = 256, WAL_MAX = 4 << 20 };
 
 static void tick(struct sim *s, struct task *t);
-
-/* --- files --------------------------------------------------------------- */
-
-static void copy_file(const char *from, const char *to, const char *tail)
-{
-    char a[SIM_PATH + 32], b[SIM_PATH + 32], bytes[65536];
-    FILE *in, *out;
-    size_t n;
-
-    snprintf(a, sizeof a, "%s%s", from, tail);
-    snprintf(b, sizeof b, "%s%s", to, tail);
-    (void)unlink(b);
-    if ((in = fopen(a, "rb")) == NULL)
-        return;
-    out = fopen(b, "wb");
-    assert(out != NULL);
-    while ((n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        if (fwrite(bytes, 1, n, out) != n)
-            abort();
-    fclose(in);
-    if (fclose(out) != 0)
-        abort();
-}
-
-static void copy_state(const char *from, const char *to)
-{
-    copy_file(from, to, "");
-    copy_file(from, to, "-wal");
-}
-
-static void remove_state(const char *path)
-{
-    static const char *const tails[] = {"", "-wal", "-shm"};
-    char name[SIM_PATH + 32];
-
-    for (unsigned k = 0; k < 3; k++) {
-        snprintf(name, sizeof name, "%s%s", path, tails[k]);
-        (void)unlink(name);
-    }
-}
 
 /* --- time ---------------------------------------------------------------- */
 
@@ -305,7 +265,7 @@ static void slow_tick(struct coord *c)
     form(c);
     coord_agents_tick(c);
     if (prng_below(&c->random, 300) == 0 && c->sim->now > 60000) {
-        copy_state(c->path, c->old);
+        files_copy(c->path, c->old);
         c->have_old = true;
     }
 }
@@ -430,20 +390,18 @@ static void start_task(struct sim *s, struct task *t)
 /* What was not committed to the database is lost, as by kill -9. */
 void coord_kill(struct coord *c, bool older, uint64_t down_ms)
 {
-    char crashed[SIM_PATH + 16];
+    char crashed[SIM_PATH];
 
     if (!c->up)
         return;
-    snprintf(crashed, sizeof crashed, "%s.crash", c->path);
+    snprintf(crashed, sizeof crashed, "c%u.crash", c->id);
     c->sim->counts[COUNT_COORD_FALLS]++;
     c->sim->counts[COUNT_LOST_GROUPS] += store_is_dirty(c->store);
     older = older && c->have_old;
     c->sim->counts[COUNT_OLD_STATES] += older;
-    copy_state(older ? c->old : c->path, crashed);
+    files_copy(older ? c->old : c->path, crashed);
     stop(c);
-    remove_state(c->path);
-    copy_state(crashed, c->path);
-    remove_state(crashed);
+    files_move(crashed, c->path);
     sim_trace(c->sim, EVENT_COORD_FALLS, c->id, 0, 0, older, down_ms);
     (void)sim_task(c->sim, down_ms, start_task, c->id - 1, c->epoch);
 }
@@ -464,8 +422,8 @@ struct coord *coord_new(struct sim *s, uint32_t id)
     c->sim = s;
     c->id = id;
     prng_seed(&c->random, s->options.seed * 31 + id);
-    snprintf(c->path, sizeof c->path, "%s/c%u.db", s->options.dir, id);
-    snprintf(c->old, sizeof c->old, "%s/c%u.old", s->options.dir, id);
+    snprintf(c->path, sizeof c->path, "c%u.db", id);
+    snprintf(c->old, sizeof c->old, "c%u.old", id);
     orders_scratch_init(&c->orders);
     start(c);
     return c;
@@ -475,8 +433,8 @@ void coord_free(struct coord *c)
 {
     if (c->up)
         stop(c);
-    remove_state(c->path);
-    remove_state(c->old);
+    files_remove(c->path);
+    files_remove(c->old);
     orders_scratch_free(&c->orders);
     message_scratch_free(&c->scratch);
     command_scratch_free(&c->commands);

@@ -1,13 +1,13 @@
 /* sim --seed N | --seeds FROM..TO [--jobs N] [--ms N | --hours N] [--ops N]
  *     [--without KIND,…] [--trace] [--twice] [--minimise] [--quiet]
  */
+#include "tests/sim/files.h"
 #include "tests/sim/sim.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,56 +35,17 @@ struct child {
 
 /* --- one seed ------------------------------------------------------------ */
 
-static void directory(char path[SIM_PATH], pid_t pid, uint64_t seed)
-{
-    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm"
-                       : getenv("TMPDIR") != NULL    ? getenv("TMPDIR")
-                                                     : "/tmp";
-
-    snprintf(path, SIM_PATH - 32, "%s/pinfold-sim-%d-%llu", base, (int)pid,
-             (unsigned long long)seed);
-}
-
-static void make_directory(const char *path)
-{
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        fprintf(stderr, "sim: %s: %s\n", path, strerror(errno));
-        exit(2);
-    }
-}
-
-void sim_clean(const char *dir)
-{
-    static const char *const tails[] = {"", "-wal", "-shm"};
-    static const char *const kinds[] = {"db", "old", "db.crash"};
-    char name[SIM_PATH + 32];
-
-    for (unsigned c = 1; c <= SIM_COORDS; c++)
-        for (unsigned k = 0; k < 3; k++)
-            for (unsigned t = 0; t < 3; t++) {
-                snprintf(name, sizeof name, "%s/c%u.%s%s", dir, c, kinds[k],
-                         tails[t]);
-                (void)unlink(name);
-            }
-    (void)rmdir(dir);
-}
-
 static void one(const struct run *r, uint64_t seed, struct outcome *out)
 {
     struct sim_options o = r->o;
-    char made[SIM_PATH];
     struct sim *s;
 
-    directory(made, getpid(), seed);
-    make_directory(made);
-    o.dir = made;
     o.seed = seed;
     s = sim_new(&o);
     sim_run(s);
     out->hash = trace_hash(s->trace);
     memcpy(out->counts, s->counts, sizeof out->counts);
     sim_free(s);
-    sim_clean(made);
 }
 
 /* The same again must take the same way. */
@@ -148,7 +109,6 @@ static void start_child(const struct run *r, struct child *c, uint64_t seed)
 /* true: it passed. */
 static bool end_child(struct child *c, struct outcome *out)
 {
-    char made[SIM_PATH];
     int status = 0;
     ssize_t n;
 
@@ -163,8 +123,6 @@ static bool end_child(struct child *c, struct outcome *out)
         return true;
     }
     c->text[c->n] = '\0';
-    directory(made, c->pid, c->seed);
-    sim_clean(made);
     return false;
 }
 
@@ -367,6 +325,7 @@ int main(int argc, char **argv)
     struct outcome out;
 
     arguments(&r, argc, argv);
+    files_start();
     if (r.minimise)
         return minimise(&r);
     if (r.from != r.to)

@@ -23,7 +23,7 @@ enum {
     SIM_COORDS = 3, SIM_NODES = 7, SIM_FIRST_NODES = 5,
     SIM_ORGS = 2, SIM_PRINCIPALS = 4, /* as many of each organisation */
     SIM_REGIONS = 3, SIM_CIDS = 480, SIM_PINS = 4096,
-    SIM_PATH = 256
+    SIM_PATH = 32
 };
 
 /* 2026-01-01, far from zero */
@@ -149,7 +149,6 @@ struct sim_options {
     uint32_t ops;
     uint32_t off;      /* bit an enum sim_fault */
     bool trace;
-    const char *dir;   /* of the SQLite files */
 };
 
 struct sim;
@@ -225,7 +224,6 @@ uint64_t sim_cid_size(uint32_t n);
 uint64_t sim_capacity(const struct sim *s);
 
 /* main.c: removes the files of a run. */
-void sim_clean(const char *dir);
 
 /* trace.c: coordinator and node from 1, pin from 1; 0: does not matter. */
 struct trace *trace_new(bool print);

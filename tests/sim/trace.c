@@ -124,6 +124,5 @@ void sim_wrong(struct sim *s, const char *checker, uint32_t node,
     printf("again: sim --seed %llu\n",
            (unsigned long long)s->options.seed);
     fflush(stdout);
-    sim_clean(s->options.dir);
     _Exit(1);
 }

@@ -25,7 +25,7 @@ BASE = re.compile(r"^proto/(addr|buf|conf(_\w+)?|err|json(_\w+)?|log(_\w+)?|mem"
 OWNERS = {  # header: files that may include it
     r"sqlite3\.h": r"coordinator/core/store\w*\.[ch]"
                    r"|agent/journal(_impl\.h|\w*\.c)"
-                   r"|tests/unit/\w+\.[ch]",
+                   r"|tests/unit/\w+\.[ch]|tests/sim/files\.c",
     r"msgpack(/.*|\.h)": r"proto/codec\.c",
     r"nng/.*": r"proto/stream\w*\.[ch]|tests/unit/\w*stream\w*\.[ch]",
     r"curl/.*": r"agent/kubo\w*\.[ch]|ctl/client\w*\.[ch]|tests/bench/.*",
