@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUORUM_LOST_MS = 1500, GROUP_OPERATIONS = 256, WAL_MAX = 4 << 20 };
+enum { QUORUM_LOST_MS = 1500, GROUP_OPERATIONS = 256, WAL_MAX = 1 << 20 };
 
 static void tick(struct sim *s, struct task *t);
 
