@@ -149,7 +149,7 @@ static enum err on_added(void *arg, const struct json_value *v,
         progress_clear();
         printf("added %s %s\n", a->root, buf_cstr(&clean));
         if (progress_live())
-            fflush(stdout);
+            print_flush();
     }
     buf_free(&clean);
     return ERR_OK;
@@ -235,6 +235,6 @@ enum err cmd_add(struct ctl *c, struct err_text *why)
         print_list_end(&a.list);
     else if (a.quiet)
         puts(a.root);
-    fflush(stdout);
+    print_flush();
     return cli_is(k, "wait") ? wait_root(c, a.root, why) : ERR_OK;
 }

@@ -83,7 +83,7 @@ static enum err each(struct ctl *c, act *on, struct err_text *why)
         struct err_text text = {""};
         enum err e = on(c, c->cli.args[i], &list, &text);
 
-        fflush(stdout);
+        print_flush();
         if (e == ERR_OK)
             continue;
         if (strncmp(text.text, c->cli.args[i], strlen(c->cli.args[i])) != 0)

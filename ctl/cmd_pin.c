@@ -78,7 +78,7 @@ static enum err show_and_wait(struct ctl *c, const struct json_value *v,
         print_json(v);
     else
         show_pin(v, &p);
-    fflush(stdout);
+    print_flush();
     return cli_is(&c->cli, "wait") ? wait_pinned(c, p.cid, p.min, why)
                                    : ERR_OK;
 }
@@ -145,7 +145,7 @@ static enum err remove_one(struct ctl *c, const char *what,
         print_list_item(list, &v);
     else
         printf("removed %s\n", p.cid);
-    fflush(stdout);
+    print_flush();
     if (e == ERR_OK && cli_is(&c->cli, "wait"))
         e = wait_unpinned(c, p.cid, why);
     buf_free(&body);

@@ -2,9 +2,11 @@
 #include "ctl/print.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct range {
     uint32_t first, last;
@@ -188,7 +190,7 @@ void print_failure(const char *text)
 {
     struct buf clean = BUF_INIT;
 
-    fflush(stdout);
+    print_flush();
     print_clean(&clean, text);
     fprintf(stderr, "pinfold: %s\n", buf_cstr(&clean));
     buf_free(&clean);
@@ -219,11 +221,31 @@ bool print_failed(void)
     return ferror(stdout) != 0;
 }
 
-bool print_finish(struct err_text *why)
+static int lost; /* errno of the flush that failed first */
+
+/* glibc drops what it could not write: a second flush says nothing. */
+void print_flush(void)
 {
-    errno = 0;
-    if (fflush(stdout) == 0 || errno == EPIPE)
-        return true;
-    err_set(why, ERR_IO, "standard output: %s", strerror(errno));
-    return false;
+    if (fflush(stdout) != 0 && lost == 0)
+        lost = errno;
+}
+
+/* The write that failed may be long past, and its errno with it. */
+static bool reader_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return lost == EPIPE || (poll(&p, 1, 0) > 0 &&
+                              (p.revents & (POLLERR | POLLHUP)) != 0);
+}
+
+enum err print_finish(enum err e, struct err_text *why)
+{
+    print_flush();
+    if (!print_failed() || (e != ERR_OK && e != ERR_CLOSED))
+        return e;
+    if (reader_gone())
+        return ERR_OK;
+    return err_set(why, ERR_IO, "standard output: %s",
+                   lost != 0 ? strerror(lost) : "a write failed");
 }

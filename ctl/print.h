@@ -42,9 +42,11 @@ struct print_list {
 void print_list_item(struct print_list *l, const struct json_value *v);
 void print_list_end(struct print_list *l);
 
+void print_flush(void);
 /* stdout takes no more (reader gone, disk full). */
 bool print_failed(void);
-/* Flushes; false with the reason, but a reader that has gone is no error. */
-bool print_finish(struct err_text *why);
+/* Flushes, and how it all ended: e, or that the output failed. A reader that
+ * has gone is no error, nor is that e stopped for it (ERR_CLOSED). */
+enum err print_finish(enum err e, struct err_text *why) ERR_CHECKED;
 
 #endif

@@ -8,6 +8,7 @@
 #include "proto/types.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,6 +76,16 @@ static enum err set_up(struct ctl *c, struct err_text *why)
     return ERR_OK;
 }
 
+/* Else a connection would get the number, and with it what is printed. Such
+ * a standard output then fails, as it should. */
+static void take_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null",
+                       fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+}
+
 static int finish(enum err e, struct err_text *why)
 {
     progress_clear();
@@ -82,9 +93,7 @@ static int finish(enum err e, struct err_text *why)
         fflush(stdout);
         return EXIT_SIGNAL + interrupt_seen();
     }
-    /* A reader that left early got what it wanted. */
-    if (print_failed() || fflush(stdout) != 0)
-        e = print_finish(why) ? ERR_OK : ERR_IO;
+    e = print_finish(e, why);
     if (e != ERR_OK)
         print_failure(why->text);
     return err_exit_status(e);
@@ -96,6 +105,7 @@ int run_main(int argc, char **argv)
     struct err_text why = {""};
     enum err e;
 
+    take_descriptors();
     interrupt_install();
     e = cli_parse(&c.cli, commands_table, commands_global, argc, argv, &why);
     if (e == ERR_OK && c.cli.help) {

@@ -356,6 +356,37 @@ def test_full_disk_is_an_error(stub):
     assert done.returncode == 1 and b"No space left" in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ("pin", "ls"), ("-o", "json", "pin", "ls"), ("pin", "add", CID),
+    ("status", CID), ("version",), ("-o", "json", "version"), ("pin", "-h")])
+@pytest.mark.parametrize("where, why", [
+    (">/dev/full", "No space left"), (">&-", "Bad file descriptor")])
+def test_short_output_that_is_lost_is_an_error(stub, words, where, why):
+    def reply(method, target):
+        if target.startswith("/allocations"):
+            return stream(PIN)
+        return answer(200, {**PIN, **status_of("pinned"), "version": "1"})
+
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {where}', "sh",
+         *argv("--host", stub(reply).host, *words)], text=True,
+        capture_output=True, env=clean_env(), check=False, timeout=20)
+    assert done.returncode == 1 and why in done.stderr, done
+
+
+def test_a_reader_that_leaves_hides_no_failure(stub):
+    s = stub(lambda method, target: answer(200, PIN) if CID in target
+             else error(404, "not pinned"))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        argv("--host", s.host, "pin", "rm", CID, make_cid("other")),
+        stdout=write, stderr=subprocess.PIPE, env=clean_env(), check=False,
+        timeout=20)
+    os.close(write)
+    assert done.returncode == 3 and b"not pinned" in done.stderr
+
+
 # --- waiting ----------------------------------------------------------------
 
 def sequence(*views):
