@@ -215,8 +215,16 @@ static enum err count_arguments(const struct cli *c, struct err_text *why)
 {
     const struct cli_command *k = c->command;
 
+    /* Most often a variable that is not set. */
+    for (unsigned i = 0; i < c->n_args; i++)
+        if (c->args[i][0] == '\0')
+            return err_set(why, ERR_USAGE, "'%s': argument %u is empty",
+                           k->words, i + 1);
     if (c->n_args >= k->least && c->n_args <= k->most)
         return ERR_OK;
+    if (c->n_args > k->most && k->most > 2)
+        return err_set(why, ERR_USAGE, "'%s' takes at most %u arguments",
+                       k->words, k->most);
     return err_set(why, ERR_USAGE, "'%s' %s%s (see 'pinfold %s --help')",
                    k->words,
                    c->n_args < k->least ? "needs "

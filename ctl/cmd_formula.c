@@ -164,7 +164,7 @@ static enum err ask_formula(struct ctl *c, const char *org,
     enum err e;
 
     target_init(&t, "/api/v1/orgs");
-    target_path(&t, org);
+    target_name(&t, org);
     if (set)
         target_path(&t, "formula");
     if (cli_is(&c->cli, "reset"))

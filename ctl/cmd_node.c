@@ -43,7 +43,7 @@ static enum err read_answer(const struct json_value *v, struct answer *a,
 static void target_of(struct target *t, const char *node, const char *verb)
 {
     target_init(t, "/api/v1/nodes");
-    target_path(t, node);
+    target_name(t, node);
     if (verb != NULL)
         target_path(t, verb);
 }

@@ -71,7 +71,7 @@ enum err cmd_org_rename(struct ctl *c, struct err_text *why)
     struct target t;
 
     target_init(&t, "/api/v1/orgs");
-    target_path(&t, c->cli.args[0]);
+    target_name(&t, c->cli.args[0]);
     target_param(&t, "name", c->cli.args[1]);
     return change(c, "POST", &t, "renamed to", c->cli.args[1], why);
 }
@@ -81,6 +81,6 @@ enum err cmd_org_rm(struct ctl *c, struct err_text *why)
     struct target t;
 
     target_init(&t, "/api/v1/orgs");
-    target_path(&t, c->cli.args[0]);
+    target_name(&t, c->cli.args[0]);
     return change(c, "DELETE", &t, "removed", c->cli.args[0], why);
 }

@@ -53,7 +53,7 @@ static enum err ask_node(struct orphans *o, const char *node,
     enum err e;
 
     target_init(&t, "/api/v1/nodes");
-    target_path(&t, node);
+    target_name(&t, node);
     target_path(&t, "orphans");
     e = ask_stream(o->ctl, "GET", target_text(&t), on_orphan, o, why);
     target_close(&t);

@@ -173,7 +173,7 @@ static enum err ask_tags(struct ctl *c, struct table *t,
         !json_get_string(org, "name", name, sizeof name))
         return ERR_OK;
     target_init(&target, "/api/v1/orgs");
-    target_path(&target, name);
+    target_name(&target, name);
     target_path(&target, "tags");
     e = ask_value(c, "GET", target_text(&target), &body, &tags, why);
     if (e == ERR_OK)
@@ -386,7 +386,7 @@ enum err cmd_quota_show(struct ctl *c, struct err_text *why)
 
     target_init(&t, "/api/v1/orgs");
     if (c->cli.n_args > 0)
-        target_path(&t, c->cli.args[0]);
+        target_name(&t, c->cli.args[0]);
     return show(c, "GET", &t, why);
 }
 
@@ -479,7 +479,7 @@ enum err cmd_quota_set(struct ctl *c, struct err_text *why)
     enum err e = ERR_OK;
 
     target_init(&t, "/api/v1/orgs");
-    target_path(&t, c->cli.n_args > 0 ? c->cli.args[0] : "default");
+    target_name(&t, c->cli.n_args > 0 ? c->cli.args[0] : "default");
     target_path(&t, "quota");
     for (size_t i = 0; i < LIMITS && e == ERR_OK; i++)
         e = add_limit(c, &t, limits[i].name, limits[i].size, why);
@@ -559,7 +559,7 @@ enum err cmd_quota_tag(struct ctl *c, struct err_text *why)
     if (e != ERR_OK)
         return e;
     target_init(&t, "/api/v1/orgs");
-    target_path(&t, c->cli.args[0]);
+    target_name(&t, c->cli.args[0]);
     target_path(&t, "tags");
     if (c->cli.n_args == 1)
         return show_tags(c, "GET", &t, why);

@@ -201,7 +201,7 @@ enum err cmd_token_revoke(struct ctl *c, struct err_text *why)
         struct target t;
 
         target_init(&t, "/api/v1/tokens");
-        target_path(&t, c->cli.args[i]);
+        target_name(&t, c->cli.args[i]);
         e = change(c, "DELETE", &t, NULL, "revoked", c->cli.args[i], why);
         target_close(&t);
     }
@@ -214,7 +214,7 @@ enum err cmd_user_rm(struct ctl *c, struct err_text *why)
     enum err e;
 
     target_init(&t, "/api/v1/users");
-    target_path(&t, c->cli.args[0]);
+    target_name(&t, c->cli.args[0]);
     e = change(c, "DELETE", &t, NULL, "removed", c->cli.args[0], why);
     target_close(&t);
     return e;
@@ -260,7 +260,7 @@ enum err cmd_user_passwd(struct ctl *c, struct err_text *why)
     enum err e;
 
     target_init(&t, "/api/v1/users");
-    target_path(&t, c->cli.args[0]);
+    target_name(&t, c->cli.args[0]);
     target_path(&t, "password");
     e = with_password(c, &t, "changed the password of", why);
     target_close(&t);

@@ -129,7 +129,7 @@ static void ask_node(struct verify *v, const char *node)
     struct target t;
 
     target_init(&t, "/api/v1/nodes");
-    target_path(&t, node);
+    target_name(&t, node);
     target_path(&t, "verify");
     if (cli_is(k, "sample"))
         target_number(&t, "sample", cli_number(k, "sample", 0));
@@ -147,6 +147,8 @@ static enum err check(const struct cli *k, struct err_text *why)
     if ((k->n_args == 0) == !cli_is(k, "node"))
         return err_set(why, ERR_USAGE,
                        "verify needs CIDs, or a node by --node");
+    if (cli_is(k, "node") && cli_text(k, "node")[0] == 0)
+        return err_set(why, ERR_USAGE, "--node is empty");
     if (cli_is(k, "sample") && !cli_is(k, "node"))
         return err_set(why, ERR_USAGE, "--sample goes with --node");
     for (unsigned i = 0; i < k->n_args && e == ERR_OK; i++)

@@ -16,46 +16,67 @@
 /* As shells report a process that a signal ended. */
 enum { EXIT_SIGNAL = 128 };
 
+/* The option, else the environment; NULL: nobody said. An option that says
+ * nothing is most often a variable that is not set, and another cluster or
+ * organisation than was meant would be asked. */
+static enum err find_text(struct ctl *c, const char *option,
+                          const char *variable, const char **out,
+                          struct err_text *why)
+{
+    const char *text = cli_text(&c->cli, option);
+
+    *out = text;
+    if (text != NULL)
+        return text[0] != 0 ? ERR_OK
+                            : err_set(why, ERR_USAGE, "--%s is empty",
+                                      option);
+    text = getenv(variable);
+    if (text != NULL && text[0] != 0)
+        *out = text;
+    return ERR_OK;
+}
+
 /* Whose claims requests are about; NULL: nobody said. */
 static enum err find_org(struct ctl *c, const char **out,
                          struct err_text *why)
 {
-    const char *org = cli_text(&c->cli, "org");
+    enum err e = find_text(c, "org", "PINFOLD_ORG", out, why);
 
-    if (org == NULL)
-        org = getenv("PINFOLD_ORG");
-    *out = org != NULL && org[0] != 0 ? org : NULL;
-    if (*out != NULL && !org_name_valid(*out))
+    if (e == ERR_OK && *out != NULL && !org_name_valid(*out))
         return err_set(why, ERR_USAGE, "--org: '%.64s' is no name of an "
                        "organisation", *out);
-    return ERR_OK;
+    return e;
 }
 
 /* Who signs the coordinators' certificates; NULL: whom the system trusts. */
 static enum err find_cacert(struct ctl *c, const char **out,
                             struct err_text *why)
 {
-    const char *file = cli_text(&c->cli, "cacert");
+    enum err e = find_text(c, "cacert", "PINFOLD_CACERT", out, why);
 
-    if (file == NULL)
-        file = getenv("PINFOLD_CACERT");
-    *out = file != NULL && file[0] != 0 ? file : NULL;
-    if (*out != NULL && access(*out, R_OK) != 0)
+    if (e == ERR_OK && *out != NULL && access(*out, R_OK) != 0)
         return err_set(why, ERR_USAGE, "--cacert: %.200s: %s", *out,
                        strerror(errno));
-    return ERR_OK;
+    return e;
+}
+
+static enum err find_token(struct ctl *c, struct err_text *why)
+{
+    const char *file = cli_text(&c->cli, "token-file");
+
+    if (file != NULL && file[0] == 0)
+        return err_set(why, ERR_USAGE, "--token-file is empty");
+    return secret_token(file, c->token, why);
 }
 
 static enum err set_up(struct ctl *c, struct err_text *why)
 {
-    const char *hosts = cli_text(&c->cli, "host"), *output, *org, *ca;
-    enum err e;
+    const char *hosts, *output, *org, *ca;
+    enum err e = find_text(c, "host", "PINFOLD_HOST", &hosts, why);
 
-    if (hosts == NULL)
-        hosts = getenv("PINFOLD_HOST");
-    if (hosts == NULL || hosts[0] == 0)
-        hosts = "127.0.0.1:9094";
-    e = hosts_parse(hosts, &c->hosts, why);
+    if (e == ERR_OK)
+        e = hosts_parse(hosts != NULL ? hosts : "127.0.0.1:9094", &c->hosts,
+                        why);
     if (e != ERR_OK)
         return e;
     output = cli_text(&c->cli, "output");
@@ -64,7 +85,7 @@ static enum err set_up(struct ctl *c, struct err_text *why)
     if (e == ERR_OK)
         e = find_cacert(c, &ca, why);
     if (e == ERR_OK)
-        e = secret_token(cli_text(&c->cli, "token-file"), c->token, why);
+        e = find_token(c, why);
     if (e == ERR_OK)
         e = client_init(&c->client, &c->hosts,
                         (uint64_t)cli_number(&c->cli, "timeout", 0), why);

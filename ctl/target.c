@@ -44,6 +44,12 @@ void target_path(struct target *t, const char *path)
     }
 }
 
+void target_name(struct target *t, const char *name)
+{
+    buf_byte(&t->text, '/');
+    target_escape(&t->text, name, strlen(name));
+}
+
 void target_param(struct target *t, const char *name, const char *value)
 {
     buf_byte(&t->text, t->query ? '&' : '?');

@@ -16,6 +16,8 @@ void target_init(struct target *t, const char *path); /* taken as it is */
 void target_close(struct target *t);
 /* Adds "/" and each segment of the text, escaped. */
 void target_path(struct target *t, const char *path);
+/* Adds "/" and the name as one segment: a slash in it is escaped, too. */
+void target_name(struct target *t, const char *name);
 void target_param(struct target *t, const char *name, const char *value);
 void target_number(struct target *t, const char *name, int64_t value);
 const char *target_text(struct target *t);

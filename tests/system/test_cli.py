@@ -158,6 +158,15 @@ def stub():
     (["add", "/nowhere/at/all"], 3, "No such file"),
     (["add", "/tmp"], 2, "is a directory (add -r)"),
     (["--host", "a:b", "status"], 2, "host 'a:b'"),
+    (["--host", "", "pin", "ls"], 2, "--host is empty"),
+    (["--org", "", "pin", "ls"], 2, "--org is empty"),
+    (["--token-file", "", "pin", "ls"], 2, "--token-file is empty"),
+    (["--cacert", "", "pin", "ls"], 2, "--cacert is empty"),
+    (["verify", "--node", ""], 2, "--node is empty"),
+    (["org", "rename", "", "b"], 2, "argument 1 is empty"),
+    (["node", "drain", "a", ""], 2, "argument 2 is empty"),
+    (["quota", "show", ""], 2, "argument 1 is empty"),
+    (["pin", "rm", *[CID] * 1025], 2, "at most 1024 arguments"),
     (["--host", "127.0.0.1:1", "pin", "ls"], 7, "Connection refused"),
 ])
 def test_refused_before_anything_is_sent(words, code, text):
@@ -165,6 +174,25 @@ def test_refused_before_anything_is_sent(words, code, text):
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("pinfold: ") and text in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words, target", [
+    (("node", "cordon", "a/drain"), "POST /api/v1/nodes/a%2Fdrain/cordon"),
+    (("node", "remove", "a/owner"), "DELETE /api/v1/nodes/a%2Fowner"),
+    (("node", "orphans", "a/b"), "GET /api/v1/nodes/a%2Fb/orphans"),
+    (("verify", "--node", "a/b"), "POST /api/v1/nodes/a%2Fb/verify"),
+    (("org", "rename", "a/quota", "b"),
+     "POST /api/v1/orgs/a%2Fquota?name=b"),
+    (("org", "rm", "a/b"), "DELETE /api/v1/orgs/a%2Fb"),
+    (("quota", "show", "a/tags"), "GET /api/v1/orgs/a%2Ftags"),
+    (("quota", "tag", "a/b"), "GET /api/v1/orgs/a%2Fb/tags"),
+    (("formula", "a/b"), "GET /api/v1/orgs/a%2Fb"),
+    (("user", "rm", "a/b"), "DELETE /api/v1/users/a%2Fb"),
+    (("token", "revoke", "1/2"), "DELETE /api/v1/tokens/1%2F2")])
+def test_a_slash_in_a_name_is_no_other_request(stub, words, target):
+    s = stub(lambda method, target: error(404, "nothing of that name"))
+    assert run("--host", s.host, *words).returncode == 3
+    assert [" ".join(r) for r in s.requests] == [target]
 
 
 def test_help_and_environment(stub):

@@ -122,11 +122,12 @@ static void test_targets(void **state)
     (void)state;
     target_init(&t, "/pins");
     target_path(&t, "/ipfs/bafy/a b/ü?");
+    target_name(&t, "a/b");
     target_param(&t, "name", "a&b=c/d");
     target_number(&t, "replication-min", -1);
     assert_string_equal(target_text(&t),
-                        "/pins/ipfs/bafy/a%20b/%C3%BC%3F?name=a%26b%3Dc%2Fd"
-                        "&replication-min=-1");
+                        "/pins/ipfs/bafy/a%20b/%C3%BC%3F/a%2Fb"
+                        "?name=a%26b%3Dc%2Fd&replication-min=-1");
     target_close(&t);
 }
 
