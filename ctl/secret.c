@@ -1,7 +1,10 @@
 /* Tokens and passwords; see secret.h. */
 #include "ctl/secret.h"
 
+#include "ctl/interrupt.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +13,23 @@
 #include <termios.h>
 #include <unistd.h>
 
+enum { LOOK_MS = 200 };
+
 void secret_wipe(void *p, size_t n)
 {
     explicit_bzero(p, n);
+}
+
+/* false: a signal. One that comes just before a read would not end it. */
+static bool wait_input(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int ready = 0;
+
+    while (interrupt_seen() == 0 &&
+           (ready == 0 || (ready < 0 && errno == EINTR)))
+        ready = poll(&p, 1, LOOK_MS);
+    return interrupt_seen() == 0;
 }
 
 /* Unbuffered, so that no copy of it stays in stdio. */
@@ -22,8 +39,11 @@ static enum err read_line(int fd, const char *name, char *out, size_t size,
     size_t n = 0;
 
     for (;;) {
-        ssize_t got = read(fd, out + n, 1);
+        ssize_t got;
 
+        if (!wait_input(fd))
+            return err_set(why, ERR_CLOSED, "interrupted");
+        got = read(fd, out + n, 1);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)

@@ -485,6 +485,25 @@ def test_interrupt(stub):
     peer.close()
 
 
+def test_interrupt_ends_the_prompt_of_a_password():
+    quiet = socket.create_server(("127.0.0.1", 0))
+    host = f"127.0.0.1:{quiet.getsockname()[1]}"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(argv()[0], argv("--host", host, "user", "add", "bob"),
+                  clean_env())
+    assert os.read(terminal, 100).startswith(b"password: ")
+    os.write(terminal, b"\x03")
+    end = time.monotonic() + 20
+    while (done := os.waitpid(pid, os.WNOHANG))[0] == 0:
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    assert os.waitstatus_to_exitcode(done[1]) == 130
+    os.close(terminal)
+    quiet.close()
+
+
 def test_live_line(stub):
     s = stub(sequence(status_of("pinning", "pinning"),
                       status_of("pinned", "pinned")))
