@@ -69,11 +69,23 @@ static enum err find_token(struct ctl *c, struct err_text *why)
     return secret_token(file, c->token, why);
 }
 
+/* What would be ignored without a word. */
+static enum err check_times(const struct cli *k, struct err_text *why)
+{
+    if (cli_is(k, "timeout") && cli_number(k, "timeout", 0) == 0)
+        return err_set(why, ERR_USAGE, "--timeout: at least 1ms");
+    if (cli_is(k, "wait-timeout") && !cli_is(k, "wait"))
+        return err_set(why, ERR_USAGE, "--wait-timeout goes with --wait");
+    return ERR_OK;
+}
+
 static enum err set_up(struct ctl *c, struct err_text *why)
 {
     const char *hosts, *output, *org, *ca;
-    enum err e = find_text(c, "host", "PINFOLD_HOST", &hosts, why);
+    enum err e = check_times(&c->cli, why);
 
+    if (e == ERR_OK)
+        e = find_text(c, "host", "PINFOLD_HOST", &hosts, why);
     if (e == ERR_OK)
         e = hosts_parse(hosts != NULL ? hosts : "127.0.0.1:9094", &c->hosts,
                         why);

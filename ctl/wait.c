@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, STALE_LOOKS = 10 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_MOST_MS = 1000, STALE_LOOKS = 10,
+       LOOK_LEAST_MS = 1000 };
 
 struct waiting {
     enum err (*look)(struct ctl *c, struct waiting *w, struct err_text *why);
@@ -161,6 +162,22 @@ static enum err look_at_node(struct ctl *c, struct waiting *w,
     return e;
 }
 
+/* No look may take much longer than what is left of the wait. */
+static enum err look_within(struct ctl *c, struct waiting *w,
+                            uint64_t left_ms, struct err_text *why)
+{
+    uint64_t usual = c->client.timeout_ms, most = left_ms;
+    enum err e;
+
+    if (most < LOOK_LEAST_MS)
+        most = LOOK_LEAST_MS;
+    if (most < (usual != 0 ? usual : CLIENT_TIMEOUT_MS))
+        c->client.timeout_ms = most;
+    e = w->look(c, w, why);
+    c->client.timeout_ms = usual;
+    return e;
+}
+
 static enum err wait_for(struct ctl *c, struct waiting *w,
                          struct err_text *why)
 {
@@ -171,9 +188,9 @@ static enum err wait_for(struct ctl *c, struct waiting *w,
     enum err e;
 
     for (;;) {
-        uint64_t spent;
+        uint64_t spent = interrupt_now_ms() - begun;
 
-        e = w->look(c, w, why);
+        e = look_within(c, w, spent < limit ? limit - spent : 0, why);
         if (interrupt_seen() == 0 && e != ERR_OK && may_pass(e)) {
             buf_reset(&w->text);
             buf_printf(&w->text, "no answer: %s", why->text);

@@ -159,6 +159,8 @@ def stub():
     (["add", "/tmp"], 2, "is a directory (add -r)"),
     (["--host", "a:b", "status"], 2, "host 'a:b'"),
     (["--host", "", "pin", "ls"], 2, "--host is empty"),
+    (["--timeout", "0", "pin", "ls"], 2, "--timeout: at least 1ms"),
+    (["pin", "rm", CID, "--wait-timeout", "5s"], 2, "goes with --wait"),
     (["--org", "", "pin", "ls"], 2, "--org is empty"),
     (["--token-file", "", "pin", "ls"], 2, "--token-file is empty"),
     (["--cacert", "", "pin", "ls"], 2, "--cacert is empty"),
@@ -462,6 +464,19 @@ def test_wait_outlasts_trouble_and_times_out(stub):
     assert "no answer: " in done.stderr and "no leader" in done.stderr
     assert "gave up waiting after 10s: 0 of 2 copies pinned" in done.stderr
     assert "node-1 pin_error (disk full)" in done.stderr
+
+
+def test_wait_ends_in_time_where_nothing_answers(stub):
+    def reply(method, target):
+        if method == "GET":
+            time.sleep(20)
+        return answer(200, PIN)
+
+    begun = time.monotonic()
+    done = run("--host", stub(reply).host, "pin", "add", CID, "--wait",
+               "--wait-timeout", "2s")
+    assert done.returncode == 10 and time.monotonic() < begun + 10
+    assert "gave up waiting after 2s: no answer: " in done.stderr
 
 
 def test_interrupt(stub):
