@@ -16,15 +16,6 @@ enum err ask_value(struct ctl *c, const char *method, const char *target,
     enum err e = client_call(&c->client, &q, why);
 
     *body = q.body;
-    if (e == ERR_NOT_FOUND && q.doubtful &&
-        strcmp(method, "DELETE") == 0) {
-        struct err_text text = *why;
-
-        return err_set(why, e,
-                       "%s (an attempt before this one was sent and its "
-                       "answer lost: it may have done it)",
-                       text.text);
-    }
     if (e != ERR_OK)
         return e;
     if (json_parse(body->p, body->n, v, why) != ERR_OK) {

@@ -338,6 +338,20 @@ void client_close(struct client *c)
     c->easy = NULL;
 }
 
+/* What was made is there already, what was removed or renamed is gone. */
+static enum err doubt(const struct client_call *q, enum err e,
+                      struct err_text *why)
+{
+    bool made = e == ERR_CONFLICT && strcmp(q->method, "POST") == 0;
+    bool gone = e == ERR_NOT_FOUND && strcmp(q->method, "GET") != 0;
+    struct err_text text = *why;
+
+    if (!q->doubtful || !(made || gone))
+        return e;
+    return err_set(why, e, "%s (an attempt before this one was sent and its "
+                   "answer lost: it may have done it)", text.text);
+}
+
 enum err client_call(struct client *c, struct client_call *q,
                      struct err_text *why)
 {
@@ -347,5 +361,8 @@ enum err client_call(struct client *c, struct client_call *q,
                          .attempt = client_try,
                          .arg = c};
 
-    return failover_run(&f, q, why);
+    enum err e = failover_run(&f, q, why);
+
+    c->doubtful = q->doubtful;
+    return doubt(q, e, why);
 }

@@ -26,6 +26,7 @@ struct client {
     const char *token;   /* who asks; NULL: nobody said */
     const char *cacert;  /* file of who signs coordinators' certificates;
                           * NULL: the system's */
+    bool doubtful;       /* of the last call: as in it */
     void *multi, *easy;
 };
 

@@ -169,6 +169,10 @@ enum err cmd_token_create(struct ctl *c, struct err_text *why)
         e = ask_value(c, "POST", target_text(&t), &body, &v, why);
     if (e == ERR_OK)
         e = print_token(c, &v, why);
+    if (e == ERR_OK && c->client.doubtful)
+        print_failure("an attempt before this one was sent and its answer "
+                      "lost: there may be a second token of that name, see "
+                      "'pinfold token ls'");
     if (body.n > 0)
         secret_wipe(body.p, body.n);
     buf_free(&body);

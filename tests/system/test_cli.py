@@ -279,6 +279,18 @@ def test_removal_after_a_lost_answer_says_so(stub):
     assert "it may have done it" in done.stderr
 
 
+@pytest.mark.parametrize("words, status, code", [
+    (("org", "create", "x"), 409, 9), (("user", "rm", "x"), 404, 3),
+    (("token", "revoke", "1"), 404, 3), (("org", "rename", "a", "b"), 404, 3),
+    (("token", "create", "-n", "x"), 200, 0)])
+def test_a_change_after_a_lost_answer_says_so(stub, words, status, code):
+    hosts = [stub(lambda method, target: None),
+             stub(lambda method, target: error(status, "as it is now")
+                  if status != 200 else answer(200, {"token": "pft_x"}))]
+    done = run("--host", ",".join(s.host for s in hosts), *words)
+    assert done.returncode == code and "its answer lost" in done.stderr
+
+
 def test_silence_ends(stub):
     quiet = socket.create_server(("127.0.0.1", 0))
     begun = time.monotonic()
