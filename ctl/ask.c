@@ -79,6 +79,8 @@ enum err ask_show(struct ctl *c, const char *method, const char *target,
     struct json_value v;
     enum err e = ask_value(c, method, target, &body, &v, why);
 
+    if (e == ERR_OK && v.type != JSON_OBJECT)
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no object");
     if (e == ERR_OK && c->json)
         print_json(&v);
     else if (e == ERR_OK)
@@ -116,6 +118,8 @@ enum err ask_table(struct ctl *c, const char *target,
     size_t at = 0;
     enum err e = ask_value(c, "GET", target, &body, &v, why);
 
+    if (e == ERR_OK && v.type != JSON_ARRAY)
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no list");
     if (e == ERR_OK && c->json) {
         print_json(&v);
     } else if (e == ERR_OK) {

@@ -78,8 +78,13 @@ static enum err ask_each(struct ctl *c, struct each *x, struct table *t,
             buf_free(&q.body);
             return ERR_CLOSED;
         }
-        if (e == ERR_OK && json_parse(q.body.p, q.body.n, &v, NULL) ==
-                               ERR_OK)
+        /* Something else may answer at that port, and anything with 200. */
+        if (e == ERR_OK &&
+            (json_parse(q.body.p, q.body.n, &v, NULL) != ERR_OK ||
+             v.type != JSON_OBJECT))
+            e = err_set(&why, ERR_PROTOCOL,
+                        "malformed answer: not of a coordinator");
+        if (e == ERR_OK)
             (void)json_get_string(&v, x->key, text, sizeof text);
         x->good += e == ERR_OK;
         if (e != ERR_OK && x->error == ERR_OK)

@@ -109,7 +109,7 @@ static enum err send_batch(struct offering *o, struct err_text *why)
 {
     struct client_call q = {.method = "POST", .target = o->target};
     struct json_value v;
-    uint64_t offered = 0, already = 0;
+    uint64_t offered = 0, already = 0, failed = o->failed;
     enum err e;
 
     if (o->n == 0)
@@ -126,6 +126,10 @@ static enum err send_batch(struct offering *o, struct err_text *why)
         o->offered += offered;
         o->already += already;
         take_errors(o, &v);
+        if (offered + already + (o->failed - failed) != o->n)
+            e = err_set(why, ERR_PROTOCOL, "malformed answer: not what "
+                        "became of %u lines up to %llu", (unsigned)o->n,
+                        (unsigned long long)o->line);
         progress_show("%llu lines: %llu offered, %llu were already",
                       (unsigned long long)o->line,
                       (unsigned long long)o->offered,

@@ -188,7 +188,11 @@ static enum err change(struct ctl *c, const char *method, struct target *t,
     struct client_call q = {.method = method, .target = target_text(t),
                             .text = password};
     enum err e = client_call(&c->client, &q, why);
+    struct json_value v;
 
+    if (e == ERR_OK && (json_parse(q.body.p, q.body.n, &v, NULL) != ERR_OK ||
+                        v.type != JSON_OBJECT))
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no object");
     if (e == ERR_OK && c->json)
         printf("{}\n");
     else if (e == ERR_OK)

@@ -38,6 +38,8 @@ enum err cmd_score_list(struct ctl *c, const char *list, struct buf *body,
     target_number(&t, "limit", cli_number(&c->cli, "limit", 20));
     e = ask_value(c, "GET", target_text(&t), body, v, why);
     target_close(&t);
+    if (e == ERR_OK && v->type != JSON_ARRAY)
+        e = err_set(why, ERR_PROTOCOL, "malformed answer: no list");
     return e;
 }
 

@@ -248,6 +248,19 @@ def test_malformed_answers(stub, reply):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("words", [
+    ("org", "ls"), ("token", "ls"), ("score", "top"), ("score", "frontier"),
+    ("score", CID), ("formula", "x"), ("user", "rm", "x"), ("health",),
+    ("version",), ("health", "graph"), ("offer", "--file", "-")])
+@pytest.mark.parametrize("body", [b"5", b"<html>a page of a proxy</html>"])
+def test_what_is_no_answer_is_none(stub, words, body):
+    s = stub(lambda method, target: answer(200, body, "OK"))
+    done = run("--host", s.host, *words, input=f"{CID}\n{CID} 5 x\n")
+    assert done.returncode == (7 if words == ("health",) else 1), done
+    assert "malformed answer" in done.stdout + done.stderr
+    assert "removed" not in done.stdout and "yes" not in done.stdout
+
+
 # --- failover ---------------------------------------------------------------
 
 def test_failover(stub):
