@@ -169,8 +169,10 @@ static struct curl_slist *set_all(CURL *easy, struct transfer *t,
     set_address(easy, h, q->target);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (c->cacert != NULL)
+    if (c->cacert != NULL) {
         SET(CURLOPT_CAINFO, c->cacert);
+        SET(CURLOPT_CAPATH, NULL); /* nor whom the system trusts */
+    }
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);

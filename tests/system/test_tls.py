@@ -433,3 +433,48 @@ def test_the_reference_command_line(world, tmp_path):
         assert cid in ctl(*more, "status", cid)
         assert cid in ctl(*more, "pin", "ls")
         assert ctl(*more, "add", "-Q", str(file)).startswith(("Qm", "baf"))
+
+
+def test_a_named_authority_is_the_only_one(tmp_path):
+    """The system trusts one; --cacert names another, and then that is all."""
+    trusted = Authority(tmp_path / "trusted", "trusted")
+    named = Authority(tmp_path / "named", "named")
+    store = tmp_path / "store"
+    store.mkdir()
+    put(str(store / "ca-certificates.crt"), trusted.cert)
+    put(str(store / "trusted.pem"), trusted.cert)
+    subprocess.run(["openssl", "rehash", store], check=True, timeout=60)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*trusted.sign())
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                peer, _ = server.accept()
+                with context.wrap_socket(peer, server_side=True) as link:
+                    link.recv(4096)
+                    link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2"
+                                 b"\r\n\r\n{}")
+            except ssl.SSLError:
+                continue
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"https://127.0.0.1:{server.getsockname()[1]}"
+
+    def ask(*words):
+        return subprocess.run(
+            ["unshare", "-m", "--propagation", "private", "sh", "-c",
+             'mount --bind "$0" /etc/ssl/certs && exec "$@"', str(store),
+             program("ctl", "pinfold"), "--host", url, *words, "version"],
+            text=True, capture_output=True, timeout=60, env=clean_env(),
+            check=False)
+
+    done = ask()
+    if done.returncode != 0:
+        pytest.skip("the system's store is not ours: " + done.stderr)
+    done = ask("--cacert", named.cert)
+    server.close()
+    assert done.returncode == 7 and "certificate" in done.stdout, done
