@@ -175,6 +175,7 @@ static struct curl_slist *set_all(CURL *easy, struct transfer *t,
     }
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* not held up by a name server */
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_USERAGENT, "pinfold/" PINFOLD_VERSION);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)limit_ms);

@@ -525,6 +525,28 @@ def test_interrupt(stub):
     peer.close()
 
 
+def test_a_silent_name_server_holds_nothing_up(tmp_path):
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        silent.bind(("127.77.1.1", 53))
+    except OSError:
+        pytest.skip("port 53 is not ours")
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("nameserver 127.77.1.1\noptions timeout:9 attempts:1\n")
+    begun = time.monotonic()
+    with silent:
+        done = subprocess.run(
+            ["unshare", "-m", "--propagation", "private", "sh", "-c",
+             'mount --bind "$0" /etc/resolv.conf && exec "$@"', str(conf),
+             *argv("--host", "nowhere.example.org", "--timeout", "1s", "pin",
+                   "ls")], text=True, capture_output=True, timeout=60,
+            env=clean_env(), check=False)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip("mounts are not ours")
+    assert done.returncode == 7 and "nowhere.example.org" in done.stderr
+    assert time.monotonic() < begun + 6
+
+
 def test_interrupt_ends_the_prompt_of_a_password():
     quiet = socket.create_server(("127.0.0.1", 0))
     host = f"127.0.0.1:{quiet.getsockname()[1]}"
