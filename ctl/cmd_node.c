@@ -61,8 +61,8 @@ static enum err send(struct ctl *c, const char *method, struct target *t,
     if (e == ERR_OK && c->json)
         print_list_item(list, &v);
     else if (e == ERR_OK)
-        printf("%s: %s%s", a->name, a->changed ? "" : "already ",
-               a->owner[0] != '\0' ? "" : a->admin);
+        print_text("%s: %s%s", a->name, a->changed ? "" : "already ",
+                   a->owner[0] != '\0' ? "" : a->admin);
     buf_free(&body);
     target_close(t);
     return e;
@@ -180,9 +180,11 @@ static enum err owner(struct ctl *c, const char *node,
         target_param(&t, "shared",
                      strcmp(share, "yes") == 0 ? "true" : "false");
     e = send(c, "POST", &t, list, &a, why);
-    if (e == ERR_OK && !c->json)
-        printf("of %s, %s\n", a.owner,
-               a.shared ? "shared with others" : "for nobody else");
+    if (e == ERR_OK && !c->json) {
+        print_text("of %s, %s", a.owner,
+                   a.shared ? "shared with others" : "for nobody else");
+        putchar('\n');
+    }
     return e;
 }
 
@@ -206,8 +208,9 @@ static enum err show_dry(struct ctl *c, const struct json_value *v,
     int64_t limit = cli_number(&c->cli, "limit", 20);
 
     (void)json_get_string(v, "name", name, sizeof name);
-    printf("%s: %llu copies, and %s free on other nodes\n", name,
-           (unsigned long long)copies, print_size(room, size));
+    print_text("%s: %llu copies, and %s free on other nodes", name,
+               (unsigned long long)copies, print_size(room, size));
+    putchar('\n');
     snprintf(more, sizeof more, "pinfold node %s %s --dry-run --limit %lld",
              verb, name, (long long)limit);
     return would_show(v, false, more, why);

@@ -144,7 +144,9 @@ static enum err remove_one(struct ctl *c, const char *what,
     else if (c->json)
         print_list_item(list, &v);
     else
-        printf("removed %s\n", p.cid);
+        print_text("removed %s", p.cid);
+    if (e == ERR_OK && !c->json)
+        putchar('\n');
     print_flush();
     if (e == ERR_OK && cli_is(&c->cli, "wait"))
         e = wait_unpinned(c, p.cid, why);
@@ -203,7 +205,9 @@ static enum err on_recovered(void *arg, const struct json_value *v,
     if (r->ctl->json)
         print_list_item(&r->list, v);
     else
-        printf("%s %s\n", p.cid, pinview_word(&p));
+        print_text("%s %s", p.cid, pinview_word(&p));
+    if (!r->ctl->json)
+        putchar('\n');
     return print_failed() ? ERR_CLOSED : ERR_OK;
 }
 

@@ -102,8 +102,11 @@ static enum err show(const struct json_value *v, struct err_text *why)
         puts("\nnothing is to be done");
     (void)table_list_some(pin_columns, &pins, row_pin);
     decisions_show(v, true);
-    if (json_get_string(v, "next", next, sizeof next))
-        printf("\nmore: pinfold plan --cursor %s\n", next);
+    if (json_get_string(v, "next", next, sizeof next)) {
+        putchar('\n');
+        print_text("more: pinfold plan --cursor %s", next);
+        putchar('\n');
+    }
     return ERR_OK;
 }
 

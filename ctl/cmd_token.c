@@ -149,7 +149,8 @@ static enum err print_token(struct ctl *c, const struct json_value *v,
     }
     if (!json_get_string(v, "token", token, sizeof token))
         return err_set(why, ERR_PROTOCOL, "malformed answer: no token");
-    printf("%s\n", token);
+    print_text("%s", token);
+    putchar('\n');
     secret_wipe(token, sizeof token);
     return ERR_OK;
 }

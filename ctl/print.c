@@ -186,6 +186,20 @@ void print_field(const char *label, const char *fmt, ...)
     buf_free(&text);
 }
 
+void print_text(const char *fmt, ...)
+{
+    struct buf text = BUF_INIT;
+    char part[8192]; /* more than two texts of answers */
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(part, sizeof part, fmt, ap);
+    va_end(ap);
+    print_clean(&text, part);
+    fputs(buf_cstr(&text), stdout);
+    buf_free(&text);
+}
+
 void print_failure(const char *text)
 {
     struct buf clean = BUF_INIT;

@@ -29,6 +29,8 @@ int64_t print_now_ms(void); /* wall clock */
 /* "LABEL        value" */
 void print_field(const char *label, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* printf without a newline, made harmless: for all that a server says. */
+void print_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "pinfold: TEXT" on stderr, behind what was printed before. */
 void print_failure(const char *text);
 /* A complete JSON value and a newline. */

@@ -73,7 +73,10 @@ enum err would_show(const struct json_value *answer, bool limits,
     (void)table_list_some(pin_columns, &pins, row_pin);
     if (limits)
         show_left(&would);
-    if (more != NULL && json_get_string(&would, "next", next, sizeof next))
-        printf("\nmore: %s --cursor %s\n", more, next);
+    if (more != NULL && json_get_string(&would, "next", next, sizeof next)) {
+        putchar('\n');
+        print_text("more: %s --cursor %s", more, next);
+        putchar('\n');
+    }
     return ERR_OK;
 }

@@ -249,6 +249,23 @@ def test_malformed_answers(stub, reply):
 
 
 @pytest.mark.parametrize("words", [
+    ("recover",), ("recover", CID), ("pin", "rm", CID), ("plan",),
+    ("token", "create", "-n", "x"), ("node", "drain", "n", "--dry-run"),
+    ("node", "remove", "n", "--dry-run"), ("node", "cordon", "n"),
+    ("node", "drain", "n"), ("node", "owner", "n", "--to", "x")])
+def test_nothing_that_is_answered_steers_the_terminal(stub, words):
+    evil = "\x1b]0;x\x07\x9b1m\u202e"
+    dry = {"groups": [], "pins": [], "next": evil}
+    done = run("--host", stub(lambda method, target: answer(200, {
+        **PIN, **status_of("pinned"), **dry, "would": dry, "cid": evil,
+        "name": evil, "token": evil, "peer": "p", "admin": "x\x1b[1m",
+        "changed": True, "copies": 1, "shared": True,
+        **({"owner": evil} if "owner" in words else {})})).host, *words)
+    assert done.returncode == 0 and "?" in done.stdout, done
+    assert not set("\x1b\x07\x9b\u202e") & set(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("words", [
     ("org", "ls"), ("token", "ls"), ("score", "top"), ("score", "frontier"),
     ("score", CID), ("formula", "x"), ("user", "rm", "x"), ("health",),
     ("version",), ("health", "graph"), ("offer", "--file", "-")])
