@@ -21,6 +21,9 @@
 enum { AGE_BITS = 14, AGE_FAN_BITS = 10, AGE_LEVELS = 3, AGE_LOOK_BACK = 16,
        LETTING_PIECE = 512 };
 
+/* Keys of the table `derived`. */
+enum { DERIVED_STAMP = 1, DERIVED_MARK, DERIVED_HASH /* two halves */ };
+
 static_assert(STORE_HASH == 2 * sizeof(int64_t), "a mark has two halves");
 static_assert(AGE_LEVELS == 3, "as the statements that count them anew");
 
@@ -36,6 +39,21 @@ enum err store_derived_open(struct store *s, struct err_text *why)
         "WITHOUT ROWID, STRICT;"
         "CREATE TABLE IF NOT EXISTS letting(pin INTEGER PRIMARY KEY) STRICT",
         why);
+}
+
+static void put(struct store *s, uint64_t key, uint64_t value)
+{
+    STORE_DO(&s->d, STORE_Q_DERIVED_PUT, "ui", key, (int64_t)value);
+}
+
+static bool get(struct store *s, uint64_t key, uint64_t *out)
+{
+    bool have = store_db_run(&s->d, STORE_Q_DERIVED_GET, "u", key);
+
+    if (have)
+        *out = store_db_u64(&s->d, STORE_Q_DERIVED_GET, 0);
+    store_db_reset(&s->d, STORE_Q_DERIVED_GET);
+    return have;
 }
 
 void store_derived_free(struct store *s)
@@ -107,35 +125,32 @@ void store_derived_write(struct store *s)
     if (s->derived_at == s->head[STORE_HEAD_APPLIED])
         return;
     s->derived_at = s->head[STORE_HEAD_APPLIED];
-    STORE_DO(&s->d, STORE_Q_STAMP_PUT, "u", s->derived_at);
+    put(s, DERIVED_STAMP, s->derived_at);
 }
 
 /* --- an older state hash ------------------------------------------------- */
 
 void store_mark(struct store *s, uint8_t out[STORE_HASH])
 {
-    int64_t half[2];
+    uint64_t half[2];
 
     store_hash(s, out);
     memcpy(half, out, sizeof(half));
     store_begin(s);
-    STORE_DO(&s->d, STORE_Q_MARK_PUT, "uii", s->head[STORE_HEAD_APPLIED],
-             half[0], half[1]);
+    put(s, DERIVED_MARK, s->head[STORE_HEAD_APPLIED]);
+    put(s, DERIVED_HASH, half[0]);
+    put(s, DERIVED_HASH + 1, half[1]);
 }
 
 uint64_t store_marked(struct store *s, uint8_t out[STORE_HASH])
 {
-    uint64_t v[3];
-    int n = 0;
-    bool more = store_db_run(&s->d, STORE_Q_MARK_GET, "");
+    uint64_t at, half[2];
 
-    for (; more && n < 3; more = store_db_step(&s->d, STORE_Q_MARK_GET))
-        v[n++] = store_db_u64(&s->d, STORE_Q_MARK_GET, 0);
-    store_db_reset(&s->d, STORE_Q_MARK_GET);
-    if (n < 3)
+    if (!get(s, DERIVED_MARK, &at) || !get(s, DERIVED_HASH, &half[0])
+        || !get(s, DERIVED_HASH + 1, &half[1]))
         return 0;
-    memcpy(out, &v[1], STORE_HASH);
-    return v[0];
+    memcpy(out, half, STORE_HASH);
+    return at;
 }
 
 /* --- copies to let go ---------------------------------------------------- */
@@ -211,11 +226,10 @@ static void find_letting(struct store *s)
 
 void store_derived_complete(struct store *s)
 {
-    bool have = store_db_run(&s->d, STORE_Q_STAMP_GET, "");
+    bool have = get(s, DERIVED_STAMP, &s->derived_at);
 
-    s->derived_at = have ? store_db_u64(&s->d, STORE_Q_STAMP_GET, 0)
-                         : UINT64_MAX;
-    store_db_reset(&s->d, STORE_Q_STAMP_GET);
+    if (!have)
+        s->derived_at = UINT64_MAX;
     s->derived_complete = true;
     if (have && s->derived_at == s->head[STORE_HEAD_APPLIED])
         return;

@@ -166,12 +166,9 @@ struct sqlite3_stmt;
     X(AGE_FORGET, "DELETE FROM request_age WHERE who=?1")                    \
     X(LETTING_PUT, "INSERT INTO letting(pin) VALUES(?1)")                    \
     X(LETTING_DELETE, "DELETE FROM letting WHERE pin=?1")                    \
-    X(STAMP_GET, "SELECT v FROM derived WHERE k=1")                          \
-    X(STAMP_PUT, "INSERT INTO derived(k,v) VALUES(1,?1) "                    \
-                 "ON CONFLICT(k) DO UPDATE SET v=excluded.v")                \
-    X(MARK_GET, "SELECT v FROM derived WHERE k BETWEEN 2 AND 4 ORDER BY k")  \
-    X(MARK_PUT, "INSERT INTO derived(k,v) VALUES(2,?1),(3,?2),(4,?3) "       \
-                "ON CONFLICT(k) DO UPDATE SET v=excluded.v")                 \
+    X(DERIVED_GET, "SELECT v FROM derived WHERE k=?1")                       \
+    X(DERIVED_PUT, "INSERT INTO derived(k,v) VALUES(?1,?2) "                 \
+                   "ON CONFLICT(k) DO UPDATE SET v=excluded.v")              \
     X(SCAN_VALUES, "SELECT " STORE_VALUE_COLUMNS " FROM value "              \
                    "WHERE (pin,org)>(?1,?2) ORDER BY pin,org LIMIT ?3")      \
     X(SCAN_CHEAPEST, "SELECT pin,k FROM value "                              \
