@@ -1,13 +1,15 @@
 #!/bin/bash
 # What takes long: both compilers, the thread sanitizer, long fuzzing, tens of
-# thousands of seeds, hundreds of fault cycles. Closes like tests/run.sh; many
-# hours, or as long as these say:
+# thousands of seeds, hundreds of fault cycles, and again and again what depends
+# on the clock. Closes like tests/run.sh; many hours, or as long as these say:
 #   PINFOLD_FUZZ_SECONDS    for each target (default: 300)
 #   PINFOLD_SIM_SEEDS       default: 1001..21000
 #   PINFOLD_FSM_OPERATIONS  default: 100000000 (hours of two cores)
 #   PINFOLD_FSM_SECONDS     … or as many as fit (default: no limit)
 #   PINFOLD_FSM_SEED        the first seed (default: 1000001)
 #   PINFOLD_FAULTS_SECONDS  of rolling faults (default: 3600)
+#   PINFOLD_ROUNDS          of unit, system and fault tests, as in CI, after
+#                           those of the whole run (default: 9)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -59,6 +61,10 @@ suite run env PINFOLD_FUZZ_SECONDS="${PINFOLD_FUZZ_SECONDS:-300}" \
     PINFOLD_FSM_SEED="${PINFOLD_FSM_SEED:-1000001}" \
     PINFOLD_FAULTS_SECONDS="${PINFOLD_FAULTS_SECONDS:-3600}" \
     PINFOLD_NIGHTLY=1 tests/run.sh
+for ((round = 1; round <= ${PINFOLD_ROUNDS:-9}; round++)); do
+    suite "round-$round" tests/run.sh --no-deps --only unit --only system \
+        --only faults
+done
 suite arm64 tests/arm64.sh
 step gcc-release build_preset release
 step clang-units unit_of clang

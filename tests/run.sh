@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.." || exit 1
 
 PARTS="deps build unit tidy ipfsnode sim fsm fuzz system faults"
 JOBS=${PINFOLD_JOBS:-2}
-SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-4} # they wait more than they compute
+UNIT_JOBS=${PINFOLD_UNIT_JOBS:-4}     # both wait more than they compute
+SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-4}
 FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-8}
 SIM_SEEDS=${PINFOLD_SIM_SEEDS:-1..300}
 FSM_OPERATIONS=${PINFOLD_FSM_OPERATIONS:-10000000}
@@ -37,7 +38,8 @@ environment:
                           10000000), or as many as it makes in …
   PINFOLD_FSM_SECONDS     … (default: 90; 0: no limit)
   PINFOLD_FSM_SEED        the first seed of them (default: 1)
-  PINFOLD_JOBS            parallel compilers and unit tests (default: 2)
+  PINFOLD_JOBS            parallel compilers (default: 2)
+  PINFOLD_UNIT_JOBS       unit tests side by side (default: 4)
   PINFOLD_SYSTEM_JOBS     system tests side by side (default: 4)
 TEXT
 }
@@ -90,7 +92,7 @@ run_build() {
 
 run_unit() {
     local start=$SECONDS log=$LOGS/unit.log total failed
-    ctest --test-dir build/debug -j "$JOBS" --output-on-failure \
+    ctest --test-dir build/debug -j "$UNIT_JOBS" --output-on-failure \
         --no-tests=error >"$log" 2>&1
     total=$(sed -n 's/.* out of \([0-9]*\)$/\1/p' "$log" | tail -n 1)
     failed=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$log" |
