@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 PARTS="deps build unit tidy ipfsnode sim fsm fuzz system faults"
 JOBS=${PINFOLD_JOBS:-2}
 UNIT_JOBS=${PINFOLD_UNIT_JOBS:-4}     # both wait more than they compute
-SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-4}
+SYSTEM_JOBS=${PINFOLD_SYSTEM_JOBS:-6}
 FUZZ_SECONDS=${PINFOLD_FUZZ_SECONDS:-8}
 SIM_SEEDS=${PINFOLD_SIM_SEEDS:-1..300}
 FSM_OPERATIONS=${PINFOLD_FSM_OPERATIONS:-10000000}
@@ -40,7 +40,7 @@ environment:
   PINFOLD_FSM_SEED        the first seed of them (default: 1)
   PINFOLD_JOBS            parallel compilers (default: 2)
   PINFOLD_UNIT_JOBS       unit tests side by side (default: 4)
-  PINFOLD_SYSTEM_JOBS     system tests side by side (default: 4)
+  PINFOLD_SYSTEM_JOBS     system tests side by side (default: 6)
 TEXT
 }
 
