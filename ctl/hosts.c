@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { ONE_MAX = 512 };
 
@@ -45,16 +46,42 @@ static enum err normalise(const char *text, char out[ONE_MAX], bool *tls,
                            "/ip4/127.0.0.1/tcp/9094");
         return ERR_OK;
     }
-    if (strncmp(text, "http://", 7) == 0) {
+    if (strncasecmp(text, "http://", 7) == 0) {
         text += 7;
-    } else if (strncmp(text, "https://", 8) == 0) {
+    } else if (strncasecmp(text, "https://", 8) == 0) {
         text += 8;
         *tls = true;
     }
     n = strlen(text);
     snprintf(out, ONE_MAX, "%s", text);
-    if (strncmp(out, "unix:", 5) != 0 && n > 0 && out[n - 1] == '/')
+    if (strncmp(out, "unix:", 5) == 0)
+        return ERR_OK;
+    if (strstr(out, "://") != NULL)
+        return err_set(why, ERR_USAGE, "neither http:// nor https://");
+    if (n > 0 && out[n - 1] == '/')
         out[n - 1] = 0;
+    text = strchr(out, '/');
+    if (text != NULL)
+        return err_set(why, ERR_USAGE, "a host has no path ('%.100s')", text);
+    return ERR_OK;
+}
+
+/* Of the whole list, and before anything of it is shown: a password may have
+ * commas in it. A path may have an '@'. */
+static enum err refuse_user(const char *list, struct err_text *why)
+{
+    for (const char *p = list; *p != 0; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+        const char *at = memrchr(p, '@', n);
+
+        if (at != NULL && strncmp(p, "unix:", 5) != 0 &&
+            strncmp(p, "/unix/", 6) != 0)
+            return err_set(why, ERR_USAGE,
+                           "host '…%.*s': user and password are not taken; "
+                           "use a token (--token-file)",
+                           p + n - at > 100 ? 100 : (int)(p + n - at), at);
+        p += n;
+    }
     return ERR_OK;
 }
 
@@ -82,6 +109,8 @@ enum err hosts_parse(const char *text, struct hosts *out,
     char one[ONE_MAX];
 
     out->n = 0;
+    if (refuse_user(text, why) != ERR_OK)
+        return ERR_USAGE;
     for (const char *p = text;; p++) {
         size_t n = strcspn(p, ",");
         enum err e;

@@ -98,12 +98,14 @@ static void test_hosts(void **state)
     check_host("/ip6/::1/tcp/9094/http", "[::1]:9094");
     check_host("/dns4/example.org/tcp/80", "example.org:80");
     check_host("https://example.org/", "example.org:9094");
+    check_host("HTTP://127.0.0.1:1234", "127.0.0.1:1234");
     check_host("https://[::1]:7", "[::1]:7");
     assert_int_equal(hosts_parse("http://a,https://b,/ip4/1.2.3.4/tcp/5/https,"
-                                 "/ip4/1.2.3.4/tcp/5/http,/unix/c", &h, NULL),
+                                 "/ip4/1.2.3.4/tcp/5/http,/unix/c,"
+                                 "HTTPS://d", &h, NULL),
                      ERR_OK);
     for (unsigned i = 0; i < h.n; i++)
-        assert_int_equal(h.list[i].tls, i == 1 || i == 2);
+        assert_int_equal(h.list[i].tls, i == 1 || i == 2 || i == 5);
     assert_int_equal(hosts_parse("a:1,b:2,c:3", &h, NULL), ERR_OK);
     assert_int_equal(h.n, 3);
     assert_string_equal(h.list[2].text, "c:3");
@@ -113,6 +115,37 @@ static void test_hosts(void **state)
     for (int i = 0; i < HOSTS_MAX; i++)
         strncat(many, ",a", 3);
     assert_int_equal(hosts_parse(many, &h, &why), ERR_USAGE);
+}
+
+static void test_hosts_refused(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        {"user:pw@h:1", "host '…@h:1': user and password are not taken; "
+                        "use a token (--token-file)"},
+        {"http://u:p,w@h/", "host '…@h/': user and password are not taken; "
+                            "use a token (--token-file)"},
+        {"a,,u:pw@h", "host '…@h': user and password are not taken; "
+                      "use a token (--token-file)"},
+        {"http://h:9094/api", "host 'http://h:9094/api': a host has no path "
+                              "('/api')"},
+        {"h/", NULL}, {"h//", "host 'h//': a host has no path ('/')"},
+        {"ftp://h", "host 'ftp://h': neither http:// nor https://"},
+        {"unix:/a@b", NULL}, {"/unix/a@b", NULL},
+        {"::1:9094", "host '::1:9094': an IPv6 address must stand in "
+                     "[brackets]"}};
+    struct err_text why;
+    struct hosts h;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum err e = hosts_parse(rows[i].text, &h, &why);
+
+        assert_int_equal(e, rows[i].why == NULL ? ERR_OK : ERR_USAGE);
+        if (rows[i].why != NULL)
+            assert_string_equal(why.text, rows[i].why);
+    }
 }
 
 static void test_targets(void **state)
@@ -207,7 +240,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_durations), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_hosts),     cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_hosts),     cmocka_unit_test(test_hosts_refused),
+        cmocka_unit_test(test_targets),
         cmocka_unit_test(test_refusals),
     };
 
