@@ -98,6 +98,13 @@ static enum err ask_each(struct ctl *c, struct each *x, struct table *t,
     return ERR_OK;
 }
 
+static void print_made(const struct buf *json)
+{
+    struct json_value v = {JSON_OBJECT, (const char *)json->p, json->n};
+
+    print_json(&v);
+}
+
 enum err cmd_health(struct ctl *c, struct err_text *why)
 {
     struct each x = {.target = "/readyz", .key = "reason",
@@ -113,7 +120,7 @@ enum err cmd_health(struct ctl *c, struct err_text *why)
     e = ask_each(c, &x, &t, &w);
     if (e == ERR_OK && c->json) {
         json_array_end(&w);
-        puts(buf_cstr(&json));
+        print_made(&json);
     } else if (e == ERR_OK) {
         table_end(&t);
     }
@@ -143,7 +150,7 @@ enum err cmd_version(struct ctl *c, struct err_text *why)
     if (e == ERR_OK && c->json) {
         json_array_end(&w);
         json_object_end(&w);
-        puts(buf_cstr(&json));
+        print_made(&json);
     } else if (e == ERR_OK) {
         printf("pinfold %s\n", PINFOLD_VERSION);
         table_end(&t);

@@ -210,19 +210,39 @@ void print_failure(const char *text)
     buf_free(&clean);
 }
 
+/* The same value, but what would steer a terminal escaped: of such characters
+ * JSON has only blanks outside strings, and none below U+0020 within. */
+static void put_json(const struct json_value *v)
+{
+    const uint8_t *p = (const uint8_t *)v->p;
+    size_t n = v->n, plain = 0, length;
+
+    for (size_t i = 0; i < n; i += length) {
+        uint32_t c = decode(p + i, n - i, &length);
+
+        if (c < 0x7F || !within(c, harmful, COUNT(harmful)))
+            continue;
+        fwrite(p + plain, 1, i - plain, stdout);
+        printf("\\u%04x", (unsigned)c);
+        plain = i + length;
+    }
+    fwrite(p + plain, 1, n - plain, stdout);
+}
+
 void print_json(const struct json_value *v)
 {
-    if (v->type == JSON_STRING)
-        printf("\"%.*s\"\n", (int)v->n, v->p);
-    else
-        printf("%.*s\n", (int)v->n, v->p);
+    const char *quote = v->type == JSON_STRING ? "\"" : "";
+
+    fputs(quote, stdout);
+    put_json(v);
+    printf("%s\n", quote);
 }
 
 void print_list_item(struct print_list *l, const struct json_value *v)
 {
     fputs(l->open ? ",\n" : "[", stdout);
     l->open = true;
-    fwrite(v->p, 1, v->n, stdout);
+    put_json(v);
 }
 
 void print_list_end(struct print_list *l)

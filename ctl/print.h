@@ -33,7 +33,8 @@ void print_field(const char *label, const char *fmt, ...)
 void print_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "pinfold: TEXT" on stderr, behind what was printed before. */
 void print_failure(const char *text);
-/* A complete JSON value and a newline. */
+/* A complete JSON value and a newline; characters that would steer a terminal
+ * are escaped, in items of lists too. */
 void print_json(const struct json_value *v);
 
 /* A JSON array, item by item. A list that fails stays open, so that nobody

@@ -265,6 +265,21 @@ def test_nothing_that_is_answered_steers_the_terminal(stub, words):
     assert not set("\x1b\x07\x9b\u202e") & set(done.stdout + done.stderr)
 
 
+@pytest.mark.parametrize("words", [("pin", "add", CID), ("pin", "rm", CID),
+                                   ("pin", "ls"), ("version",)])
+def test_nothing_in_json_steers_the_terminal(stub, words):
+    evil = {**PIN, "name": "é\x7f\x9b1m\u202e", "version": "\x9b"}
+    body = json.dumps(evil, ensure_ascii=False).encode()
+    done = run("--host", stub(answer(200, body)).host, "-o", "json", *words)
+    assert done.returncode == 0, done
+    assert not set("\x7f\x9b\u202e") & set(done.stdout)
+    told = json.loads(done.stdout)
+    if words == ("version",):
+        assert told["servers"][0]["version"] == "\x9b"
+    else:
+        assert told in (evil, [evil]) and "é" in done.stdout
+
+
 @pytest.mark.parametrize("words", [
     ("org", "ls"), ("token", "ls"), ("score", "top"), ("score", "frontier"),
     ("score", CID), ("formula", "x"), ("user", "rm", "x"), ("health",),
