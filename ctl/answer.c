@@ -58,6 +58,16 @@ unsigned answer_count(const struct json_value *v, const char *key)
     return n;
 }
 
+enum err answer_needs(const struct json_value *v, const char *key,
+                      struct err_text *why)
+{
+    struct json_value x;
+
+    if (json_get(v, key, &x))
+        return ERR_OK;
+    return err_set(why, ERR_PROTOCOL, "malformed answer: no %s", key);
+}
+
 struct answer_figure answer_figure(const struct json_value *v,
                                    const char *key)
 {

@@ -1,6 +1,7 @@
 /* Members of coordinators' answers, read for people: one that is missing or
- * of another type reads as nothing, which is no error. Texts are copied into
- * the caller's space; a list borrows the answer's text. Pure.
+ * of another type reads as nothing, which is an error in answer_needs only.
+ * Texts are copied into the caller's space; a list borrows the answer's text.
+ * Pure.
  */
 #ifndef PINFOLD_CTL_ANSWER_H
 #define PINFOLD_CTL_ANSWER_H
@@ -18,6 +19,10 @@ bool answer_is(const struct json_value *v, const char *key);     /* false */
 struct json_value answer_list(const struct json_value *v, const char *key);
 /* Of a list's items, or an object's members. */
 unsigned answer_count(const struct json_value *v, const char *key);
+
+/* What an answer is about; an answer without it is malformed. */
+enum err answer_needs(const struct json_value *v, const char *key,
+                      struct err_text *why) ERR_CHECKED;
 
 /* A number as the coordinator wrote it; "-" if it did not. */
 struct answer_figure {

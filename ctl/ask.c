@@ -1,6 +1,7 @@
 /* Requests as commands make them. */
 #include "ctl/ask.h"
 
+#include "ctl/answer.h"
 #include "ctl/print.h"
 #include "proto/cid.h"
 #include "proto/peerid.h"
@@ -72,6 +73,7 @@ enum err ask_cid(struct ctl *c, struct target *t, const char *base,
 /* --- and the answer printed ----------------------------------------------- */
 
 enum err ask_show(struct ctl *c, const char *method, const char *target,
+                  const char *about,
                   void (*show)(const struct json_value *v),
                   struct err_text *why)
 {
@@ -79,8 +81,8 @@ enum err ask_show(struct ctl *c, const char *method, const char *target,
     struct json_value v;
     enum err e = ask_value(c, method, target, &body, &v, why);
 
-    if (e == ERR_OK && v.type != JSON_OBJECT)
-        e = err_set(why, ERR_PROTOCOL, "malformed answer: no object");
+    if (e == ERR_OK)
+        e = answer_needs(&v, about, why);
     if (e == ERR_OK && c->json)
         print_json(&v);
     else if (e == ERR_OK)

@@ -23,8 +23,10 @@ enum err ask_check(const char *text, bool path, struct err_text *why)
  * error too. */
 enum err ask_cid(struct ctl *c, struct target *t, const char *base,
                  const char *verb, struct err_text *why) ERR_CHECKED;
-/* Asks and prints the answer: as it is with --output json, else by show. */
+/* Asks and prints the answer: as it is with --output json, else by show.
+ * about: the member without which it is none. */
 enum err ask_show(struct ctl *c, const char *method, const char *target,
+                  const char *about,
                   void (*show)(const struct json_value *v),
                   struct err_text *why) ERR_CHECKED;
 /* Likewise; for people "DONE NAME". */

@@ -171,8 +171,8 @@ static enum err ask_formula(struct ctl *c, const char *org,
         target_param(&t, "reset", "true");
     e = cmd_formula_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_show(c, set ? "POST" : "GET", target_text(&t), show_formula,
-                     why);
+        e = ask_show(c, set ? "POST" : "GET", target_text(&t), "formula",
+                     show_formula, why);
     target_close(&t);
     return e;
 }
@@ -266,8 +266,8 @@ enum err cmd_formula_bounds(struct ctl *c, struct err_text *why)
     target_init(&t, "/api/v1/formula/bounds");
     e = bounds_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_show(c, set ? "POST" : "GET", target_text(&t), show_bounds,
-                     why);
+        e = ask_show(c, set ? "POST" : "GET", target_text(&t), "bounds",
+                     show_bounds, why);
     target_close(&t);
     return e;
 }

@@ -282,5 +282,6 @@ static void show_graph(const struct json_value *all)
 
 enum err cmd_health_graph(struct ctl *c, struct err_text *why)
 {
-    return ask_show(c, "GET", "/health/graph", show_graph, why);
+    return ask_show(c, "GET", "/health/graph", "cluster_links", show_graph,
+                    why);
 }

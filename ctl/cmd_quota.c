@@ -3,6 +3,7 @@
  */
 #include "ctl/commands.h"
 
+#include "ctl/answer.h"
 #include "ctl/ask.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
@@ -511,6 +512,8 @@ static enum err show_tags(struct ctl *c, const char *method,
     struct table table;
     enum err e = ask_value(c, method, target_text(t), &body, &v, why);
 
+    if (e == ERR_OK && v.type != JSON_ARRAY)
+        e = answer_needs(&v, "quota", why);
     if (e == ERR_OK && c->json) {
         print_json(&v);
     } else if (e == ERR_OK) {

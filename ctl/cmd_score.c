@@ -111,7 +111,7 @@ enum err cmd_score(struct ctl *c, struct err_text *why)
     enum err e = ask_cid(c, &t, "/api/v1/pins", "score", why);
 
     if (e == ERR_OK)
-        e = ask_show(c, "GET", target_text(&t), show_score, why);
+        e = ask_show(c, "GET", target_text(&t), "verdict", show_score, why);
     target_close(&t);
     return e;
 }
@@ -152,6 +152,8 @@ enum err cmd_score_frontier(struct ctl *c, struct err_text *why)
     enum err e = ask_value(c, "GET", "/api/v1/scores/frontier", &bodies[0],
                            &all[0], why);
 
+    if (e == ERR_OK)
+        e = answer_needs(&all[0], "scopes", why);
     for (int k = 1; k < ANSWERS && e == ERR_OK; k++)
         e = cmd_score_list(c, names[k], &bodies[k], &all[k], why);
     if (e == ERR_OK && c->json) {

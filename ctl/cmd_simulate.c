@@ -110,7 +110,7 @@ enum err cmd_score_simulate(struct ctl *c, struct err_text *why)
     if (e == ERR_OK)
         e = cmd_formula_options(c, &t, why);
     if (e == ERR_OK)
-        e = ask_show(c, "GET", target_text(&t), show, why);
+        e = ask_show(c, "GET", target_text(&t), "fates", show, why);
     target_close(&t);
     return e;
 }
