@@ -3,6 +3,7 @@
 
 #include "ctl/answer.h"
 #include "ctl/ask.h"
+#include "ctl/interrupt.h"
 #include "ctl/print.h"
 #include "ctl/secret.h"
 #include "ctl/table.h"
@@ -181,10 +182,11 @@ enum err cmd_token_create(struct ctl *c, struct err_text *why)
     return e;
 }
 
-/* Asks for a change and says what was done. */
+/* Asks for a change and says what was done; list NULL: of one alone. */
 static enum err change(struct ctl *c, const char *method, struct target *t,
-                       const char *password, const char *done,
-                       const char *name, struct err_text *why)
+                       const char *password, struct print_list *list,
+                       const char *done, const char *name,
+                       struct err_text *why)
 {
     struct client_call q = {.method = method, .target = target_text(t),
                             .text = password};
@@ -194,7 +196,9 @@ static enum err change(struct ctl *c, const char *method, struct target *t,
     if (e == ERR_OK && (json_parse(q.body.p, q.body.n, &v, NULL) != ERR_OK ||
                         v.type != JSON_OBJECT))
         e = err_set(why, ERR_PROTOCOL, "malformed answer: no object");
-    if (e == ERR_OK && c->json)
+    if (e == ERR_OK && c->json && list != NULL)
+        print_list_item(list, &v);
+    else if (e == ERR_OK && c->json)
         printf("{}\n");
     else if (e == ERR_OK)
         printf("%s %s\n", done, name);
@@ -202,19 +206,42 @@ static enum err change(struct ctl *c, const char *method, struct target *t,
     return e;
 }
 
+static enum err revoke_one(struct ctl *c, const char *id,
+                           struct print_list *list, struct err_text *why)
+{
+    struct target t;
+    enum err e;
+
+    target_init(&t, "/api/v1/tokens");
+    target_name(&t, id);
+    e = change(c, "DELETE", &t, NULL, list, "revoked", id, why);
+    target_close(&t);
+    return e;
+}
+
 enum err cmd_token_revoke(struct ctl *c, struct err_text *why)
 {
-    enum err e = ERR_OK;
+    struct print_list list = {false};
+    enum err first = ERR_OK;
 
-    for (unsigned i = 0; e == ERR_OK && i < c->cli.n_args; i++) {
-        struct target t;
+    /* One that fails does not keep the others. */
+    for (unsigned i = 0; i < c->cli.n_args && interrupt_seen() == 0; i++) {
+        const char *id = c->cli.args[i];
+        struct err_text text = {""};
+        enum err e = revoke_one(c, id, &list, &text);
 
-        target_init(&t, "/api/v1/tokens");
-        target_name(&t, c->cli.args[i]);
-        e = change(c, "DELETE", &t, NULL, "revoked", c->cli.args[i], why);
-        target_close(&t);
+        print_flush();
+        if (e == ERR_OK)
+            continue;
+        err_prefix(&text, "%.200s", id);
+        if (first != ERR_OK)
+            print_failure(why->text);
+        first = first == ERR_OK ? e : first;
+        *why = text;
     }
-    return e;
+    if (c->json)
+        print_list_end(&list);
+    return first;
 }
 
 enum err cmd_user_rm(struct ctl *c, struct err_text *why)
@@ -224,7 +251,7 @@ enum err cmd_user_rm(struct ctl *c, struct err_text *why)
 
     target_init(&t, "/api/v1/users");
     target_name(&t, c->cli.args[0]);
-    e = change(c, "DELETE", &t, NULL, "removed", c->cli.args[0], why);
+    e = change(c, "DELETE", &t, NULL, NULL, "removed", c->cli.args[0], why);
     target_close(&t);
     return e;
 }
@@ -245,7 +272,7 @@ static enum err with_password(struct ctl *c, struct target *t,
     enum err e = password_of(c, password, sizeof password, why);
 
     if (e == ERR_OK)
-        e = change(c, "POST", t, password, done, c->cli.args[0], why);
+        e = change(c, "POST", t, password, NULL, done, c->cli.args[0], why);
     secret_wipe(password, sizeof password);
     return e;
 }

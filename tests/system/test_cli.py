@@ -3,10 +3,7 @@ streams, progress, memory), and against a real cluster."""
 
 import json
 import os
-import pty
 import re
-import select
-import signal
 import socket
 import subprocess
 import threading
@@ -14,7 +11,7 @@ import time
 
 import pytest
 from cluster import make_cid
-from process import clean_env, free_port, program, until
+from process import clean_env, free_port, program
 
 CID = make_cid("one")
 PIN = {"replication_factor_min": 2, "replication_factor_max": 3,
@@ -304,6 +301,25 @@ def test_an_empty_answer_is_none(stub, words, output):
     assert "malformed answer: no " in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ("pin", "rm"), ("node", "cordon"), ("token", "revoke")])
+def test_one_that_fails_does_not_keep_the_others(stub, words):
+    names = [make_cid(k) for k in range(4)]
+    good = {**PIN, "peer": "p", "admin": "cordoned", "changed": True,
+            "copies": 1}
+    status = {names[0]: 404, names[2]: 409}
+    s = stub(lambda method, target: next(
+        (error(status[n], "no") for n in status if n in target),
+        answer(200, good)))
+    done = run("--host", s.host, *words, *names)
+    assert done.returncode == 3 and len(s.requests) == 4
+    assert done.stdout.count("\n") == 2
+    assert done.stderr == (f"pinfold: {names[0]}: no\n"
+                           f"pinfold: {names[2]}: no\n")
+    done = run("--host", s.host, "-o", "json", *words, *names)
+    assert done.returncode == 3 and json.loads(done.stdout) == [good, good]
+
+
 # --- failover ---------------------------------------------------------------
 
 def test_failover(stub):
@@ -547,27 +563,6 @@ def test_wait_ends_in_time_where_nothing_answers(stub):
     assert "gave up waiting after 2s: no answer: " in done.stderr
 
 
-def test_interrupt(stub):
-    s = stub(sequence(status_of("pinning", "pinning")))
-    child = subprocess.Popen(
-        argv("--host", s.host, "pin", "add", CID, "--wait"), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
-    until(lambda: len(s.requests) > 3, 40, "it waits")
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=20)
-    assert child.returncode == 130 and CID in out
-    assert err.splitlines() == [
-        f"{CID}: 0 of 2 copies pinned; node-0 pinning; node-1 pinning"]
-    quiet = socket.create_server(("127.0.0.1", 0))
-    child = subprocess.Popen(
-        argv("--host", f"127.0.0.1:{quiet.getsockname()[1]}", "pin", "ls"),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
-    peer, _ = quiet.accept()
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(20) == 143 and child.stderr.read() == b""
-    peer.close()
-
-
 def test_a_silent_name_server_holds_nothing_up(tmp_path):
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
@@ -588,45 +583,6 @@ def test_a_silent_name_server_holds_nothing_up(tmp_path):
         pytest.skip("mounts are not ours")
     assert done.returncode == 7 and "nowhere.example.org" in done.stderr
     assert time.monotonic() < begun + 6
-
-
-def test_interrupt_ends_the_prompt_of_a_password():
-    quiet = socket.create_server(("127.0.0.1", 0))
-    host = f"127.0.0.1:{quiet.getsockname()[1]}"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(argv()[0], argv("--host", host, "user", "add", "bob"),
-                  clean_env())
-    assert os.read(terminal, 100).startswith(b"password: ")
-    os.write(terminal, b"\x03")
-    end = time.monotonic() + 20
-    while (done := os.waitpid(pid, os.WNOHANG))[0] == 0:
-        if time.monotonic() > end:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
-    assert os.waitstatus_to_exitcode(done[1]) == 130
-    os.close(terminal)
-    quiet.close()
-
-
-def test_live_line(stub):
-    s = stub(sequence(status_of("pinning", "pinning"),
-                      status_of("pinned", "pinned")))
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        argv("--host", s.host, "pin", "add", CID, "--wait"),
-        stdout=subprocess.DEVNULL, stderr=theirs, env=clean_env())
-    assert child.wait(20) == 0
-    os.close(theirs)
-    seen = b""
-    while select.select([ours], [], [], 1)[0]:
-        try:
-            seen += os.read(ours, 4096)
-        except OSError:
-            break
-    os.close(ours)
-    assert b"\n" not in seen and seen.endswith(b"\r\x1b[K")
-    assert b"copies pinned" in seen
 
 
 # --- explanations -----------------------------------------------------------
