@@ -420,11 +420,13 @@ enum err cmd_status(struct ctl *c, struct err_text *why)
         if (i > 0 && !c->json)
             putchar('\n');
         e = show_pin(c, c->cli.args[i], &list, &text);
-        if (e != ERR_OK && first == ERR_OK) {
-            first = e;
-            *why = text;
-        }
-        if (e != ERR_OK && e != ERR_NOT_FOUND)
+        if (e == ERR_OK)
+            continue;
+        if (first != ERR_OK)
+            print_failure(why->text);
+        first = first == ERR_OK ? e : first;
+        *why = text;
+        if (e != ERR_NOT_FOUND)
             return first;
     }
     if (c->json)

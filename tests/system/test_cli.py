@@ -320,6 +320,21 @@ def test_one_that_fails_does_not_keep_the_others(stub, words):
     assert done.returncode == 3 and json.loads(done.stdout) == [good, good]
 
 
+def test_each_that_is_not_pinned_is_named(stub):
+    names = [make_cid(k) for k in range(4)]
+
+    def reply(method, target):
+        cid = target.split("/")[-1]
+        pin = status_of("pinned", cid=cid)
+        return answer(200, {**pin, **({} if cid == names[1] else
+                                      {"created": "", "peer_map": {}})})
+
+    done = run("--host", stub(reply).host, "status", *names)
+    assert done.returncode == 3 and done.stderr == "".join(
+        f"pinfold: {cid}: not in the pinset\n" for cid in names
+        if cid != names[1])
+
+
 # --- failover ---------------------------------------------------------------
 
 def test_failover(stub):
