@@ -16,12 +16,16 @@ static void on_signal(int number)
 
 void interrupt_install(void)
 {
-    struct sigaction act, ignore;
+    static const int ends[] = {SIGINT, SIGTERM};
+    struct sigaction act, ignore, was;
 
     memset(&act, 0, sizeof act);
     act.sa_handler = on_signal; /* no SA_RESTART: waits end */
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
+    /* A shell starts "pinfold … &" with SIGINT ignored: Ctrl-C is for what
+     * runs in front. */
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+            sigaction(ends[i], &act, NULL);
     memset(&ignore, 0, sizeof ignore);
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &ignore, NULL);

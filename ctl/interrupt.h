@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* Handlers for SIGINT and SIGTERM; SIGPIPE is ignored. */
+/* Handlers for SIGINT and SIGTERM, unless they are ignored already; SIGPIPE
+ * is ignored. */
 void interrupt_install(void);
 /* The signal that came, 0 if none. */
 int interrupt_seen(void);

@@ -14,11 +14,17 @@ from test_cli import CID, argv, sequence, status_of, stub
 assert stub is not None  # a fixture
 
 
+def not_ignored():
+    """For who runs all this with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt(stub):
     s = stub(sequence(status_of("pinning", "pinning")))
     child = subprocess.Popen(
         argv("--host", s.host, "pin", "add", CID, "--wait"), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env(),
+        preexec_fn=not_ignored)
     until(lambda: len(s.requests) > 3, 40, "it waits")
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=20)
@@ -35,11 +41,25 @@ def test_interrupt(stub):
     peer.close()
 
 
+def test_what_is_ignored_at_the_start_stays_so(stub):
+    s = stub(sequence(*[status_of("pinning", "pinning")] * 9,
+                      status_of("pinned", "pinned")))
+    child = subprocess.Popen(
+        argv("--host", s.host, "pin", "add", CID, "--wait"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=clean_env(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    until(lambda: len(s.requests) > 3, 40, "it waits")
+    child.send_signal(signal.SIGINT)
+    err = child.communicate(timeout=30)[1]
+    assert child.returncode == 0 and b"2 of 2 copies pinned" in err
+
+
 def test_interrupt_ends_the_prompt_of_a_password():
     quiet = socket.create_server(("127.0.0.1", 0))
     host = f"127.0.0.1:{quiet.getsockname()[1]}"
     pid, terminal = pty.fork()
     if pid == 0:
+        not_ignored()
         os.execve(argv()[0], argv("--host", host, "user", "add", "bob"),
                   clean_env())
     assert os.read(terminal, 100).startswith(b"password: ")
