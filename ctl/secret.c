@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,11 +93,14 @@ enum err secret_read(const char *path, char *out, size_t size,
 static enum err ask_once(const char *prompt, char *out, size_t size,
                          struct err_text *why)
 {
+    struct sigaction stop, ignore = {.sa_handler = SIG_IGN};
     struct termios was, quiet;
     bool terminal = tcgetattr(STDIN_FILENO, &was) == 0;
     enum err e;
 
     if (terminal) {
+        /* Ctrl-Z would leave the shell without an echo. */
+        sigaction(SIGTSTP, &ignore, &stop);
         quiet = was;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         fprintf(stderr, "%s: ", prompt);
@@ -105,6 +109,7 @@ static enum err ask_once(const char *prompt, char *out, size_t size,
     e = read_line(STDIN_FILENO, "standard input", out, size, why);
     if (terminal) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+        sigaction(SIGTSTP, &stop, NULL);
         fputc('\n', stderr);
     }
     return e;

@@ -14,8 +14,8 @@ enum { SECRET_TOKEN_MAX = 128, SECRET_PASSWORD_MAX = 256 };
  * input. out holds size bytes. */
 enum err secret_read(const char *path, char *out, size_t size,
                      struct err_text *why) ERR_CHECKED;
-/* Asks twice on a terminal, without an echo; else a line of standard input.
- */
+/* Asks twice on a terminal, without an echo, and Ctrl-Z does nothing then; else
+ * a line of standard input. */
 enum err secret_ask(const char *prompt, char *out, size_t size,
                     struct err_text *why) ERR_CHECKED;
 /* The token of --token-file, of $PINFOLD_TOKEN_FILE or in $PINFOLD_TOKEN;

@@ -74,6 +74,28 @@ def test_interrupt_ends_the_prompt_of_a_password():
     quiet.close()
 
 
+def test_the_prompt_of_a_password_is_not_stopped():
+    """That would leave the terminal without an echo."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        not_ignored()
+        os.execve("/bin/sh", ["sh", "-mc", '"$@"; echo "exit=$?"; stty -a',
+                              "sh", *argv("user", "add", "bob")],
+                  clean_env())
+    seen = os.read(terminal, 100)
+    os.write(terminal, b"\x1a")
+    time.sleep(0.5)
+    os.write(terminal, b"\x03")
+    while select.select([terminal], [], [], 20)[0]:
+        try:
+            seen += os.read(terminal, 4096)
+        except OSError:
+            break
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"exit=130" in seen and b" -echo " not in seen, seen
+
+
 def test_live_line(stub):
     s = stub(sequence(status_of("pinning", "pinning"),
                       status_of("pinned", "pinned")))
