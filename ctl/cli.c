@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LONG_FIRST = 256 }; /* values of struct option: beyond any letter */
@@ -129,6 +130,8 @@ static enum err take_options(struct cli *c, struct set *s, int argc,
 {
     int code;
 
+    /* With it no option could stand behind an argument. */
+    unsetenv("POSIXLY_CORRECT");
     opterr = 0;
     optind = 0; /* glibc: start anew */
     while ((code = getopt_long(argc, argv, s->shorts, s->longs, NULL)) !=

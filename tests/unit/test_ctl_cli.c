@@ -69,6 +69,10 @@ static void test_values(void **state)
     assert_string_equal(cli_next(&cli, "meta", &at), "b=2");
     assert_string_equal(cli_next(&cli, "meta", &at), "c=3");
     assert_null(cli_next(&cli, "meta", &at));
+    setenv("POSIXLY_CORRECT", "1", 1);
+    assert_int_equal(parse("pin add X --name n"), ERR_OK);
+    assert_int_equal(cli.n_args, 1);
+    assert_string_equal(cli_text(&cli, "name"), "n");
     assert_int_equal(parse("pin add -- --strange"), ERR_OK);
     assert_string_equal(cli.args[0], "--strange");
 }
