@@ -4,6 +4,7 @@
 #include "ctl/answer.h"
 #include "ctl/print.h"
 #include "proto/cid.h"
+#include "proto/limits.h"
 #include "proto/peerid.h"
 
 #include <stdio.h>
@@ -191,12 +192,26 @@ static void put_meta(struct ctl *c, struct target *t)
     }
 }
 
+/* Coordinators take 0 for what was not said. */
+static enum err check_factors(const struct cli *k, struct err_text *why)
+{
+    static const char *const names[] = {"replication", "min", "max"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (cli_is(k, names[i]) && cli_number(k, names[i], 0) == 0)
+            return err_set(why, ERR_USAGE, "--%s: -1 (every node) or 1 to %d",
+                           names[i], LIMIT_REPLICAS);
+    return ERR_OK;
+}
+
 static enum err put_factors(struct ctl *c, struct target *t,
                             struct err_text *why)
 {
     const struct cli *k = &c->cli;
     int64_t min = cli_number(k, "min", 0), max = cli_number(k, "max", 0);
 
+    if (check_factors(k, why) != ERR_OK)
+        return ERR_USAGE;
     if (cli_is(k, "replication")) {
         if (cli_is(k, "min") || cli_is(k, "max"))
             return err_set(why, ERR_USAGE,
