@@ -63,9 +63,13 @@ static void judge(struct waiting *w, const struct pinview *p)
         describe_nodes(w, p);
 }
 
+/* What a coordinator says while there is no leader, it starts or is busy, or
+ * what a proxy says for one; not what stays so. */
 static bool may_pass(enum err e)
 {
-    return err_http_status(e) >= 500 && e != ERR_PROTOCOL;
+    int status = err_http_status(e);
+
+    return status >= 502 && status <= 504 && e != ERR_PROTOCOL;
 }
 
 static enum err look_at_pin(struct ctl *c, struct waiting *w,

@@ -568,6 +568,26 @@ def test_wait_outlasts_trouble_and_times_out(stub):
     assert "node-1 pin_error (disk full)" in done.stderr
 
 
+@pytest.mark.parametrize("status, text, code", [
+    (500, "internal error", 1), (501, "version not supported", 1),
+    (507, "no space left", 11), (404, "not found", 3)])
+def test_wait_ends_with_what_does_not_pass(stub, status, text, code):
+    s = stub(lambda method, target: answer(200, PIN) if method == "POST"
+             else error(status, text))
+    done = run("--host", s.host, "pin", "add", CID, "--wait", timeout=20)
+    assert (done.returncode, done.stderr) == (code, f"pinfold: {text}\n")
+
+
+@pytest.mark.parametrize("status, text", [
+    (502, "bad gateway"), (503, "not ready: behind"), (504, "timed out")])
+def test_wait_outlasts_what_passes(stub, status, text):
+    views = iter([error(status, text)])
+    s = stub(lambda method, target: answer(200, PIN) if method == "POST"
+             else next(views, answer(200, status_of("pinned", "pinned"))))
+    done = run("--host", s.host, "pin", "add", CID, "--wait", timeout=20)
+    assert done.returncode == 0 and (status == 503 or text in done.stderr)
+
+
 def test_wait_ends_in_time_where_nothing_answers(stub):
     def reply(method, target):
         if method == "GET":
