@@ -142,6 +142,7 @@ static enum err put_expiry(struct ctl *c, struct target *t,
 static enum err print_token(struct ctl *c, const struct json_value *v,
                             struct err_text *why)
 {
+    struct buf clean = BUF_INIT;
     char token[SECRET_TOKEN_MAX];
 
     if (c->json) {
@@ -150,9 +151,12 @@ static enum err print_token(struct ctl *c, const struct json_value *v,
     }
     if (!json_get_string(v, "token", token, sizeof token))
         return err_set(why, ERR_PROTOCOL, "malformed answer: no token");
-    print_text("%s", token);
-    putchar('\n');
+    buf_reserve(&clean, sizeof token); /* one copy, which is wiped */
+    print_clean(&clean, token);
+    puts(buf_cstr(&clean));
     secret_wipe(token, sizeof token);
+    secret_wipe(clean.p, clean.n);
+    buf_free(&clean);
     return ERR_OK;
 }
 
