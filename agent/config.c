@@ -1,7 +1,6 @@
 /* Options of pinfold-agent. */
 #include "agent/config.h"
 
-#include "agent/kubo.h"
 #include "proto/limits.h"
 #include "proto/mem.h"
 #include "proto/rpc.h"
@@ -112,12 +111,15 @@ static enum err check_coordinators(struct agent_config *c,
             err_prefix(why, "coordinators");
             return ERR_INVALID;
         }
+        if (a->is_unix || a->port == 0)
+            return err_set(why, ERR_INVALID, "coordinators: %s is no address "
+                           "that a coordinator listens at for agents", text);
         if (!addr_is_loopback(a))
             return err_set(why, ERR_DENIED,
                            "coordinators: %s is beyond loopback; without "
                            "encrypted links and authentication, which this "
                            "version does not have, only loopback addresses "
-                           "and unix sockets are accepted", text);
+                           "are accepted", text);
         for (uint32_t k = 0; k < c->n_addrs; k++)
             if (addr_equal(&c->addrs[k], a))
                 return err_set(why, ERR_INVALID,
@@ -150,10 +152,15 @@ static enum err check_http(struct agent_config *c, struct err_text *why)
     c->http_on = strcmp(c->listen_http, "none") != 0;
     if (!c->http_on)
         return ERR_OK;
+    if (strchr(c->listen_http, ',') != NULL)
+        return err_set(why, ERR_INVALID, "listen-http: takes one address");
     if (addr_parse(c->listen_http, 0, &c->http, why) != ERR_OK) {
         err_prefix(why, "listen-http");
         return ERR_INVALID;
     }
+    if (!c->http.is_unix && c->http.port == 0)
+        return err_set(why, ERR_INVALID, "listen-http: nobody could know "
+                       "which port 0 is; none: there is no such listener");
     if (addr_is_loopback(&c->http))
         return ERR_OK;
     return err_set(why, ERR_DENIED,
@@ -166,7 +173,6 @@ static enum err check_http(struct agent_config *c, struct err_text *why)
 enum err agent_config_check(struct agent_config *c, struct err_text *why)
 {
     char host[LIMIT_NODE_NAME + 1] = "";
-    struct addr kubo;
     enum err e = check_coordinators(c, why);
 
     if (e == ERR_OK)
@@ -188,14 +194,8 @@ enum err agent_config_check(struct agent_config *c, struct err_text *why)
                            "it");
         c->name = mem_text(host);
     }
-    if (c->kubo == NULL)
-        c->kubo = agent_config_kubo_file();
-    if (c->kubo == NULL)
-        c->kubo = mem_text("127.0.0.1:5001");
-    if (kubo_address(c->kubo, &kubo, why) != ERR_OK) {
-        err_prefix(why, "kubo");
-        return ERR_INVALID;
-    }
+    if ((e = agent_config_kubo(c, why)) != ERR_OK)
+        return e;
     if (c->max_bytes == 0)
         c->max_bytes = UINT64_MAX;
     return ERR_OK;

@@ -35,11 +35,12 @@ const struct conf_table *agent_config_table(void);
  * defaults that depend on the host (name, kubo) and the parsed members. */
 enum err agent_config_check(struct agent_config *c, struct err_text *why)
     ERR_CHECKED;
-/* Parts of the check: fills c->label; the address in $IPFS_PATH/api, or NULL
- * (the caller frees it). */
+/* Parts of the check: fills c->label; c->kubo, from $IPFS_PATH/api where the
+ * option does not say. */
 enum err agent_config_labels(struct agent_config *c, struct err_text *why)
     ERR_CHECKED;
-char *agent_config_kubo_file(void);
+enum err agent_config_kubo(struct agent_config *c, struct err_text *why)
+    ERR_CHECKED;
 /* Is the daemon's address this host's alone (loopback or a unix socket)? */
 bool agent_config_kubo_is_local(const struct agent_config *c);
 /* The header's value from kubo-authorization-file; *out NULL if there is no

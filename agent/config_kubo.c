@@ -1,6 +1,7 @@
 /* Where the IPFS daemon is, and what it is told to let us in. */
 #include "agent/config.h"
 
+#include "agent/kubo.h"
 #include "proto/identity.h"
 #include "proto/maddr.h"
 #include "proto/mem.h"
@@ -13,7 +14,7 @@
 
 enum { SECRET_MAX = 4096, API_FILE_MAX = 1024 };
 
-char *agent_config_kubo_file(void)
+static char *read_api_file(void)
 {
     const char *home = getenv("IPFS_PATH");
     struct buf text = BUF_INIT;
@@ -32,6 +33,26 @@ char *agent_config_kubo_file(void)
     }
     buf_free(&text);
     return found;
+}
+
+enum err agent_config_kubo(struct agent_config *c, struct err_text *why)
+{
+    bool from_file = c->kubo == NULL && (c->kubo = read_api_file()) != NULL;
+    struct addr a;
+    enum err e;
+
+    if (c->kubo == NULL)
+        c->kubo = mem_text("127.0.0.1:5001");
+    e = kubo_address(c->kubo, &a, why);
+    if (e == ERR_OK && !a.is_unix && a.port == 0)
+        e = err_set(why, ERR_INVALID, "port 0 cannot be called");
+    if (e == ERR_OK)
+        return ERR_OK;
+    if (from_file)
+        err_prefix(why, "kubo, of the file %.100s/api", getenv("IPFS_PATH"));
+    else
+        err_prefix(why, "kubo");
+    return ERR_INVALID;
 }
 
 bool agent_config_kubo_is_local(const struct agent_config *c)
@@ -66,8 +87,10 @@ enum err agent_config_authorization(const struct agent_config *c,
         return err_set(why, ERR_DENIED, "kubo-authorization-file: %s can be "
                        "read by others; its mode must be 0600", path);
     e = identity_read_file(path, SECRET_MAX, &text, why);
-    if (e != ERR_OK)
+    if (e != ERR_OK) {
+        err_prefix(why, "kubo-authorization-file");
         goto out;
+    }
     while (text.n > 0 && text.p[text.n - 1] == '\n')
         text.n--;
     for (size_t i = 0; i < text.n && e == ERR_OK; i++)

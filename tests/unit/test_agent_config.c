@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BASE "coordinators = 127.0.0.1:1\n"
+
 static enum err load(struct agent_config *c, const char *text,
                      struct err_text *why)
 {
@@ -43,22 +45,22 @@ static void test_logs(void **state)
     struct err_text why;
 
     (void)state;
-    refused("coordinators = 127.0.0.1:1\ngateway-logs = /a, /b, /a\n",
+    refused(BASE "gateway-logs = /a, /b, /a\n",
             "/a is named twice");
-    refused("coordinators = 127.0.0.1:1\nreads-interval = 10ms\n",
+    refused(BASE "reads-interval = 10ms\n",
             "reads-interval");
-    assert_int_equal(load(&c, "coordinators = 127.0.0.1:1\n"
+    assert_int_equal(load(&c, BASE
                               "gateway-logs = /var/log/a, /b\n", &why),
                      ERR_OK);
     assert_int_equal(conf_list_count(c.gateway_logs), 2);
     assert_int_equal(c.reads_ms, 10000);
     assert_int_equal(c.n_labels, 0); /* nothing is offered */
     conf_free(agent_config_table(), &c);
-    refused("coordinators = 127.0.0.1:1\noffer-reads = 9999999\n",
+    refused(BASE "offer-reads = 9999999\n",
             "offer-reads");
-    refused("coordinators = 127.0.0.1:1\noffer-reads = 5\n"
+    refused(BASE "offer-reads = 5\n"
             "labels = offer-reads=6\n", "given twice");
-    assert_int_equal(load(&c, "coordinators = 127.0.0.1:1\n"
+    assert_int_equal(load(&c, BASE
                               "offer-reads = 20\n", &why), ERR_OK);
     assert_int_equal(c.n_labels, 1);
     assert_string_equal(c.label[0].key, "offer-reads");
@@ -96,7 +98,7 @@ static void test_labels_are_sorted(void **state)
     struct err_text why;
 
     (void)state;
-    assert_int_equal(load(&c, "coordinators = /s\nzone = z1\nregion = eu\n"
+    assert_int_equal(load(&c, BASE "zone = z1\nregion = eu\n"
                           "labels = disk=ssd, a=b=c\n", &why), ERR_OK);
     assert_int_equal(c.n_labels, 4);
     assert_string_equal(c.label[0].key, "a");
@@ -112,19 +114,22 @@ static void test_http(void **state)
     struct err_text why;
 
     (void)state;
-    assert_int_equal(load(&c, "coordinators = /s\nlisten-http = none\n",
+    assert_int_equal(load(&c, BASE "listen-http = none\n",
                           &why), ERR_OK);
     assert_false(c.http_on);
     conf_free(agent_config_table(), &c);
-    assert_int_equal(load(&c, "coordinators = /s\nlisten-http = unix:/h\n",
+    assert_int_equal(load(&c, BASE "listen-http = unix:/h\n",
                           &why), ERR_OK);
     assert_true(c.http_on && c.http.is_unix);
     conf_free(agent_config_table(), &c);
-    refused("coordinators = /s\nlisten-http = 10.0.0.1:9099\n",
+    refused(BASE "listen-http = 10.0.0.1:9099\n",
             "beyond loopback");
-    refused("coordinators = /s\nlisten-http = 0.0.0.0:9099\n",
+    refused(BASE "listen-http = 0.0.0.0:9099\n",
             "listen-http");
-    refused("coordinators = /s\nlisten-http = 127.0.0.1\n", "listen-http");
+    refused(BASE "listen-http = 127.0.0.1\n", "listen-http: the port");
+    refused(BASE "listen-http = 127.0.0.1:0\n", "listen-http: nobody");
+    refused(BASE "listen-http = 127.0.0.1:1,127.0.0.1:2\n",
+            "listen-http: takes one");
 }
 
 static void test_refusals(void **state)
@@ -135,17 +140,21 @@ static void test_refusals(void **state)
     refused("coordinators = example.com:1\n", "beyond loopback");
     refused("coordinators = 127.0.0.1:1,127.0.0.1:1\n", "twice");
     refused("coordinators = 127.0.0.1\n", "coordinators");
-    refused("coordinators = /s\nlabels = x\n", "key=value");
-    refused("coordinators = /s\nlabels = zone=a\nzone = b\n", "twice");
-    refused("coordinators = /s\nlabels = =b\n", "1 to");
-    refused("coordinators = /s\nbackoff = 2h\n", "backoff");
-    refused("coordinators = /s\nbackoff = 1h\nbackoff-max = 1m\n",
+    refused("coordinators = unix:/s\n", "coordinators: unix:/s is no");
+    refused("coordinators = 127.0.0.1:0\n", "coordinators: 127.0.0.1:0 is");
+    refused(BASE "kubo = 127.0.0.1:0\n", "kubo: port 0");
+    refused(BASE "kubo = 127.0.0.1\n", "kubo: the port");
+    refused(BASE "labels = x\n", "key=value");
+    refused(BASE "labels = zone=a\nzone = b\n", "twice");
+    refused(BASE "labels = =b\n", "1 to");
+    refused(BASE "backoff = 2h\n", "backoff");
+    refused(BASE "backoff = 1h\nbackoff-max = 1m\n",
             "backoff-max");
-    refused("coordinators = /s\nconcurrent-pins = 0\n", "concurrent-pins");
-    refused("coordinators = /s\nmax-bytes = 1\n", "max-bytes");
-    refused("coordinators = /s\nrecheck = 1ms\n", "recheck");
-    refused("coordinators = /s\nlog-format = xml\n", "log-format");
-    refused("coordinators = /s\nnonsense = 1\n", "nonsense");
+    refused(BASE "concurrent-pins = 0\n", "concurrent-pins");
+    refused(BASE "max-bytes = 1\n", "max-bytes");
+    refused(BASE "recheck = 1ms\n", "recheck");
+    refused(BASE "log-format = xml\n", "log-format");
+    refused(BASE "nonsense = 1\n", "nonsense");
 }
 
 static bool local(const char *kubo)
@@ -155,7 +164,7 @@ static bool local(const char *kubo)
     struct err_text why;
     bool result;
 
-    snprintf(text, sizeof text, "coordinators = /s\nkubo = %s\n", kubo);
+    snprintf(text, sizeof text, BASE "kubo = %s\n", kubo);
     assert_int_equal(load(&c, text, &why), ERR_OK);
     result = agent_config_kubo_is_local(&c);
     conf_free(agent_config_table(), &c);
@@ -196,7 +205,7 @@ static void test_the_authorization_file(void **state)
     (void)state;
     assert_true(fd >= 0);
     close(fd);
-    snprintf(text, sizeof text, "coordinators = /s\n"
+    snprintf(text, sizeof text, BASE
              "kubo-authorization-file = %s\n", path);
     assert_int_equal(load(&c, text, &why), ERR_OK);
     write_file(path, "Bearer abc\n", 0600);
@@ -215,6 +224,11 @@ static void test_the_authorization_file(void **state)
     unlink(path);
     assert_int_not_equal(agent_config_authorization(&c, &value, &why),
                          ERR_OK);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_not_equal(agent_config_authorization(&c, &value, &why),
+                         ERR_OK);
+    assert_non_null(strstr(why.text, "kubo-authorization-file: "));
+    rmdir(path);
     conf_free(agent_config_table(), &c);
 }
 
@@ -230,9 +244,11 @@ static void test_the_daemons_own_file(void **state)
     snprintf(path, sizeof path, "%s/api", dir);
     write_file(path, "/ip4/127.0.0.1/tcp/5999\n", 0600);
     setenv("IPFS_PATH", dir, 1);
-    assert_int_equal(load(&c, "coordinators = /s\n", &why), ERR_OK);
+    assert_int_equal(load(&c, BASE, &why), ERR_OK);
     assert_string_equal(c.kubo, "/ip4/127.0.0.1/tcp/5999");
     conf_free(agent_config_table(), &c);
+    write_file(path, "garbage\n", 0600);
+    refused(BASE, path); /* who set no kubo must be told where it is from */
     unlink(path);
     rmdir(dir);
     unsetenv("IPFS_PATH");
