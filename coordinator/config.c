@@ -120,6 +120,12 @@ static enum err check_loopback(const char *option, const char *text,
         err_prefix(why, "%s", option);
         return ERR_INVALID;
     }
+    if (a.is_unix)
+        return err_set(why, ERR_INVALID, "%s: %s is a unix socket; host:port "
+                       "is expected", option, text);
+    if (a.port == 0)
+        return err_set(why, ERR_INVALID, "%s: nobody could know which port 0 "
+                       "is", option);
     if (!addr_is_loopback(&a))
         return err_set(why, ERR_DENIED,
                        "%s: %s is beyond loopback; without encrypted links, "
@@ -145,6 +151,9 @@ static enum err check_http(const struct config *c, const char *option,
             err_prefix(why, "%s", option);
             return ERR_INVALID;
         }
+        if (!a.is_unix && a.port == 0)
+            return err_set(why, ERR_INVALID, "%s: nobody could know which "
+                           "port 0 is", option);
         if (!open && !addr_is_loopback(&a) && !(auth && tls))
             return err_set(why, ERR_DENIED, "%s: %s is beyond loopback, which "
                            "needs%s%s%s", option, text,
@@ -181,7 +190,7 @@ static enum err check_distinct(const struct config *c, struct err_text *why)
                 addr_parse(text, 0, &a, why) != ERR_OK)
                 return ERR_INVALID;
             for (size_t j = 0; j < n; j++)
-                if (addr_equal(&seen[j], &a) && (a.is_unix || a.port != 0))
+                if (addr_equal(&seen[j], &a))
                     return err_set(why, ERR_INVALID, "two listeners have "
                                    "the address %s", text);
             seen[n++] = a;
