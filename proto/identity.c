@@ -215,6 +215,9 @@ static enum err make_directory(const char *path, struct err_text *why)
             return failed(why, path, "cannot set the mode");
         return sync_parent(path, why);
     }
+    if (errno == ENOENT)
+        return err_set(why, ERR_NOT_FOUND, "%s: cannot make the directory: "
+                       "the one above it does not exist", path);
     if (errno != EEXIST)
         return failed(why, path, "cannot make the directory");
     if (stat(path, &st) != 0)

@@ -221,6 +221,7 @@ static void missing_parent_is_not_made(void **state)
     struct place *p = *state;
     snprintf(p->dir, PATH, "%s/no/data", p->root);
     refused(p, ERR_NOT_FOUND, p->dir);
+    refused(p, ERR_NOT_FOUND, "the one above it does not exist");
 }
 
 static void unwritable_directory(void **state)
