@@ -167,7 +167,7 @@ static enum err check(const struct member *m, bool existed, bool log_exists,
     if (log_exists && !existed)
         return err_set(why, ERR_CORRUPT,
                        "%s is missing but there is a Raft log: restore the "
-                       "file, or start with an empty data directory",
+                       "file",
                        m->path);
     if (log_exists && !m->formed && m->n_members == 0)
         return err_set(why, ERR_CORRUPT,
@@ -182,7 +182,8 @@ static enum err check(const struct member *m, bool existed, bool log_exists,
         return err_set(why, ERR_CORRUPT,
                        "%s says that this coordinator has a Raft log, but "
                        "there is none: it must not come back under its old "
-                       "raft id; start with an empty data directory",
+                       "raft id, and under a new one the other members do "
+                       "not take it",
                        m->path);
     return ERR_OK;
 }

@@ -200,13 +200,18 @@ static void agree(struct peers *p, struct peer_member *members, uint32_t n)
     }
 }
 
-/* A formed member names this one: its configuration is taken over. */
-static bool join_formed(struct peers *p, struct peers_target *t)
+static bool names_us(const struct peers *p, const struct peers_target *t)
 {
     const struct peer_member *m = member_find(t->members, t->n_members,
                                               p->st.member->raft_id);
 
-    if (m == NULL || memcmp(m->key, p->st.self->key, TYPES_KEY) != 0) {
+    return m != NULL && memcmp(m->key, p->st.self->key, TYPES_KEY) == 0;
+}
+
+/* A formed member names this one: its configuration is taken over. */
+static bool join_formed(struct peers *p, struct peers_target *t)
+{
+    if (!names_us(p, t)) {
         snprintf(p->text, sizeof p->text,
                  "%.128s has formed a cluster without this coordinator",
                  t->row.peer_address);
@@ -263,9 +268,11 @@ static void try_forming(struct peers *p)
 
     if (p->agreed || p->closing)
         return;
+    /* What knows no such member hangs up each time: its word stays, or the
+     * reason, which the log has at each change, would change for ever. */
     for (uint32_t i = 0; i < p->n_targets; i++)
         if (p->targets[i].heard && p->targets[i].formed &&
-            p->targets[i].out != NULL) {
+            (p->targets[i].out != NULL || !names_us(p, &p->targets[i]))) {
             join_formed(p, &p->targets[i]);
             return;
         }
@@ -486,8 +493,16 @@ static void take_members(struct peers *p)
         differs = !conf_list_entry(p->st.members, i, text, sizeof text) ||
                   target_at(p, text) == NULL;
     if (differs)
-        log_warn("members_ignored", "text=%s", "the option members names "
-                 "others than the data directory, whose list counts");
+        log_warn("members_ignored", "text=%s", "the option members (without "
+                 "it, listen-peers) names others than the data directory, "
+                 "whose list counts");
+    for (uint32_t i = 0; i < m->n_members && m->n_members > 1; i++)
+        if (p->targets[i].self &&
+            !addr_equal(&p->targets[i].addr, &p->st.listen))
+            log_error("address_changed", "known=%s text=%s",
+                      m->members[i].address, "the others call this "
+                      "coordinator at this address, which listen-peers is "
+                      "not: it cannot follow them");
 }
 
 enum err peers_new(const struct peers_settings *st, struct peers **out,

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from cluster import Cluster, make_cid, until
@@ -223,6 +224,41 @@ def test_members_that_are_none(small, tmp_path):
     for name in wrong:  # nobody formed a cluster of its own
         with open(tmp_path / name / "member", encoding="utf-8") as f:
             assert not json.load(f)["formed"]
+
+
+def test_member_that_the_others_do_not_know(make_cluster):
+    """It says why, once for each reason: with an empty directory it is not
+    taken in, and at another address nobody follows it."""
+    made = make_cluster(nodes=0)
+    c = made.coordinators[2]
+    assert c.terminate() == 0
+    at = c.argv.index("--listen-peers") + 1
+    address = c.argv[at]
+    c.argv[at] = f"127.0.0.1:{free_port()}"
+    c.start()
+    until(lambda: "event=address_changed" in c.log_text(since_start=True), 20,
+          "it says that it is not where the others call")
+    assert f"known={address} " in c.log_text(since_start=True)
+    assert c.terminate() == 0
+    c.argv[at] = address
+    os.rename(c.data, c.data + ".old")
+    c.start()
+
+    def lines(word):
+        return sum(word in line for line in
+                   c.log_text(since_start=True).split("\n"))
+
+    until(lambda: "without this" in c.get("/readyz").json()["reason"], 20,
+          "it says why")
+    before = lines("event=not_ready")  # each try is refused: that is no news
+    end = time.monotonic() + 4
+    until(lambda: time.monotonic() > end, 10, "it has tried again")
+    assert lines("event=not_ready") <= before + 2, c.log_text()
+    assert c.terminate() == 0
+    os.rename(c.data, c.data + ".new")
+    os.rename(c.data + ".old", c.data)
+    c.start()
+    made.wait_ready()
 
 
 def test_busy_ports_and_names(small, tmp_path):
