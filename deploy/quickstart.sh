@@ -8,7 +8,8 @@ trap 'echo "quickstart: FAILED in line $LINENO${STEP:+, at \"$STEP\"}" >&2' ERR
 
 STEP=
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
-STATE=${PINFOLD_STATE:-$HOME/.pinfold-quickstart}
+STATE=${PINFOLD_STATE:-${HOME:?is not set: give PINFOLD_STATE=DIR}}
+[ -n "${PINFOLD_STATE:-}" ] || STATE+=/.pinfold-quickstart
 IPFS=${PINFOLD_IPFS:-}
 # Programs of Pinfold refuse PINFOLD_ variables that they do not know.
 unset "${!PINFOLD_@}"
@@ -465,7 +466,10 @@ try_it() {
 }
 
 show() {
-    local i
+    local i stop
+    stop=$(printf %q "$SOURCE/deploy/quickstart.sh")
+    [ "$STATE" = "${HOME:-}/.pinfold-quickstart" ] ||
+        stop="PINFOLD_STATE=$(printf %q "$STATE") $stop"
     printf '\nPinfold runs. State and logs: %s\n' "$STATE"
     for ((i = 1; i <= COORDINATORS; i++)); do
         printf '  coordinator-%d   http://127.0.0.1:%s\n' "$i" \
@@ -478,11 +482,11 @@ show() {
     cat <<TEXT
 
 Next:
-  alias pinfold='$STATE/build/ctl/pinfold --host $(list http)'
+  alias pinfold='$(printf %q "$STATE/build/ctl/pinfold") --host $(list http)'
   pinfold node ls
-  pinfold add $SOURCE/README.md --wait
+  pinfold add $(printf %q "$SOURCE/README.md") --wait
   pinfold pin ls
-  $SOURCE/deploy/quickstart.sh --stop
+  $stop --stop
 TEXT
 }
 
@@ -500,12 +504,22 @@ number() {
     esac
 }
 
+# Of Debian's base system; the rest is install-deps.sh's.
+base_tools() {
+    local tool
+    for tool in awk find flock grep od sed setsid sha256sum tar; do
+        command -v "$tool" >/dev/null || die "there is no $tool on PATH"
+    done
+}
+
 own_state() {
     if [ -d "$STATE" ] && [ ! -e "$STATE/$MARK" ] &&
         [ -n "$(ls -A "$STATE")" ]; then
         die "$STATE is not empty and not made by this script" \
             "give another: PINFOLD_STATE=DIR deploy/quickstart.sh"
     fi
+    mkdir -p "$STATE" || die "cannot make the state directory $STATE" \
+        "give another: PINFOLD_STATE=DIR deploy/quickstart.sh"
     mkdir -p "$STATE"/{run,log,ipfs,coordinator,agent}
     STATE=$(cd "$STATE" && pwd)
     touch "$STATE/$MARK" "$STATE/ports"
@@ -543,11 +557,11 @@ GIVEN=
 while [ $# -gt 0 ]; do
     case $1 in
     --nodes)
-        NODES=$(number "$1" "${2:-}")
+        NODES=$(number "$1" "${2:-}") || exit
         shift
         ;;
     --coordinators)
-        COORDINATORS=$(number "$1" "${2:-}")
+        COORDINATORS=$(number "$1" "${2:-}") || exit
         GIVEN=yes
         case $COORDINATORS in
         1 | 3 | 5) ;;
@@ -566,6 +580,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+base_tools
 if [ "$ACTION" != run ]; then
     [ -e "$STATE/$MARK" ] || {
         echo "nothing to do: there is no quick start in $STATE"

@@ -11,7 +11,7 @@ SCRIPT = os.path.join(ROOT, "deploy", "quickstart.sh")
 
 @pytest.fixture
 def quickstart(tmp_path):
-    state = tmp_path / "state"
+    state = tmp_path / "the state"
 
     def run(*words, **env):
         done = subprocess.run(
@@ -52,7 +52,11 @@ def test_quickstart(quickstart):
     assert code == 0, text
     assert "which does not hold it" in text and "the same bytes" in text
     assert text.count("http://127.0.0.1:") == 6
-    assert "--stop" in text.split("Next:")[1]
+    lines = text.split("Next:")[1].strip().split("\n")
+    done = subprocess.run(["bash", "-c", "shopt -s expand_aliases\n" +
+                           "\n".join(lines[:2])], capture_output=True,
+                          env=clean_env(), text=True, check=False)
+    assert done.returncode == 0 and "node-3" in done.stdout, done
     first = pids(quickstart.state)
     assert len(first) == 9
 
@@ -60,8 +64,9 @@ def test_quickstart(quickstart):
     assert code == 0 and "running already" in text, text
     assert pids(quickstart.state) == first
 
-    code, text = quickstart("--stop")
-    assert code == 0, text
+    done = subprocess.run(["bash", "-c", lines[-1]], capture_output=True,
+                          env=clean_env(), text=True, check=False)
+    assert done.returncode == 0 and "stopped" in done.stdout, done
     assert not any(map(running, first))
     assert pids(quickstart.state) == set()
     code, text = quickstart("--stop")
@@ -81,10 +86,25 @@ def test_quickstart(quickstart):
 def test_wrong_use(quickstart):
     for words in (["--nodes"], ["--nodes", "0"], ["--coordinators", "2"],
                   ["--what"]):
-        code, _ = quickstart(*words)
-        assert code == 2, words
+        code, text = quickstart(*words)
+        assert code == 2 and "FAILED" not in text, words
     code, text = quickstart("--help")
     assert code == 0 and "--clean" in text
+
+
+def test_what_is_missing_is_said(quickstart, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname"):
+        (tools / name).symlink_to(f"/bin/{name}" if name == "bash" else
+                                  f"/usr/bin/{name}")
+    code, text = quickstart(PATH=str(tools))
+    assert code == 1 and "there is no awk" in text, text
+    code, text = quickstart(PINFOLD_STATE="/proc/none")
+    assert code == 1 and "the state directory /proc/none" in text, text
+    assert text.count("cannot create") == 1, text
+    code, text = quickstart(PINFOLD_STATE="", HOME="")
+    assert code == 1 and "HOME" in text, text
 
 
 def test_foreign_directory_is_refused(quickstart):
