@@ -3,6 +3,10 @@
 # Needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user;
 # skipped without. Closes with "N passed, N failed, N skipped".
 set -uo pipefail
+[ $# -eq 0 ] || {
+    echo "usage: tests/arm64.sh" >&2
+    exit 2
+}
 cd "$(dirname "$0")/.." || exit 1
 
 CC=${PINFOLD_ARM64_CC:-aarch64-linux-gnu-gcc}

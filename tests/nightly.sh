@@ -11,6 +11,10 @@
 #   PINFOLD_ROUNDS          of unit, system and fault tests, as in CI, after
 #                           those of the whole run (default: 9)
 set -uo pipefail
+[ $# -eq 0 ] || {
+    echo "usage: tests/nightly.sh; its first lines name the variables" >&2
+    exit 2
+}
 cd "$(dirname "$0")/.." || exit 1
 
 JOBS=${PINFOLD_JOBS:-2}

@@ -10,7 +10,8 @@ fail() {
     exit 1
 }
 
-[ $# -eq 1 ] && [ -n "$1" ] || fail "usage: promtool.sh OUTFILE"
+[ $# -eq 1 ] || fail "usage: promtool.sh OUTFILE"
+case $1 in '' | -*) fail "usage: promtool.sh OUTFILE" ;; esac
 [ ! -d "$1" ] || fail "$1 is a directory"
 works() { "$1" --version >/dev/null 2>&1; }
 ! works "$1" || exit 0

@@ -8,7 +8,8 @@ fail() {
     exit 1
 }
 
-[ $# -eq 1 ] && [ -n "$1" ] || fail "usage: build.sh OUTFILE"
+[ $# -eq 1 ] || fail "usage: build.sh OUTFILE"
+case $1 in '' | -*) fail "usage: build.sh OUTFILE" ;; esac
 [ ! -d "$1" ] || fail "$1 is a directory"
 
 # usable GO: true if it is there and at least 1.21, the first Go that can
