@@ -498,18 +498,8 @@ bad_usage() {
 }
 
 number() {
-    case $2 in
-    [1-9]) echo "$2" ;;
-    *) bad_usage "$1 needs a number from 1 to 9" ;;
-    esac
-}
-
-# Of Debian's base system; the rest is install-deps.sh's.
-base_tools() {
-    local tool
-    for tool in awk find flock grep od sed setsid sha256sum tar; do
-        command -v "$tool" >/dev/null || die "there is no $tool on PATH"
-    done
+    [[ $2 = [1-9] ]] || bad_usage "$1 needs a number from 1 to 9"
+    echo "$2"
 }
 
 own_state() {
@@ -518,8 +508,7 @@ own_state() {
         die "$STATE is not empty and not made by this script" \
             "give another: PINFOLD_STATE=DIR deploy/quickstart.sh"
     fi
-    mkdir -p "$STATE" || die "cannot make the state directory $STATE" \
-        "give another: PINFOLD_STATE=DIR deploy/quickstart.sh"
+    mkdir -p "$STATE" || die "cannot make the state directory $STATE"
     mkdir -p "$STATE"/{run,log,ipfs,coordinator,agent}
     STATE=$(cd "$STATE" && pwd)
     touch "$STATE/$MARK" "$STATE/ports"
@@ -563,24 +552,21 @@ while [ $# -gt 0 ]; do
     --coordinators)
         COORDINATORS=$(number "$1" "${2:-}") || exit
         GIVEN=yes
-        case $COORDINATORS in
-        1 | 3 | 5) ;;
-        *) bad_usage "--coordinators is 1, 3 or 5" ;;
-        esac
+        [[ $COORDINATORS = [135] ]] || bad_usage "--coordinators is 1, 3 or 5"
         shift
         ;;
     --stop) ACTION=stop ;;
     --clean) ACTION=clean ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
+    -h | --help) usage && exit ;;
     *) bad_usage "unknown option $1" ;;
     esac
     shift
 done
 
-base_tools
+# Of Debian's base system; the rest is install-deps.sh's.
+for tool in awk find flock grep od sed setsid sha256sum tar; do
+    command -v "$tool" >/dev/null || die "there is no $tool on PATH"
+done
 if [ "$ACTION" != run ]; then
     [ -e "$STATE/$MARK" ] || {
         echo "nothing to do: there is no quick start in $STATE"
@@ -591,10 +577,7 @@ if [ "$ACTION" != run ]; then
     for part in agent coordinator ipfs; do
         stop_matching "$part"
     done
-    if [ "$ACTION" = clean ]; then
-        rm -rf "$STATE"
-        note "removed: $STATE"
-    fi
+    [ "$ACTION" != clean ] || { rm -rf "$STATE" && note "removed: $STATE"; }
     exit 0
 fi
 
