@@ -75,18 +75,24 @@ enum err agent_config_authorization(const struct agent_config *c,
     const char *path = c->kubo_authorization_file;
     struct buf text = BUF_INIT;
     struct stat st;
+    char *real;
     enum err e;
 
     *out = NULL;
     if (path == NULL)
         return ERR_OK;
-    if (stat(path, &st) != 0)
-        return err_set(why, ERR_IO, "kubo-authorization-file: %s: %s", path,
-                       strerror(errno));
-    if ((st.st_mode & 077) != 0)
-        return err_set(why, ERR_DENIED, "kubo-authorization-file: %s can be "
-                       "read by others; its mode must be 0600", path);
-    e = identity_read_file(path, SECRET_MAX, &text, why);
+    real = realpath(path, NULL); /* mounted secrets are symbolic links */
+    if (real == NULL || stat(real, &st) != 0) {
+        e = err_set(why, ERR_IO, "kubo-authorization-file: %s: %s", path,
+                    strerror(errno));
+        goto out;
+    }
+    if ((st.st_mode & 077) != 0) {
+        e = err_set(why, ERR_DENIED, "kubo-authorization-file: %s can be "
+                    "read by others; its mode must be 0600", path);
+        goto out;
+    }
+    e = identity_read_file(real, SECRET_MAX, &text, why);
     if (e != ERR_OK) {
         err_prefix(why, "kubo-authorization-file");
         goto out;
@@ -102,6 +108,7 @@ enum err agent_config_authorization(const struct agent_config *c,
     else
         *out = mem_textn((const char *)text.p, text.n);
 out:
+    free(real);
     buf_free(&text);
     return e;
 }

@@ -367,8 +367,8 @@ const struct cli_command commands_table[] = {
      cmd_org_create},
     {"org rename", "ORG NAME", "give an organisation another name",
      no_options, 2, 2, cmd_org_rename},
-    {"org rm", "ORG", "remove an organisation that has no pins", no_options,
-     1, 1, cmd_org_rm},
+    {"org rm", "ORG", "remove an organisation that has no pins, nodes, "
+     "users and tokens", no_options, 1, 1, cmd_org_rm},
     {"token create", "", "make a token for a user or a program, and print it, "
      "this once", token_options, 0, 0, cmd_token_create},
     {"token ls", "", "list tokens of the organisation", no_options, 0, 0,

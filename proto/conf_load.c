@@ -141,7 +141,7 @@ static enum err read_flags(struct loader *l, int argc, char *const argv[])
     enum err e;
 
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             l->action = CONF_HELP;
             return ERR_OK;
         }

@@ -199,14 +199,16 @@ static void test_the_authorization_file(void **state)
     char path[] = "/tmp/test_agent_config.XXXXXX";
     struct agent_config c;
     struct err_text why;
-    char *value = NULL, text[128];
+    char *value = NULL, text[128], link[64];
     int fd = mkstemp(path);
 
     (void)state;
     assert_true(fd >= 0);
     close(fd);
+    snprintf(link, sizeof link, "%s.link", path);
+    assert_int_equal(symlink(path, link), 0);
     snprintf(text, sizeof text, BASE
-             "kubo-authorization-file = %s\n", path);
+             "kubo-authorization-file = %s\n", link);
     assert_int_equal(load(&c, text, &why), ERR_OK);
     write_file(path, "Bearer abc\n", 0600);
     assert_int_equal(agent_config_authorization(&c, &value, &why), ERR_OK);
@@ -229,6 +231,7 @@ static void test_the_authorization_file(void **state)
                          ERR_OK);
     assert_non_null(strstr(why.text, "kubo-authorization-file: "));
     rmdir(path);
+    unlink(link);
     conf_free(agent_config_table(), &c);
 }
 

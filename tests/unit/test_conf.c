@@ -131,7 +131,7 @@ static void test_bad_flags(void **state)
     expect_fail(load(ARGS(S("--fast"), S("true")), NO_ENV),
                 "unexpected argument 'true'");
     expect_fail(load(ARGS(S("--")), NO_ENV), "unexpected argument '--'");
-    expect_fail(load(ARGS(S("-h")), NO_ENV), "unexpected argument '-h'");
+    expect_fail(load(ARGS(S("-x")), NO_ENV), "unexpected argument '-x'");
     expect_fail(load(ARGS(S("")), NO_ENV), "unexpected argument ''");
     expect_fail(load(ARGS(S("--help=1")), NO_ENV), "--help: unknown option");
     expect_fail(load(ARGS(S("--config=")), NO_ENV),
@@ -150,6 +150,8 @@ static void test_help_and_version(void **state)
     (void)state;
     expect_ok(conf_load(&t, &name, 2, ARGS(S("--help")),
                         ENV(S("PINFOLD_BAD=1")), &action, &why));
+    assert_int_equal(action, CONF_HELP);
+    expect_ok(conf_load(&t, &name, 2, ARGS(S("-h")), NO_ENV, &action, &why));
     assert_int_equal(action, CONF_HELP);
     expect_ok(conf_load(&t, &name, 2, ARGS(S("--version")), NO_ENV, &action,
                         &why));
