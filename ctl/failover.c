@@ -28,8 +28,11 @@ static uint64_t left_ms(const struct rounds *r)
 static struct failover_limits limits(const struct rounds *r, unsigned others)
 {
     uint64_t left = left_ms(r), share = left / (others + 1);
-    struct failover_limits l = {.answer_ms = share, .idle_ms = share};
+    struct failover_limits l;
 
+    if (r->f->timeout_ms == 0 && share < FAILOVER_ANSWER_MS)
+        share = left < FAILOVER_ANSWER_MS ? left : FAILOVER_ANSWER_MS;
+    l = (struct failover_limits){.answer_ms = share, .idle_ms = share};
     l.connect_ms = others > 0 && share > FAILOVER_CONNECT_MS
                        ? FAILOVER_CONNECT_MS
                        : share;

@@ -9,7 +9,9 @@
 enum {
     FAILOVER_CONNECT_MS = 3000, /* when another host is left */
     FAILOVER_RETRY_MS = 5000,   /* of 503: longer than an election */
-    FAILOVER_PAUSE_MS = 250
+    FAILOVER_PAUSE_MS = 250,
+    /* By default: a coordinator says within 10 s, if only that none leads. */
+    FAILOVER_ANSWER_MS = 12000
 };
 
 struct failover_limits { /* of one attempt */

@@ -80,6 +80,38 @@ static void test_next(void **state)
     assert_false(q.doubtful);
 }
 
+static enum err record(void *arg, struct client_call *q,
+                       const struct host *h, const struct failover_limits *l,
+                       struct failover_trace *trace, struct err_text *text)
+{
+    (void)h;
+    *(uint64_t *)arg = l->answer_ms;
+    q->status = 404;
+    *trace = (struct failover_trace){0};
+    return err_set(text, ERR_NOT_FOUND, "not found");
+}
+
+/* A coordinator takes up to 10 s to say that nobody leads: none is cut off
+ * before, unless the user is in a hurry. */
+static void test_time_of_an_attempt(void **state)
+{
+    static const struct {
+        uint64_t timeout, least, most;
+    } rows[] = {{0, 11000, 13000}, {6000, 1500, 2000}, {60000, 19000, 20000}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct client_call q = {.method = "POST"};
+        uint64_t given = 0;
+        unsigned at = 0;
+        struct failover f = {.hosts = &hosts, .at = &at, .attempt = record,
+                             .arg = &given, .timeout_ms = rows[i].timeout};
+
+        assert_int_equal(failover_run(&f, &q, &why), ERR_NOT_FOUND);
+        assert_in_range(given, rows[i].least, rows[i].most);
+    }
+}
+
 /* Refused everywhere: one round, all named. */
 static void test_all_refused(void **state)
 {
@@ -177,6 +209,7 @@ static void test_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_time_of_an_attempt),
         cmocka_unit_test(test_next),     cmocka_unit_test(test_all_refused),
         cmocka_unit_test(test_refusal),  cmocka_unit_test(test_election),
         cmocka_unit_test(test_lost),     cmocka_unit_test(test_upload),
