@@ -501,7 +501,9 @@ enum err replica_raft_start(struct replica *r, struct err_text *why)
     settings(r);
     rv = raft_init(&r->raft, &r->io, &r->raft_fsm, r->raft_id, address);
     if (rv != 0)
-        return err_set(why, ERR_IO, "Raft: %s", raft_strerror(rv));
+        return err_set(why, ERR_IO, "Raft does not take the folder %s: %s "
+                       "(%s)", r->st.dir, raft_strerror(rv),
+                       raft_errmsg(&r->raft));
     r->raft.tracer = NULL;
     r->raft.data = r;
     raft_settings(r);

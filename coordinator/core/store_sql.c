@@ -8,8 +8,10 @@
 #include <sqlite3.h>
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { BUSY_MS = 10000 };
@@ -18,7 +20,7 @@ static enum err fail(struct store_db *d, int rc, const char *what,
                      struct err_text *why)
 {
     enum err e = ERR_IO;
-    int code = rc & 0xff;
+    int code = rc & 0xff, os = 0;
 
     if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT
         || code == SQLITE_FORMAT) {
@@ -27,10 +29,15 @@ static enum err fail(struct store_db *d, int rc, const char *what,
         e = ERR_LOCKED;
     } else if (code == SQLITE_FULL) {
         e = ERR_NO_SPACE;
+    } else if (code == SQLITE_CANTOPEN && d->db != NULL) {
+        os = sqlite3_system_errno(d->db);
+        if (os == EACCES || os == EPERM)
+            e = ERR_DENIED;
     }
-    return err_set(why, e, "%s: %s", what,
+    return err_set(why, e, "%s: %s%s%s", what,
                    d->db != NULL ? sqlite3_errmsg(d->db)
-                                 : sqlite3_errstr(rc));
+                                 : sqlite3_errstr(rc),
+                   os != 0 ? ": " : "", os != 0 ? strerror(os) : "");
 }
 
 void store_db_die(struct store_db *d, const char *what)

@@ -376,6 +376,11 @@ def test_directories(small, tmp_path):
             (who + " no parent", argv(binary, str(tmp_path / "a" / "b")), 3,
              str(tmp_path / "a" / "b")),
         ]
+    odd = tmp_path / "odd"
+    odd.mkdir(mode=0o700)
+    (odd / "raft").write_text("")
+    cases += [("log a file", argv(COORDINATOR, str(odd)), 65,
+               str(odd / "raft"))]
     cases += [("agent's", argv(COORDINATOR, copies[a]), 2, "an agent's"),
               ("coordinator's", argv(AGENT, copies[c]), 2,
                "a coordinator's")]

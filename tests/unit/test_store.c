@@ -160,6 +160,7 @@ static void bad_files(void **state)
     (void)state;
     assert_int_equal(store_open("/nonexistent/dir/x.db", &s, &why), ERR_IO);
     assert_non_null(strstr(why.text, "/nonexistent/dir/x.db"));
+    assert_non_null(strstr(why.text, "No such file or directory"));
     assert_null(s);
     assert_int_equal(store_reader_open("/nonexistent/x.db", &r, &why),
                      ERR_IO);
