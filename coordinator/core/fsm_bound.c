@@ -198,6 +198,17 @@ static bool stays(const struct store *s, const struct copy *c)
            && n->admin != ADMIN_DRAINING && n->admin != ADMIN_REMOVED;
 }
 
+uint32_t fsm_stay_nodes(const struct store *s, const struct pin *p,
+                        const struct node **out)
+{
+    uint32_t n = 0;
+
+    for (uint32_t k = 0; k < p->n_copies; k++)
+        if (stays(s, &p->copies[k]))
+            out[n++] = store_node(s, p->copies[k].node);
+    return n;
+}
+
 uint32_t fsm_staying_for(const struct store *s, const struct pin *p,
                          uint32_t org)
 {

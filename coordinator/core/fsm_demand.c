@@ -240,6 +240,24 @@ static bool allows(const struct fsm *f, uint32_t org, uint32_t node)
     return n != NULL && rules_allow(&d, n);
 }
 
+/* Whether one more there is among the number that the organisation asked for,
+ * or in a region or domain that it wants and lacks. */
+static bool within_number(const struct fsm *f, uint32_t org, int32_t number,
+                          uint32_t node)
+{
+    const struct node *there[LIMIT_COPIES + 1];
+    struct rules_demand d;
+    uint32_t n;
+
+    if (number == 0 || !rules_bound(f->store, &f->after))
+        return (int64_t)fsm_staying(f->store, &f->after) < number;
+    n = fsm_stay_nodes(f->store, &f->after, there);
+    there[n] = store_node(f->store, node);
+    rules_demand(f->store, &f->after, org, &d);
+    d.most = number;
+    return rules_needs(&d, there, n + 1, n);
+}
+
 /* Who asked for a number of copies has paid for them, whatever those can pay
  * that want one everywhere. Of these one that has copies of others for nothing
  * pays for those first: else one more would be a surplus at once. */
@@ -253,7 +271,7 @@ bool fsm_pays_copy(const struct fsm *f, uint32_t node)
         claims_demand(p, orgs[k], &d);
         if ((d.flags & CLAIM_REFUSED) != 0 || !allows(f, orgs[k], node))
             continue;
-        if ((int64_t)fsm_staying_for(f->store, p, orgs[k]) < d.number
+        if (within_number(f, orgs[k], d.number, node)
             || (d.rmax == -1
                 && pays_more(f, orgs[k],
                              p->size * (1 + (uint64_t)fsm_unpaid_by(

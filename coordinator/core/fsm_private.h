@@ -85,6 +85,9 @@ uint32_t fsm_staying(const struct store *s, const struct pin *p);
 /* Of those, such as that organisation's policy allows. */
 uint32_t fsm_staying_for(const struct store *s, const struct pin *p,
                          uint32_t org);
+/* … their nodes; out has room for one more than a pin has copies. */
+uint32_t fsm_stay_nodes(const struct store *s, const struct pin *p,
+                        const struct node **out);
 /* … that some demand allows. */
 uint32_t fsm_staying_any(const struct store *s, const struct pin *p);
 uint32_t fsm_now_s(const struct fsm *f);

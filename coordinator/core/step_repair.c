@@ -197,8 +197,15 @@ static enum step_next choose_places(struct step *s, struct step_decision *d,
     }
     if (s->choice.n == 0)
         return want == UINT32_MAX ? STEP_NEXT_NOTHING : STEP_NEXT_NO_NODE;
-    if (paid == 0 && t->up > t->leaving)
-        return STEP_NEXT_UNPAID;
+    if (paid == 0 && t->up > t->leaving) {
+        /* Who asked for a number has paid, also where it lacks a region. */
+        if (s->rules.n == 0)
+            return STEP_NEXT_UNPAID;
+        (void)step_bound_place(s, t, stamp(s, c), &in);
+        if (s->choice.n == 0)
+            return STEP_NEXT_UNPAID;
+        paid = s->choice.n;
+    }
     if (paid == 0) { /* the one copy that must be; see fsm_copy.c */
         s->choice.places[0].reason = (uint16_t)(t->leaving > 0
                                                     ? leaving_reason(s)

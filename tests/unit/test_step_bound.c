@@ -362,6 +362,56 @@ static void each_for_itself(void **state)
     assert_int_equal(world_copies(pin, true), 2);
 }
 
+static void limit_bytes(uint64_t hard)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard = hard;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
+/* Who wants a number of copies has more than that by another, who wants one
+ * everywhere: its required region gets one all the same, whatever the other
+ * one can pay. (Simulator, seed 1730.) */
+static void region_beside_everywhere(bool full)
+{
+    const struct org *one = store_org(w->store, ORG_DEFAULT);
+    uint64_t pin;
+
+    join("region=eu");
+    join("region=eu");
+    join("region=us"); /* 3 */
+    make_org("two");
+    pin = settled(1, -1, -1, "-us");
+    assert_true(try_claim(1, 2, 2, 2, "+us"));
+    world_settle();
+    assert_int_equal(in_region(pin, "us"), 1);
+    relabel(3, "region=eu");
+    world_settle();
+    assert_int_equal(world_copies(pin, true), 3);
+    if (full)
+        limit_bytes(one->used[ORG_PHYSICAL]);
+    join("region=us");
+    world_settle();
+    assert_int_equal(in_region(pin, "us"), 1);
+    assert_int_equal(world_copies(pin, true), 4);
+}
+
+static void a_region_beside_everywhere(void **state)
+{
+    (void)state;
+    region_beside_everywhere(false);
+}
+
+static void a_region_beside_a_full_one(void **state)
+{
+    (void)state;
+    region_beside_everywhere(true);
+}
+
 /* Both lack a copy: one node that serves both is taken before two. */
 static void one_for_both(void **state)
 {
@@ -670,6 +720,8 @@ int main(void)
         WORLD_TEST(moved_where_allowed),
         WORLD_TEST(not_out_of_a_region),
         WORLD_TEST(each_for_itself),
+        WORLD_TEST(a_region_beside_everywhere),
+        WORLD_TEST(a_region_beside_a_full_one),
         WORLD_TEST(one_for_both),
         WORLD_TEST(planned_together),
         WORLD_TEST(soft),
