@@ -4,6 +4,7 @@ All speak Kubo's RPC, so a test asks them directly what they hold.
 """
 
 import base64
+import itertools
 import json
 import os
 import shutil
@@ -160,6 +161,9 @@ class Kubo(Daemon):
                        capture_output=True)
 
 
+identities = itertools.count(1)  # of fake ones, in whatever cluster
+
+
 class FakeDaemon(Daemon):
     """tests/lib/fakekubo.c: answers at once, counts calls, has no content."""
 
@@ -168,7 +172,7 @@ class FakeDaemon(Daemon):
         self.port = free_port()
         self.argv = [program("tests/lib", "fakekubo"),
                      "--listen", f"127.0.0.1:{self.port}",
-                     "--seed", str(self.number)]
+                     "--seed", str(next(identities))]
 
     def connect(self, other):
         pass
