@@ -81,6 +81,8 @@ void agents_end_long_calls(struct agents *a);
 struct agents_open {
     uint32_t node;          /* 0: the best connected one with room; of a
                                proxied request: this one or none */
+    bool bound;             /* an upload that not every node may take: this
+                               one or none, too */
     uint64_t size_hint;
     enum open_purpose purpose;
     const char *arguments, *content_type;

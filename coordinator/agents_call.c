@@ -161,7 +161,7 @@ static uint32_t best_node(struct agents *a, uint64_t size)
 }
 
 /* What is cordoned or drained shall get nothing, whoever names it; but its
- * daemon may be asked. */
+ * daemon may be asked. Who may take what is not known here. */
 static uint32_t node_of(struct agents *a, const struct agents_open *o)
 {
     const struct node *named = store_node(a->st.store, o->node);
@@ -169,7 +169,7 @@ static uint32_t node_of(struct agents *a, const struct agents_open *o)
     if (o->purpose == OPEN_PROXY || o->purpose == OPEN_PUT ||
         (named != NULL && named->admin == ADMIN_ACTIVE))
         return o->node;
-    return best_node(a, o->size_hint);
+    return o->bound ? 0 : best_node(a, o->size_hint);
 }
 
 enum err agents_open(struct agents *a, const struct agents_open *o,

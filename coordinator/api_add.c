@@ -369,7 +369,7 @@ static void open_run(struct task *t)
 {
     struct upload *u = (struct upload *)t;
     struct agents_open o = {
-        .node = u->node,
+        .node = u->node, .bound = u->bound,
         .purpose = u->parameters.car ? OPEN_IMPORT : OPEN_ADD,
         .arguments = buf_cstr(&u->arguments),
         .content_type = buf_cstr(&u->content_type),

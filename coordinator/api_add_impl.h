@@ -18,6 +18,7 @@ struct upload {
     size_t array_bytes; /* of out, in the sum of all */
     struct add_lines lines;
     uint32_t node;
+    bool bound; /* to nodes that may take it; `node` is one */
     struct stream *stream;
     uv_timer_t timer;
     uint64_t moved_ms;

@@ -42,14 +42,16 @@ static bool multipart(const struct http_str *type)
 static bool allows(const struct api_call *c, const struct upload *u,
                    const struct view_node *n)
 {
-    return policy_judge(&u->options.doc.policy, c->org, &n->row) ==
-           POLICY_ALLOWS;
+    return n->row.admin == ADMIN_ACTIVE &&
+           policy_judge(&u->options.doc.policy, c->org, &n->row) ==
+               POLICY_ALLOWS;
 }
 
 /* The first connected node that the user named, else the home agent for
- * local=true, else the core loop chooses; of those that the policy, and their
- * owners, allow: what was uploaded to another one would stay there for a
- * while. */
+ * local=true, else the core loop chooses, or where not every node will do
+ * (bound) this one does; of those that take copies and that the policy, and
+ * their owners, allow: what was uploaded to another one would stay there for
+ * a while. */
 static uint32_t choose(const struct api_call *c, const struct upload *u)
 {
     const struct view_node *home;
@@ -65,7 +67,7 @@ static uint32_t choose(const struct api_call *c, const struct upload *u)
     home = u->parameters.local ? view_node(c->view, c->view->home) : NULL;
     if (home != NULL && allows(c, u, home))
         return home->row.id;
-    return api_policy_restricts(c->view, &u->options.doc.policy, c->org)
+    return u->bound
                ? api_policy_upload(c->view, &u->options.doc.policy, c->org)
                : (u->parameters.local ? c->view->home : 0);
 }
@@ -116,9 +118,9 @@ static struct upload *upload_new(struct api_call *c)
 static void go(struct api_call *c, struct upload *u,
                const struct http_str *type)
 {
+    u->bound = api_policy_restricts(c->view, &u->options.doc.policy, c->org);
     u->node = choose(c, u);
-    if (u->node == 0 &&
-        api_policy_restricts(c->view, &u->options.doc.policy, c->org)) {
+    if (u->node == 0 && u->bound) {
         const struct policy *p = &u->options.doc.policy;
         const char *which = p->place == PLACE_OWN
                                 ? "of the organisation's own"

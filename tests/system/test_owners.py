@@ -159,19 +159,37 @@ def test_what_cannot_move_is_shown(make_cluster):
 def test_uploads(make_cluster):
     """They land where the content may stay, whoever is named or at home."""
     cluster = start(make_cluster, coordinators=1)
-    give(cluster, *[f"node-{n + 1}" for n in range(3)], "--share", "no")
     c = cluster.any()
-    peer = {n["name"]: n["peer"] for n in c.status()["nodes"]}
-    for query in ("", "local=true", f"user-allocations={peer['node-1']}"):
+    rows = sorted(c.status()["nodes"], key=lambda n: n["id"])
+    peer = {n["name"]: n["peer"] for n in rows}
+    names = list(peer)  # of equals the first one is chosen
+    closed, cordoned, last = set(names[:3]), *names[3:]
+
+    def upload(text, query):
+        headers, body = multipart({"a": text.encode()})
+        answer = c.post(f"/add?{query}", body=body,
+                        headers={**headers, **LAB})
+        assert answer.status == 200, answer
+        cid = answer.lines()[-1]["cid"]
+        assert not held(cluster, cid) & closed
+        return cid
+
+    give(cluster, *closed, "--share", "no")
+    for query in ("", "local=true", f"user-allocations={peer[names[0]]}"):
         for n in range(3):
-            headers, body = multipart({"a": f"{query} {n}".encode()})
-            answer = c.post(f"/add?replication=2&{query}", body=body,
-                            headers={**headers, **LAB})
-            assert answer.status == 200, answer
-            cid = answer.lines()[-1]["cid"]
-            assert not held(cluster, cid) & {"node-1", "node-2", "node-3"}
-            rests(cluster, cid, {"node-4", "node-5"}, "it is on the others")
-    give(cluster, "node-4", "node-5", "--share", "no")
+            cid = upload(f"{query} {n}", f"replication=2&{query}")
+            rests(cluster, cid, {cordoned, last}, "it is on the others")
+    # Nor does another one's take the place of one that takes nothing.
+    pinfold(cluster, "node", "cordon", cordoned)
+    until(lambda: {n["name"]: n["admin"] for n in c.status()["nodes"]}
+          [cordoned] == "cordoned", 20, "it is shown")
+    for n in range(3):
+        cid = upload(f"cordoned {n}", "replication=1&user-allocations="
+                     f"{peer[cordoned]}")
+        rests(cluster, cid, {last}, "it is on the one that takes it")
+    for name in closed:
+        assert "upload_ended" not in cluster.agent_of(name).log_text()
+    give(cluster, last, "--share", "no")
     headers, body = multipart({"a": b"nowhere"})
     answer = c.post("/add", body=body, headers={**headers, **LAB})
     assert answer.status == 500, answer

@@ -120,12 +120,12 @@ static void on_opened(void *arg, struct stream *s, uint32_t node, enum err e,
         stream_resume(s);
 }
 
-static enum err open_stream(struct coord *c, struct client *mine,
-                            struct opened *o)
+static enum err open_on(struct coord *c, uint32_t node, bool bound,
+                        struct client *mine, struct opened *o)
 {
     struct err_text why;
     struct agents_open open = {
-        .node = 0, .purpose = OPEN_ADD, .arguments = "a=b",
+        .node = node, .bound = bound, .purpose = OPEN_ADD, .arguments = "a=b",
         .content_type = "multipart/form-data; boundary=x",
         .request = "of-an-upload", .hub = hub,
         .settings = {&events, mine, 0, 1 << 20}, .opened = on_opened,
@@ -134,6 +134,12 @@ static enum err open_stream(struct coord *c, struct client *mine,
     memset(o, 0, sizeof *o);
     memset(mine, 0, sizeof *mine);
     return agents_open(c->agents, &open, &why);
+}
+
+static enum err open_stream(struct coord *c, struct client *mine,
+                            struct opened *o)
+{
+    return open_on(c, 0, false, mine, o);
 }
 
 static void ticket(struct client *k, const uint8_t *bytes)
@@ -265,6 +271,44 @@ static void tickets_end(void **state)
     coord_end(c);
 }
 
+static void cordon(struct coord *c, uint32_t node)
+{
+    struct command *k = coord_command(COMMAND_NODE_STATE);
+
+    k->node_state = (struct command_node_state){
+        node, ADMIN_CORDONED, NODE_STATE_KEEP, NODE_STATE_KEEP};
+    assert_int_equal(coord_do(c, k).verdict, VERDICT_ACCEPTED);
+}
+
+/* In the place of a cordoned node any other one takes an upload, unless not
+ * every one may take it. */
+static void bound_to_who_may_take_it(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client a, b, mine;
+    struct opened o;
+
+    (void)state;
+    coord_ready(c);
+    join(&a, c, 7);
+    join(&b, c, 8);
+    beat(&a);
+    beat(&b);
+    COORD_WAIT(&loop, a.got[MESSAGE_ORDERS] > 0 && b.got[MESSAGE_ORDERS] > 0);
+    assert_int_equal(open_on(c, 2, true, &mine, &o), ERR_OK);
+    COORD_WAIT(&loop, b.got[MESSAGE_OPEN] == 1);
+    cordon(c, 2);
+    assert_int_equal(open_on(c, 2, true, &mine, &o), ERR_UNREACHABLE);
+    assert_int_equal(open_on(c, 0, true, &mine, &o), ERR_UNREACHABLE);
+    assert_int_equal(a.got[MESSAGE_OPEN], 0);
+    assert_int_equal(open_on(c, 2, false, &mine, &o), ERR_OK);
+    COORD_WAIT(&loop, a.got[MESSAGE_OPEN] == 1);
+    assert_int_equal(b.got[MESSAGE_OPEN], 1);
+    leave(&a);
+    leave(&b);
+    coord_end(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +317,7 @@ int main(void)
         cmocka_unit_test(ids_go_to_who_reads_them),
         cmocka_unit_test(tickets),
         cmocka_unit_test(tickets_end),
+        cmocka_unit_test(bound_to_who_may_take_it),
     };
 
     return cmocka_run_group_tests_name("agents-call", tests, setup, teardown);
