@@ -208,6 +208,9 @@ void api_barrier(struct api_call *c,
 /* Is it a request of the default organisation, with the verb operator, which
  * may see and change what concerns them all? false: answered, 403. */
 bool api_operator(struct api_call *c);
+/* Takes away copies that are there for other organisations alone; before
+ * anything of a pin is shown (claims.h). */
+void api_hide(const struct api_call *c, struct pin *p);
 /* Makes of a pin what the request's organisation may see of it (claims.h);
  * false: it has no claim. The default one sees what is let go, too. */
 bool api_own(const struct api_call *c, struct pin *p);

@@ -52,11 +52,16 @@ static const struct node *row_of(const void *arg, uint32_t node)
     return n != NULL ? &n->row : NULL;
 }
 
+void api_hide(const struct api_call *c, struct pin *p)
+{
+    claims_hide(p, c->org, row_of, c->view);
+}
+
 bool api_own(const struct api_call *c, struct pin *p)
 {
     bool own;
 
-    claims_hide(p, c->org, row_of, c->view);
+    api_hide(c, p);
     own = claims_view(p, c->org);
     if (own && access_prefix_covers(c->prefix, span_buf(&p->name)))
         return true;

@@ -126,8 +126,11 @@ static void read_one(struct api_call *c, struct store_reader *r)
 
     c->index = store_reader_applied(r);
     o->ahead = o->id >= next && o->id - next < AHEAD;
-    o->there = store_reader_request(r, o->id, o->salt, &o->row) &&
-               claims_request(&o->row, o->id);
+    o->there = store_reader_request(r, o->id, o->salt, &o->row);
+    if (o->there) {
+        api_hide(c, &o->row);
+        o->there = claims_request(&o->row, o->id);
+    }
     o->own = o->there && o->row.who == c->who && o->row.org == c->org &&
              access_prefix_covers(c->prefix, span_buf(&o->row.name));
     if (!o->own || !o->shows)

@@ -116,8 +116,10 @@ static void read_by_cid(struct api_call *c, struct listing *l,
 {
     for (uint32_t k = 0; k < l->query.n_cids; k++)
         if (is_first(&l->query, k) &&
-            store_reader_find(r, &l->query.cids[k], &l->pins[k]))
+            store_reader_find(r, &l->query.cids[k], &l->pins[k])) {
+            api_hide(c, &l->pins[k]);
             find_on(c, l, k);
+        }
     if (l->n_found > 1)
         qsort(l->found, l->n_found, sizeof *l->found, newer_first);
     l->count = l->n_found;
@@ -149,12 +151,15 @@ static void count(struct api_call *c, struct listing *l,
 }
 
 /* Those on one content mostly follow one another. */
-static bool read_row(struct listing *l, struct store_reader *r,
-                     const struct store_request *at)
+static bool read_row(const struct api_call *c, struct listing *l,
+                     struct store_reader *r, const struct store_request *at)
 {
-    if (l->pin.id != at->pin && !store_reader_get(r, at->pin, &l->pin)) {
-        pin_reset(&l->pin);
-        return false;
+    if (l->pin.id != at->pin) {
+        if (!store_reader_get(r, at->pin, &l->pin)) {
+            pin_reset(&l->pin);
+            return false;
+        }
+        api_hide(c, &l->pin);
     }
     return claims_request_of(&l->pin, at->id, &l->row);
 }
@@ -179,7 +184,7 @@ static void read_piece(struct api_call *c, struct store_reader *r)
     for (int k = 0; k < LIMIT_LIST_ROWS && !l->done; k++) {
         l->done = (all && l->full) || !store_reader_requests_next(r, &at) ||
                   at.created_ms <= q->after_ms;
-        if (l->done || !read_row(l, r, &at))
+        if (l->done || !read_row(c, l, r, &at))
             continue;
         l->at_ms = at.created_ms;
         if (!matches(c, l))

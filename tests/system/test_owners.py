@@ -5,6 +5,7 @@ import json
 
 from cluster import make_cid, pinfold
 from process import until
+from psa import STATUSES, Client, make_token
 from wire import multipart
 
 NODES = 5
@@ -154,6 +155,40 @@ def test_what_cannot_move_is_shown(make_cluster):
     give(cluster, "node-1", "--share", "yes")
     until(lambda: left() == (0, 0), 60, "it need not move")
     assert len(held(cluster, cid)) == NODES
+
+
+def test_pin_requests(make_cluster):
+    """What another organisation holds on its own node is not told by a pin
+    request, before its own copies are there and after."""
+    cluster = start(make_cluster, coordinators=1)
+    c = cluster.any()
+    theirs = next(n["peer"] for n in c.status()["nodes"]
+                  if n["name"] == "node-5")
+    give(cluster, "node-5", "--to", "lab", "--share", "no")
+    cid = pin(cluster, "replication=1&pinfold-place-on=own", LAB)
+    rests(cluster, cid, {"node-5"}, "they have it")
+    for d in cluster.daemons[:4]:
+        d.fault("pin/add", "stall")
+    api = Client(c, make_token(c, "ann"))
+    made = api.add(cid)
+
+    def look(details, *more):
+        shown = [*more, api.get(made["requestid"]),
+                 *api.list(status=STATUSES)["results"],
+                 *api.list(status=STATUSES, cid=cid)["results"]]
+        assert len(shown) == 3 + len(more)
+        for s in shown:
+            assert s["info"]["status_details"] == details, s
+            assert not any(theirs in d for d in s["delegates"]), s
+
+    look("pinned by 0 of 3 nodes", made)
+    for d in cluster.daemons[:4]:
+        d.heal()
+    until(lambda: len(held(cluster, cid)) == 4, 60, "both have it")
+    api.pinned(made["requestid"])
+    until(lambda: "by 3 of" in
+          api.get(made["requestid"])["info"]["status_details"], 20, "shown")
+    look("pinned by 3 of 3 nodes")
 
 
 def test_uploads(make_cluster):
