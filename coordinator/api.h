@@ -211,8 +211,9 @@ bool api_operator(struct api_call *c);
 /* Takes away copies that are there for other organisations alone; before
  * anything of a pin is shown (claims.h). */
 void api_hide(const struct api_call *c, struct pin *p);
-/* Makes of a pin what the request's organisation may see of it (claims.h);
- * false: it has no claim. The default one sees what is let go, too. */
+/* Makes of a pin what the request's organisation may see of it (claims.h), by
+ * the oldest claim whose name begins as its token's prefix says; false: it has
+ * none. The default one sees what is let go, too. */
 bool api_own(const struct api_call *c, struct pin *p);
 /* read: on a reader thread, in a transaction; touches c->state only. done:
  * on the http loop. */

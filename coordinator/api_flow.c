@@ -62,6 +62,7 @@ bool api_own(const struct api_call *c, struct pin *p)
     bool own;
 
     api_hide(c, p);
+    claims_prefer_named(p, c->org, c->prefix);
     own = claims_view(p, c->org);
     if (own && access_prefix_covers(c->prefix, span_buf(&p->name)))
         return true;

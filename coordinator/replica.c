@@ -340,10 +340,13 @@ void replica_result_apply(void *arg, const struct command *c,
         pin_init(p->result.pin);
         pin_assign(p->result.pin, f->pin);
         claims_hide(p->result.pin, c->org, row_of, r->st.store);
-        if (c->kind == COMMAND_REQUEST_PUT)
+        if (c->kind == COMMAND_REQUEST_PUT) {
             (void)claims_request(p->result.pin, f->claim);
-        else
+        } else {
+            /* What was written or removed: others' may be another's. */
+            claims_prefer(p->result.pin, c->org, 0);
             (void)claims_view(p->result.pin, c->org);
+        }
     }
     answer(r, p);
 }

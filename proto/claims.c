@@ -1,4 +1,6 @@
 #include "proto/claims.h"
+
+#include "proto/access.h"
 #include "proto/meta.h"
 
 #include <assert.h>
@@ -416,6 +418,35 @@ void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
             p->copies[n++] = p->copies[i];
     }
     p->n_copies = n;
+}
+
+static void lead(struct pin *p, uint32_t at)
+{
+    struct claim first = p->claims[at];
+
+    assert(at < p->n_claims);
+    memmove(&p->claims[1], &p->claims[0], at * sizeof *p->claims);
+    p->claims[0] = first;
+}
+
+void claims_prefer(struct pin *p, uint32_t org, uint64_t salt)
+{
+    const struct claim *c = claims_find(p, org, salt);
+
+    if (c != NULL)
+        lead(p, (uint32_t)(c - p->claims));
+}
+
+void claims_prefer_named(struct pin *p, uint32_t org, const char *prefix)
+{
+    uint32_t at = 0;
+
+    while (at < p->n_claims &&
+           (p->claims[at].org != org ||
+            !access_prefix_covers(prefix, span_buf(&p->claims[at].name))))
+        at++;
+    if (at < p->n_claims)
+        lead(p, at);
 }
 
 static void show_nothing(struct pin *p)

@@ -77,8 +77,14 @@ typedef const struct node *claims_node_fn(const void *arg, uint32_t node);
 void claims_hide(struct pin *p, uint32_t org, claims_node_fn *node,
                  const void *arg);
 
+/* Before claims_view, in a copy that is only looked at, since claims are not by
+ * age then: not the oldest of that organisation's is shown, but the one with
+ * that salt, or the oldest one whose name begins so, if there is one. */
+void claims_prefer(struct pin *p, uint32_t org, uint64_t salt);
+void claims_prefer_named(struct pin *p, uint32_t org, const char *prefix);
+
 /* Makes of a pin what that organisation may see of it: its own demand, with
- * the oldest claim's name and times, and no more copies than it asked for,
+ * the first claim's name and times, and no more copies than it asked for,
  * pinned and older ones first. false: it has no claim; the pin is then as if
  * nobody claimed it. */
 bool claims_view(struct pin *p, uint32_t org);

@@ -11,6 +11,7 @@ import tempfile
 import pytest
 from cluster import make_cid
 from process import clean_env, program, until
+from psa import STATUSES, Client
 from wire import multipart, request
 
 ALL = "read,pin,operator,admin"
@@ -228,6 +229,50 @@ def test_verbs_organisations_prefixes(make_cluster):
                     headers={**head, **prefixed})
     assert answer.status == 200, answer
     cluster.same_everywhere()
+
+
+def test_prefix_beside_another_claim(make_cluster):
+    """Of a pin that somebody else of the organisation claimed before, a token
+    with a prefix sees its own claim, and nothing of the other one."""
+    cluster, _ = closed_cluster(make_cluster, coordinators=1)
+    c = cluster.coordinators[0]
+    ann = local(cluster, "token", "create", "--name", "ann")
+    ci = bearer(local(cluster, "token", "create", "--name", "ci", "--prefix",
+                      "ci-"))
+    known(cluster, ci, "/version")
+    cid = make_cid()
+    api = Client(c, ann)
+    made = api.add(cid, name="secret plans", meta={"with": "bob"})
+    assert c.get(f"/allocations/{cid}", headers=ci).status == 404
+    assert c.delete(f"/pins/{cid}", headers=ci).status == 404
+
+    def own(answer):
+        assert answer.status == 200, answer
+        assert "secret" not in answer.text() and "bob" not in answer.text()
+        rows = [r for r in answer.lines() if r["cid"] == cid]
+        assert [r["name"] for r in rows] == ["ci-x"], answer
+        assert rows[0]["metadata"] == {"k": "v"}, answer
+
+    for _ in range(2):  # new, and as it was
+        own(c.post(f"/pins/{cid}?name=ci-x&meta-k=v", headers=ci))
+    for path in (f"/allocations/{cid}", "/allocations", f"/pins/{cid}",
+                 "/pins"):
+        own(c.get(path, headers=ci))
+    until(lambda: b"ci-x" in c.rpc(f"pin/ls?arg={cid}&names=true",
+                                   headers=ci).body, 20, "it is pinned")
+    own(c.delete(f"/pins/{cid}", headers=ci))
+    assert c.get(f"/allocations/{cid}", headers=ci).status == 404
+    answer = c.rpc(f"pin/add?arg={cid}&name=ci-x", headers=ci)
+    assert answer.status == 200, answer
+    # Whoever may see all sees the oldest one, and what he wrote.
+    answer = c.get(f"/allocations/{cid}").json()
+    assert answer["name"] == "secret plans", answer
+    assert c.post(f"/pins/{cid}?name=mine").json()["name"] == "mine"
+    # To another one's name it cannot be bent.
+    assert c.delete(f"/pins/{cid}", headers=ci).status == 403
+    assert c.delete(f"/pins/{cid}").json()["name"] == "mine"
+    assert api.list(status=STATUSES)["count"] == 1
+    assert api.get(made["requestid"])["pin"]["name"] == "secret plans"
 
 
 def test_users_and_sessions(make_cluster):

@@ -229,6 +229,71 @@ static void views(void **state)
     pin_free(&p);
 }
 
+static void shows(const struct pin *p, uint32_t org, const char *name)
+{
+    struct pin v;
+
+    pin_init(&v);
+    pin_assign(&v, p);
+    assert_true(claims_view(&v, org));
+    assert_true(span_is(span_buf(&v.name), name));
+    assert_int_equal(v.n_claims, 0);
+    assert_int_equal(v.rmax, 3); /* the demand's, whichever is shown */
+    pin_free(&v);
+}
+
+static void rename_claim(struct claim *c, const char *name)
+{
+    buf_reset(&c->name);
+    buf_text(&c->name, name);
+}
+
+/* Of one organisation's claims another one than the oldest. */
+static void preferred(void **state)
+{
+    static const struct {
+        bool named;
+        const char *prefix;
+        uint64_t salt;
+        const char *shown;
+    } cases[] = {
+        {false, "", 0, "ci-x"}, {false, "", 5, "secret"},
+        {false, "", 8, "secret"}, /* there is none */
+        {true, "", 0, "secret"}, {true, "ci-", 0, "ci-old"},
+        {true, "ci-x", 0, "ci-x"}, {true, "ci-other", 0, "secret"},
+    };
+    struct pin p, v;
+
+    (void)state;
+    setup_pin(&p, 1, 1, 1);
+    p.salt = 5;
+    buf_reset(&p.name);
+    buf_text(&p.name, "secret");
+    rename_claim(more(&p, 9, 2, 1, 3), "ci-other");
+    more(&p, 10, 1, 1, 2)->salt = 6;
+    rename_claim(&p.claims[2], "ci-old");
+    rename_claim(more(&p, 11, 1, 1, 3), "ci-x");
+    claims_merge(&p);
+    pin_init(&v);
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        pin_assign(&v, &p);
+        if (cases[k].named)
+            claims_prefer_named(&v, 1, cases[k].prefix);
+        else
+            claims_prefer(&v, 1, cases[k].salt);
+        assert_int_equal(v.n_claims, p.n_claims);
+        shows(&v, 1, cases[k].shown);
+        shows(&v, 2, "ci-other");
+    }
+    pin_free(&p);
+    setup_pin(&p, 1, 1, 3); /* the only one */
+    claims_prefer(&p, 1, 0);
+    claims_prefer_named(&p, 1, "ci-");
+    shows(&p, 1, "first");
+    pin_free(&v);
+    pin_free(&p);
+}
+
 /* What a request shows is the same from the pin itself and beside it. */
 static void of_a_request(void **state)
 {
@@ -276,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_first_time_anything_expires),
         cmocka_unit_test(of_one_organisation),
         cmocka_unit_test(views),
+        cmocka_unit_test(preferred),
         cmocka_unit_test(of_a_request),
     };
 
