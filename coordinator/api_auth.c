@@ -312,6 +312,13 @@ static bool is_public(const struct http_head *h)
     return false;
 }
 
+/* Whoever it is, it is all the same. */
+static bool asks_nobody(const struct api_call *c, const struct http_head *h)
+{
+    return c->door->bearer ? http_equal(h->method, "OPTIONS")
+                           : c->door->open || is_public(h);
+}
+
 enum api_admit api_auth(struct api_call *c, const struct http_head *h)
 {
     struct span text = {NULL, 0};
@@ -319,10 +326,9 @@ enum api_admit api_auth(struct api_call *c, const struct http_head *h)
     enum scheme s;
     enum api_admit admit;
 
-    if (c->door->bearer ? http_equal(h->method, "OPTIONS")
-                        : c->door->open || !c->api->auth ||
-                              http_from_unix(api_request(c)) ||
-                              is_public(h)) {
+    if (asks_nobody(c, h) ||
+        (!c->door->bearer &&
+         (!c->api->auth || http_from_unix(api_request(c))))) {
         become_local(c);
         return API_ADMITTED;
     }
@@ -338,12 +344,13 @@ enum api_admit api_auth(struct api_call *c, const struct http_head *h)
     return admit;
 }
 
+/* Names of organisations are not told to who does not say who he is. */
 bool api_auth_org(struct api_call *c, const struct http_head *h)
 {
     const struct http_str *name = http_header(h, "X-Pinfold-Org");
 
     c->org = c->own_org;
-    if (name == NULL)
+    if (name == NULL || asks_nobody(c, h))
         return true;
     for (uint32_t i = 0; i < c->view->n_orgs; i++) {
         const struct org *o = &c->view->orgs[i];

@@ -14,8 +14,8 @@ enum api_admit {
 enum api_admit api_auth(struct api_call *c, const struct http_head *h);
 /* Answers a 401; text begins with "unauthorized". */
 void api_unauthorized(struct api_call *c, const char *text);
-/* The organisation that the request names, or the user's own; false: 403 was
- * answered. */
+/* The organisation that the request names, or the user's own, as always where
+ * nobody is asked who he is; false: 403 was answered. */
 bool api_auth_org(struct api_call *c, const struct http_head *h);
 /* Whether the route's verb is the user's; false: 403 was answered. */
 bool api_auth_verb(struct api_call *c);

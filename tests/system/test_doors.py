@@ -6,7 +6,7 @@ import time
 
 import pytest
 from cluster import Cluster, make_cid
-from process import until
+from process import free_port, until
 from psa import STATUSES, Client, make_token
 from test_tokens import bearer, closed_cluster, local
 from wire import Answer, multipart, request
@@ -130,6 +130,21 @@ def test_a_token_ends_in_an_answer(make_cluster):
     assert "not any more" in answer.message()
     for s, _ in held.values():
         s.close()
+
+
+def test_probes_tell_no_names(make_cluster):
+    """Who does not say who he is may not ask for names of organisations."""
+    port = free_port()
+    cluster, _ = closed_cluster(make_cluster, coordinators=1, nodes=1,
+                                options={"probe-listen": f"127.0.0.1:{port}"})
+    c = cluster.coordinators[0]
+    assert c.post("/api/v1/orgs?name=lab").status == 200
+    until(lambda: c.get("/api/v1/orgs/lab").status == 200, 20, "it is known")
+    for path in ("/health", "/livez", "/readyz", "/metrics"):
+        for org in ("lab", "nobody"):
+            answer = request(port, "GET", path, headers={
+                "X-Pinfold-Org": org})
+            assert answer.status in (200, 204), (path, org, answer)
 
 
 def test_waiting_for_pins_is_shared(make_cluster):

@@ -119,6 +119,27 @@ static void challenges(void **state)
     assert_int_equal(ask("OPTIONS", "/pins", ""), 405);
 }
 
+/* Who does not say who he is learns no names of organisations. */
+static void names_are_not_told(void **state)
+{
+    static const char *const lines[] = {"X-Pinfold-Org: default\r\n",
+                                        "X-Pinfold-Org: nobody\r\n", ""};
+    static const int minded[] = {200, 403, 200};
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct reply r;
+
+        ask_fd(dial_socket(), "GET", "/pins", lines[k], "", &r);
+        assert_int_equal(r.status, minded[k]);
+        api_reply_free(&r);
+        assert_int_equal(ask("GET", "/health", lines[k]), 204);
+        assert_int_equal(ask("GET", "/livez", lines[k]), 200);
+        assert_int_equal(ask("GET", "/readyz", lines[k]), 200);
+        assert_int_equal(ask("GET", "/pins", lines[k]), 401);
+    }
+}
+
 /* Once it was answered, nothing is left to wait for. */
 static void revoked_at_once(void **state)
 {
@@ -301,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(challenges, closed_door, end),
+        cmocka_unit_test_setup_teardown(names_are_not_told, closed_door, end),
         cmocka_unit_test_setup_teardown(revoked_at_once, closed_door, end),
         cmocka_unit_test_setup_teardown(verbs, closed_door, end),
         cmocka_unit_test_setup_teardown(passwords, closed_door, end),
