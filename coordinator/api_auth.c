@@ -367,8 +367,12 @@ bool api_auth_org(struct api_call *c, const struct http_head *h)
     return false;
 }
 
+/* As the state machine looks an actor up: the row of a user who was removed
+ * stays while there are requests of his, without a password. Others without
+ * one come with tokens alone. */
 bool api_renew(struct api_call *c)
 {
+    const struct principal *p;
     const struct access *a;
     const struct token *t;
     bool known;
@@ -379,9 +383,10 @@ bool api_renew(struct api_call *c)
         return true;
     a = access_get();
     t = access_token(a, c->actor);
+    p = t == NULL ? access_principal(a, c->actor) : NULL;
     known = t != NULL ? t->expires_ms == 0 ||
                             t->expires_ms > c->view->log_ms
-                      : access_principal(a, c->actor) != NULL;
+                      : p != NULL && p->password[0] != '\0';
     access_put(a);
     return known;
 }

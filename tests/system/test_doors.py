@@ -1,6 +1,7 @@
 """What one client may cost a coordinator: answers that are much longer than the
 question, slow readers of them, and whose token ends while he is answered."""
 
+import concurrent.futures
 import socket
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from cluster import Cluster, make_cid
 from process import free_port, until
 from psa import STATUSES, Client, make_token
-from test_tokens import bearer, closed_cluster, local
+from test_tokens import basic, bearer, closed_cluster, known, local
 from wire import Answer, multipart, request
 
 PAGE = 4 << 20   # bytes of a list of pin requests, and one more
@@ -130,6 +131,33 @@ def test_a_token_ends_in_an_answer(make_cluster):
     assert "not any more" in answer.message()
     for s, _ in held.values():
         s.close()
+
+
+def test_a_user_ends_in_an_answer(make_cluster):
+    """Though a row of his is left, for the pin requests that he made."""
+    cluster, _ = closed_cluster(make_cluster, coordinators=1, nodes=1)
+    c = cluster.coordinators[0]
+    local(cluster, "user", "add", "ann", "--verbs", "read,pin",
+          text="correct horse\n")
+    ann = basic("ann", "correct horse")
+    known(cluster, ann, "/pins")
+    session = c.post("/token", headers=ann).json()["token"]
+    api = Client(c, session)
+    until(lambda: api.call("GET", "/pins").status == 200, 20, "it is known")
+    request_id = api.add(make_cid())["requestid"]
+    cluster.daemons[0].fault("pin/add", "stall")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        ways = [pool.submit(c.rpc, f"pin/add?arg={make_cid()}", headers=who)
+                for who in (ann, bearer(session))]
+        time.sleep(1)
+        assert not any(w.done() for w in ways)
+        local(cluster, "user", "rm", "ann")
+        for w in ways:
+            answer = w.result(60)
+            assert answer.status == 403, answer
+            assert b"not any more" in answer.body, answer
+    assert api.call("GET", f"/pins/{request_id}").status == 401
+    cluster.daemons[0].heal()
 
 
 def test_probes_tell_no_names(make_cluster):
