@@ -207,6 +207,15 @@ static void bad(struct session *s, const char *text)
     link_end(s);
 }
 
+static void on_goodbye(struct session *s, const struct message_goodbye *g)
+{
+    char text[sizeof s->said];
+
+    snprintf(text, sizeof text, "%.*s", (int)g->reason.n,
+             (const char *)g->reason.p);
+    link_say(s, "coordinator_goodbye", text);
+}
+
 /* flat table */
 static void dispatch(struct session *s, const struct message *m)
 {
@@ -226,9 +235,7 @@ static void dispatch(struct session *s, const struct message *m)
         ev->open(ev->arg, &s->to, &m->open);
         return;
     case MESSAGE_GOODBYE:
-        log_info("coordinator_goodbye", "address=%s reason=%.*s", s->text,
-                 (int)m->goodbye.reason.n,
-                 (const char *)m->goodbye.reason.p);
+        on_goodbye(s, &m->goodbye);
         return;
     case MESSAGE_HELLO:
     case MESSAGE_WELCOME:

@@ -33,6 +33,12 @@ struct session *agents_session_of(struct agents *a, uint32_t node)
     return s != NULL && s->state == SESSION_OPEN ? s : NULL;
 }
 
+bool agents_named(const struct session *s)
+{
+    return s->talk.beaten &&
+           s->agents->nodes[s->node]->soft.beat.id.id.n > 0;
+}
+
 struct agent_node *agents_node_at(struct agents *a, uint32_t id)
 {
     if (id >= a->n_nodes) {
@@ -90,7 +96,7 @@ void agents_refuse(struct agents *a, struct stream *stream, const char *text)
 
 /* --- BEAT and REPORT ---------------------------------------------------- */
 
-static bool same_daemon(const struct daemon_id *x, const struct daemon_id *y)
+static bool same_place(const struct daemon_id *x, const struct daemon_id *y)
 {
     if (!peerid_equal(&x->id, &y->id) || x->n_addrs != y->n_addrs)
         return false;
@@ -98,6 +104,73 @@ static bool same_daemon(const struct daemon_id *x, const struct daemon_id *y)
         if (!span_equal(x->addrs[i], y->addrs[i]))
             return false;
     return true;
+}
+
+static void goodbye(struct session *s, const char *reason)
+{
+    struct message m;
+
+    m.kind = MESSAGE_GOODBYE;
+    m.goodbye.reason = span_text(reason);
+    m.goodbye.grace_ms = 0;
+    (void)agents_send(s, &m);
+    agents_session_end(s);
+}
+
+static void yield_daemon(struct session *s, uint32_t to,
+                         struct message_beat *b)
+{
+    struct agents *a = s->agents;
+    struct agent_node *k = a->nodes[s->node];
+    static const char text[] = "another node has the same IPFS daemon";
+    uint64_t now = agents_now_ms(a);
+    struct step_clock clock;
+
+    b->daemon = DAEMON_REFUSED; /* so nothing is placed there */
+    a->st.fill_clock(a->st.arg, &clock);
+    step_beat(a->st.step, s->node, b, &clock);
+    if (now >= k->shared_ms) {
+        k->shared_ms = now + AGENTS_SHARED_MS;
+        log_warn("same_daemon", "node=%u other=%u text=%s", s->node, to,
+                 text);
+    }
+    goodbye(s, text);
+}
+
+/* Agents of one cluster know each other's pins by the cluster's tag only: of
+ * two beside one daemon each takes the other's copy for its own, so one copy
+ * counts as two, and what one is to let go the other loses. The higher number
+ * yields, whoever came first: so all coordinators decide alike. True: s. */
+static bool yields_daemon(struct session *s, struct message_beat *b)
+{
+    struct agents *a = s->agents;
+
+    for (struct session *o = a->sessions; o != NULL; o = o->next) {
+        struct message_beat *other;
+
+        if (o == s || o->state != SESSION_OPEN || !o->talk.beaten)
+            continue;
+        other = &a->nodes[o->node]->soft.beat;
+        if (!peerid_equal(&other->id.id, &b->id.id))
+            continue;
+        assert(o->node != s->node);
+        if (o->node < s->node) {
+            yield_daemon(s, o->node, b);
+            return true;
+        }
+        yield_daemon(o, s->node, other);
+    }
+    return false;
+}
+
+/* Of which daemon it is is new. */
+static bool names_daemon(const struct session *s,
+                         const struct message_beat *b)
+{
+    const struct agent_node *k = s->agents->nodes[s->node];
+
+    return b->id.id.n > 0 &&
+           !(agents_named(s) && peerid_equal(&k->soft.beat.id.id, &b->id.id));
 }
 
 static void on_beat(struct session *s, struct span frame)
@@ -115,7 +188,17 @@ static void on_beat(struct session *s, struct span frame)
         stream_close(s->stream);
         return;
     }
-    if (!same_daemon(&k->soft.beat.id, &m.beat.id))
+    if (names_daemon(s, &m.beat)) {
+        if (yields_daemon(s, &m.beat)) {
+            buf_free(&copy);
+            return;
+        }
+        if (k->shared_ms != 0)
+            log_info("agent_session", "node=%u text=%s", s->node,
+                     "no other node has its IPFS daemon now");
+        k->shared_ms = 0;
+    }
+    if (!same_place(&k->soft.beat.id, &m.beat.id))
         a->directory++;
     buf_free(&k->frame);
     k->frame = copy;
@@ -271,8 +354,9 @@ static void on_close(struct stream *stream, void *user, enum err e,
         a->nodes[s->node]->soft.connected = false;
         a->st.fill_clock(a->st.arg, &clock);
         step_session(a->st.step, s->node, false, &clock);
-        log_info("agent_session_end", "node=%u reason=%s text=%s", s->node,
-                 err_name(e), text);
+        if (a->nodes[s->node]->shared_ms == 0)
+            log_info("agent_session_end", "node=%u reason=%s text=%s",
+                     s->node, err_name(e), text);
     }
     agents_call_session_gone(s);
     buf_free(&s->hello_frame);
@@ -330,17 +414,6 @@ static void on_accepted(struct stream *stream, void *user,
 }
 
 /* --- what happens elsewhere --------------------------------------------- */
-
-static void goodbye(struct session *s, const char *reason)
-{
-    struct message m;
-
-    m.kind = MESSAGE_GOODBYE;
-    m.goodbye.reason = span_text(reason);
-    m.goodbye.grace_ms = 0;
-    (void)agents_send(s, &m);
-    agents_session_end(s);
-}
 
 static void end_removed(struct agents *a)
 {

@@ -146,8 +146,8 @@ static uint32_t best_node(struct agents *a, uint64_t size)
         uint64_t room;
 
         if (n == NULL || k == NULL || k->session == NULL ||
-            k->soft.beat.daemon != DAEMON_UP || n->admin != ADMIN_ACTIVE ||
-            n->full || n->capacity <= n->bytes)
+            !agents_named(k->session) || k->soft.beat.daemon != DAEMON_UP ||
+            n->admin != ADMIN_ACTIVE || n->full || n->capacity <= n->bytes)
             continue;
         room = n->capacity - n->bytes;
         if (k->soft.beat.free_bytes < room)

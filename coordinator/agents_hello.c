@@ -54,7 +54,8 @@ static void welcome(struct session *s, const struct node *row)
     (void)agents_send(s, &m);
     a->st.fill_clock(a->st.arg, &clock);
     step_session(a->st.step, row->id, true, &clock);
-    log_info("agent_session", "node=%u name=%s", row->id, row->name);
+    if (k->shared_ms == 0)
+        log_info("agent_session", "node=%u name=%s", row->id, row->name);
 }
 
 static bool labels_equal(const struct node *row,

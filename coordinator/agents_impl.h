@@ -19,6 +19,7 @@ enum {
     AGENTS_PENDING_MAX = 256,   /* connections without a preface; data streams
                                    without a ticket; the oldest makes room */
     AGENTS_SESSIONS_MAX = 2 * LIMIT_NODES,
+    AGENTS_SHARED_MS = 600000,  /* of one daemon, between two lines */
     AGENTS_OFFERS = 60,         /* a minute */
     AGENTS_OFFER_WAIT_MS = 600000, /* after a refusal */
     AGENTS_DIRECTORY_ADDRS = 4, /* of a node, named to the others */
@@ -52,6 +53,8 @@ struct session {
 struct agent_node {
     struct session *session;
     struct buf frame;         /* what soft.beat points into */
+    uint64_t shared_ms;       /* 0, or it shares a daemon, which is said
+                                 again from then on; its sessions are not */
     struct agents_soft soft;
 };
 
@@ -108,6 +111,9 @@ struct agents {
 uint64_t agents_now_ms(const struct agents *a);
 struct session *agents_session(struct agents *a, uint64_t id);
 struct session *agents_session_of(struct agents *a, uint32_t node);
+/* Its last BEAT says which daemon it is beside: only then it gets orders, as
+ * another agent may be there (on_beat). */
+bool agents_named(const struct session *s);
 bool agents_send(struct session *s, const struct message *m);
 void agents_session_end(struct session *s);
 /* Closes it, and says so without flooding the log. */

@@ -59,6 +59,13 @@ static void fill_common(struct session *s, struct message *m)
                    replica_unready(st->replica) == NULL);
 }
 
+static bool holds_ours(const struct session *s)
+{
+    return memcmp(s->talk.held_history,
+                  store_cluster(s->agents->st.store)->history,
+                  TYPES_HISTORY) == 0;
+}
+
 static void send_view(struct session *s, struct message *m)
 {
     memcpy(m->orders.history, store_cluster(s->agents->st.store)->history,
@@ -103,11 +110,15 @@ static void send_orders(struct session *s, struct message *m, bool answer)
 void agents_orders_answer(struct session *s)
 {
     struct message m;
+    enum talk_orders orders;
 
     assert(s->state == SESSION_OPEN);
     fill_common(s, &m);
-    if (talk_answer(&s->talk, m.orders.leading, agents_now_ms(s->agents)) ==
-        TALK_VIEW)
+    orders = talk_answer(&s->talk, m.orders.leading && agents_named(s),
+                         agents_now_ms(s->agents));
+    /* An agent takes no view of another history from a leader. */
+    m.orders.leading &= agents_named(s) || holds_ours(s);
+    if (orders == TALK_VIEW)
         send_view(s, &m);
     else
         send_orders(s, &m, true);
@@ -120,8 +131,8 @@ void agents_orders_push(struct session *s)
     if (s->state != SESSION_OPEN)
         return;
     fill_common(s, &m);
-    if (talk_push(&s->talk, m.orders.leading, agents_now_ms(s->agents)) ==
-        TALK_ORDERS)
+    if (talk_push(&s->talk, m.orders.leading && agents_named(s),
+                  agents_now_ms(s->agents)) == TALK_ORDERS)
         send_orders(s, &m, false);
 }
 
@@ -130,7 +141,7 @@ bool agents_again(struct agents *a, uint32_t node, uint64_t pin)
     struct session *s = agents_session_of(a, node);
     struct message m;
 
-    if (s == NULL || s->state != SESSION_OPEN || !stream_has_room(s->stream))
+    if (s == NULL || !agents_named(s) || !stream_has_room(s->stream))
         return false;
     fill_common(s, &m);
     m.orders.n_directory = 0;

@@ -61,7 +61,8 @@ def hello(key, name="hostile", boot=1):
 
 def beat(index=0, history=bytes(16)):
     """Of a node whose daemon is down: nothing is placed there."""
-    return frame(3, 1, history, index, 0, 0, 1, "", "", [None, []],
+    return frame(3, 1, history, index, 0, 0, 1, "", "",
+                 [b"\x12\x20" + b"h" * 32, []],
                  *[0] * 10, [], [])
 
 

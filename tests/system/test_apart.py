@@ -267,6 +267,7 @@ def test_journal_lost_while_running_and_without_its_wal(one):
 def released_but_not_gone(cluster, cid):
     """The order to release it is in the journal, and cannot be done."""
     daemon, agent = cluster.daemons[0], cluster.agents[0]
+    until(agent.knows_daemon, 20, "before that it gets no orders")
     daemon.ctl("down?on=true")
     until(lambda: "event=daemon_not_up" in
           agent.log_text(since_start=True), 20, "the daemon is down")

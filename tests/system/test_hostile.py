@@ -13,6 +13,7 @@ import time
 import pytest
 import speakers
 from cluster import Agent, Cluster, make_cid, until
+from daemons import FakeDaemon
 from frames import (beat, closed, connect, frame, hello, peer_hello, preface,
                     read_frame, report, status, welcome)
 from process import clean_env, program
@@ -411,12 +412,14 @@ def test_agent_with_hostile_coordinators(cluster, tmp_path):
                  welcome() + frame(4, 1, bytes(16), 2**60, True, 1, 0, 2**60,
                                    True, False, [], None)[:-3])]
     hostile = [speakers.Speaker(k) for k in kinds]
-    daemon = cluster.daemons[0]
+    daemon = FakeDaemon(cluster, 7)
     a = Agent(cluster, 7, daemon, {
         **cluster.agent_options, "data-dir": str(tmp_path / "agent"),
         "coordinators": ",".join(f"127.0.0.1:{p}" for p in [
             *[h.port for h in hostile], lead.agents])})
     try:
+        daemon.start()
+        daemon.wait()
         a.start()
         until(lambda: "node-7" in cluster.nodes_in("ready", lead), 40,
               "the agent has a session with the honest coordinator")
@@ -429,6 +432,7 @@ def test_agent_with_hostile_coordinators(cluster, tmp_path):
     finally:
         if a.alive():
             a.kill9()
+        daemon.kill9()
         for h in hostile:
             h.stop()
 

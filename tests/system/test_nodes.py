@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from cluster import make_cid, pinfold
+from cluster import Agent, make_cid, pinfold
 from process import clean_env, program, until
 from wire import multipart, request
 
@@ -358,3 +358,52 @@ def test_names_of_others(make_cluster):
     before = c.status()["applied"]
     time.sleep(3)
     assert c.status()["applied"] <= before + 1  # nobody puts a row right
+
+
+def test_two_agents_at_one_daemon(make_cluster):
+    """The second would take the first one's copies for its own, and they
+    would be lost when the first is drained: each coordinator refuses it."""
+    cluster = make_cluster(nodes=2, daemon="fake", options={
+        "replication-min": 1, "replication-max": 1})
+    one, two = cluster.daemons
+    assert pinfold(cluster, "node", "cordon", "node-2").returncode == 0
+    until(lambda: row(cluster.leader(), "node-2")["state"] == "cordoned", 20,
+          "node-2 takes nothing")
+    cids = {make_cid() for _ in range(20)}
+    for cid in cids:
+        assert cluster.any().post(f"/pins/{cid}").status == 200
+    for cid in cids:
+        cluster.wait_pinned(cid, 1)
+    assert cids <= one.pins()
+    second = Agent(cluster, 3, one, cluster.agent_options)
+    cluster.agents.append(second)
+    second.start()
+    said = "another node has the same IPFS daemon"
+    until(lambda: said in second.log_text(), 20, "it is told")
+    for c in cluster.coordinators:
+        until(lambda c=c: "event=same_daemon " in c.log_text(), 20,
+              f"{c.name} refuses it")
+    assert pinfold(cluster, "node", "drain", "node-1").returncode == 0
+    end = time.monotonic() + 8  # it falls, and would be planned with
+    while time.monotonic() < end:
+        assert cids <= one.pins(), "the copies that are left were let go"
+        time.sleep(0.2)
+    assert pinfold(cluster, "node", "uncordon", "node-2").returncode == 0
+    until(lambda: cids <= two.pins() and not cids & one.pins(), 30,
+          "node-1 is drained to node-2")
+    for c in cluster.coordinators:
+        assert not any(c.pin_states(cid).get("node-3") == "pinned"
+                       for cid in cids)
+        assert c.log_text().count("event=same_daemon ") == 1, c.name
+    # The first one's key makes room for the second.
+    assert pinfold(cluster, "node", "remove", "node-1").returncode == 0
+    cluster.agents[0].terminate()
+    cluster.agents.pop(0)
+    for c in cluster.coordinators:
+        until(lambda c=c: "node-3" in cluster.nodes_in("ready", c), 30,
+              f"{c.name} takes it in")
+    cid = make_cid()
+    assert cluster.any().post(f"/pins/{cid}?replication=2").status == 200
+    until(lambda: cluster.any().pin_states(cid) == {
+        "node-2": "pinned", "node-3": "pinned"}, 30, "it takes copies")
+    assert cid in one.pins()

@@ -20,6 +20,7 @@ struct client {
     struct message_scratch scratch;
     uint8_t history[TYPES_HISTORY];
     uint64_t index, wanted, wanted_xor;
+    uint8_t daemon;   /* of the IPFS daemon that it names; 0: none */
 };
 
 static int setup(void **state)
@@ -106,6 +107,7 @@ static void hello(struct client *k, uint8_t number, uint64_t boot)
 {
     struct message m = {.kind = MESSAGE_HELLO};
 
+    k->daemon = number;
     memset(m.hello.key, number, TYPES_KEY);
     m.hello.boot = boot;
     m.hello.version = span_text("0.1");
@@ -122,6 +124,19 @@ static void join(struct client *k, const struct coord *c, uint8_t number)
     assert_int_equal(k->m.welcome.code, WELCOME_OK);
 }
 
+static struct peerid daemon_id(uint8_t number)
+{
+    struct peerid id = {.n = 0};
+
+    if (number == 0)
+        return id;
+    id.n = 34;
+    id.bytes[0] = 0x12;
+    id.bytes[1] = 32;
+    memset(id.bytes + 2, number, 32);
+    return id;
+}
+
 static void beat(struct client *k)
 {
     struct message m = {.kind = MESSAGE_BEAT};
@@ -132,6 +147,7 @@ static void beat(struct client *k)
     m.beat.wanted_xor = k->wanted_xor;
     m.beat.daemon = DAEMON_UP;
     m.beat.daemon_version = span_text("0.44");
+    m.beat.id.id = daemon_id(k->daemon);
     m.beat.capacity = m.beat.free_bytes = (uint64_t)1 << 40;
     say(k, &m);
 }

@@ -235,10 +235,12 @@ UNUSED static void api_agent_opened(struct stream *s, void *user, enum err e,
 /* Who is silent for 15 s is cut off: machines may be that slow. */
 UNUSED static void api_beat(uv_timer_t *t)
 {
+    static const uint8_t daemon[PEERID_KEY] = {2};
     struct api_world *w = t->data;
     struct message m = {.kind = MESSAGE_BEAT};
 
     m.beat.daemon = DAEMON_UP;
+    peerid_from_key(daemon, &m.beat.id.id);
     m.beat.capacity = m.beat.free_bytes = (uint64_t)1 << 40;
     if (w->agent.stream != NULL)
         api_say(w->agent.stream, &m);

@@ -330,6 +330,133 @@ static void unsettled_leader_sends_no_items(void **state)
     coord_end(c);
 }
 
+/* Beside which daemon it is is not known yet: another agent may be there. */
+static void no_items_before_its_daemon_is_known(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client k;
+
+    (void)state;
+    coord_ready(c);
+    join(&k, c, 7);
+    (void)coord_do(c, coord_claim(1, 1, 1));
+    k.daemon = 0;
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 1);
+    assert_false(k.m.orders.leading || k.m.orders.full);
+    assert_int_equal(k.m.orders.n, 0);
+    assert_false(agents_again(c->agents, 1, 1));
+    k.daemon = 7;
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 2);
+    assert_true(k.m.orders.full && k.m.orders.n == 1);
+    store_orders(&k);
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 3);
+    /* started anew, its daemon is down: it hears who leads, so that what it
+     * has to report is taken, but nothing is ordered */
+    k.daemon = 0;
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 4);
+    assert_true(k.m.orders.leading && k.m.orders.more);
+    (void)coord_do(c, coord_claim(2, 1, 1));
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 5);
+    assert_int_equal(k.m.orders.n, 0);
+    k.daemon = 7;
+    beat(&k);
+    COORD_WAIT(&loop, k.got[MESSAGE_ORDERS] == 6);
+    assert_int_equal(k.m.orders.n, 1);
+    leave(&k);
+    coord_end(c);
+}
+
+/* --- one daemon, one agent ----------------------------------------------- */
+
+/* Said goodbye before any orders. */
+static void yields(struct client *k)
+{
+    COORD_WAIT(&loop, k->closes == 1);
+    assert_int_equal(k->got[MESSAGE_GOODBYE], 1);
+    assert_true(span_is(k->m.goodbye.reason,
+                        "another node has the same IPFS daemon"));
+    leave(k);
+}
+
+static void joins_at(struct client *k, struct coord *c, uint8_t number,
+                     uint8_t daemon)
+{
+    join(k, c, number);
+    k->daemon = daemon;
+    beat(k);
+}
+
+static void keeps(struct client *k)
+{
+    COORD_WAIT(&loop, k->got[MESSAGE_ORDERS] > 0);
+    assert_int_equal(k->closes, 0);
+}
+
+/* One copy would count as two, and each would release what the other holds. */
+static void two_nodes_at_one_daemon(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client a, b;
+
+    (void)state;
+    coord_ready(c);
+    joins_at(&a, c, 7, 7);
+    keeps(&a);
+    joins_at(&b, c, 8, 7);
+    yields(&b);
+    assert_int_equal(b.got[MESSAGE_ORDERS], 0);
+    assert_false(agents_soft(c->agents, 2)->connected);
+    assert_int_equal(step_word(c->step, store_node(c->store, 2),
+                               &(struct step_clock){.now_ms = uv_now(&loop)}),
+                     NODE_SUSPECT); /* nothing is placed there */
+    joins_at(&b, c, 8, 7); /* again and again */
+    yields(&b);
+    joins_at(&b, c, 8, 8); /* its own */
+    keeps(&b);
+    b.daemon = 7; /* its address is the other's one by now */
+    beat(&b);
+    yields(&b);
+    assert_int_equal(a.closes, 0);
+    leave(&a);
+    coord_end(c);
+}
+
+/* The lower number stays, also if it comes later; who is gone, or was removed,
+ * has no daemon. */
+static void who_is_gone_has_no_daemon(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct client a, b;
+    struct command *remove;
+
+    (void)state;
+    coord_ready(c);
+    joins_at(&a, c, 7, 7);
+    keeps(&a);
+    leave(&a);
+    COORD_WAIT(&loop, c->agents->sessions == NULL);
+    joins_at(&b, c, 8, 7);
+    keeps(&b);
+    joins_at(&a, c, 7, 7);
+    yields(&b);
+    keeps(&a);
+    remove = coord_command(COMMAND_NODE_REMOVE);
+    remove->node_remove.node = 1;
+    remove->node_remove.force = true;
+    (void)coord_do(c, remove);
+    COORD_WAIT(&loop, a.closes == 1);
+    leave(&a);
+    joins_at(&b, c, 8, 7);
+    keeps(&b);
+    leave(&b);
+    coord_end(c);
+}
+
 static void reported_and_taken(void **state)
 {
     struct coord *c = coord_single(&loop);
@@ -438,6 +565,9 @@ int main(void)
         cmocka_unit_test(nothing_again_without_room),
         cmocka_unit_test(follower_sends_no_items),
         cmocka_unit_test(unsettled_leader_sends_no_items),
+        cmocka_unit_test(no_items_before_its_daemon_is_known),
+        cmocka_unit_test(two_nodes_at_one_daemon),
+        cmocka_unit_test(who_is_gone_has_no_daemon),
         cmocka_unit_test(reported_and_taken),
         cmocka_unit_test(too_many_reports),
         cmocka_unit_test(report_of_a_session_that_ended),
