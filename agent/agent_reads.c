@@ -76,6 +76,7 @@ static void count(struct agent_reads *r, const struct access *x)
         .bytes = x->whole ? 1 : x->bytes,
         .size = x->whole ? 0 : work_size(r->agent->work, &x->cid)};
 
+    reads_clock(r->reads, now);
     (void)reads_count(r->reads, &e);
 }
 

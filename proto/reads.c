@@ -181,6 +181,23 @@ static struct content *content_of(struct reads *r, const struct cid *c)
     return x;
 }
 
+static void close_later(const struct reads *r, const struct windows *w)
+{
+    for (uint64_t i = 0; i < w->sets * WAYS; i++)
+        if (w->all[i].since_ms > r->now_ms)
+            w->all[i] = (struct window){0};
+}
+
+/* By less it is a clock that is kept right: time stands still meanwhile. */
+void reads_clock(struct reads *r, uint64_t now_ms)
+{
+    if (now_ms >= r->now_ms || r->now_ms - now_ms < READS_WINDOW_MS)
+        return;
+    r->now_ms = now_ms;
+    close_later(r, &r->pairs);
+    close_later(r, &r->users);
+}
+
 uint32_t reads_count(struct reads *r, const struct reads_event *e)
 {
     uint64_t most = (uint64_t)r->cfg.user_max * READS_ONE_Q16, add;

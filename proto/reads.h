@@ -54,6 +54,9 @@ struct reads;
 struct reads *reads_new(const struct reads_config *cfg,
                         const uint8_t key[HASH_SIP_KEY]);
 void reads_free(struct reads *r);
+/* Before reads_count: what the clock says. One that was ahead and was set back
+ * by a window or more ends those that it had begun later. */
+void reads_clock(struct reads *r, uint64_t now_ms);
 /* Returns by how much the content's count grew, at most READS_ONE_Q16. */
 uint32_t reads_count(struct reads *r, const struct reads_event *e);
 /* What reads_count returned for these, and what came to nothing behind it:

@@ -170,6 +170,29 @@ static void clocks(void **state)
     reads_free(r);
 }
 
+/* It was ahead by days, and is set right: time goes on from there. */
+static void set_back(void **state)
+{
+    enum { AHEAD = 5000 };
+    struct reads *r = open_reads(100, 1000, 1000, 3);
+
+    (void)state;
+    assert_int_equal(whole(r, 1, 1, 1), ONE);
+    assert_int_equal(whole(r, AHEAD, 2, 1), ONE);
+    assert_int_equal(whole(r, AHEAD, 2, 2), ONE);
+    reads_clock(r, BEGIN + (AHEAD - 9) * MINUTE); /* by less than a window */
+    assert_int_equal(whole(r, AHEAD - 9, 2, 1), 0);
+    reads_clock(r, BEGIN + 5 * MINUTE);
+    assert_int_equal(whole(r, 5, 2, 1), ONE);
+    assert_int_equal(whole(r, 5, 2, 2), ONE);
+    assert_int_equal(whole(r, 5, 3, 1), ONE);
+    assert_int_equal(whole(r, 5, 4, 1), 0);   /* too many of that user */
+    reads_clock(r, BEGIN + 14 * MINUTE);
+    assert_int_equal(whole(r, 14, 2, 1), 0);
+    assert_int_equal(whole(r, 15, 2, 1), ONE); /* after 10 minutes anew */
+    reads_free(r);
+}
+
 static void full_contents(void **state)
 {
     struct reads *r = open_reads(3, 1000, 1000, 100);
@@ -303,7 +326,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(once_in_ten_minutes), cmocka_unit_test(a_day),
         cmocka_unit_test(parts), cmocka_unit_test(of_one_user),
-        cmocka_unit_test(clocks), cmocka_unit_test(full_contents),
+        cmocka_unit_test(clocks), cmocka_unit_test(set_back),
+        cmocka_unit_test(full_contents),
         cmocka_unit_test(full_windows), cmocka_unit_test(full_users),
         cmocka_unit_test(random_reads), cmocka_unit_test(defaults),
         cmocka_unit_test(undone)};
