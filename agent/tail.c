@@ -222,8 +222,13 @@ size_t tail_read(struct tail *t, void *buf, size_t size, uint64_t now_ms)
     assert(now_ms > 0);
     if (t->fd < 0)
         open_first(t);
-    if (t->fd < 0 || fstat(t->fd, &st) != 0)
+    if (t->fd < 0)
         return 0;
+    if (fstat(t->fd, &st) != 0) { /* as where a server has forgotten it */
+        err_set(&t->why, ERR_IO, "%s", strerror(errno));
+        tail_close(t); /* by its name next time */
+        return 0;
+    }
     is = compare(t->fd, &st, &t->at, &t->why);
     if (is == UNREAD)
         return 0;

@@ -240,6 +240,23 @@ static void test_unreadable_for_a_moment(void **state)
     assert_int_equal(p->t.truncated, 0);
 }
 
+/* Its descriptor is of no use any more: the file is opened by its name. */
+static void test_bad_descriptor(void **state)
+{
+    struct place *p = *state;
+
+    (void)lines(p, 0);
+    add(p->log, "w", "one\n");
+    assert_string_equal(lines(p, 0), "one\n");
+    close(p->t.fd);
+    add(p->log, "a", "two\n");
+    assert_string_equal(lines(p, 0), "");
+    assert_string_not_equal(p->t.why.text, "");
+    assert_string_equal(lines(p, 0), "two\n");
+    assert_string_equal(p->t.why.text, "");
+    assert_int_equal(p->t.missed + p->t.truncated + p->t.rotated, 0);
+}
+
 /* A line longer than what is read at once: the caller goes on as it likes. */
 static void test_the_same_again(void **state)
 {
@@ -269,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unreadable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unreadable_for_a_moment, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_descriptor, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_again, set_up,
                                         tear_down),
