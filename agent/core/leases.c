@@ -5,7 +5,7 @@ bool leases_open(struct leases *l, const struct work *w, uint64_t now_ms)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < l->n; i++)
-        if (now_ms < l->of[i].until_ms && !work_holds(w, &l->of[i].root))
+        if (now_ms < l->of[i].until_ms && !work_keeps(w, &l->of[i].root))
             l->of[n++] = l->of[i];
     l->n = n;
     return n > 0 || now_ms < l->unknown_until_ms;

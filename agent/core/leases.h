@@ -24,7 +24,7 @@ struct leases { /* zeros: none */
 /* root NULL: not known. */
 void leases_add(struct leases *l, const struct cid *root,
                 const struct work *w, uint64_t now_ms);
-/* Is there one that is neither over nor held by the daemon as a pin? */
+/* Is there one that is neither over nor pinned whole, and to stay? */
 bool leases_open(struct leases *l, const struct work *w, uint64_t now_ms);
 
 #endif

@@ -154,6 +154,8 @@ uint32_t work_shares(const struct work *w,
 uint32_t work_busy(const struct work *w, struct beat_work *out,
                    uint32_t max);
 bool work_holds(const struct work *w, const struct cid *c);
+/* … with all that is below it, and no order lets it go. */
+bool work_keeps(const struct work *w, const struct cid *c);
 /* Is there an order about it, of whatever kind? */
 bool work_knows(const struct work *w, const struct cid *c);
 /* What is pinned of that, in bytes; 0: it is not, or not known. */

@@ -124,6 +124,15 @@ bool work_holds(const struct work *w, const struct cid *c)
     return false;
 }
 
+bool work_keeps(const struct work *w, const struct cid *c)
+{
+    for (const struct item *i = work_cid_first(w, c->bytes, c->n);
+         i != NULL; i = work_cid_next(i))
+        if (i->held && i->want == COPY_RECURSIVE && i->state == ITEM_SETTLED)
+            return true;
+    return false;
+}
+
 bool work_knows(const struct work *w, const struct cid *c)
 {
     return work_cid_first(w, c->bytes, c->n) != NULL;

@@ -24,6 +24,33 @@ static void test_a_lease_ends_with_the_pin(void **state)
     world_free(w);
 }
 
+/* A direct pin keeps the root's block alone, and one that is to go keeps
+ * nothing for long. */
+static void test_a_lease_outlives_lesser_pins(void **state)
+{
+    struct world *w = world_new();
+    struct leases *l = mem_alloc(sizeof *l);
+    struct cid c = world_cid(1);
+
+    (void)state;
+    world_order(w, 5, 1, COPY_DIRECT);
+    world_settle(w);
+    assert_true(work_holds(w->work, &c));
+    leases_add(l, &c, w->work, w->now);
+    assert_true(leases_open(l, w->work, w->now));
+    world_order(w, 5, 1, COPY_RECURSIVE);
+    assert_true(leases_open(l, w->work, w->now)); /* not yet */
+    world_settle(w);
+    assert_false(leases_open(l, w->work, w->now));
+    leases_add(l, &c, w->work, w->now);
+    work_pause(w->work, true, w->now);
+    world_order(w, 5, 1, COPY_RELEASED);
+    assert_true(work_holds(w->work, &c));
+    assert_true(leases_open(l, w->work, w->now));
+    free(l);
+    world_free(w);
+}
+
 static void test_a_lease_ends_by_time(void **state)
 {
     struct world *w = world_new();
@@ -52,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_lease_ends_with_the_pin),
+        cmocka_unit_test(test_a_lease_outlives_lesser_pins),
         cmocka_unit_test(test_a_lease_ends_by_time),
     };
 
