@@ -172,7 +172,7 @@ static void on_stop_timer(uv_timer_t *t)
 
     if (waited >= AGENT_STOP_MS) {
         log_warn("stop_now", "text=%s", "not all calls ended in time");
-        _exit(0);
+        _exit(a->status); /* it may be a failure that ends slowly */
     }
     if (!a->hub_closing && a->kubo_closed && a->http.server == NULL &&
         !agent_reads_busy(a) &&

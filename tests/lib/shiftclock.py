@@ -10,10 +10,10 @@ SECOND, MINUTE, DAY = 1000, 60_000, 86_400_000
 YEAR = 365 * DAY
 
 
-def build(folder):
+def build(folder, name="shiftclock"):
     """The library to preload; None where there is no C compiler."""
-    library = os.path.join(folder, "shiftclock.so")
-    source = os.path.join(ROOT, "tests", "lib", "shiftclock.c")
+    library = os.path.join(folder, name + ".so")
+    source = os.path.join(ROOT, "tests", "lib", name + ".c")
     try:
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library,
                         source], check=True)

@@ -8,6 +8,7 @@ import time
 import pytest
 from cluster import CALM, make_cid, until
 from load import Load, pin_many
+from shiftclock import build
 
 CYCLES = 5 if os.environ.get("PINFOLD_NIGHTLY") else 1
 
@@ -465,3 +466,26 @@ def test_journal_lost(make_cluster):
     until(lambda: agent.daemon.pins() >= cids | more, 30, "new orders come")
     after = agent.daemon.calls()
     assert after["pin/rm"] == before["pin/rm"]
+
+
+def test_failure_that_ends_slowly(make_cluster, tmp_path):
+    """The journal cannot be written, and a gateway's log cannot be waited for:
+    the agent's end still is a failure."""
+    library, log = build(str(tmp_path), "slowend"), tmp_path / "slow.log"
+    if library is None:
+        pytest.skip("there is no C compiler for slowend.c")
+    cluster = make_cluster(start=False, coordinators=1, nodes=1,
+                           daemon="fake", agent_options={"gateway-logs": log})
+    agent, on = cluster.agents[0], tmp_path / "on"
+    agent.env.update(LD_PRELOAD=library, SLOWEND=str(on))
+    agent.env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+    cluster.start()
+    on.write_text("")
+    time.sleep(1)  # it looks for the log meanwhile
+    assert cluster.any().post(f"/pins/{make_cid()}").status == 200
+    assert agent.child.wait(20) == 1, agent.log_text()
+    assert "event=journal_failed" in agent.log_text()
+    assert "event=stop_now" in agent.log_text()
+    on.unlink()
+    agent.start()
+    cluster.wait_ready()
