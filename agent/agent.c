@@ -240,6 +240,7 @@ static enum err open_directory(struct agent *a, struct err_text *why)
     if (e != ERR_OK)
         return e;
     snprintf(path, sizeof path, "%s/journal.db", dir);
+    a->started_before = access(path, F_OK) == 0;
     return journal_open(path, &a->journal, why);
 }
 

@@ -149,6 +149,9 @@ static const char *refusal(struct agent *a)
     if (leases_open(&a->gc.leases, a->work, agent_now_ms(a)))
         return "what an upload of the last 10 minutes stored is not pinned "
                "yet";
+    if (agent_now_ms(a) < a->gc.uploads_ms)
+        return "the agent was started less than 10 minutes ago: what an "
+               "upload stored before may not be pinned yet";
     return NULL;
 }
 
@@ -199,8 +202,11 @@ static void on_stored(void *arg, const struct cid *root)
     leases_add(&a->gc.leases, root, a->work, agent_now_ms(a));
 }
 
+/* Leases are in memory: of those before the start nothing is known. */
 void agent_gc_init(struct agent *a)
 {
+    if (a->started_before)
+        a->gc.uploads_ms = agent_now_ms(a) + LEASE_MS;
     uv_timer_init(&a->loop, &a->gc.timer);
     a->gc.timer.data = a;
     uploads_watch(a->uploads, on_stored, a);

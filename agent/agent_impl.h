@@ -48,6 +48,7 @@ struct agent_gc {
     uint32_t listed;
     bool late, cut;
     struct leases leases;
+    uint64_t uploads_ms;   /* those of before the start count until then */
 };
 
 struct agent_http {
@@ -96,6 +97,7 @@ struct agent {
     bool full_orders;      /* are coming in */
     bool disk_low;         /* as the work was told last */
     bool moved;            /* to another cluster, whose orders are due */
+    bool started_before;   /* on this data directory */
     bool working, stopping, kubo_closed, hub_closing;
     int status;
 };

@@ -85,6 +85,20 @@ def test_many_keys_are_cut(cluster):
     assert nodes["node-1"]["total"] >= 1200
 
 
+def test_not_after_a_restart(make_cluster):
+    """An upload may have ended just before, and nobody has pinned it yet."""
+    cluster = make_cluster(coordinators=1, nodes=1, daemon="fake")
+    agent = cluster.agents[0]
+    assert collect(cluster.any())["node-1"]["total"] == 0
+    agent.kill9()
+    agent.start()
+    cluster.wait_sessions(agent)
+    collections = cluster.daemons[0].calls()["repo/gc"]
+    node = collect(cluster.any())["node-1"]
+    assert "started less than 10 minutes ago" in node["error"]
+    assert cluster.daemons[0].calls()["repo/gc"] == collections
+
+
 @pytest.mark.skipif(CTL is None, reason="PINFOLD_CLUSTER_CTL is not set")
 def test_the_references_client(cluster):
     c = cluster.any()
