@@ -333,6 +333,28 @@ static void no_route(struct api_call *c, const struct found *f)
     buf_free(&b);
 }
 
+static void on_ignored(struct api_call *c)
+{
+    static const struct http_head none;
+
+    if (api_renew(c))
+        c->route->handle(c, &none);
+    else
+        api_error(c, 403, API_NOT_ANY_MORE);
+}
+
+/* A body that is too long, broken or late is answered by the server in the
+ * handler's place: nothing may have been done by then. */
+static void begin(struct api_call *c, const struct http_head *h)
+{
+    bool takes = (c->route->flags & (API_UPLOAD | API_BODY)) != 0;
+
+    if (takes || (h->length <= 0 && !h->chunked))
+        c->route->handle(c, h);
+    else
+        c->body_end = on_ignored;
+}
+
 void api_route(struct api_call *c, const struct http_head *h)
 {
     struct found f;
@@ -352,7 +374,7 @@ void api_route(struct api_call *c, const struct http_head *h)
     else if ((f.route->flags & API_READY) != 0 && !c->view->ready)
         api_error(c, 503, "not ready: %s", c->view->unready);
     else if (api_auth_org(c, h) && api_auth_verb(c))
-        f.route->handle(c, h);
+        begin(c, h);
 }
 
 /* The Pinning Service API by the cluster's door: /psa is its root. */
@@ -406,8 +428,10 @@ static void on_body_end(struct http_request *r)
 {
     struct api_call *c = r->user;
 
+    api_hold(c); /* as in on_request */
     if (c->body_end != NULL)
         c->body_end(c);
+    api_drop(c);
 }
 
 static void on_drain(struct http_request *r)

@@ -85,12 +85,14 @@ const char *api_no_candidates(const struct replica_result *r, int wanted_max,
 
 enum api_flag {
     API_READY = 1,   /* 503 until the coordinator serves reads */
-    API_UPLOAD = 2,  /* the handler takes the body */
+    API_UPLOAD = 2,  /* the handler takes the body, of any length */
     API_OPERATOR = 4, /* needs this verb, and the default organisation */
     API_DEFAULT = 8,  /* 403 for others than the default organisation */
     API_ADMIN = 16,   /* needs this verb */
-    API_ANY = 32      /* the handler asks for verbs; else GET needs read, and
+    API_ANY = 32,     /* the handler asks for verbs; else GET needs read, and
                          the rest pin */
+    API_BODY = 64     /* the handler takes the body. Others begin when it is
+                         over, and get no head then */
 };
 
 struct api_route {

@@ -15,7 +15,7 @@ static const struct api_route cluster[] = {
     {"GET", "/id", api_id, 0},
     {"GET", "/version", api_version, 0},
     {"GET", "/peers", api_peers, API_READY},
-    {"POST", "/peers", api_peers_add, API_READY},
+    {"POST", "/peers", api_peers_add, API_READY | API_BODY},
     {"DELETE", "/peers/{}", api_peers_remove, OPERATOR},
     {"POST", "/add", api_add, API_READY | API_UPLOAD},
     {"GET", "/allocations", api_allocations_list, API_READY},
@@ -67,13 +67,13 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/formula/bounds", api_bounds_set, OPERATOR},
     {"GET", "/api/v1/quota", api_budget, OPERATOR},
     {"POST", "/api/v1/quota", api_budget_set, OPERATOR},
-    {"POST", "/api/v1/offers", api_offers, API_READY},
+    {"POST", "/api/v1/offers", api_offers, API_READY | API_BODY},
     {"GET", "/api/v1/scores", api_scores, API_READY},
     {"GET", "/api/v1/scores/simulate", api_simulate, API_READY},
     {"GET", "/api/v1/scores/frontier", api_frontier, API_READY},
     {"GET", "/api/v1/pins/{}/score", api_score, API_READY},
     {"POST", "/api/v1/pins/{}/reads", api_reads, API_READY},
-    {"POST", "/api/v1/reads", api_reads_batch, API_READY},
+    {"POST", "/api/v1/reads", api_reads_batch, API_READY | API_BODY},
     {"POST", "/api/v1/pins/{}/rating", api_rate, API_READY | API_ANY},
     {"DELETE", "/api/v1/pins/{}/rating", api_unrate, API_READY | API_ANY},
     {"POST", "/api/v1/pins/{}/created", api_made, API_READY | API_ANY},
@@ -82,9 +82,9 @@ static const struct api_route cluster[] = {
     {"POST", "/api/v1/tokens", api_token_make, ADMIN},
     {"DELETE", "/api/v1/tokens/{}", api_token_remove, ADMIN},
     {"GET", "/api/v1/users", api_users, ADMIN},
-    {"POST", "/api/v1/users", api_user_make, ADMIN},
+    {"POST", "/api/v1/users", api_user_make, ADMIN | API_BODY},
     {"POST", "/api/v1/users/{}/password", api_user_password,
-     API_READY | API_ANY},
+     API_READY | API_ANY | API_BODY},
     {"DELETE", "/api/v1/users/{}", api_user_remove, ADMIN},
     {"POST", "/token", api_session, API_READY | API_ANY},
 };
@@ -92,9 +92,9 @@ static const struct api_route cluster[] = {
 /* The Pinning Service API v1.0.0. */
 static const struct api_route pinning[] = {
     {"GET", "/pins", api_psa_list, API_READY},
-    {"POST", "/pins", api_psa_put, API_READY},
+    {"POST", "/pins", api_psa_put, API_READY | API_BODY},
     {"GET", "/pins/{}", api_psa_get, API_READY},
-    {"POST", "/pins/{}", api_psa_put, API_READY},
+    {"POST", "/pins/{}", api_psa_put, API_READY | API_BODY},
     {"DELETE", "/pins/{}", api_psa_delete, API_READY},
 };
 

@@ -370,6 +370,45 @@ static void paths(void **state)
                "resolved the path to");
 }
 
+/* Sends a pin with that body, and says what its answer was. */
+static int with_body(uint32_t number, const char *lines, const char *body,
+                     size_t n)
+{
+    struct buf b = BUF_INIT;
+    struct reply r;
+    int fd = api_dial(w), status;
+
+    buf_printf(&b, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+               "%s\r\n", path("/pins/", number, ""), lines);
+    buf_add(&b, body, n);
+    api_send(fd, (char *)b.p, b.n);
+    api_receive(fd, &r);
+    status = r.status;
+    api_reply_free(&r);
+    buf_free(&b);
+    return status;
+}
+
+/* Who is told that it failed has done nothing. */
+static void bodies_that_nobody_takes(void **state)
+{
+    static const char chunked[] = "Transfer-Encoding: chunked\r\n";
+    static char large[HTTP_BODY_BYTES + 200000];
+
+    (void)state;
+    memset(large, 'x', sizeof large);
+    memcpy(large, "110000\r\n", 8); /* 1 MiB and 64 KiB */
+    assert_int_equal(with_body(1, "Content-Length: 2000000\r\n", "", 0),
+                     413);
+    assert_int_equal(with_body(2, chunked, large, sizeof large), 413);
+    assert_int_equal(with_body(3, chunked, "zz\r\n", 4), 400);
+    assert_int_equal(with_body(4, chunked, "2\r\nab\r\n0\r\n\r\n", 12), 200);
+    assert_int_equal(with_body(5, "Content-Length: 2\r\n", "ab", 2), 200);
+    for (uint32_t number = 1; number <= 5; number++)
+        api_expect(w, "GET", path("/allocations/", number, ""),
+                   number < 4 ? 404 : 200, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +420,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists, two_nodes, end),
         cmocka_unit_test_setup_teardown(clients_that_leave, two_nodes, end),
         cmocka_unit_test_setup_teardown(paths, two_nodes, end),
+        cmocka_unit_test_setup_teardown(bodies_that_nobody_takes, two_nodes,
+                                        end),
     };
 
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);
