@@ -71,9 +71,9 @@ enum err agents_call(struct agents *a, uint32_t node,
  * to it already. */
 bool agents_again(struct agents *a, uint32_t node, uint64_t pin);
 
-/* Ends those of CALL_GC, CALL_ORPHANS and CALL_CHECK with ERR_CLOSED: one may
- * take a day, a stop may not. The nodes go on. */
-void agents_end_long_calls(struct agents *a);
+/* Ends all calls with ERR_CLOSED, when nobody is left who waits for them: one
+ * may take a day, a stop may not. The nodes go on. */
+void agents_end_calls(struct agents *a);
 
 /* Opens a data stream: the agent dials back with the ticket within 30 s; the
  * stream is then moved to `hub` with these settings and `opened` runs there

@@ -37,7 +37,6 @@ enum err agents_call(struct agents *a, uint32_t node,
         return ERR_BUSY;
     c = mem_alloc(sizeof *c);
     c->id = a->next_call;
-    c->kind = q->kind;
     c->session = s->id;
     /* The agent keeps the deadline; this is for an agent that does not. */
     c->deadline_ms = agents_now_ms(a) + q->timeout_ms + 1000;
@@ -119,18 +118,9 @@ void agents_call_session_gone(struct session *s)
     end_calls(s->agents, s->id, 0, ERR_UNREACHABLE);
 }
 
-void agents_end_long_calls(struct agents *a)
+void agents_end_calls(struct agents *a)
 {
-    struct call **at = &a->calls;
-
-    while (*at != NULL) {
-        if ((*at)->kind == CALL_RESOLVE) {
-            at = &(*at)->next;
-            continue;
-        }
-        finish(a, at, ERR_CLOSED, err_text(ERR_CLOSED), span_of(NULL, 0));
-        at = &a->calls;
-    }
+    end_calls(a, 0, UINT64_MAX, ERR_CLOSED);
 }
 
 /* --- data streams ------------------------------------------------------- */
@@ -375,7 +365,7 @@ void agents_call_tick(struct agents *a, uint64_t now_ms)
 
 void agents_call_close(struct agents *a)
 {
-    end_calls(a, 0, UINT64_MAX, ERR_CLOSED);
+    agents_end_calls(a);
     while (a->opens != NULL)
         open_failed(a, a->opens, ERR_CLOSED, "stopping");
     for (struct data_stream *d = a->data; d != NULL; d = d->next)

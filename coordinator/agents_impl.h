@@ -60,7 +60,6 @@ struct agent_node {
 
 struct call {
     struct call *next;
-    enum call_kind kind;
     uint64_t id, session, deadline_ms;
     agents_result_cb cb;
     void *arg;

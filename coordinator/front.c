@@ -137,7 +137,7 @@ static void on_hang_up(struct task *t)
     struct front *f = (struct front *)((char *)t -
                                        offsetof(struct front, hang_up));
 
-    agents_end_long_calls(*f->st.agents);
+    agents_end_calls(*f->st.agents);
 }
 
 static void on_server_closed(void *app)

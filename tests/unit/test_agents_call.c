@@ -97,6 +97,32 @@ static void calls_are_bounded(void **state)
     coord_end(c);
 }
 
+/* At a stop: also what may last, and whatever asked for it. */
+static void calls_end(void **state)
+{
+    static const enum call_kind kinds[] = {CALL_RESOLVE, CALL_CHECK, CALL_GC,
+                                           CALL_ORPHANS};
+    struct coord *c = coord_single(&loop);
+    struct result r = {0};
+    struct client k;
+
+    (void)state;
+    coord_ready(c);
+    join(&k, c, 7);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct agents_question q = {kinds[i], span_text("x"), 60000, NULL};
+
+        assert_int_equal(agents_call(c->agents, 1, &q, on_result, &r),
+                         ERR_OK);
+    }
+    agents_end_calls(c->agents);
+    assert_int_equal(r.calls, 4);
+    assert_int_equal(r.e, ERR_CLOSED);
+    assert_int_equal(c->agents->n_calls, 0);
+    leave(&k);
+    coord_end(c);
+}
+
 /* --- tickets ------------------------------------------------------------- */
 
 struct opened {
@@ -314,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls),
         cmocka_unit_test(calls_are_bounded),
+        cmocka_unit_test(calls_end),
         cmocka_unit_test(ids_go_to_who_reads_them),
         cmocka_unit_test(tickets),
         cmocka_unit_test(tickets_end),
