@@ -32,7 +32,9 @@ enum {
     AGENT_LIST_MS = 3600000,   /* all pins of a daemon are listed by then */
     AGENT_STOP_MS = 4500,
     AGENT_GOODBYE_MS = 2000,
-    AGENT_CALLS_MAX = 64,      /* questions of coordinators at one time */
+    AGENT_CALLS_MAX = 64,      /* questions of coordinators at one time; */
+    AGENT_RESOLVES_MAX = 32,   /* of clients' paths, which may last: the rest
+                                  is for what the leader asks */
     AGENT_PATH_SIZE = 4096
 };
 
@@ -93,7 +95,7 @@ struct agent {
     uint64_t void_to;          /* what voids them took those up to that */
     uint64_t stop_ms, disk_ms; /* the disk is looked at then */
     uint32_t node;         /* as the last WELCOME said */
-    unsigned calls;        /* of coordinators, unanswered */
+    unsigned calls, resolves; /* of coordinators, unanswered; of paths */
     bool full_orders;      /* are coming in */
     bool disk_low;         /* as the work was told last */
     bool moved;            /* to another cluster, whose orders are due */

@@ -381,6 +381,7 @@ static void on_question_closed(uv_handle_t *h)
     struct question *q = h->data;
 
     q->agent->calls--;
+    q->agent->resolves -= !q->check;
     free(q);
 }
 
@@ -497,7 +498,8 @@ static void on_call(void *arg, uint64_t session,
     q->id = c->id;
     q->check = c->kind == CALL_CHECK;
     span_print(c->request, q->request, sizeof q->request);
-    if (a->calls >= AGENT_CALLS_MAX)
+    if (a->calls >= AGENT_CALLS_MAX ||
+        (!q->check && a->resolves >= AGENT_RESOLVES_MAX))
         e = err_set(&why, ERR_BUSY, "too many questions at one time");
     else if (daemon_now(a->daemon) != DAEMON_UP)
         e = err_set(&why, ERR_UNREACHABLE, "the IPFS daemon is not up");
@@ -509,6 +511,7 @@ static void on_call(void *arg, uint64_t session,
         return;
     }
     a->calls++;
+    a->resolves += !q->check;
     uv_timer_init(&a->loop, &q->timer);
     q->timer.data = q;
     uv_timer_start(&q->timer, on_deadline, c->timeout_ms, 0);

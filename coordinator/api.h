@@ -49,6 +49,7 @@ struct api {
     unsigned explains, verifies, plans, walks, simulations; /* under way */
     struct api_places uploads, proxied; /* the latter: to a daemon */
     struct api_places valuations, awaits; /* awaits: of pins */
+    struct api_places resolves; /* of paths, by a daemon */
     uint64_t verified[API_VERIFIED]; /* copies */
     size_t array_bytes;        /* answers of uploads that are one array */
     bool collecting;           /* a POST /ipfs/gc is under way */
@@ -231,6 +232,12 @@ void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
              struct span argument, uint64_t timeout_ms,
              void (*done)(struct api_call *c, enum err e, const char *text,
                           struct span body));
+
+/* What a path names, by the home agent's daemon: it has a place among those
+ * that ask, or done says ERR_BUSY, at once. */
+void api_ask_path(struct api_call *c, struct span path, uint64_t timeout_ms,
+                  void (*done)(struct api_call *c, enum err e,
+                               const char *text, struct span body));
 
 /* --- handlers ----------------------------------------------------------- */
 /* The CID that the path names; false: 400 was answered. */

@@ -300,6 +300,7 @@ struct question {
     struct buf argument, body;
     char text[LIMIT_ERROR_TEXT + 1];
     enum err error;
+    bool placed; /* among those that ask about paths */
     void (*done)(struct api_call *c, enum err e, const char *text,
                  struct span body);
 };
@@ -309,6 +310,8 @@ static void question_back(struct task *t)
     struct question *q = (struct question *)t;
 
     q->call->api->under_way--;
+    if (q->placed)
+        api_places_give(q->call, &q->call->api->resolves);
     q->done(q->call, q->error, q->text, span_buf(&q->body));
     api_drop(q->call);
     buf_free(&q->argument);
@@ -348,21 +351,56 @@ static void question_run(struct task *t)
                   span_of(NULL, 0));
 }
 
+static struct question *question_new(struct span argument)
+{
+    struct question *q = mem_alloc(sizeof *q);
+
+    q->task.run = question_run;
+    buf_add(&q->argument, argument.p, argument.n);
+    return q;
+}
+
+static void question_send(struct api_call *c, struct question *q)
+{
+    q->call = c;
+    c->api->under_way++;
+    api_hold(c);
+    mailbox_post(c->api->core, &q->task);
+}
+
 void api_ask(struct api_call *c, uint32_t node, enum call_kind kind,
              struct span argument, uint64_t timeout_ms,
              void (*done)(struct api_call *c, enum err e, const char *text,
                           struct span body))
 {
-    struct question *q = mem_alloc(sizeof *q);
+    struct question *q = question_new(argument);
 
-    q->call = c;
     q->node = node != 0 ? node : c->view->home;
     q->kind = kind;
     q->timeout_ms = timeout_ms;
-    buf_add(&q->argument, argument.p, argument.n);
     q->done = done;
-    q->task.run = question_run;
-    c->api->under_way++;
-    api_hold(c);
-    mailbox_post(c->api->core, &q->task);
+    question_send(c, q);
+}
+
+/* A daemon may look for the content of a path until its time is over, and who
+ * asked may have left long before. */
+void api_ask_path(struct api_call *c, struct span path, uint64_t timeout_ms,
+                  void (*done)(struct api_call *c, enum err e,
+                               const char *text, struct span body))
+{
+    struct api_places *p = &c->api->resolves;
+    struct question *q;
+
+    if (!api_places_left(c, p, LIMIT_RESOLVES, LIMIT_ORG_RESOLVES)) {
+        done(c, ERR_BUSY, "too many paths are looked up", span_of(NULL, 0));
+        return;
+    }
+    q = question_new(path);
+    q->node = c->view->home;
+    q->kind = CALL_RESOLVE;
+    q->timeout_ms = timeout_ms;
+    q->placed = true;
+    q->done = done;
+    api_places_take(c, p);
+    question_send(c, q);
 }

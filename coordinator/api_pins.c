@@ -206,9 +206,9 @@ static void on_resolved(struct api_call *c, enum err e, const char *text,
     size_t skip = 6; /* "/ipfs/" */
 
     if (e != ERR_OK) {
-        api_error(c, e == ERR_UNREACHABLE ? 503 : 500, "IPFS error "
-                  "(resolve?arg=/%s/%.512s). Code: 500. Message: %s",
-                  c->args[0], c->args[1], text);
+        api_error(c, e == ERR_UNREACHABLE || e == ERR_BUSY ? 503 : 500,
+                  "IPFS error (resolve?arg=/%s/%.512s). Code: 500. Message: "
+                  "%s", c->args[0], c->args[1], text);
         return;
     }
     if (body.n <= skip || memcmp(path, "/ip", 3) != 0 ||
@@ -246,7 +246,7 @@ static void with_path(struct api_call *c)
         return;
     }
     buf_printf(&path, "/%s/%s", kind, rest);
-    api_ask(c, 0, CALL_RESOLVE, span_buf(&path), 60000, on_resolved);
+    api_ask_path(c, span_buf(&path), 60000, on_resolved);
     buf_free(&path);
 }
 

@@ -14,21 +14,26 @@ static unsigned find(const struct api_places *p, uint32_t org)
     return k;
 }
 
-bool api_places_free(struct api_call *c, const struct api_places *p,
-                     unsigned most, unsigned share, const char *what)
+bool api_places_left(const struct api_call *c, const struct api_places *p,
+                     unsigned most, unsigned share)
 {
     unsigned k = find(p, c->own_org);
 
     assert(share < most && most <= LIMIT_AWAITS);
-    if (p->n >= most) {
-        api_error(c, 503, "too many %s", what);
-        return false;
-    }
-    if (!c->api->auth || k == p->n_shares || p->shares[k].n < share ||
-        c->view->n_orgs < 2)
+    return p->n < most && (!c->api->auth || k == p->n_shares ||
+                           p->shares[k].n < share || c->view->n_orgs < 2);
+}
+
+bool api_places_free(struct api_call *c, const struct api_places *p,
+                     unsigned most, unsigned share, const char *what)
+{
+    if (api_places_left(c, p, most, share))
         return true;
-    api_error(c, 503, "too many %s: an organisation may have %u at one time",
-              what, share);
+    if (p->n >= most)
+        api_error(c, 503, "too many %s", what);
+    else
+        api_error(c, 503, "too many %s: an organisation may have %u at one "
+                  "time", what, share);
     return false;
 }
 

@@ -24,6 +24,9 @@ struct api_places {
  * LIMIT_AWAITS at most; share: an organisation's; what: "uploads". */
 bool api_places_free(struct api_call *c, const struct api_places *p,
                      unsigned most, unsigned share, const char *what);
+/* Likewise, and nothing is answered. */
+bool api_places_left(const struct api_call *c, const struct api_places *p,
+                     unsigned most, unsigned share);
 /* Of the asker's organisation; each is given back once. */
 void api_places_take(const struct api_call *c, struct api_places *p);
 void api_places_give(const struct api_call *c, struct api_places *p);

@@ -161,8 +161,7 @@ void job_next(struct job *j)
         j->act(j);
     } else if (e == ERR_NOT_FOUND) {
         j->busy = true;
-        api_ask(c, 0, CALL_RESOLVE, span_buf(&path), JOB_RESOLVE_MS,
-                on_resolved);
+        api_ask_path(c, span_buf(&path), JOB_RESOLVE_MS, on_resolved);
     } else {
         job_fail(j, 500, why.text);
     }

@@ -260,8 +260,7 @@ static void next_arg(struct api_call *c)
     if (e == ERR_OK)
         api_read(c, read_one, on_one);
     else if (e == ERR_NOT_FOUND)
-        api_ask(c, 0, CALL_RESOLVE, span_buf(&path), LS_RESOLVE_MS,
-                on_resolved);
+        api_ask_path(c, span_buf(&path), LS_RESOLVE_MS, on_resolved);
     else
         fail(c, 500, why.text);
     buf_free(&path);

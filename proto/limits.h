@@ -117,6 +117,8 @@ enum {
     LIMIT_ORG_PROXIED = LIMIT_NODE_PROXIED / 2,
     LIMIT_AWAITS = 1024,          /* requests at the proxy that wait for pins */
     LIMIT_ORG_AWAITS = LIMIT_AWAITS / 4,
+    LIMIT_RESOLVES = 32,          /* paths that one coordinator asks about */
+    LIMIT_ORG_RESOLVES = LIMIT_RESOLVES / 4,
     LIMIT_VALUATIONS = 16,        /* pins that one coordinator values */
     LIMIT_ORG_VALUATIONS = 4
 };

@@ -36,6 +36,7 @@ enum {
     X("pin/update", rpc_pin_update, false)                                     \
     X("repo/gc", rpc_repo_gc, false)                                           \
     X("repo/stat", rpc_repo_stat, false)                                       \
+    X("resolve", rpc_resolve, false)                                           \
     X("stats/bw", rpc_stats_bw, false)                                         \
     X("stats/repo", rpc_repo_stat, false)                                      \
     X("swarm/connect", rpc_swarm_connect, false)                               \

@@ -394,6 +394,12 @@ void rpc_version(struct call *c, struct http_request *r)
               "\"Repo\":\"18\",\"System\":\"amd64/linux\",\"Golang\":\"\"}");
 }
 
+/* There are no folders. */
+void rpc_resolve(struct call *c, struct http_request *r)
+{
+    call_fail(c, r, "no link by that name");
+}
+
 void rpc_healthy(struct call *c, struct http_request *r)
 {
     emit_text(c, r, "\"ok\"");

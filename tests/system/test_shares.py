@@ -6,11 +6,12 @@ import socket
 import subprocess
 
 import pytest
-from cluster import CALM, Cluster
+from cluster import CALM, Cluster, make_cid
 from process import until
 from wire import multipart
 
-UPLOADS, PROXIED = 32, 64  # LIMIT_ORG_…
+UPLOADS, PROXIED, PATHS = 32, 64, 8  # LIMIT_ORG_…
+PATIENT = {"call-timeout": "60s"}
 
 
 class World:
@@ -18,7 +19,7 @@ class World:
 
     def __init__(self, folder):
         self.cluster = c = Cluster(folder, coordinators=1, nodes=1,
-                                   daemon="fake",
+                                   daemon="fake", agent_options=PATIENT,
                                    options={**CALM, "auth": "on"})
         self.p = p = c.coordinators[0]
         self.socket = os.path.join(c.folder, "s")
@@ -115,3 +116,57 @@ def test_shares_of_places(world):
     until(lambda: upload(world, theirs).status == 200, 30, "they are back")
     until(lambda: p.rpc("version", headers=theirs).status == 200, 30,
           "these, too")
+
+
+def look(p, headers):
+    """A path that is looked up for a client that does not wait."""
+    s = socket.create_connection(("127.0.0.1", p.proxy), 20)
+    fields = {"Host": "127.0.0.1", "Content-Length": "0", **headers}
+    s.sendall(f"POST /api/v0/pin/ls?arg=/ipfs/{make_cid()}/x HTTP/1.1\r\n"
+              .encode() + "".join(f"{k}: {v}\r\n" for k, v in
+                                  fields.items()).encode() + b"\r\n")
+    return s
+
+
+def test_shares_of_paths(world):
+    p, fake = world.p, world.cluster.daemons[0]
+    world.local("/api/v1/orgs?name=paths")
+    theirs = until(lambda: world.token("paths"), 20, "a token")
+    fake.fault("resolve", "stall")
+    for s in [look(p, theirs) for _ in range(PATHS)]:
+        s.close()
+    until(lambda: fake.hits_in_order() == [PATHS], 20, "all are asked")
+    path = f"/pins/ipfs/{make_cid()}/x"
+    answer = p.post(path, headers=theirs)
+    assert answer.status == 503, answer
+    assert answer.headers["retry-after"] == "1"
+    assert "too many paths are looked up" in answer.text()
+    ours = look(p, world.ours)
+    until(lambda: fake.hits_in_order() == [PATHS + 1], 20, "we ask")
+    ours.close()
+    fake.heal()  # cuts what hangs
+    until(lambda: p.post(path, headers=theirs).status == 500, 20,
+          "they are back")
+
+
+def test_paths_leave_room_for_what_the_leader_asks(make_cluster):
+    cluster = make_cluster(coordinators=2, nodes=1, daemon="fake",
+                           options=CALM, agent_options=PATIENT)
+    fake, cid = cluster.daemons[0], make_cid()
+    assert cluster.any().post(f"/pins/{cid}?replication=1").status == 200
+    for c in cluster.coordinators:
+        cluster.wait_pinned(cid, 1, where=c)
+    fake.fault("resolve", "stall")
+    held = [look(c, {}) for c in cluster.coordinators for _ in range(40)]
+    until(lambda: fake.hits_in_order() == [32], 20, "as many as may be")
+    for c in cluster.coordinators:
+        answer = c.post(f"/api/v1/pins/{cid}/verify", timeout=60)
+        assert answer.status == 200 and '"held"' in answer.text(), answer
+        assert c.post(f"/pins/ipfs/{cid}/x").status == 503
+    for s in held:
+        s.close()
+    assert cluster.any().delete(f"/pins/{cid}").status == 200
+    until(lambda: not fake.has(cid), 60, "it is released")
+    for c in cluster.coordinators:  # which no answer keeps from stopping
+        assert c.terminate() == 0
+    fake.heal()
