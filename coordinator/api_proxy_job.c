@@ -122,6 +122,18 @@ static void answer(struct job *j)
     over(j);
 }
 
+/* Of timeout=. */
+static bool is_late(const struct job *j)
+{
+    return j->deadline_ms != 0 && uv_now(j->timer.loop) >= j->deadline_ms;
+}
+
+static void fail_late(struct job *j)
+{
+    job_fail(j, 500, j->started ? "context deadline exceeded"
+                                : "pin: context deadline exceeded");
+}
+
 /* --- paths -------------------------------------------------------------- */
 
 static void on_resolved(struct api_call *c, enum err e, const char *text,
@@ -133,7 +145,9 @@ static void on_resolved(struct api_call *c, enum err e, const char *text,
 
     if (!job_back(j))
         return;
-    if (e != ERR_OK)
+    if (is_late(j))
+        fail_late(j);
+    else if (e != ERR_OK)
         job_fail(j, e == ERR_UNREACHABLE || e == ERR_BUSY ? 503 : 500, text);
     else if (body.n <= 6 || memcmp(path, "/ip", 3) != 0 ||
              cid_parse(path + 6, body.n - 6, &j->cids[j->at],
@@ -141,6 +155,21 @@ static void on_resolved(struct api_call *c, enum err e, const char *text,
         job_fail(j, 500, "the daemon resolved the path to what is no CID");
     else
         j->act(j);
+}
+
+/* The node keeps the time that is left. */
+static void look_up(struct job *j, struct span path)
+{
+    uint64_t ms = JOB_RESOLVE_MS, now_ms = uv_now(j->timer.loop);
+
+    if (is_late(j)) {
+        fail_late(j);
+        return;
+    }
+    if (j->deadline_ms != 0 && j->deadline_ms - now_ms < ms)
+        ms = j->deadline_ms - now_ms;
+    j->busy = true;
+    api_ask_path(j->call, path, ms, on_resolved);
 }
 
 /* The argument's CID, then act. */
@@ -160,8 +189,7 @@ void job_next(struct job *j)
     if (e == ERR_OK) {
         j->act(j);
     } else if (e == ERR_NOT_FOUND) {
-        j->busy = true;
-        api_ask_path(c, span_buf(&path), JOB_RESOLVE_MS, on_resolved);
+        look_up(j, span_buf(&path));
     } else {
         job_fail(j, 500, why.text);
     }
@@ -264,9 +292,8 @@ static void on_tick(uv_timer_t *t)
         job_fail(j, 403, API_NOT_ANY_MORE);
         return;
     }
-    if (j->deadline_ms != 0 && uv_now(t->loop) >= j->deadline_ms) {
-        job_fail(j, 500, j->started ? "context deadline exceeded"
-                                : "pin: context deadline exceeded");
+    if (is_late(j)) {
+        fail_late(j);
         return;
     }
     if (j->progress && ++j->ticks % 2 == 0)

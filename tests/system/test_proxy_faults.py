@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 from cluster import make_cid
@@ -56,6 +57,19 @@ def test_a_client_that_leaves_ends_the_command(fake):
     s.close()
     until(lambda: "event=proxy_cut command=files/stat" in agent.log_text(), 20,
           "the daemon's command is cancelled")
+
+
+@pytest.mark.parametrize("call", ("pin/add", "pin/update"))
+def test_a_path_takes_no_longer_than_the_client_allows(fake, call):
+    p, d = fake.coordinators[0], fake.daemons[0]
+    d.fault("resolve", "stall")
+    arg = f"arg=/ipfs/{make_cid()}/x"
+    began = time.monotonic()
+    answer = p.rpc(f"{call}?{arg}&{arg}&timeout=1s")
+    assert 1 <= time.monotonic() - began < 10
+    assert refusal(answer, 500) == "pin: context deadline exceeded"
+    assert d.hits_in_order() == [1]
+    d.heal()
 
 
 @pytest.mark.parametrize("kind,more", (
