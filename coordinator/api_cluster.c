@@ -1,5 +1,6 @@
-/* Nodes and health in IPFS Cluster's forms: /id, /version, /peers,
- * /health/…, /monitor/metrics. All from the view, none waits.
+/* Nodes and health in IPFS Cluster's forms: /id, /version, /health/…,
+ * /monitor/metrics. All from the view, none waits. /peers and /health/graph
+ * are in api_graph.c.
  */
 #include "coordinator/api.h"
 
@@ -45,115 +46,6 @@ void api_health_bandwidth(struct api_call *c, const struct http_head *h)
 
     (void)h;
     buf_text(&b, "{}\n");
-    api_json(c, 200, &b);
-    buf_free(&b);
-}
-
-/* A stream of few objects, all at hand. */
-void api_peers(struct api_call *c, const struct http_head *h)
-{
-    static const struct http_line lines[] = {{"Trailer", "X-Stream-Error"},
-                                             {NULL, NULL}};
-    static const struct http_line end[] = {{"X-Stream-Error", ""},
-                                           {NULL, NULL}};
-    struct http_answer a = {.status = 200, .lines = lines};
-    struct http_request *r = api_request(c);
-    struct buf b = BUF_INIT;
-
-    (void)h;
-    for (uint32_t i = 0; i < c->view->n_nodes; i++) {
-        api_object_node_id(c->view, &c->view->nodes[i], &b);
-        buf_byte(&b, '\n');
-    }
-    c->api->answers[2]++;
-    http_start(r, &a);
-    r = api_request(c);
-    if (r != NULL && b.n > 0)
-        (void)http_write(r, b.p, b.n);
-    r = api_request(c);
-    if (r != NULL)
-        http_end(r, end);
-    buf_free(&b);
-}
-
-/* --- graph -------------------------------------------------------------- */
-
-static bool alive(const struct view_node *n)
-{
-    return n->connected;
-}
-
-static void links(struct json_writer *w, const struct view *v)
-{
-    json_key(w, "cluster_links");
-    json_object(w);
-    for (uint32_t i = 0; i < v->n_nodes; i++) {
-        json_key(w, v->nodes[i].peer_text);
-        json_array(w);
-        for (uint32_t k = 0; k < v->n_nodes && alive(&v->nodes[i]); k++)
-            if (k != i && alive(&v->nodes[k]))
-                json_text(w, v->nodes[k].peer_text);
-        json_array_end(w);
-    }
-    json_object_end(w);
-    json_key(w, "cluster_trust_links");
-    json_object(w);
-    for (uint32_t i = 0; i < v->n_nodes; i++)
-        json_kv_bool(w, v->nodes[i].peer_text, true);
-    json_object_end(w);
-}
-
-static void ipfs_links(struct json_writer *w, const struct view *v)
-{
-    char text[LIMIT_PEER_ID_TEXT];
-
-    json_key(w, "ipfs_links");
-    json_object(w);
-    for (uint32_t i = 0; i < v->n_nodes; i++) {
-        const struct view_node *n = &v->nodes[i];
-
-        if (n->ipfs.n == 0)
-            continue;
-        json_key(w, n->ipfs_text);
-        json_array(w);
-        for (uint32_t k = 0; k < n->n_peers; k++) {
-            (void)peerid_print(&n->peers[k], text);
-            json_text(w, text);
-        }
-        json_array_end(w);
-    }
-    json_object_end(w);
-    json_key(w, "cluster_to_ipfs");
-    json_object(w);
-    for (uint32_t i = 0; i < v->n_nodes; i++)
-        if (v->nodes[i].ipfs.n != 0)
-            json_kv_text(w, v->nodes[i].peer_text, v->nodes[i].ipfs_text);
-    json_object_end(w);
-}
-
-void api_health_graph(struct api_call *c, const struct http_head *h)
-{
-    const struct view *v = c->view;
-    const struct view_node *self = v->home != 0 ? view_node(v, v->home)
-                                   : v->n_nodes > 0 ? &v->nodes[0]
-                                                    : NULL;
-    struct buf b = BUF_INIT;
-    struct json_writer w;
-
-    (void)h;
-    json_init(&w, &b);
-    json_object(&w);
-    json_kv_text(&w, "cluster_id",
-                 self != NULL ? self->peer_text : v->self_peer);
-    json_key(&w, "id_to_peername");
-    json_object(&w);
-    for (uint32_t i = 0; i < v->n_nodes; i++)
-        json_kv_text(&w, v->nodes[i].peer_text, v->nodes[i].row.name);
-    json_object_end(&w);
-    ipfs_links(&w, v);
-    links(&w, v);
-    json_object_end(&w);
-    buf_byte(&b, '\n');
     api_json(c, 200, &b);
     buf_free(&b);
 }

@@ -3,6 +3,8 @@
  */
 #include "api_world.h"
 
+#include <netinet/tcp.h>
+
 static struct api_world *w;
 
 static int two_nodes(void **state)
@@ -335,6 +337,66 @@ static void clients_that_leave(void **state)
     api_expect(w, "GET", "/livez", 200, "");
 }
 
+static int many_nodes(void **state)
+{
+    (void)state;
+    w = api_start(200);
+    return 0;
+}
+
+/* Small segments, or the kernel would take megabytes for one that reads
+ * nothing. */
+static int ask_and_wait(const char *target)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(w->port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), bytes = 4096, segment = 536;
+    char text[200];
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n"
+                     "Connection: close\r\n\r\n", target);
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes,
+                                sizeof bytes), 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment,
+                                sizeof segment), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    api_send(fd, text, (size_t)n);
+    return fd;
+}
+
+/* All nodes beside each node: it is made as the client takes it. */
+static void peers_of_many(void **state)
+{
+    static const char answers[] = "pinfold_http_answers_total{code=\"2xx\"} ";
+    struct reply r;
+    unsigned begun, asked = 0;
+    const char *at;
+    int fd;
+
+    (void)state;
+    api_get(w, "GET", "/health/graph", &r);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(api_count(&r, "\":\"node"), 200);
+    assert_int_equal(api_count(&r, "\":true"), 200);
+    api_has(&r, "}}\n\r\n0\r\n");
+    api_reply_free(&r);
+    fd = ask_and_wait("/peers");
+    do { /* until it has begun, and longer */
+        api_get(w, "GET", "/metrics", &r);
+        at = strstr(r.body, answers);
+        assert_non_null(at);
+        begun = (unsigned)strtoul(at + sizeof answers - 1, NULL, 10);
+        api_has(&r, "_count{door=\"cluster\",method=\"GET\",route=\"/peers\""
+                    "} 0\n");
+        api_reply_free(&r);
+    } while (begun != 2 + asked++ || asked < 50);
+    api_receive(fd, &r);
+    assert_int_equal(api_count(&r, "\"peername\":"), 200);
+    api_has(&r, "\r\n0\r\nX-Stream-Error: \r\n");
+    api_reply_free(&r);
+}
+
 static void resolves(struct api_world *x, void *arg)
 {
     snprintf(x->agent.resolved, sizeof x->agent.resolved, "%s",
@@ -419,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_node_at_all, no_node, end),
         cmocka_unit_test_setup_teardown(lists, two_nodes, end),
         cmocka_unit_test_setup_teardown(clients_that_leave, two_nodes, end),
+        cmocka_unit_test_setup_teardown(peers_of_many, many_nodes, end),
         cmocka_unit_test_setup_teardown(paths, two_nodes, end),
         cmocka_unit_test_setup_teardown(bodies_that_nobody_takes, two_nodes,
                                         end),
