@@ -1,12 +1,18 @@
 """Clusters for the system tests; logs are shown when a test fails."""
 
 import os
+import signal
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import Cluster  # noqa: E402
+
+# What a shell starts in the background ignores SIGINT, and so would all that
+# is started here, and Ctrl-C with it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -14,17 +14,11 @@ from test_cli import CID, argv, sequence, status_of, stub
 assert stub is not None  # a fixture
 
 
-def not_ignored():
-    """For who runs all this with Ctrl-C ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_interrupt(stub):
     s = stub(sequence(status_of("pinning", "pinning")))
     child = subprocess.Popen(
         argv("--host", s.host, "pin", "add", CID, "--wait"), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env(),
-        preexec_fn=not_ignored)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
     until(lambda: len(s.requests) > 3, 40, "it waits")
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=20)
@@ -59,7 +53,6 @@ def test_interrupt_ends_the_prompt_of_a_password():
     host = f"127.0.0.1:{quiet.getsockname()[1]}"
     pid, terminal = pty.fork()
     if pid == 0:
-        not_ignored()
         os.execve(argv()[0], argv("--host", host, "user", "add", "bob"),
                   clean_env())
     assert os.read(terminal, 100).startswith(b"password: ")
@@ -78,7 +71,6 @@ def test_the_prompt_of_a_password_is_not_stopped():
     """That would leave the terminal without an echo."""
     pid, terminal = pty.fork()
     if pid == 0:
-        not_ignored()
         os.execve("/bin/sh", ["sh", "-mc", '"$@"; echo "exit=$?"; stty -a',
                               "sh", *argv("user", "add", "bob")],
                   clean_env())
