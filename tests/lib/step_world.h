@@ -240,6 +240,18 @@ static inline uint32_t world_enrol(const char *zone)
     return id;
 }
 
+/* The default organisation's hard limit of physical bytes. */
+static inline void world_limit(uint64_t hard)
+{
+    struct command c = {.kind = COMMAND_ORG_PUT};
+
+    c.org_put.org = ORG_DEFAULT;
+    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
+    c.org_put.limits[ORG_PHYSICAL].hard = hard;
+    world_command(&c);
+    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
+}
+
 static inline uint32_t world_join(const char *zone)
 {
     uint32_t id = world_enrol(zone);

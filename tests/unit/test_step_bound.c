@@ -362,17 +362,6 @@ static void each_for_itself(void **state)
     assert_int_equal(world_copies(pin, true), 2);
 }
 
-static void limit_bytes(uint64_t hard)
-{
-    struct command c = {.kind = COMMAND_ORG_PUT};
-
-    c.org_put.org = ORG_DEFAULT;
-    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
-    c.org_put.limits[ORG_PHYSICAL].hard = hard;
-    world_command(&c);
-    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
-}
-
 /* Who wants a number of copies has more than that by another, who wants one
  * everywhere: its required region gets one all the same, whatever the other
  * one can pay. (Simulator, seed 1730.) */
@@ -393,7 +382,7 @@ static void region_beside_everywhere(bool full)
     world_settle();
     assert_int_equal(world_copies(pin, true), 3);
     if (full)
-        limit_bytes(one->used[ORG_PHYSICAL]);
+        world_limit(one->used[ORG_PHYSICAL]);
     join("region=us");
     world_settle();
     assert_int_equal(in_region(pin, "us"), 1);

@@ -7,17 +7,6 @@
 
 enum { MIB = FSM_DEFAULT_SIZE };
 
-static void limit_physical(uint64_t hard)
-{
-    struct command c = {.kind = COMMAND_ORG_PUT};
-
-    c.org_put.org = ORG_DEFAULT;
-    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
-    c.org_put.limits[ORG_PHYSICAL].hard = hard;
-    world_command(&c);
-    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
-}
-
 static void remove_pin(uint32_t number)
 {
     struct command c = {.kind = COMMAND_CLAIM_REMOVE, .org = ORG_DEFAULT};
@@ -35,7 +24,7 @@ static void test_too_large(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(4 * MIB);
+    world_limit(4 * MIB);
     pin = world_pin(1, 1, 2);
     w->measured = 3 * MIB;
     world_work();
@@ -50,7 +39,7 @@ static void test_too_large(void **state)
     world_run(300000);
     assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
     assert_int_equal(w->stale, 0);
-    limit_physical(6 * MIB);
+    world_limit(6 * MIB);
     world_run(300);
     assert_int_equal(world_copies(pin, false), 2);
     world_work();
@@ -172,7 +161,7 @@ static void test_others_go(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(7 * MIB);
+    world_limit(7 * MIB);
     w->measured = 1 * MIB;
     (void)world_pin(1, 1, 2);
     world_work();
@@ -195,7 +184,7 @@ static void test_everywhere(void **state)
 
     (void)state;
     world_join_many(4);
-    limit_physical(2 * MIB);
+    world_limit(2 * MIB);
     pin = world_pin(1, -1, -1);
     w->measured = MIB;
     world_settle();
@@ -203,11 +192,11 @@ static void test_everywhere(void **state)
     (void)world_proposals(COMMAND_ASSIGN);
     world_run(600000);
     assert_int_equal(world_proposals(COMMAND_ASSIGN), 0);
-    limit_physical(3 * MIB);
+    world_limit(3 * MIB);
     world_run(300);
     world_work();
     assert_int_equal(world_copies(pin, true), 3);
-    limit_physical(ORG_NO_LIMIT);
+    world_limit(ORG_NO_LIMIT);
     world_run(300);
     world_work();
     assert_int_equal(world_copies(pin, true), 4);
@@ -222,7 +211,7 @@ static void test_everywhere_anew(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(MIB);
+    world_limit(MIB);
     pin = world_pin(1, -1, -1);
     w->measured = MIB;
     world_settle();
@@ -257,13 +246,13 @@ static void test_many_wait(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(2 * MANY * MIB);
+    world_limit(2 * MANY * MIB);
     w->measured = 3 * MIB;
     for (uint32_t i = 1; i <= MANY; i++)
         (void)world_pin(i, 1, 2);
-    limit_physical(0);
+    world_limit(0);
     world_settle();
-    limit_physical(12 * MIB);
+    world_limit(12 * MIB);
     world_run(300);
     world_settle();
     for (uint32_t i = 1; i <= MANY; i++)
@@ -285,7 +274,7 @@ static void test_repair_costs_nothing(void **state)
     w->measured = MIB;
     pin = world_pin(1, 1, 2);
     world_work();
-    limit_physical(0);
+    world_limit(0);
     node = world_holder(pin, 0);
     world_silence(node);
     world_run(61000);

@@ -7,17 +7,6 @@
 enum { MIB = FSM_DEFAULT_SIZE };
 #define DAY_MS SCORE_DAY_MS
 
-static void limit_physical(uint64_t hard)
-{
-    struct command c = {.kind = COMMAND_ORG_PUT};
-
-    c.org_put.org = ORG_DEFAULT;
-    c.org_put.set = 2U << 2 * ORG_PHYSICAL;
-    c.org_put.limits[ORG_PHYSICAL].hard = hard;
-    world_command(&c);
-    assert_int_equal(w->verdict, VERDICT_ACCEPTED);
-}
-
 static uint64_t offer(uint32_t number, uint64_t size, int32_t rmin,
                       int32_t rmax)
 {
@@ -66,7 +55,7 @@ static void test_the_most_valuable(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(20 * MIB);
+    world_limit(20 * MIB);
     w->measured = 4 * MIB;
     for (uint32_t i = 0; i < 10; i++) {
         pins[i] = offer(i + 1, 4 * MIB, 1, 1);
@@ -87,7 +76,7 @@ static void test_the_most_valuable(void **state)
     assert_false(is_held(pins[5]));
     assert_int_equal(world_row(pins[5])->n_copies, 0);
     nothing_happens(600000);
-    limit_physical(ORG_NO_LIMIT);
+    world_limit(ORG_NO_LIMIT);
     world_settle();
     for (uint32_t i = 0; i < 10; i++)
         assert_true(is_held(pins[i]));
@@ -100,7 +89,7 @@ static void test_the_sum(void **state)
 
     (void)state;
     world_join_many(3);
-    limit_physical(20 * MIB);
+    world_limit(20 * MIB);
     w->measured = 4 * MIB;
     assert_int_equal(step_elastic(w->step, &rows), 0);
     for (uint32_t i = 0; i < 200; i++)
