@@ -268,9 +268,13 @@ bool step_check_by_chance(struct step *s, uint32_t node, uint64_t where,
     struct store_order_row rows[VERIFY_NEAR];
     uint64_t idx = where % (store_applied(s->store) + 1);
     uint32_t n = store_scan_node(s->store, node, idx, 0, VERIFY_NEAR, rows);
+    uint32_t all = n; /* and on from the first: else those come up rarely */
 
-    if (n == 0)
-        n = store_scan_node(s->store, node, 0, 0, VERIFY_NEAR, rows);
+    if (n < VERIFY_NEAR)
+        all += store_scan_node(s->store, node, 0, 0, VERIFY_NEAR - n,
+                               rows + n);
+    while (n < all && rows[n].idx < idx)
+        n++;
     return n > 0 &&
            store_pin_get(s->store, rows[which % n].pin, &s->pin) &&
            take(s, node, out);

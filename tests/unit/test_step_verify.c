@@ -424,6 +424,27 @@ static void test_by_chance(void **state)
     assert_in_range(many, 900, 1000);
 }
 
+/* The first ones too, which no place in the log comes before. */
+static void test_by_chance_of_few(void **state)
+{
+    uint32_t times[51] = {0};
+    struct step_check k;
+    struct prng random;
+
+    (void)state;
+    prng_seed(&random, 1);
+    world_join_many(2);
+    for (uint32_t i = 1; i <= 50; i++)
+        (void)world_pin(i, 2, 2);
+    for (uint32_t i = 0; i < 10000; i++) {
+        assert_true(step_check_by_chance(w->step, 1, prng_next(&random),
+                                         prng_next(&random), &k));
+        times[k.pin]++;
+    }
+    for (uint32_t i = 1; i <= 50; i++)
+        assert_in_range(times[i], 140, 260); /* 200, and 4 deviations */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,7 +456,7 @@ int main(void)
         WORLD_TEST(test_nothing_pinned), WORLD_TEST(test_bounds),
         WORLD_TEST(test_one_at_a_time),
         WORLD_TEST(test_checks_of_pin), WORLD_TEST(test_checks_of_node),
-        WORLD_TEST(test_by_chance),
+        WORLD_TEST(test_by_chance), WORLD_TEST(test_by_chance_of_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
