@@ -531,19 +531,24 @@ static enum err start(struct coordinator *c, struct err_text *why)
     return e;
 }
 
-static void start_loop(struct coordinator *c)
+/* Before, one of the first two ends the process at once. */
+static void catch_signals(struct coordinator *c)
 {
     static const int signums[3] = {SIGTERM, SIGINT, SIGHUP};
 
-    compare_clocks(c);
-    uv_timer_init(&c->loop, &c->tick);
-    c->tick.data = c;
-    uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
     for (int i = 0; i < 3; i++) {
         uv_signal_init(&c->loop, &c->signals[i]);
         c->signals[i].data = c;
         uv_signal_start(&c->signals[i], on_signal, signums[i]);
     }
+}
+
+static void start_loop(struct coordinator *c)
+{
+    compare_clocks(c);
+    uv_timer_init(&c->loop, &c->tick);
+    c->tick.data = c;
+    uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
     if (c->member.n_members > 0)
         start_replica(c);
 }
@@ -576,6 +581,7 @@ int coordinator_run(const struct config *config)
                   why.text);
         _exit(err_exit_status(e)); /* half started: nothing to hand over */
     }
+    catch_signals(c);
     log_info("started", "name=%s version=%s http=%s peers=%s agents=%s",
              config->name, PINFOLD_VERSION, config->listen_http,
              config->listen_peers, config->listen_agents);
