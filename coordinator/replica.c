@@ -369,25 +369,40 @@ static void refuse(struct replica *r, uint64_t to, uint64_t boot,
     (void)peers_send(r->st.peers, to, &m);
 }
 
+/* What is not is a peer's bug, or one of another version: it is not proposed,
+ * since nobody could apply its entry. */
+static bool is_good(struct replica *r, struct span op, uint64_t from,
+                    struct command *c)
+{
+    struct err_text why;
+    enum err e = command_decode(op.p, op.n, c, &r->scratch, &why);
+
+    if (e == ERR_OK && c->origin != from)
+        e = err_set(&why, ERR_PROTOCOL, "it is of another origin");
+    if (e != ERR_OK)
+        log_error("operation_refused", "raft_id=%llu reason=%s text=%s",
+                  (unsigned long long)from, err_name(e), why.text);
+    return e == ERR_OK;
+}
+
 void replica_forwarded(struct replica *r, uint64_t from, uint64_t boot,
                        const struct peer_forward *f)
 {
     uint64_t seqs[LIMIT_ENTRY_OPERATIONS], named = 0;
+    struct command c;
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < f->n; i++) {
-        uint64_t origin, seq;
+        struct span op = f->operations[i];
 
-        if (command_peek(f->operations[i].p, f->operations[i].n, &origin,
-                         &named, &seq) != ERR_OK ||
-            origin != from)
-            continue; /* a peer's bug: it is not proposed */
+        if (!is_good(r, op, from, &c))
+            continue;
+        named = c.boot;
         if (r->leading && named == boot &&
-            replica_lead_add(r, from, f->operations[i].p,
-                             f->operations[i].n))
+            replica_lead_add(r, from, op.p, op.n))
             continue;
         if (n < LIMIT_ENTRY_OPERATIONS)
-            seqs[n++] = seq;
+            seqs[n++] = c.seq;
     }
     refuse(r, from, named, seqs, n, r->leading ? ERR_BUSY : ERR_NO_LEADER);
     r->dirty = true;
@@ -483,6 +498,7 @@ void replica_freed(struct replica *r)
     replica_lead_drop(r);
     buf_free(&r->entry);
     buf_free(&r->operation);
+    buf_free(&r->taken);
     command_scratch_free(&r->scratch);
     free(r);
 }

@@ -83,6 +83,7 @@ struct replica {
     uint32_t n_reports;      /* of the queue */
     uv_timer_t company;      /* runs while only reports wait */
     struct buf entry, operation;
+    struct buf taken;        /* operations of the entry being made */
     uint64_t full_said_ms;
 
     /* replica_tell.c, in the order of the member file */

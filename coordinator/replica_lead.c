@@ -13,7 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FULL_SAID_MS = 10000 };
+enum {
+    FULL_SAID_MS = 10000,
+    ENTRY_FRAME = 32,    /* of an entry around its operations, at most */
+    PLACES_USUAL = 256,  /* of a claim, as it gets them here */
+    PLACES_MOST = 3 + 6 * LIMIT_ASSIGN_ROWS /* … for one held everywhere */
+};
 
 struct lead_entry {
     struct raft_apply apply;
@@ -70,23 +75,24 @@ static void add_operation(struct replica *r, const struct lead_operation *o)
     struct err_text why;
 
     if (!command_is_claim(kind_of(o))) {
-        entry_add(&r->entry, span_of(o->bytes, o->n));
+        entry_add(&r->taken, span_of(o->bytes, o->n));
         return;
     }
     buf_reset(&r->operation);
     if (command_decode(o->bytes, o->n, &c, &r->scratch, &why) == ERR_OK) {
         r->events.plan(r->events.arg, &c);
         if (command_encode(&c, &r->operation) == ERR_OK) {
-            entry_add(&r->entry, span_buf(&r->operation));
+            entry_add(&r->taken, span_buf(&r->operation));
             return;
         }
     }
     /* It does not fit with its places: the FSM refuses it without them. */
-    entry_add(&r->entry, span_of(o->bytes, o->n));
+    entry_add(&r->taken, span_of(o->bytes, o->n));
 }
 
-/* How many of the queue make the next entry. RECOVER goes alone: it may
- * change as many rows of one node as an entry may (LIMIT_NODE_ROWS). */
+/* How many of the queue make the next entry, unless their places turn out to
+ * be many. RECOVER goes alone: it may change as many rows of one node as an
+ * entry may (LIMIT_NODE_ROWS). */
 static uint32_t gather(const struct replica *r)
 {
     uint32_t n = 0;
@@ -97,7 +103,7 @@ static uint32_t gather(const struct replica *r)
 
     for (const struct lead_operation *o = r->queue; o != NULL && n < max;
          o = o->next, n++) {
-        size_t places = command_is_claim(kind_of(o)) ? 256 : 0;
+        size_t places = command_is_claim(kind_of(o)) ? PLACES_USUAL : 0;
 
         if (n > 0 && (bytes + o->n + places > LIMIT_ENTRY ||
                       kind_of(o) == COMMAND_RECOVER))
@@ -126,24 +132,42 @@ static void on_applied(struct raft_apply *req, int status, void *result)
     }
 }
 
-static void take(struct replica *r, uint32_t n)
+/* Whether it surely fits behind those that were taken: an entry that is too
+ * long would be committed, and could be applied by nobody. */
+static bool fits(const struct replica *r, const struct lead_operation *o)
 {
-    entry_begin(&r->entry, r->events.wall_ms(r->events.arg), n);
-    store_read_begin(r->st.store);
-    for (uint32_t i = 0; i < n; i++) {
-        struct lead_operation *o = r->queue;
+    size_t places = command_is_claim(kind_of(o)) ? PLACES_MOST : 0;
 
+    return r->taken.n + o->n + places + ENTRY_FRAME <= LIMIT_ENTRY;
+}
+
+/* Makes the entry of the first of the queue, at most `most`: how many. */
+static uint32_t take(struct replica *r, uint32_t most)
+{
+    struct lead_operation *o;
+    uint32_t n = 0;
+
+    buf_reset(&r->taken);
+    store_read_begin(r->st.store);
+    while (n < most && (n == 0 || fits(r, r->queue))) {
+        o = r->queue;
         r->queue = o->next;
         r->n_queue--;
         r->n_reports -= kind_of(o) == COMMAND_REPORT;
         add_operation(r, o);
         replica_tell_taken(r, o->origin);
         free(o);
+        n++;
     }
     store_read_end(r->st.store);
     if (r->queue == NULL)
         r->queue_tail = &r->queue;
+    buf_reset(&r->entry);
+    entry_begin(&r->entry, r->events.wall_ms(r->events.arg), n);
+    buf_add(&r->entry, r->taken.p, r->taken.n);
     entry_end(&r->entry);
+    assert(r->entry.n <= LIMIT_ENTRY);
+    return n;
 }
 
 static void refused(struct replica *r, int rv, uint32_t n)
@@ -183,8 +207,7 @@ static bool propose(struct replica *r, uint32_t n)
     struct raft_buffer b;
     int rv;
 
-    buf_reset(&r->entry);
-    take(r, n);
+    n = take(r, n);
     assert(r->entry.n % 8 == 0);
     b.len = r->entry.n;
     b.base = raft_malloc(b.len);

@@ -301,6 +301,77 @@ static void stale_is_planned_anew(void **state)
     coord_end(c);
 }
 
+/* As of a pin for everywhere in a large cluster, of which only the first node
+ * is here. */
+static void plan_widely(void *arg, struct command *k)
+{
+    (void)arg;
+    k->claim_put.n_places = LIMIT_ASSIGN_ROWS;
+    for (uint32_t i = 0; i < LIMIT_ASSIGN_ROWS; i++)
+        k->claim_put.places[i] = (struct command_place){
+            .node = i == 0 ? 1 : UINT32_C(1000000) + i,
+            .reason = REASON_EVERYWHERE};
+}
+
+/* What a claim gets in places counts in the length of its entry: too long a
+ * one would be committed, and end every coordinator that applies it. */
+static void many_places(void **state)
+{
+    enum { MANY = 600 };
+    static struct coord_answer a[MANY];
+    struct coord *c = coord_single(&loop);
+    uint32_t answered = 0;
+
+    (void)state;
+    coord_ready(c);
+    (void)coord_do(c, coord_node_put(1));
+    c->replica->events.plan = plan_widely;
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct command *k = coord_claim(i, -1, -1);
+
+        a[i].c = c;
+        assert_int_equal(replica_propose(c->replica, k, coord_answered,
+                                         &a[i]), ERR_OK);
+        free(k);
+    }
+    while (answered < MANY) {
+        COORD_WAIT(&loop, a[answered].calls == 1);
+        assert_int_equal(a[answered].r.error, ERR_OK);
+        assert_int_equal(a[answered].r.verdict, VERDICT_ACCEPTED);
+        answered++;
+    }
+    assert_int_equal(store_pin_count(c->store), MANY);
+    coord_end(c);
+}
+
+/* What no replica could apply is not proposed, whoever sends it. */
+static void unreadable_is_not_proposed(void **state)
+{
+    struct coord *c = coord_single(&loop);
+    struct command *k = coord_node_put(3);
+    struct buf bytes = BUF_INIT;
+    struct peer_forward f = {.n = 1};
+    struct span op;
+
+    (void)state;
+    coord_ready(c);
+    k->origin = c->member.raft_id;
+    k->boot = c->member.boot;
+    k->seq = LIMIT_ORIGIN_WINDOW - 1;
+    assert_int_equal(command_encode(k, &bytes), ERR_OK);
+    f.operations = &op;
+    op = span_of(bytes.p, bytes.n - 1);
+    replica_forwarded(c->replica, c->member.raft_id, c->member.boot, &f);
+    assert_int_equal(c->replica->n_queue, 0);
+    op = span_buf(&bytes);
+    replica_forwarded(c->replica, c->member.raft_id, c->member.boot, &f);
+    assert_int_equal(c->replica->n_queue, 1);
+    COORD_WAIT(&loop, store_node(c->store, 1) != NULL);
+    buf_free(&bytes);
+    free(k);
+    coord_end(c);
+}
+
 /* The same bytes proposed twice apply once, and answer once. */
 static void twice_is_once(void **state)
 {
@@ -506,6 +577,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_large_leaves_nothing),
         cmocka_unit_test(no_leader_in_time),
         cmocka_unit_test(stale_is_planned_anew),
+        cmocka_unit_test(many_places),
+        cmocka_unit_test(unreadable_is_not_proposed),
         cmocka_unit_test(twice_is_once),
         cmocka_unit_test(lost_entry_goes_again),
         cmocka_unit_test(not_proposed_is_due),
