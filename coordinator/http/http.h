@@ -168,7 +168,8 @@ void http_respond(struct http_request *, const struct http_answer *,
 void http_start(struct http_request *, const struct http_answer *);
 /* Copies n bytes out; false: write no more until on_drain. */
 bool http_write(struct http_request *, const void *p, size_t n);
-/* Trailers like http_answer's lines, or NULL. */
+/* Trailers like http_answer's lines, or NULL. HTTP/1.0 has none: there an
+ * X-Stream-Error that says something cuts the connection. */
 void http_end(struct http_request *, const struct http_line *trailers);
 
 /* Before the answer: a header line that it will have, whoever makes it. */

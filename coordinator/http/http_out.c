@@ -332,11 +332,24 @@ bool http_write(struct http_request *request, const void *p, size_t n)
     return !c->blocked;
 }
 
+static bool tells_error(const struct http_line *trailers)
+{
+    for (; trailers && trailers->name; trailers++)
+        if (strcmp(trailers->name, "X-Stream-Error") == 0 &&
+            trailers->value[0] != '\0')
+            return true;
+    return false;
+}
+
 void http_end(struct http_request *request, const struct http_line *trailers)
 {
     struct http_conn *c = request->conn;
     if (!c->live || c->out_state != HTTP_OUT_STREAM)
         return;
+    if (!c->chunk_out && !c->head_only && tells_error(trailers)) {
+        http_abort(request);
+        return;
+    }
     if (c->chunk_out && !c->head_only) {
         put_text(c, "0\r\n");
         put_lines(c, trailers);

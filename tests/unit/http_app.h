@@ -181,7 +181,7 @@ static inline void pump(struct http_request *r)
     if (route_is(job, "abort"))
         http_abort(r);
     else
-        http_end(r, trailers);
+        http_end(r, route_is(job, "whole") ? trailers + 1 : trailers);
 }
 
 static inline void start_stream(struct http_request *r)
@@ -220,7 +220,8 @@ static inline void on_body_end(struct http_request *r)
         assert(p);
         http_respond(r, &answer, p, (size_t)job->n);
         free(p);
-    } else if (route_is(job, "stream") || route_is(job, "abort")) {
+    } else if (route_is(job, "stream") || route_is(job, "whole") ||
+               route_is(job, "abort")) {
         start_stream(r);
     } else if (route_is(job, "later")) {
         struct later *l = calloc(1, sizeof *l);
