@@ -50,6 +50,7 @@ struct api {
     struct api_places uploads, proxied; /* the latter: to a daemon */
     struct api_places valuations, awaits; /* awaits: of pins */
     struct api_places resolves; /* of paths, by a daemon */
+    struct api_places offers;  /* lists of them */
     uint64_t verified[API_VERIFIED]; /* copies */
     size_t array_bytes;        /* answers of uploads that are one array */
     bool collecting;           /* a POST /ipfs/gc is under way */

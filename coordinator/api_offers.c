@@ -20,6 +20,9 @@ enum {
     UNDER_WAY = 128     /* of LIMIT_OPERATIONS_WAITING, which others share */
 };
 
+static_assert(2 * LIMIT_OFFERS * UNDER_WAY <= LIMIT_OPERATIONS_WAITING,
+              "half of them stay free");
+
 struct offer {
     struct cid cid;
     enum cid_form form;
@@ -31,6 +34,7 @@ struct offer {
 };
 
 struct offers {
+    struct api_call *call;     /* once it has a place; or NULL */
     struct buf body, names, errors;
     struct json_writer w;      /* into errors */
     bool too_large;
@@ -49,6 +53,8 @@ static void offers_free(void *state)
 {
     struct offers *o = state;
 
+    if (o->call != NULL)
+        api_places_give(o->call, &o->call->api->offers);
     api_options_free(&o->options);
     buf_free(&o->body);
     buf_free(&o->names);
@@ -350,6 +356,11 @@ void api_offers(struct api_call *c, const struct http_head *h)
                   "place of another pin");
         return;
     }
+    if (!api_places_free(c, &c->api->offers, LIMIT_OFFERS, LIMIT_ORG_OFFERS,
+                         "lists of offers are under way"))
+        return;
+    api_places_take(c, &c->api->offers);
+    o->call = c;
     o->base.flags |= CLAIM_ELASTIC;
     c->body = on_body;
     c->body_end = on_body_end;

@@ -10,7 +10,10 @@
 
 /* An id that is so much beyond what this coordinator has applied is nobody's:
  * one that lags farther serves nothing. */
-enum { AHEAD = 1 << 24 };
+enum {
+    AHEAD = 1 << 24,
+    BODY_MAX = 256 << 10 /* of a pin; each byte of its texts may be escaped */
+};
 
 struct one {
     uint64_t id, salt; /* of the path */
@@ -257,6 +260,7 @@ void api_psa_put(struct api_call *c, const struct http_head *h)
     (void)h;
     if (c->n_args == 0 ? !may(c) : !take_id(c, o))
         return;
+    http_body_max(api_request(c), BODY_MAX);
     c->body = on_body;
     c->body_end = on_body_end;
 }

@@ -120,7 +120,9 @@ enum {
     LIMIT_RESOLVES = 32,          /* paths that one coordinator asks about */
     LIMIT_ORG_RESOLVES = LIMIT_RESOLVES / 4,
     LIMIT_VALUATIONS = 16,        /* pins that one coordinator values */
-    LIMIT_ORG_VALUATIONS = 4
+    LIMIT_ORG_VALUATIONS = 4,
+    LIMIT_OFFERS = 16,            /* lists that one coordinator takes */
+    LIMIT_ORG_OFFERS = 4
 };
 
 static_assert(LIMIT_OPERATION * 2 <= LIMIT_ENTRY, "two fit");
