@@ -370,24 +370,37 @@ bool api_auth_org(struct api_call *c, const struct http_head *h)
 /* As the state machine looks an actor up: the row of a user who was removed
  * stays while there are requests of his, without a password. Others without
  * one come with tokens alone. */
-bool api_renew(struct api_call *c)
+static bool is_known(uint64_t actor, uint64_t log_ms)
 {
     const struct principal *p;
     const struct access *a;
     const struct token *t;
     bool known;
 
-    view_put(c->view);
-    c->view = view_get();
-    if (c->actor == PRINCIPAL_LOCAL)
+    if (actor == PRINCIPAL_LOCAL)
         return true;
     a = access_get();
-    t = access_token(a, c->actor);
-    p = t == NULL ? access_principal(a, c->actor) : NULL;
-    known = t != NULL ? t->expires_ms == 0 ||
-                            t->expires_ms > c->view->log_ms
+    t = access_token(a, actor);
+    p = t == NULL ? access_principal(a, actor) : NULL;
+    known = t != NULL ? t->expires_ms == 0 || t->expires_ms > log_ms
                       : p != NULL && p->password[0] != '\0';
     access_put(a);
+    return known;
+}
+
+bool api_renew(struct api_call *c)
+{
+    view_put(c->view);
+    c->view = view_get();
+    return is_known(c->actor, c->view->log_ms);
+}
+
+bool api_known(const struct api_call *c)
+{
+    const struct view *v = view_get();
+    bool known = is_known(c->actor, v->log_ms);
+
+    view_put(v);
     return known;
 }
 

@@ -23,6 +23,8 @@ bool api_auth_verb(struct api_call *c);
  * way: gives the picture of its beginning for the newest one, which most share.
  * false: who asks is not known any more, and gets nothing more. */
 bool api_renew(struct api_call *c);
+/* Likewise, and the picture stays. */
+bool api_known(const struct api_call *c);
 #define API_NOT_ANY_MORE "the user or token is not known, or not any more"
 /* 403 unless the user has one of them. */
 bool api_needs(struct api_call *c, unsigned verb);

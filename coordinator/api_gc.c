@@ -4,6 +4,7 @@
  * document at the end, of which each node's part is bounded.
  */
 #include "coordinator/api.h"
+#include "coordinator/api_auth.h"
 
 #include "coordinator/api_object.h"
 #include "proto/mem.h"
@@ -101,12 +102,16 @@ static void ask_next(struct api_call *c)
 {
     struct gc *g = c->state;
 
-    if (g->at < g->n && api_request(c) != NULL) {
+    if (g->at < g->n && api_request(c) != NULL && api_known(c)) {
         api_ask(c, g->nodes[g->at], CALL_GC, span_of(NULL, 0), GC_LIMIT_MS,
                 on_collected);
         return;
     }
     c->api->collecting = false;
+    if (g->at < g->n) {
+        api_error(c, 403, API_NOT_ANY_MORE);
+        return;
+    }
     json_object_end(&g->w);
     json_object_end(&g->w);
     buf_byte(&g->out, '\n');

@@ -5,6 +5,7 @@
  * X-Stream-Error. A node's lines are checked: it may be of another version.
  */
 #include "coordinator/api.h"
+#include "coordinator/api_auth.h"
 
 #include "proto/mem.h"
 
@@ -175,6 +176,11 @@ static void ask(struct api_call *c)
 {
     struct orphans *o = c->state;
 
+    if (!api_known(c)) {
+        o->more = false;
+        failed(c, ERR_DENIED, API_NOT_ANY_MORE);
+        return;
+    }
     api_ask(c, o->node, CALL_ORPHANS, span_of(o->after.bytes, o->after.n),
             ORPHANS_LIMIT_MS, on_page);
 }

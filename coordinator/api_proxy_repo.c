@@ -169,12 +169,14 @@ static void ask_next(struct api_call *c)
 
     if (g->out.n > 0)
         gc_send(c);
-    if (g->at < g->n && api_request(c) != NULL) {
+    if (g->at < g->n && api_request(c) != NULL && api_known(c)) {
         api_ask(c, g->nodes[g->at], CALL_GC, span_of(NULL, 0), GC_LIMIT_MS,
                 on_collected);
         return;
     }
     c->api->collecting = false;
+    if (g->at < g->n)
+        write_error(g, "the other nodes", API_NOT_ANY_MORE);
     gc_send(c);
     r = api_request(c);
     lines[0].value = buf_cstr(&g->failed);

@@ -6,6 +6,7 @@
  * Any coordinator does it, of the nodes that are connected to it.
  */
 #include "coordinator/api.h"
+#include "coordinator/api_auth.h"
 
 #include "coordinator/guards.h"
 #include "proto/hash.h"
@@ -46,6 +47,7 @@ struct verify {
     uint32_t n_seen;
     bool absent, last;         /* no such pin; no more rounds */
     bool lost;                 /* the node itself cannot be asked */
+    bool unknown;              /* who asks, by now */
     bool started;
     uint32_t n, waiting;
     struct item items[ROUND];
@@ -231,10 +233,17 @@ static void round_run(struct task *t)
 
 /* --- http loop: the stream ----------------------------------------------- */
 
+static void finish(struct api_call *c);
+
 static void next_round(struct api_call *c)
 {
     struct verify *v = c->state;
 
+    if (v->started && !api_known(c)) {
+        v->unknown = v->last = true;
+        finish(c);
+        return;
+    }
     v->task.run = round_run;
     c->api->under_way++;
     api_hold(c);
@@ -279,8 +288,9 @@ static void finish(struct api_call *c)
     struct verify *v = c->state;
     struct http_request *r = api_request(c);
     struct http_line lines[] = {
-        {"X-Stream-Error", v->lost ? "the node is not connected to this "
-                                     "coordinator" : ""},
+        {"X-Stream-Error", v->unknown ? API_NOT_ANY_MORE
+                           : v->lost  ? "the node is not connected to this "
+                                        "coordinator" : ""},
         {NULL, NULL}};
 
     if (r != NULL)

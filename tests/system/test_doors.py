@@ -2,6 +2,7 @@
 question, slow readers of them, and whose token ends while he is answered."""
 
 import concurrent.futures
+import json
 import socket
 import time
 
@@ -9,7 +10,7 @@ import pytest
 from cluster import Cluster, make_cid
 from process import free_port, until
 from psa import STATUSES, Client, make_token
-from test_tokens import basic, bearer, closed_cluster, known, local
+from test_tokens import ALL, basic, bearer, closed_cluster, known, local
 from wire import Answer, multipart, request
 
 PAGE = 4 << 20   # bytes of a list of pin requests, and one more
@@ -131,6 +132,56 @@ def test_a_token_ends_in_an_answer(make_cluster):
     assert "not any more" in answer.message()
     for s, _ in held.values():
         s.close()
+
+
+def test_a_collection_ends_with_its_token(make_cluster):
+    """The next node's does not begin."""
+    cluster, _ = closed_cluster(make_cluster, coordinators=1, nodes=2)
+    c = cluster.coordinators[0]
+
+    def begun():
+        return sum(d.hits().get(("", "repo/gc"), 0) for d in cluster.daemons)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for ask, path in ((c.post, "/ipfs/gc"), (c.rpc, "repo/gc")):
+            token = local(cluster, "token", "create", "--name", "gc",
+                          "--verbs", ALL)
+            known(cluster, bearer(token), "/id")
+            for d in cluster.daemons:
+                d.fault("repo/gc", "stall")
+            way = pool.submit(ask, path, headers=bearer(token), timeout=60)
+            until(lambda: begun() == 1, 20, "it has begun")
+            local(cluster, "token", "revoke", token.split("_")[1])
+            until(lambda t=token: c.get(
+                "/id", headers=bearer(t)).status == 401, 20, "it is gone")
+            for d in cluster.daemons:
+                d.heal()  # and counts anew
+            answer = way.result(60)
+            assert "not any more" in (
+                answer.message() if answer.status != 200
+                else answer.trailers["x-stream-error"]), answer
+            assert begun() == 0
+    assert all("error" not in n for n in
+               c.post("/ipfs/gc", timeout=60).json()["peer_map"].values())
+
+
+def test_lists_of_offers_have_places(make_cluster):
+    """All of them together leave room for what others propose."""
+    c = make_cluster(coordinators=1, nodes=1, daemon="fake").coordinators[0]
+    head = (b"POST /api/v1/offers?replication=1 HTTP/1.1\r\nHost: a\r\n"
+            b"Content-Length: 100\r\n\r\n")
+    line = json.dumps({"cid": make_cid()}).encode()
+    held = []
+    for _ in range(16):
+        s = socket.create_connection(("127.0.0.1", c.http), 20)
+        s.sendall(head + line)
+        held.append(s)
+    path = "/api/v1/offers?replication=1"
+    until(lambda: c.post(path, body=line).status == 503, 20, "none is left")
+    assert "too many lists of offers" in c.post(path, body=line).message()
+    for s in held:
+        s.close()
+    until(lambda: c.post(path, body=line).status == 200, 20, "they are free")
 
 
 def test_a_user_ends_in_an_answer(make_cluster):
